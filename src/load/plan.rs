@@ -1,0 +1,200 @@
+//! What load to make: plain data that one process can send another. A [`LoadPlan`] that exists is valid.
+
+use http::Uri;
+use serde::{Deserialize, Serialize};
+
+use crate::arrivals::Process;
+use crate::units::Time;
+
+/// A load as asked for. [`LoadPlan`] is the same, found possible.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LoadSettings {
+    /// `http://host:port/path?query`.
+    pub url: String,
+    pub threads: usize,
+    /// Connections in all; spread over the threads, the remainder too.
+    pub connections: usize,
+    /// Requests are scheduled for this long.
+    pub duration: Time,
+    /// Requests per second over all threads.
+    pub rate: f64,
+    pub arrivals: Process,
+    /// Of random arrivals.
+    pub seed: u64,
+    pub script: Option<Script>,
+    /// Given to the script's `init(args)`.
+    pub args: Vec<String>,
+    /// Added to `wrk.headers`.
+    pub headers: Vec<(String, String)>,
+    pub when_busy: WhenBusy,
+    /// With `open`: the most connections in all.
+    pub max_connections: usize,
+    /// With `wait`: a late schedule is caught up at most this many times faster than planned.
+    pub catch_up: f64,
+    pub timeout: Time,
+    pub on_timeout: OnTimeout,
+    pub retries: Retries,
+    /// After the last arrival, requests in flight may finish for this long.
+    pub drain: Time,
+    /// Requests due before this are left out of the histograms.
+    pub warmup: Time,
+    /// Build the next request before it is due (where the script lets us).
+    pub ahead: bool,
+}
+
+/// A Lua script: its text, and the name that errors give.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Script {
+    pub name: String,
+    pub text: String,
+}
+
+/// What happens to a request that is due when every connection is busy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhenBusy {
+    /// It waits for one, and its wait counts.
+    #[default]
+    Wait,
+    /// A new connection is opened for it: an open system.
+    Open,
+}
+
+/// What happens to a request that outlives the timeout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnTimeout {
+    /// It is counted, and waited for all the same, as wrk2 does.
+    #[default]
+    Wait,
+    /// The client closes the connection; the attempt failed.
+    Abandon,
+}
+
+/// How often a failed attempt (no answer, or a status above 499) is made again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Retries {
+    /// At most so many further attempts.
+    pub count: u16,
+    /// Wait before the first further attempt; doubled for each one after it.
+    pub backoff: Time,
+}
+
+/// Why a load cannot be made as asked.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PlanError {
+    #[error("invalid URL: {url} ({why}); write http://host:port/path")]
+    Url { url: String, why: String },
+    #[error("number of connections must be >= threads ({connections} < {threads})")]
+    FewConnections { connections: usize, threads: usize },
+    #[error("{what} must be {range}, not {value}")]
+    Range { what: &'static str, range: &'static str, value: String },
+}
+
+/// Where load goes, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    pub scheme: String,
+    /// Without the brackets of an IPv6 address.
+    pub host: String,
+    /// A port, or the scheme where the URL names none.
+    pub service: String,
+    /// Path and query, `/` where the URL has none.
+    pub path: String,
+    /// `host` or `host:port`, as the URL has it: the Host header.
+    pub authority: String,
+}
+
+impl Target {
+    fn parse(url: &str) -> Result<Target, PlanError> {
+        let bad = |why: &str| PlanError::Url { url: url.to_owned(), why: why.to_owned() };
+        let uri: Uri = url.parse().map_err(|e: http::uri::InvalidUri| bad(&e.to_string()))?;
+        let scheme = uri.scheme_str().ok_or_else(|| bad("no scheme"))?.to_owned();
+        if scheme != "http" {
+            return Err(bad("only http is spoken"));
+        }
+        let authority = uri.authority().ok_or_else(|| bad("no host"))?;
+        if authority.as_str().contains('@') {
+            return Err(bad("a user name has no place in it; use -H \"Authorization: ...\""));
+        }
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        if host.is_empty() {
+            return Err(bad("no host"));
+        }
+        let service = authority.port().map_or_else(|| scheme.clone(), |port| port.as_str().to_owned());
+        let path = uri.path_and_query().map_or("/", |p| p.as_str());
+        Ok(Target { scheme, host, service, path: path.to_owned(), authority: authority.as_str().to_owned() })
+    }
+}
+
+/// [`LoadSettings`] that can be carried out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "LoadSettings", into = "LoadSettings")]
+pub struct LoadPlan {
+    settings: LoadSettings,
+    target: Target,
+}
+
+impl LoadPlan {
+    /// # Errors
+    /// [`PlanError`] says which setting cannot be, and what can.
+    pub fn new(settings: LoadSettings) -> Result<LoadPlan, PlanError> {
+        let s = &settings;
+        let range = |ok: bool, what, range, value: &dyn ToString| {
+            if ok { Ok(()) } else { Err(PlanError::Range { what, range, value: value.to_string() }) }
+        };
+        let target = Target::parse(&s.url)?;
+        range((1..=1024).contains(&s.threads), "threads", "between 1 and 1024", &s.threads)?;
+        if s.connections < s.threads {
+            return Err(PlanError::FewConnections { connections: s.connections, threads: s.threads });
+        }
+        range(s.connections <= MOST_CONNECTIONS, "connections", "at most 1000000", &s.connections)?;
+        let most = s.connections..=MOST_CONNECTIONS;
+        range(most.contains(&s.max_connections), "max-connections", "at least connections", &s.max_connections)?;
+        range((1e-6..=1e8).contains(&s.rate), "rate", "above 0 and at most 100M requests/s", &s.rate)?;
+        let day = Time::from_secs(24 * 3600);
+        range(s.duration > Time::ZERO && s.duration <= day, "duration", "above 0 and at most 24h", &s.duration)?;
+        range(s.timeout > Time::ZERO && s.timeout <= day, "timeout", "above 0 and at most 24h", &s.timeout)?;
+        range(s.drain <= day, "drain", "at most 24h", &s.drain)?;
+        range(s.warmup <= s.duration, "warmup", "no longer than the duration", &s.warmup)?;
+        range((1.0..=1e6).contains(&s.catch_up), "catch-up", "between 1 and 1000000", &s.catch_up)?;
+        range(s.retries.count <= 100, "retries", "at most 100", &s.retries.count)?;
+        Ok(LoadPlan { settings, target })
+    }
+
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The share of `total` connections that `thread` has.
+    pub fn share(&self, total: usize, thread: usize) -> usize {
+        total / self.threads + usize::from(thread < total % self.threads)
+    }
+}
+
+const MOST_CONNECTIONS: usize = 1_000_000;
+
+impl std::ops::Deref for LoadPlan {
+    type Target = LoadSettings;
+
+    fn deref(&self) -> &LoadSettings {
+        &self.settings
+    }
+}
+
+impl TryFrom<LoadSettings> for LoadPlan {
+    type Error = PlanError;
+
+    fn try_from(settings: LoadSettings) -> Result<LoadPlan, PlanError> {
+        LoadPlan::new(settings)
+    }
+}
+
+impl From<LoadPlan> for LoadSettings {
+    fn from(plan: LoadPlan) -> LoadSettings {
+        plan.settings
+    }
+}

@@ -1,0 +1,83 @@
+//! What happened to the run besides its requests: `events.jsonl`, a line an event, in order of time.
+
+use serde::{Deserialize, Serialize};
+
+/// Something that happened at an instant of the run's clock.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// ns since the start of load.
+    pub at_ns: u64,
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum What {
+    /// Load began.
+    Started {
+        /// Wall time of the clock's zero, RFC 3339.
+        wall: String,
+        /// The program's version.
+        version: String,
+    },
+    /// A step in the life of fault number `fault` (its place in the plan's list, from 0).
+    Fault { fault: usize, kind: String, step: Step, detail: String },
+    /// A component of the system under test changed: it died, restarted, ran out of memory.
+    Component { component: String, state: ComponentState, detail: String },
+    /// What the generator says of itself at the end.
+    Generator(Generator),
+    /// The run is over.
+    Ended { how: Ending, detail: String },
+}
+
+/// The steps of a fault. `Effective` and `RemovalVerified` were observed, not assumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    Commanded,
+    Effective,
+    RemovalCommanded,
+    RemovalVerified,
+    /// It could not be applied, removed or verified; the detail says which and why.
+    Failed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ComponentState {
+    Died,
+    OutOfMemory,
+    Restarted,
+}
+
+/// How a run came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// The plan ran to its end, or to the point where nothing more could be learned.
+    Complete,
+    /// Somebody stopped it (SIGINT, SIGTERM).
+    Interrupted,
+    /// Something broke; the detail says what.
+    Failed,
+}
+
+/// The generator's account of itself, for judging whether its numbers hold.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Generator {
+    /// CPU time of the generator's threads, in ns.
+    pub cpu_user_ns: u64,
+    pub cpu_system_ns: u64,
+    /// Connections opened over the run, reconnections included.
+    pub connections_opened: u64,
+    /// The most that were in flight at once, over all threads' own maxima.
+    pub in_flight_max: u64,
+    /// Connections that could not be made.
+    pub connect_errors: u64,
+    /// Whether `max-connections` (or `connections`) ever made a due request wait.
+    pub bound_reached: bool,
+    /// Records that the writer could not take; histograms hold them all the same.
+    pub records_dropped: u64,
+}

@@ -1,0 +1,87 @@
+//! What a run has to say: figures, `report.html`, `summary.json`, and wrk2's text. One file a product.
+//!
+//! Everything here is a function of recorded data (a [`Story`]), never of a live thing: drawn again, it is the same
+//! to the byte.
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::event::Generator;
+use crate::record::{RequestRecord, Sample};
+
+/// All that the products of an experiment show. Instants and spans are ns on the run's clock.
+#[derive(Clone, Debug)]
+pub struct Story {
+    pub name: String,
+    /// Wall time of the clock's zero, RFC 3339.
+    pub started: String,
+    /// The generator's threads.
+    pub threads: u16,
+    /// Planned arrivals per second.
+    pub rate: f64,
+    /// Requests due before this are warm-up.
+    pub warmup: u64,
+    /// The end of arrivals.
+    pub end: u64,
+    /// A response time up to this is good.
+    pub slo: u64,
+    /// The baseline, from and to, where the plan has a fault.
+    pub baseline: Option<(u64, u64)>,
+    pub faults: Vec<FaultWindow>,
+    /// When the system was back: t1 + tau.
+    pub recovered_at: Option<u64>,
+    pub goodput: Vec<Bin>,
+    pub verdict: VerdictText,
+    /// Every attempt, in order of `intended`, then `request`, then `attempt`.
+    pub requests: Vec<RequestRecord>,
+    pub samples: Vec<Sample>,
+    /// Deaths, restarts, out of memory: instant and label.
+    pub incidents: Vec<(u64, String)>,
+    pub generator: Generator,
+    /// What was planned, for the table in the report: name and value as a person reads them.
+    pub facts: Vec<(String, String)>,
+}
+
+/// A fault, from the instant it took effect until its removal was verified.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FaultWindow {
+    pub label: String,
+    pub from: u64,
+    /// `None` if its removal was never verified.
+    pub to: Option<u64>,
+}
+
+/// Cohort goodput: of the requests scheduled in `[from, to)`, how many were answered well and in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bin {
+    pub from: u64,
+    pub to: u64,
+    pub scheduled: u64,
+    pub good: u64,
+}
+
+impl Bin {
+    /// Goodput, 0 to 1; 1 where nothing was scheduled.
+    pub fn goodput(&self) -> f64 {
+        if self.scheduled == 0 { 1.0 } else { self.good as f64 / self.scheduled as f64 }
+    }
+}
+
+/// A verdict in words, and the figures behind it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VerdictText {
+    /// `RECOVERED`, `METASTABLE`, `INVALID: ...`
+    pub name: String,
+    /// With `--exit-code`.
+    pub exit_code: u8,
+    /// A few plain lines: why this and no other.
+    pub because: Vec<String>,
+    /// What to do next.
+    pub next: Vec<String>,
+    /// Time from the verified removal to recovery, in ns.
+    pub tau_ns: Option<u64>,
+    /// Goodput lost, in seconds of planned load and in requests.
+    pub loss_seconds: Option<f64>,
+    pub loss_requests: Option<f64>,
+    /// Mean goodput of the baseline.
+    pub baseline_goodput: Option<f64>,
+}

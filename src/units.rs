@@ -1,0 +1,218 @@
+//! Numbers as people write and read them: times (`20s`, `1.5ms`), SI counts (`2k`), and wrk's short forms.
+//!
+//! Inside the program a time is a [`Time`]: whole nanoseconds. Parsing and printing round-trip.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// A span of time, or an instant on a run's clock, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Time(pub u64);
+
+/// Why a text is no time or number.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnitError {
+    #[error("`{0}` is no time: write a number and a unit, such as 500us, 20ms, 1.5s, 2m or 1h")]
+    Time(String),
+    #[error("`{0}` is no number: write digits, with k, M or G behind them if you like (2k = 2000)")]
+    Number(String),
+}
+
+impl Time {
+    pub const ZERO: Time = Time(0);
+
+    pub const fn from_millis(ms: u64) -> Time {
+        Time(ms * 1_000_000)
+    }
+
+    pub const fn from_secs(s: u64) -> Time {
+        Time(s * 1_000_000_000)
+    }
+
+    pub fn as_secs_f64(self) -> f64 {
+        self.0 as f64 / 1e9
+    }
+
+    /// The same span for the standard library.
+    pub const fn std(self) -> std::time::Duration {
+        std::time::Duration::from_nanos(self.0)
+    }
+
+    /// The time `self + other`, or the greatest one where that does not fit.
+    pub const fn plus(self, other: Time) -> Time {
+        Time(self.0.saturating_add(other.0))
+    }
+
+    /// The time `self - other`, or zero where that would be negative.
+    pub const fn minus(self, other: Time) -> Time {
+        Time(self.0.saturating_sub(other.0))
+    }
+
+    pub const fn times(self, n: u64) -> Time {
+        Time(self.0.saturating_mul(n))
+    }
+}
+
+impl FromStr for Time {
+    type Err = UnitError;
+
+    /// A number and `ns`, `us`, `ms`, `s`, `m` or `h`; a bare number is seconds, as in wrk.
+    fn from_str(text: &str) -> Result<Time, UnitError> {
+        let bad = || UnitError::Time(text.to_owned());
+        let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+        let (digits, unit) = text.split_at(split);
+        let scale = match unit.to_ascii_lowercase().as_str() {
+            "ns" => 1.0,
+            "us" => 1e3,
+            "ms" => 1e6,
+            "s" | "" => 1e9,
+            "m" => 60e9,
+            "h" => 3600e9,
+            _ => return Err(bad()),
+        };
+        let ns = decimal(digits).ok_or_else(bad)? * scale;
+        // A century is more than anybody waits, and leaves sums of times far from overflow.
+        if ns > 3.2e18 {
+            return Err(bad());
+        }
+        Ok(Time(ns.round() as u64))
+    }
+}
+
+impl fmt::Display for Time {
+    /// In the largest unit that shows it exactly: `20s`, `1500ms`, `250us`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(u64, &str); 4] = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us"), (1, "ns")];
+        let (scale, unit) = UNITS.into_iter().find(|(scale, _)| self.0 % scale == 0).unwrap_or((1, "ns"));
+        write!(f, "{}{unit}", self.0 / scale)
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+/// A count with an optional SI suffix: `100`, `2k`, `1.5M`, `1G` (powers of 1000).
+///
+/// # Errors
+/// [`UnitError::Number`] for anything else.
+pub fn parse_number(text: &str) -> Result<f64, UnitError> {
+    let bad = || UnitError::Number(text.to_owned());
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (digits, suffix) = text.split_at(split);
+    let scale = match suffix {
+        "" => 1.0,
+        "k" | "K" => 1e3,
+        "m" | "M" => 1e6,
+        "g" | "G" => 1e9,
+        _ => return Err(bad()),
+    };
+    Ok(decimal(digits).ok_or_else(bad)? * scale)
+}
+
+/// [`parse_number`], whole and at least one.
+///
+/// # Errors
+/// [`UnitError::Number`] where it is not.
+pub fn parse_count(text: &str) -> Result<usize, UnitError> {
+    let n = parse_number(text)?;
+    if n < 1.0 || n.fract() != 0.0 || n > u32::MAX as f64 {
+        return Err(UnitError::Number(text.to_owned()));
+    }
+    Ok(n as usize)
+}
+
+/// Digits with at most one point; no sign, no exponent, no `inf`.
+fn decimal(text: &str) -> Option<f64> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.') && text.bytes().any(|b| b.is_ascii_digit());
+    plain.then(|| text.parse().ok()).flatten()
+}
+
+/// wrk's way to write a time of `us` microseconds: `785.55us`, `1.37ms`, `12.96s`, `2.00m`.
+/// A unit gives way to the next at 0.85 of it (for seconds: 51).
+pub fn wrk_time(us: f64) -> String {
+    wrk_scaled(us, &[("us", 1000.0), ("ms", 1000.0), ("s", 60.0), ("m", 60.0), ("h", f64::INFINITY)])
+}
+
+/// wrk's way to write a count: `258.66`, `0.90k`.
+pub fn wrk_metric(n: f64) -> String {
+    wrk_scaled(n, &[("", 1000.0), ("k", 1000.0), ("M", 1000.0), ("G", 1000.0), ("T", f64::INFINITY)])
+}
+
+/// wrk's way to write bytes: `103.99KB`, `1.22MB` (steps of 1024).
+pub fn wrk_binary(n: f64) -> String {
+    wrk_scaled(n, &[("B", 1024.0), ("KB", 1024.0), ("MB", 1024.0), ("GB", 1024.0), ("TB", f64::INFINITY)])
+}
+
+fn wrk_scaled(mut n: f64, units: &[(&str, f64)]) -> String {
+    let mut at = 0;
+    while at + 1 < units.len() && n >= units[at].1 * 0.85 {
+        n /= units[at].1;
+        at += 1;
+    }
+    format!("{n:.2}{}", units[at].0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_take_units_and_round_trip() {
+        for (text, ns) in [
+            ("2s", 2_000_000_000),
+            ("2", 2_000_000_000),
+            ("1.5ms", 1_500_000),
+            ("250us", 250_000),
+            ("7ns", 7),
+            ("2m", 120_000_000_000),
+            ("1h", 3_600_000_000_000),
+        ] {
+            let time: Time = text.parse().unwrap();
+            assert_eq!(time, Time(ns), "{text}");
+            assert_eq!(time.to_string().parse::<Time>().unwrap(), time, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_or_number_is_refused() {
+        for text in ["", "s", "3x", "-1s", "1e3s", "1.2.3s", ".", "999999999h", "nan", "inf"] {
+            assert!(text.parse::<Time>().is_err(), "{text}");
+        }
+        for text in ["", "k", "1kk", "-3", "1e3", "nan", "inf"] {
+            assert!(parse_number(text).is_err(), "{text}");
+        }
+        for text in ["0", "1.5", "10G"] {
+            assert!(parse_count(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_take_si_suffixes() {
+        assert_eq!(parse_number("2k"), Ok(2000.0));
+        assert_eq!(parse_number("1.5M"), Ok(1.5e6));
+        assert_eq!(parse_count("1k"), Ok(1000));
+    }
+
+    #[test]
+    fn wrk_forms_step_where_wrk_steps() {
+        assert_eq!([wrk_time(785.55), wrk_time(849.99), wrk_time(850.0)].join(" "), "785.55us 849.99us 0.85ms");
+        assert_eq!(
+            [wrk_time(1.37e3), wrk_time(12.96e6), wrk_time(51e6), wrk_time(0.0)].join(" "),
+            "1.37ms 12.96s 0.85m 0.00us"
+        );
+        assert_eq!([wrk_metric(258.66), wrk_metric(900.0)].join(" "), "258.66 0.90k");
+        assert_eq!([wrk_binary(0.0), wrk_binary(106_485.76), wrk_binary(943_718.4)].join(" "), "0.00B 103.99KB 0.90MB");
+    }
+}
