@@ -4,6 +4,7 @@
 //! pure ground ([`arrivals`], [`units`]), [`record`], [`load`], [`report`].
 
 pub mod arrivals;
+pub mod http1;
 pub mod load;
 pub mod record;
 pub mod report;
