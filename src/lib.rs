@@ -8,4 +8,6 @@ pub mod http1;
 pub mod load;
 pub mod record;
 pub mod report;
+pub mod script;
+pub mod target;
 pub mod units;
