@@ -9,5 +9,6 @@ pub mod load;
 pub mod record;
 pub mod report;
 pub mod script;
+pub mod stats;
 pub mod target;
 pub mod units;

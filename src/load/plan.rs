@@ -44,6 +44,33 @@ pub struct LoadSettings {
     pub ahead: bool,
 }
 
+impl LoadSettings {
+    /// wrk2's defaults: 2 threads, 10 connections, 10 s, a timeout of 2 s that is only counted.
+    pub fn new(url: impl Into<String>, rate: f64) -> LoadSettings {
+        LoadSettings {
+            url: url.into(),
+            threads: 2,
+            connections: 10,
+            duration: Time::from_secs(10),
+            rate,
+            arrivals: Process::Fixed,
+            seed: 1,
+            script: None,
+            args: Vec::new(),
+            headers: Vec::new(),
+            when_busy: WhenBusy::Wait,
+            max_connections: 10_000,
+            catch_up: 2.0,
+            timeout: Time::from_secs(2),
+            on_timeout: OnTimeout::Wait,
+            retries: Retries::default(),
+            drain: Time::from_secs(2),
+            warmup: Time::ZERO,
+            ahead: true,
+        }
+    }
+}
+
 /// What happens to a request that is due when every connection is busy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
