@@ -2,10 +2,12 @@
 //!
 //! One clock orders everything: nanoseconds of `CLOCK_MONOTONIC` since the start of load ([`Clock`]).
 
+mod account;
 mod clock;
 pub mod event;
 pub mod sample;
 
+pub use account::{Account, Errors};
 pub use clock::Clock;
 pub use event::{Event, Step, What};
 pub use sample::Sample;
