@@ -3,6 +3,8 @@
 //! Everything here is a function of recorded data (a [`Story`]), never of a live thing: drawn again, it is the same
 //! to the byte.
 
+pub mod wrk2;
+
 use serde::{Deserialize, Serialize};
 
 use crate::record::event::Generator;
