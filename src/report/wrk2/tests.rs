@@ -74,7 +74,8 @@ fn a_spectrum_comes_out_line_for_line() {
 #[test]
 fn several_urls_have_dsbs_layout() {
     let h = latency_histogram();
-    let one = |requests, bytes, us| Tally { sent: requests, requests, bytes, runtime: Time(us * 1000), ..tally(&h) };
+    let one =
+        |requests, bytes, us: u64| Tally { sent: requests, requests, bytes, runtime: Time(us * 1000), ..tally(&h) };
     let urls = ["http://127.0.0.1:8000/".to_owned(), "http://127.0.0.1:8001/".to_owned()];
     let targets =
         [(urls[0].clone(), one(2398, 513_167, 12_003_200)), (urls[1].clone(), one(2397, 297_226, 12_002_500))];
