@@ -1,9 +1,10 @@
 //! metawrk: a load generator that replaces wrk2, and a laboratory for metastable failures.
 //!
-//! The rooms, from the ground up; each imports only from those below it:
-//! pure ground ([`arrivals`], [`units`]), [`record`], [`load`], [`report`].
+//! The rooms, from the ground up; each imports only from those below it: the pure ground ([`arrivals`], [`http1`],
+//! [`stats`], [`target`], [`units`]), [`record`], [`script`], [`load`], [`report`], [`cli`].
 
 pub mod arrivals;
+pub mod cli;
 pub mod http1;
 pub mod load;
 pub mod record;

@@ -3,6 +3,11 @@
 //! Everything here is a function of recorded data (a [`Story`]), never of a live thing: drawn again, it is the same
 //! to the byte.
 
+pub mod digest;
+pub mod generator;
+pub mod warning;
+pub mod wrk2;
+
 use serde::{Deserialize, Serialize};
 
 use crate::record::event::Generator;
