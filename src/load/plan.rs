@@ -72,7 +72,7 @@ impl LoadSettings {
 }
 
 /// What happens to a request that is due when every connection is busy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum WhenBusy {
     /// It waits for one, and its wait counts.
@@ -83,7 +83,7 @@ pub enum WhenBusy {
 }
 
 /// What happens to a request that outlives the timeout.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnTimeout {
     /// It is counted, and waited for all the same, as wrk2 does.

@@ -25,7 +25,7 @@ pub enum LoadError {
     Resolve { host: String, service: String, why: String },
     #[error("unable to connect to {host}:{service} {why}")]
     Connect { host: String, service: String, why: String },
-    #[error("{0}")]
+    #[error(transparent)]
     Script(#[from] ScriptError),
     #[error("a thread of the generator could not be started: {0}; try fewer threads")]
     Thread(io::Error),

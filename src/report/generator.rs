@@ -158,12 +158,7 @@ mod tests {
             elapsed_ns: 12_000_000_000,
             threads: 2,
             lag: Lag { p50_ns: 33_000, p99_ns: 120_000, max_ns: 1_200_000 },
-            own: Generator {
-                cpu_ns: 510_000_000,
-                connections_opened: 10,
-                in_flight_max: 4,
-                ..Generator::default()
-            },
+            own: Generator { cpu_ns: 510_000_000, connections_opened: 10, in_flight_max: 4, ..Generator::default() },
         }
     }
 

@@ -165,6 +165,7 @@ fn message(error: &mlua::Error) -> String {
 fn describe(value: &Value) -> String {
     match value {
         Value::Nil => "nil".to_owned(),
+        Value::Integer(_) => "a number".to_owned(),
         other => format!("a {}", other.type_name()),
     }
 }
