@@ -4,6 +4,7 @@
 //! to the byte.
 
 pub mod digest;
+pub mod figures;
 pub mod generator;
 pub mod warning;
 pub mod wrk2;
@@ -90,3 +91,6 @@ pub struct VerdictText {
     /// Mean goodput of the baseline.
     pub baseline_goodput: Option<f64>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! Figures: one file a figure, each drawn by one function to PNG and to SVG. The same story gives the same bytes.
+
+mod axis;
+mod canvas;
+mod cells;
+mod heading;
+mod latencies;
+mod latency_hist;
+mod marks;
+mod memory;
+mod palette;
+mod plot;
+mod series;
+mod timeline;
+
+use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
+use plotters::drawing::IntoDrawingArea;
+
+use super::Story;
+use super::digest::Digest;
+use canvas::{BITMAP_BASE, Canvas, SVG_BASE, error};
+use marks::Marks;
+
+pub use axis::time_label;
+pub use canvas::DrawError;
+
+/// Of every figure, in px. Text is large enough for half of it.
+const WIDTH: i32 = 1280;
+const HEIGHT: i32 = 720;
+const MARGIN: i32 = 28;
+/// Left of a plot, for the labels of the y axis.
+const GUTTER: i32 = 128;
+
+/// What a run's products show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Figure {
+    /// Rates, response times, requests in flight and memory over one time axis.
+    Timeline,
+    Memory,
+    /// Each request's response time, of one of the generator's threads.
+    Latencies(u16),
+    /// How often each response time was seen, of one of the generator's threads.
+    LatencyHistogram(u16),
+}
+
+/// What figures are drawn from: a story, and what follows from it.
+pub struct View<'a> {
+    pub story: &'a Story,
+    pub digest: &'a Digest,
+    /// The end of every time axis, in seconds.
+    span: f64,
+    marks: Marks,
+}
+
+impl<'a> View<'a> {
+    pub fn new(story: &'a Story, digest: &'a Digest) -> View<'a> {
+        View { story, digest, span: digest.span as f64 / 1e9, marks: Marks::of(story, digest.span) }
+    }
+}
+
+impl Figure {
+    /// All figures of a story, in the order in which a report shows them.
+    pub fn all(story: &Story) -> Vec<Figure> {
+        let threads = 0..story.threads;
+        let scatters = threads.clone().map(Figure::Latencies);
+        let histograms = threads.map(Figure::LatencyHistogram);
+        [Figure::Timeline].into_iter().chain(scatters).chain(histograms).chain([Figure::Memory]).collect()
+    }
+
+    /// Its file's name without the ending.
+    pub fn stem(&self) -> String {
+        match self {
+            Figure::Timeline => "timeline".into(),
+            Figure::Memory => "memory-usage".into(),
+            Figure::Latencies(thread) => format!("latencies-t{thread}"),
+            Figure::LatencyHistogram(thread) => format!("latency-hist-t{thread}"),
+        }
+    }
+
+    /// What it shows, for those who can't see it.
+    pub fn alt(&self) -> String {
+        match self {
+            Figure::Timeline => "Rates, response times, requests in flight and memory over time".into(),
+            Figure::Memory => "Memory over time".into(),
+            Figure::Latencies(thread) => format!("Each request's response time over time, thread {thread}"),
+            Figure::LatencyHistogram(thread) => format!("Histogram of response times, thread {thread}"),
+        }
+    }
+
+    /// # Errors
+    /// [`DrawError`] if the drawing library fails, which no data should make it do.
+    pub fn png(&self, view: &View) -> Result<Vec<u8>, DrawError> {
+        let (width, height) = self.size(view);
+        let mut pixels = vec![255; width as usize * height as usize * 3];
+        self.draw(view, BitMapBackend::with_buffer(&mut pixels, (width, height)), BITMAP_BASE)?;
+        let mut file = Vec::new();
+        let mut encoder = png::Encoder::new(&mut file, width, height);
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.set_depth(png::BitDepth::Eight);
+        encoder.write_header().and_then(|mut w| w.write_image_data(&pixels)).map_err(error)?;
+        Ok(file)
+    }
+
+    /// # Errors
+    /// As [`Figure::png`].
+    pub fn svg(&self, view: &View) -> Result<String, DrawError> {
+        let mut file = String::new();
+        self.draw(view, SVGBackend::with_string(&mut file, self.size(view)), SVG_BASE)?;
+        Ok(file)
+    }
+
+    fn size(&self, view: &View) -> (u32, u32) {
+        let height = if *self == Figure::Timeline { timeline::height(view) } else { HEIGHT };
+        (WIDTH as u32, height as u32)
+    }
+
+    fn draw<DB: DrawingBackend>(&self, view: &View, backend: DB, base: f64) -> Result<(), DrawError> {
+        canvas::load_font()?;
+        let area = backend.into_drawing_area();
+        area.fill(&palette::GROUND).map_err(error)?;
+        let c = Canvas::new(&area, base);
+        match self {
+            Figure::Timeline => timeline::draw(&c, view)?,
+            Figure::Memory => memory::draw(&c, view)?,
+            Figure::Latencies(thread) => latencies::draw(&c, view, *thread)?,
+            Figure::LatencyHistogram(thread) => latency_hist::draw(&c, view, *thread)?,
+        }
+        area.present().map_err(error)
+    }
+}
