@@ -21,11 +21,24 @@ pub const FONT: &str = "DejaVu Sans, Verdana, Helvetica, sans-serif";
 pub const TITLE: i32 = 36;
 pub const LABEL: i32 = 28;
 
+/// Coordinates and sizes are px of the figure; a backend may have several px of its own for each.
 pub struct Canvas<'a, DB: DrawingBackend> {
     area: &'a DrawingArea<DB, Shift>,
-    /// The backend's distance from a text's top to its base line, in sizes: plotters' backends don't agree on it.
-    base: f64,
+    backend: Backend,
 }
+
+/// In what plotters' backends differ.
+#[derive(Clone, Copy, Debug)]
+pub struct Backend {
+    /// Backend px per figure px.
+    pub scale: i32,
+    /// The distance from a text's top to its base line, in sizes.
+    pub base: f64,
+}
+
+/// Bitmaps are drawn at twice their size and averaged down: plotters' own lines are jagged.
+pub const BITMAP: Backend = Backend { scale: 2, base: 0.5 };
+pub const SVG: Backend = Backend { scale: 1, base: 0.76 / 1.24 };
 
 /// Makes [`FONT`] known to plotters; again and again is fine.
 pub fn load_font() -> Result<(), DrawError> {
@@ -33,19 +46,20 @@ pub fn load_font() -> Result<(), DrawError> {
         .map_err(|_| DrawError("the embedded font is damaged".into()))
 }
 
-pub const BITMAP_BASE: f64 = 0.5;
-pub const SVG_BASE: f64 = 0.76 / 1.24;
-
 type Point = (i32, i32);
 
 impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
-    pub fn new(area: &'a DrawingArea<DB, Shift>, base: f64) -> Self {
-        Canvas { area, base }
+    pub fn new(area: &'a DrawingArea<DB, Shift>, backend: Backend) -> Self {
+        Canvas { area, backend }
     }
 
-    /// A filled rectangle; corners may come in any order.
+    fn at(&self, (x, y): Point) -> Point {
+        (x * self.backend.scale, y * self.backend.scale)
+    }
+
+    /// A filled rectangle, right and bottom edge excluded; corners may come in any order.
     pub fn rect(&self, a: Point, b: Point, color: RGBColor) -> Result<(), DrawError> {
-        let corners = [(a.0.min(b.0), a.1.min(b.1)), (a.0.max(b.0), a.1.max(b.1))];
+        let corners = [(a.0.min(b.0), a.1.min(b.1)), (a.0.max(b.0), a.1.max(b.1))].map(|p| self.at(p));
         self.area.draw(&Rectangle::new(corners, color.filled())).map_err(error)
     }
 
@@ -53,8 +67,10 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
         if points.len() < 2 {
             return Ok(());
         }
-        let style = ShapeStyle { color: color.to_rgba(), filled: false, stroke_width: width };
-        self.area.draw(&PathElement::new(points.to_vec(), style)).map_err(error)
+        let style =
+            ShapeStyle { color: color.to_rgba(), filled: false, stroke_width: width * self.backend.scale as u32 };
+        let points: Vec<Point> = points.iter().map(|p| self.at(*p)).collect();
+        self.area.draw(&PathElement::new(points, style)).map_err(error)
     }
 
     /// A dashed line, level or upright.
@@ -70,13 +86,16 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
     }
 
     pub fn polygon(&self, points: &[Point], color: RGBColor) -> Result<(), DrawError> {
-        self.area.draw(&Polygon::new(points.to_vec(), color.filled())).map_err(error)
+        let points: Vec<Point> = points.iter().map(|p| self.at(*p)).collect();
+        self.area.draw(&Polygon::new(points, color.filled())).map_err(error)
     }
 
     /// Text whose base line is at `at`.
     pub fn text(&self, text: &str, at: Point, size: i32, color: RGBColor, anchor: Anchor) -> Result<(), DrawError> {
         let style = self.style(size, color, anchor);
-        let top = (at.0, at.1 - (self.base * f64::from(size)).round() as i32);
+        let at = self.at(at);
+        let rise = self.backend.base * f64::from(size * self.backend.scale);
+        let top = (at.0, at.1 - rise.round() as i32);
         self.area.draw(&Text::new(text, top, style)).map_err(error)
     }
 
@@ -84,7 +103,7 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
     pub fn width(&self, text: &str, size: i32) -> Result<i32, DrawError> {
         let style = self.style(size, RGBColor(0, 0, 0), Anchor::Left);
         let (width, _) = self.area.estimate_text_size(text, &style).map_err(error)?;
-        Ok(width as i32)
+        Ok(width as i32 / self.backend.scale)
     }
 
     /// `text`, cut short with an ellipsis where it is wider than `room`.
@@ -103,7 +122,7 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
     }
 
     fn style(&self, size: i32, color: RGBColor, anchor: Anchor) -> TextStyle<'static> {
-        let mut style = TextStyle::from((FONT, size)).pos(Pos::new(anchor, VPos::Top));
+        let mut style = TextStyle::from((FONT, size * self.backend.scale)).pos(Pos::new(anchor, VPos::Top));
         style.color = color.to_backend_color();
         style
     }

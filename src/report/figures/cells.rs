@@ -66,10 +66,10 @@ impl Cells {
             let class = (count > 0).then(|| class(count));
             match (class, runs.last_mut()) {
                 (Some(class), Some(run)) if before == Some(class) && i % self.columns > 0 => {
-                    run.corners[2] = x + self.size - 1;
+                    run.corners[2] = x + self.size;
                 }
                 (Some(class), _) => {
-                    runs.push(Run { class, corners: [x, y, x + self.size - 1, y + self.size - 1] });
+                    runs.push(Run { class, corners: [x, y, x + self.size, y + self.size] });
                 }
                 (None, _) => {}
             }
@@ -104,7 +104,7 @@ mod tests {
         let cells = Cells::new(&PLOT, &points, &[4], 1000);
         let runs = cells.runs(|n| usize::from(n > 5));
         let corners: Vec<_> = runs.iter().map(|r| r.corners).collect();
-        assert_eq!(corners, [[10, 20, 17, 23], [22, 20, 25, 23], [110, 68, 113, 71]]);
+        assert_eq!(corners, [[10, 20, 18, 24], [22, 20, 26, 24], [110, 68, 114, 72]]);
         assert_eq!(cells.centres().next(), Some((12, 22)));
     }
 

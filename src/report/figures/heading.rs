@@ -12,7 +12,6 @@ use crate::report::Story;
 #[derive(Clone, Copy, Debug)]
 pub enum Swatch {
     Line,
-    Dashes,
     Box,
     Cross,
     Triangle,
@@ -36,7 +35,6 @@ pub fn legend<DB: DrawingBackend>(
         let middle = (x + 14, base - LABEL * 3 / 10);
         match swatch {
             Swatch::Line => c.rect((x, middle.1 - 3), (x + 28, middle.1 + 2), *color)?,
-            Swatch::Dashes => c.dashes((x, middle.1), (x + 28, middle.1), *color, 4)?,
             Swatch::Box => c.rect((middle.0 - 9, middle.1 - 9), (middle.0 + 9, middle.1 + 9), *color)?,
             Swatch::Cross => cross(c, middle, 8, *color)?,
             Swatch::Triangle => triangle(c, middle, 9, *color)?,

@@ -87,11 +87,11 @@ pub fn draw<DB: DrawingBackend>(c: &Canvas<DB>, view: &View, thread: u16) -> Res
         c.text("no requests", middle, LABEL, MUTED, Anchor::Center)?;
     }
 
-    let mut legend = vec![(Swatch::Box, DENSITY[1], "answered (darker: more)".to_owned())];
+    let mut legend = vec![(Swatch::Box, DENSITY[1], "answered".to_owned())];
     let others = [
         (bad_status, Swatch::Box, ORANGE, "error status"),
         (failed, Swatch::Cross, VERMILION, "failed"),
-        (bounds, Swatch::Triangle, PURPLE, "no answer, at least so long"),
+        (bounds, Swatch::Triangle, PURPLE, "no answer (at least)"),
     ];
     legend.extend(
         others

@@ -39,10 +39,6 @@ impl Marks {
                 marks.labels.extend(label.map(|l| ((s(from) + s(to)) / 2.0, l, color)));
             }
         };
-        window(0, story.warmup.min(span), WARMUP_GROUND, Some("warm-up".into()), MUTED);
-        if let Some((from, to)) = story.baseline {
-            window(from, to.min(span), BASELINE_GROUND, Some("baseline".into()), GREEN);
-        }
         for fault in &story.faults {
             let label = match fault.to {
                 Some(_) => format!("fault: {}", fault.label),
@@ -51,6 +47,10 @@ impl Marks {
             let to = fault.to.unwrap_or(span).min(span);
             window(fault.from, to, FAULT_GROUND, Some(label), VERMILION);
         }
+        if let Some((from, to)) = story.baseline {
+            window(from, to.min(span), BASELINE_GROUND, Some("baseline".into()), GREEN);
+        }
+        window(0, story.warmup.min(span), WARMUP_GROUND, Some("warm-up".into()), MUTED);
         if let Some(at) = story.recovered_at {
             marks.instants.push((s(at), GREEN));
             marks.labels.push((s(at), "recovered".into(), GREEN));
@@ -92,28 +92,31 @@ impl Marks {
 /// More deaths and restarts than this would cover the figure; the report's table has them all.
 const MOST_INCIDENTS: usize = 6;
 
-/// Puts labels into as few rows as it takes for none to touch another or leave `left..right`.
+/// Puts labels into as few rows as it takes for none to touch another or leave `left..right`; the first ones get the
+/// lowest rows.
 pub fn place<DB: DrawingBackend>(
     c: &Canvas<DB>,
-    mut labels: Vec<Label>,
+    labels: Vec<Label>,
     left: i32,
     right: i32,
 ) -> Result<Vec<Vec<Label>>, DrawError> {
-    labels.sort_by_key(|l| l.at);
-    let mut rows: Vec<(i32, Vec<Label>)> = Vec::new();
+    let mut taken: Vec<Vec<(i32, i32)>> = Vec::new();
+    let mut rows: Vec<Vec<Label>> = Vec::new();
     for mut label in labels {
         label.text = c.fitted(&label.text, LABEL, right - left)?;
         let half = c.width(&label.text, LABEL)? / 2 + 1;
         label.at = label.at.clamp(left + half, (right - half).max(left + half));
-        match rows.iter_mut().find(|(end, _)| label.at - half > *end) {
-            Some((end, row)) => {
-                *end = label.at + half + 18;
-                row.push(label);
-            }
-            None => rows.push((label.at + half + 18, vec![label])),
+        let (from, to) = (label.at - half - 9, label.at + half + 9);
+        let free = |row: &Vec<(i32, i32)>| row.iter().all(|(f, t)| to < *f || from > *t);
+        let row = taken.iter().position(free).unwrap_or(rows.len());
+        if row == rows.len() {
+            rows.push(vec![]);
+            taken.push(vec![]);
         }
+        rows[row].push(label);
+        taken[row].push((from, to));
     }
-    Ok(rows.into_iter().map(|(_, row)| row).collect())
+    Ok(rows)
 }
 
 /// Draws rows of labels, the lowest one's bottom at `bottom`.

@@ -63,10 +63,10 @@ fn with_gaps(samples: &[&Sample]) -> Series {
     values
 }
 
-/// The y axis that holds all sources and limits.
-pub fn axis(sources: &[Source]) -> Axis {
+/// The y axis that holds all sources and limits, `room` times as high: a limit's label stands above its line.
+pub fn axis(sources: &[Source], room: f64) -> Axis {
     let values = sources.iter().flat_map(|s| s.values.iter().filter_map(|v| v.1).chain(s.limit));
-    Axis::linear(0.0, values.fold(1.0, f64::max) * 1.12)
+    Axis::linear(0.0, values.fold(1.0, f64::max) * room)
 }
 
 /// The sources' lines and limits in a plot.
@@ -105,7 +105,7 @@ pub fn draw<DB: DrawingBackend>(c: &Canvas<DB>, view: &View) -> Result<(), DrawE
         top: 0,
         bottom: HEIGHT - 88,
         x: Axis::linear(0.0, view.span),
-        y: axis(&sources),
+        y: axis(&sources, 1.15),
     };
     let rows = view.marks.rows(c, &plot)?;
     plot.top = 132 + ROW * rows.len() as i32;

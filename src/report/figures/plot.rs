@@ -49,7 +49,7 @@ impl Plot {
         label: fn(f64) -> String,
         title: Option<&str>,
     ) -> Result<(), DrawError> {
-        for tick in self.x.ticks(10) {
+        for tick in self.x.ticks(11) {
             let x = self.x_px(tick);
             c.line(&[(x, self.top), (x, self.bottom)], GRID, 1)?;
             if title.is_some() {

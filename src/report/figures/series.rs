@@ -120,7 +120,7 @@ pub fn open(story: &Story, digest: &Digest) -> Open {
     }
     let sums = |changes: Vec<i64>| {
         let mut n = 0;
-        let sums = changes.into_iter().take(STEPS as usize + 1).enumerate().map(|(k, change)| {
+        let sums = changes.into_iter().take(STEPS as usize).enumerate().map(|(k, change)| {
             n += change;
             ((k as u64 * step) as f64 / 1e9, Some(n as f64))
         });

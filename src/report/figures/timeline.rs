@@ -80,7 +80,7 @@ pub fn draw<DB: DrawingBackend>(c: &Canvas<DB>, view: &View) -> Result<(), DrawE
     }
     if !sources.is_empty() {
         head(c, at, "memory, MiB", &memory::legend(&sources))?;
-        (plot.top, plot.bottom, plot.y) = (at + HEAD, at + HEAD + BODY, memory::axis(&sources));
+        (plot.top, plot.bottom, plot.y) = (at + HEAD, at + HEAD + BODY, memory::axis(&sources, 1.35));
         view.marks.shade(c, &plot)?;
         plot.x_axis(c, count_label, title(last))?;
         plot.y_axis(c, 4, count_label)?;
@@ -112,11 +112,15 @@ fn panels(view: &View) -> Vec<Panel> {
     let per_second = vec![
         line(rates.offered, BLACK, 6, "offered"),
         line(rates.answered, SKY, 4, "answered well"),
-        line(rates.good, GREEN, 4, "of these due then, good"),
+        line(rates.good, GREEN, 4, "good (by due time)"),
         line(rates.errors, VERMILION, 3, "errors"),
     ];
     let times = vec![line(rates.p50, BLUE, 3, "p50"), line(rates.p99, ORANGE, 3, "p99")];
-    let open = vec![line(open.due, ORANGE, 5, "due and not ended"), line(open.in_flight, BLUE, 3, "in flight (sent)")];
+    let waiting = waiting(&open);
+    let mut open_lines = vec![line(open.in_flight, BLUE, 3, "sent, not ended (in flight)")];
+    if waiting {
+        open_lines.insert(0, line(open.due, ORANGE, 3, "due, not ended"));
+    }
     let (low, high) = range(&times);
     vec![
         Panel { title: "requests/s", y: counts(&per_second), label: count_label, lines: per_second },
@@ -126,8 +130,15 @@ fn panels(view: &View) -> Vec<Panel> {
             label: time_label,
             lines: times,
         },
-        Panel { title: "open requests", y: counts(&open), label: count_label, lines: open },
+        Panel { title: "open requests", y: counts(&open_lines), label: count_label, lines: open_lines },
     ]
+}
+
+/// Whether requests waited to be sent in numbers that a figure can show.
+fn waiting(open: &series::Open) -> bool {
+    let most = open.due.iter().filter_map(|p| p.1).fold(1.0, f64::max);
+    let both = open.due.iter().zip(&open.in_flight);
+    both.filter_map(|(due, sent)| Some(due.1? - sent.1?)).any(|n| n > most / 20.0)
 }
 
 fn range(lines: &[Line]) -> (f64, f64) {

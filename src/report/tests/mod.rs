@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use super::digest::Digest;
 use super::figures::{Figure, View};
-use super::*;
 
 fn gallery(name: &str) -> PathBuf {
     let dir = std::env::temp_dir().join("metawrk-gallery").join(name);
