@@ -6,8 +6,13 @@
 pub mod digest;
 pub mod figures;
 pub mod generator;
+pub mod html;
+pub mod summary;
 pub mod warning;
+mod write;
 pub mod wrk2;
+
+pub use write::{ReportError, write};
 
 use serde::{Deserialize, Serialize};
 

@@ -93,6 +93,8 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
     /// Text whose base line is at `at`.
     pub fn text(&self, text: &str, at: Point, size: i32, color: RGBColor, anchor: Anchor) -> Result<(), DrawError> {
         let style = self.style(size, color, anchor);
+        // An SVG has no way to write a control character.
+        let text = text.replace(char::is_control, "\u{fffd}");
         let at = self.at(at);
         let rise = self.backend.base * f64::from(size * self.backend.scale);
         let top = (at.0, at.1 - rise.round() as i32);

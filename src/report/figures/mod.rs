@@ -58,7 +58,22 @@ impl<'a> View<'a> {
     }
 }
 
+/// A figure as files hold it.
+pub struct Drawn {
+    pub figure: Figure,
+    pub png: Vec<u8>,
+    pub svg: String,
+}
+
 impl Figure {
+    /// Both forms.
+    ///
+    /// # Errors
+    /// [`DrawError`] if the drawing library fails, which no data should make it do.
+    pub fn drawn(self, view: &View) -> Result<Drawn, DrawError> {
+        Ok(Drawn { figure: self, png: self.png(view)?, svg: self.svg(view)? })
+    }
+
     /// All figures of a story, in the order in which a report shows them.
     pub fn all(story: &Story) -> Vec<Figure> {
         let threads = 0..story.threads;
@@ -88,7 +103,7 @@ impl Figure {
     }
 
     /// # Errors
-    /// [`DrawError`] if the drawing library fails, which no data should make it do.
+    /// As [`Figure::drawn`].
     pub fn png(&self, view: &View) -> Result<Vec<u8>, DrawError> {
         let (width, height) = self.size(view);
         let large = (width * BITMAP.scale as u32, height * BITMAP.scale as u32);
@@ -106,7 +121,7 @@ impl Figure {
     }
 
     /// # Errors
-    /// As [`Figure::png`].
+    /// As [`Figure::drawn`].
     pub fn svg(&self, view: &View) -> Result<String, DrawError> {
         let mut file = String::new();
         self.draw(view, SVGBackend::with_string(&mut file, self.size(view)), SVG)?;
