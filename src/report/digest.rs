@@ -113,9 +113,13 @@ impl Rates {
     }
 }
 
+/// A day of arrivals and a day of draining is the most that a plan can ask for; beyond that a row is damaged.
+const LONGEST: u64 = 48 * 3600 * SECOND;
+
 fn last_instant(story: &Story) -> u64 {
     let of_requests = story.requests.iter().filter_map(|r| RequestRecord::instant(r.end));
     let of_samples = story.samples.iter().map(|s| s.at_ns);
     let of_faults = story.faults.iter().filter_map(|f| f.to);
-    of_requests.chain(of_samples).chain(of_faults).chain([story.end, SECOND]).max().unwrap_or(SECOND)
+    let last = of_requests.chain(of_samples).chain(of_faults).chain([story.end, SECOND]).max();
+    last.unwrap_or(SECOND).min(LONGEST)
 }

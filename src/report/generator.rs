@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Story;
 use super::digest::Digest;
@@ -31,7 +31,7 @@ pub struct GeneratorBlock {
 }
 
 /// How late requests left for the generator's own sake, in ns.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lag {
     pub p50_ns: u64,
     pub p99_ns: u64,

@@ -4,9 +4,15 @@
 //! to the byte.
 
 pub mod digest;
+pub mod figures;
 pub mod generator;
+pub mod html;
+pub mod summary;
 pub mod warning;
+mod write;
 pub mod wrk2;
+
+pub use write::{ReportError, write};
 
 use serde::{Deserialize, Serialize};
 
@@ -90,3 +96,6 @@ pub struct VerdictText {
     /// Mean goodput of the baseline.
     pub baseline_goodput: Option<f64>,
 }
+
+#[cfg(test)]
+mod tests;
