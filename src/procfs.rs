@@ -21,23 +21,29 @@ pub fn data_limit(limits: &str) -> Option<u64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// User and system CPU time from `stat`, in clock ticks.
+/// User and system CPU time from `stat` (fields 14 and 15), in clock ticks.
 pub fn cpu_ticks(stat: &str) -> Option<u64> {
+    stat_field(stat, 14)?.checked_add(stat_field(stat, 15)?)
+}
+
+/// When the process started from `stat` (field 22), in clock ticks since the machine did: with the process's number,
+/// this tells it from any other.
+pub fn start_ticks(stat: &str) -> Option<u64> {
+    stat_field(stat, 22)
+}
+
+/// A number of `stat` by its place, counted from 1 as in proc(5).
+fn stat_field(stat: &str, place: usize) -> Option<u64> {
     // The second field is the program's name in parentheses, which may hold anything, parentheses and blanks too.
     let (_, after) = stat.rsplit_once(')')?;
-    // Fields 14 and 15 of the line, that is 12 and 13 after the name.
-    let mut fields = after.split_whitespace().skip(11);
-    let user: u64 = fields.next()?.parse().ok()?;
-    let system: u64 = fields.next()?.parse().ok()?;
-    user.checked_add(system)
+    after.split_whitespace().nth(place.checked_sub(3)?)?.parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const STATUS: &str =
-        "Name:\tmetawrk\nState:\tS (sleeping)\nVmPeak:\t  139008 kB\nVmRSS:\t    5120 kB\nVmData:\t    1304 kB\n\
+    const STATUS: &str = "Name:\tmetawrk\nState:\tS (sleeping)\nVmPeak:\t  139008 kB\nVmRSS:\t    5120 kB\nVmData:\t    1304 kB\n\
          VmStk:\t     132 kB\nThreads:\t3\nSigQ:\t0/95872\n";
 
     #[test]
@@ -67,9 +73,9 @@ mod tests {
     }
 
     #[test]
-    fn cpu_is_found_behind_any_name() {
+    fn cpu_and_start_are_found_behind_any_name() {
         let stat = "4242 (a b) c) S 1 4242 4242 0 -1 4194560 1021 0 0 0 37 5 0 0 20 0 2 0 123 142344192 1280 1844";
-        assert_eq!(cpu_ticks(stat), Some(42));
+        assert_eq!((cpu_ticks(stat), start_ticks(stat)), (Some(42), Some(123)));
         assert_eq!(cpu_ticks("4242 (x) S 1 2"), None);
         assert_eq!(cpu_ticks(""), None);
     }

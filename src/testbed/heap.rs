@@ -140,8 +140,7 @@ pub fn enter() -> io::Result<()> {
     if BASE.load(Ordering::Relaxed) == 0 {
         let flags = MapFlags::SHARED | MapFlags::NORESERVE;
         // SAFETY: a fresh mapping, wherever the kernel likes; it is never unmapped.
-        let base =
-            unsafe { mmap_anonymous(std::ptr::null_mut(), REGION, ProtFlags::READ | ProtFlags::WRITE, flags)? };
+        let base = unsafe { mmap_anonymous(std::ptr::null_mut(), REGION, ProtFlags::READ | ProtFlags::WRITE, flags)? };
         // Two threads entering at once would each map a region; the first one's counts.
         let _ = BASE.compare_exchange(0, base as usize, Ordering::Relaxed, Ordering::Relaxed);
     }

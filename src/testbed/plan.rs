@@ -132,11 +132,10 @@ mod tests {
     #[test]
     fn plans_are_read_with_units_and_defaults() {
         let plan: TestbedPlan = toml::from_str("budget = \"64MiB\"\nhold = \"500ms\"").unwrap();
-        assert_eq!((plan.budget, plan.hold, plan.db_timeout), (
-            ByteSize::mib(64),
-            Time::from_millis(500),
-            Time::from_millis(300)
-        ));
+        assert_eq!(
+            (plan.budget, plan.hold, plan.db_timeout),
+            (ByteSize::mib(64), Time::from_millis(500), Time::from_millis(300))
+        );
         let again: TestbedPlan = toml::from_str(&toml::to_string(&plan).unwrap()).unwrap();
         assert_eq!(again, plan);
     }

@@ -151,7 +151,8 @@ mod tests {
 
     #[test]
     fn other_lines_are_not_ready() {
-        for line in ["", "ready", "ready ", "ready 127.0.0.1", "set 1.2.3.4:5", "ready 1.2.3.4:5 limit=x", "ready 1.2.3.4:5 x"]
+        for line in
+            ["", "ready", "ready ", "ready 127.0.0.1", "set 1.2.3.4:5", "ready 1.2.3.4:5 limit=x", "ready 1.2.3.4:5 x"]
         {
             assert_eq!(line.parse::<Ready>(), Err(()), "{line}");
         }

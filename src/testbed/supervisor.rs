@@ -50,28 +50,34 @@ impl Testbed {
         let db = start.role(Role::PostDb, &[]).await?;
         let mut link = start.role(Role::Link, &["--to", &db.ready.address.to_string()]).await?;
         let storage = start
-            .role(Role::PostStorage, &[
-                "--db",
-                &link.ready.address.to_string(),
-                "--db-timeout",
-                &plan.db_timeout.to_string(),
-                "--storage-time",
-                &plan.storage_time.to_string(),
-            ])
+            .role(
+                Role::PostStorage,
+                &[
+                    "--db",
+                    &link.ready.address.to_string(),
+                    "--db-timeout",
+                    &plan.db_timeout.to_string(),
+                    "--storage-time",
+                    &plan.storage_time.to_string(),
+                ],
+            )
             .await?;
         let compose = start
-            .role(Role::ComposePost, &[
-                "--storage",
-                &storage.ready.address.to_string(),
-                "--budget",
-                &plan.budget.0.to_string(),
-                "--hold",
-                &plan.hold.to_string(),
-                "--db-timeout",
-                &plan.db_timeout.to_string(),
-                "--storage-time",
-                &plan.storage_time.to_string(),
-            ])
+            .role(
+                Role::ComposePost,
+                &[
+                    "--storage",
+                    &storage.ready.address.to_string(),
+                    "--budget",
+                    &plan.budget.0.to_string(),
+                    "--hold",
+                    &plan.hold.to_string(),
+                    "--db-timeout",
+                    &plan.db_timeout.to_string(),
+                    "--storage-time",
+                    &plan.storage_time.to_string(),
+                ],
+            )
             .await?;
         let (Some(stdin), Some(stdout)) = (link.stdin.take(), link.stdout.take()) else {
             return Err(TestbedError::Link { command: "start", why: "it has no pipes".into() });
