@@ -36,7 +36,6 @@ const LINES: usize = 20;
 
 /// A running role.
 pub(super) struct Running {
-    pub role: Role,
     pub pid: u32,
     pub ready: Ready,
     /// Its end is the role's end.
@@ -74,7 +73,7 @@ impl Running {
         };
         let (kill, killed) = oneshot::channel();
         let ended = tokio::spawn(watch_over(child, role, killed, stderr.clone(), deaths));
-        Ok(Running { role, pid, ready, stdin: Some(stdin), stdout: Some(stdout), stderr, kill, ended })
+        Ok(Running { pid, ready, stdin: Some(stdin), stdout: Some(stdout), stderr, kill, ended })
     }
 
     /// Kills it, and waits until it is gone.
