@@ -1,15 +1,20 @@
 //! metawrk: a load generator that replaces wrk2, and a laboratory for metastable failures.
 //!
 //! The rooms, from the ground up; each imports only from those below it: the pure ground ([`arrivals`], [`http1`],
-//! [`stats`], [`target`], [`units`]), [`record`], [`script`], [`load`], [`report`], [`cli`].
+//! [`procfs`], [`stats`], [`target`], [`units`]), [`record`], [`script`], [`load`], [`testbed`], [`monitor`],
+//! [`fault`], [`report`], [`cli`].
 
 pub mod arrivals;
 pub mod cli;
+pub mod fault;
 pub mod http1;
 pub mod load;
+pub mod monitor;
+pub mod procfs;
 pub mod record;
 pub mod report;
 pub mod script;
 pub mod stats;
 pub mod target;
+pub mod testbed;
 pub mod units;
