@@ -4,6 +4,7 @@
 //! pure ground ([`arrivals`], [`units`]), [`record`], [`load`], [`report`].
 
 pub mod arrivals;
+pub mod experiment;
 pub mod load;
 pub mod record;
 pub mod report;

@@ -52,22 +52,30 @@ fn read_group(group: &dyn RowGroupReader, rows: &mut [RequestRecord]) -> Result<
     for (i, (name, kind)) in COLUMNS.iter().enumerate() {
         let column = group.get_column_reader(i).map_err(damaged)?;
         match (kind, column) {
-            (Kind::Long(_, set), ColumnReader::Int64ColumnReader(c)) => {
-                get(c, false, rows, |row, v| Some(set(row, *v? as u64)))
-            }
-            (Kind::MaybeLong(_, set), ColumnReader::Int64ColumnReader(c)) => {
-                get(c, true, rows, |row, v| Some(set(row, v.map_or(NEVER, |v| *v as u64))))
-            }
-            (Kind::Short(_, set), ColumnReader::Int32ColumnReader(c)) => {
-                get(c, false, rows, |row, v| Some(set(row, u16::try_from(*v?).ok()?)))
-            }
-            (Kind::MaybeInt(_, set), ColumnReader::Int32ColumnReader(c)) => {
-                get(c, true, rows, |row, v| Some(set(row, v.map_or(u32::MAX, |v| *v as u32))))
-            }
-            (Kind::Flag(_, set), ColumnReader::BoolColumnReader(c)) => get(c, false, rows, |row, v| Some(set(row, *v?))),
-            (Kind::Outcome, ColumnReader::ByteArrayColumnReader(c)) => {
-                get(c, false, rows, |row, v| Some(row.set_outcome(outcome(v?.data())?)))
-            }
+            (Kind::Long(_, set), ColumnReader::Int64ColumnReader(c)) => get(c, false, rows, |row, v| {
+                set(row, *v? as u64);
+                Some(())
+            }),
+            (Kind::MaybeLong(_, set), ColumnReader::Int64ColumnReader(c)) => get(c, true, rows, |row, v| {
+                set(row, v.map_or(NEVER, |v| *v as u64));
+                Some(())
+            }),
+            (Kind::Short(_, set), ColumnReader::Int32ColumnReader(c)) => get(c, false, rows, |row, v| {
+                set(row, u16::try_from(*v?).ok()?);
+                Some(())
+            }),
+            (Kind::MaybeInt(_, set), ColumnReader::Int32ColumnReader(c)) => get(c, true, rows, |row, v| {
+                set(row, v.map_or(u32::MAX, |v| *v as u32));
+                Some(())
+            }),
+            (Kind::Flag(_, set), ColumnReader::BoolColumnReader(c)) => get(c, false, rows, |row, v| {
+                set(row, *v?);
+                Some(())
+            }),
+            (Kind::Outcome, ColumnReader::ByteArrayColumnReader(c)) => get(c, false, rows, |row, v| {
+                row.set_outcome(outcome(v?.data())?);
+                Some(())
+            }),
             _ => Err("it is of another type".to_owned()),
         }
         .map_err(|why| format!("it is damaged (column {name}: {why})"))?;
@@ -88,7 +96,8 @@ where
     let (mut values, mut levels) = (Vec::new(), Vec::new());
     let mut done = 0;
     while done < rows.len() {
-        (values.clear(), levels.clear());
+        values.clear();
+        levels.clear();
         let levels_out = nullable.then_some(&mut levels);
         let (read, _, _) = column
             .read_records((rows.len() - done).min(1 << 16), levels_out, None, &mut values)
