@@ -2,10 +2,11 @@
 //!
 //! The rooms, from the ground up; each imports only from those below it: the pure ground ([`arrivals`], [`http1`],
 //! [`procfs`], [`stats`], [`target`], [`units`]), [`record`], [`script`], [`load`], [`testbed`], [`monitor`],
-//! [`fault`], [`report`], [`cli`].
+//! [`fault`], [`report`], [`experiment`], [`cli`].
 
 pub mod arrivals;
 pub mod cli;
+pub mod experiment;
 pub mod fault;
 pub mod http1;
 pub mod load;

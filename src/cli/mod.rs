@@ -11,6 +11,8 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
+use crate::testbed;
+
 /// A load generator that replaces wrk2, and a laboratory for metastable failures.
 #[derive(Parser)]
 #[command(name = "metawrk", version, arg_required_else_help = true, disable_help_subcommand = true)]
@@ -23,6 +25,8 @@ struct Metawrk {
 enum Command {
     /// Make load as wrk2 does (the same command line)
     Load(load::Args),
+    /// Run the testbed alone, or one of its parts
+    Testbed(testbed::cli::TestbedArgs),
 }
 
 /// `wrk2 ...`
@@ -36,7 +40,10 @@ struct Wrk2 {
 /// The program `metawrk`.
 pub fn metawrk() -> ExitCode {
     match parse::<Metawrk>(std::env::args_os()) {
-        Ok(Metawrk { command: Command::Load(args) }) => done(load::run(args)),
+        Ok(Metawrk { command }) => done(match command {
+            Command::Load(args) => load::run(args),
+            Command::Testbed(args) => testbed::cli::run(args).map(|()| ExitCode::SUCCESS),
+        }),
         Err(code) => code,
     }
 }

@@ -3,14 +3,25 @@
 //! One clock orders everything: nanoseconds of `CLOCK_MONOTONIC` since the start of load ([`Clock`]).
 
 mod account;
+#[cfg(test)]
+mod arbitrary;
 mod clock;
 pub mod event;
+mod file_error;
+pub mod folder;
+mod latencies;
+pub mod lines;
+pub mod parquet;
+pub mod rows;
 pub mod sample;
 pub mod tape;
 
 pub use account::{Account, Errors};
 pub use clock::Clock;
 pub use event::{Event, Step, What};
+pub use file_error::FileError;
+pub use folder::{Folder, FolderError, Recorded};
+pub use latencies::write_latencies;
 pub use sample::Sample;
 
 use bytemuck::{Pod, Zeroable};

@@ -1,0 +1,149 @@
+use super::*;
+use crate::experiment::plan::Goal;
+
+const SMALL: &str = "\
+name = \"small\"
+[testbed]
+[load]
+rate = 100
+[[fault]]
+kind = \"link\"
+for = \"20s\"
+";
+
+fn read(text: &str) -> Result<ExperimentPlan, ConfigError> {
+    parse(text, "x.toml", Path::new(""), &Overrides::default())
+}
+
+fn error(text: &str) -> String {
+    read(text).unwrap_err().to_string()
+}
+
+#[test]
+fn the_default_experiment_is_the_documented_one() {
+    let plan = load(None, &Overrides::default()).unwrap();
+    assert_eq!(plan.goal(), Goal::Embedded(&Testbed { budget: ByteSize::mib(124), hold: Time::from_millis(100) }));
+    assert_eq!((plan.observe(), plan.duration()), (Time::from_secs(60), Time::from_secs(141)));
+    let load = plan.load_settings("http://127.0.0.1:1/");
+    assert_eq!((load.rate, load.seed, load.when_busy, load.max_connections), (300.0, 1, WhenBusy::Open, 10_000));
+    assert_eq!((load.timeout, load.on_timeout), (Time::from_secs(24 * 3600), OnTimeout::Wait));
+    assert_eq!((load.drain, load.duration), (Time::from_secs(5), plan.duration()));
+    assert_eq!(load.script.unwrap().name, "compose-post.lua");
+    assert_eq!(plan.at(&plan.fault[0]), Time::from_secs(15));
+}
+
+#[test]
+fn a_resolved_plan_replays_the_run() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("mine.lua"), "-- \"quotes\" and\n'''lines'''\n").unwrap();
+    let long = "
+        name = \"long\"
+        target = { url = \"http://host:1/p\" }
+        [load]
+        rate = 12.5
+        timeout = \"200ms\"
+        retries = { count = 2, backoff = \"10ms\" }
+        script = \"mine.lua\"
+        args = [\"a\"]
+        headers = { A = \"b\" }
+        [verdict]
+        slo = \"1500ms\"
+        [phases]
+        warmup = \"1s\"
+        baseline = \"20s\"";
+    for text in [DEFAULT, SMALL, &SMALL.replace("[testbed]", "[testbed]\nbudget = \"130023B\""), long] {
+        let plan = parse(text, "x", dir.path(), &Overrides::default()).unwrap();
+        assert_eq!(read(&plan.to_toml().unwrap()).unwrap(), plan);
+        let sent: ExperimentPlan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
+        assert_eq!(sent, plan);
+    }
+}
+
+#[test]
+fn what_is_no_experiment_is_refused_by_line_and_key() {
+    for (from, to, says) in [
+        ("rate = 100", "rat = 100", "x.toml:4: load.rat: unknown field `rat`"),
+        ("rate = 100", "rat = 100", "did you mean `rate`?"),
+        ("rate = 100", "rate = \"fast\"", "x.toml:4: load.rate: invalid type"),
+        ("rate = 100", "rate = 0", "x.toml:4: load.rate: must be above 0"),
+        ("rate = 100", "rate = nan", "x.toml:4: load.rate: "),
+        ("rate = 100", "rate = 1e9", "x.toml:4: load.rate: rate must be"),
+        ("rate = 100", "rate = 100\nthreads = 0", "x.toml:5: load.threads: "),
+        ("rate = 100", "rate = 100\nconnections = 20000", "x.toml:3: load.max-connections: "),
+        ("rate = 100", "rate = 100\non-timeout = \"wait\"", "x.toml:5: load.on-timeout: "),
+        ("rate = 100", "rate = 100\nscript = \"none.lua\"", "x.toml:5: load.script: no built-in script"),
+        ("rate = 100", "rate = 100\nscript = 3", "x.toml:5: load.script: write the name"),
+        ("rate = 100", "rate = 2", "x.toml:1: phases.baseline: must be at least 125s"),
+        ("\"20s\"", "\"20 parsecs\"", "x.toml:7: fault.0.for: `20 parsecs` is no time"),
+        ("\"20s\"", "\"0s\"", "x.toml:7: fault.0.for: must be above 0"),
+        ("\"20s\"", "\"20s\"\nat = \"9s\"", "x.toml:8: fault.0.at: must be at 10s or later"),
+        ("\"link\"", "\"link-\"", "x.toml:6: fault.0.kind: unknown variant `link-`"),
+        ("\"20s\"", "\"20s\"\n[[fault]]\nkind = \"link\"\nfor = \"1s\"", "x.toml:8: fault.1.at: overlaps"),
+        ("\"20s\"", "\"20s\"\n[phases]\nduration = \"60s\"", "x.toml:9: phases.duration: must be at least 111s"),
+        ("\"20s\"", "\"20s\"\n[phases]\nobserve = \"20s\"", "x.toml:9: phases.observe: must be between 30s"),
+        ("\"20s\"", "\"20s\"\n[verdict]\nslo = \"0s\"", "x.toml:9: verdict.slo: "),
+        ("\"20s\"", "\"20s\"\n[[monitor]]\nkind = \"process\"\ncomponent = \"db\"", "x.toml:10: monitor.0.component: "),
+        ("[testbed]", "[testbed]\nbudget = \"much\"", "x.toml:3: testbed.budget: write a size"),
+        ("[testbed]", "[target]\nurl = \"ftp://x/\"", "x.toml:7: fault.0.kind: only the [testbed]"),
+        ("[testbed]\n", "", "no [testbed] and no [target]"),
+        ("[testbed]", "[target]\nurl = \"http://x/\"\n[testbed]", "x.toml:2: target: [testbed] is there too"),
+        ("name = \"small\"", "name = \" \"", "x.toml:1: name: "),
+        ("name = \"small\"", "name = small", "x.toml:1: "),
+    ] {
+        assert!(SMALL.contains(from));
+        let got = error(&SMALL.replace(from, to));
+        assert!(got.contains(says), "{to}: wanted {says}, got {got}");
+    }
+    let url = "name = \"a\"\n[target]\nurl = \"ftp://x/\"\n[load]\nrate = 1000";
+    assert!(error(url).contains("x.toml:3: target.url: invalid URL"), "{}", error(url));
+    assert!(
+        load(Some(Path::new("/no/such.toml")), &Overrides::default()).unwrap_err().to_string().contains("such.toml")
+    );
+}
+
+#[test]
+fn flags_change_the_file_and_are_named_when_they_are_wrong() {
+    let with = |overrides: Overrides| parse(SMALL, "x.toml", Path::new(""), &overrides);
+    let plan = with(Overrides {
+        name: Some("n".into()),
+        rate: Some(200.0),
+        connections: Some(20_000),
+        seed: Some(9),
+        outage: Some(Time::from_secs(40)),
+        ..Overrides::default()
+    })
+    .unwrap();
+    let load = plan.load_settings("http://x/");
+    assert_eq!((load.rate, load.connections, load.max_connections, load.seed), (200.0, 20_000, 20_000, 9));
+    assert_eq!((plan.name.as_str(), plan.observe()), ("n", Time::from_secs(120)), "H is three times the outage");
+
+    let no_fault = with(Overrides { outage: Some(Time::ZERO), ..Overrides::default() }).unwrap();
+    assert!(no_fault.fault.is_empty());
+    assert_eq!(no_fault.duration(), Time::from_secs(75));
+
+    let short = with(Overrides { duration: Some(Time::from_secs(120)), ..Overrides::default() }).unwrap();
+    assert_eq!((short.duration(), short.observe()), (Time::from_secs(120), Time::from_secs(39)));
+
+    for (overrides, says) in [
+        (Overrides { rate: Some(-1.0), ..Overrides::default() }, "--rate: must be above 0"),
+        (
+            Overrides { duration: Some(Time::from_secs(50)), ..Overrides::default() },
+            "--duration: must be at least 111s",
+        ),
+        (Overrides { outage: Some(Time::from_secs(90_000)), ..Overrides::default() }, "--outage: "),
+        (Overrides { connections: Some(0), ..Overrides::default() }, "--connections: number of connections"),
+        (Overrides { name: Some(String::new()), ..Overrides::default() }, "--name: "),
+    ] {
+        let got = with(overrides).unwrap_err().to_string();
+        assert!(got.starts_with(says), "{got}");
+    }
+}
+
+#[test]
+fn only_a_timeout_that_the_client_acts_on_lengthens_the_observation() {
+    let with = |keys: &str| read(&SMALL.replace("rate = 100", &format!("rate = 100\n{keys}"))).unwrap();
+    assert_eq!(with("timeout = \"10s\"").observe(), Time::from_secs(200));
+    let waits = with("timeout = \"10s\"\non-timeout = \"wait\"");
+    assert_eq!(waits.observe(), Time::from_secs(60));
+    assert_eq!(waits.load_settings("http://x/").drain, Time::from_secs(15));
+}

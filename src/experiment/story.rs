@@ -1,0 +1,138 @@
+//! A results folder as the story that a report shows.
+
+use std::path::Path;
+
+use super::plan::{ExperimentPlan, Goal};
+use super::source::{ConfigError, Source};
+use super::verdict::{Judgement, Verdict, judge};
+use crate::record::folder::{self, FolderError, PLAN};
+use crate::record::{Recorded, What};
+use crate::report::{FaultWindow, Story};
+
+/// Why a results folder tells no story.
+#[derive(Debug, thiserror::Error)]
+pub enum StoryError {
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error(transparent)]
+    Plan(#[from] ConfigError),
+}
+
+/// Reads the results folder `dir`, and judges what it holds.
+///
+/// # Errors
+/// [`StoryError`] names the file, and the line where there is one.
+pub fn read(dir: &Path) -> Result<(ExperimentPlan, Story), StoryError> {
+    let recorded = folder::load(dir)?;
+    let origin = dir.join(PLAN).display().to_string();
+    let source = Source { origin: &origin, text: &recorded.plan };
+    let plan = source.parse::<super::config::Settings>()?;
+    let plan = ExperimentPlan::new(plan).map_err(|e| source.error(&e.key, e.why))?;
+    let story = story(&plan, recorded);
+    Ok((plan, story))
+}
+
+/// What was planned and what was recorded, judged. A pure function.
+pub fn story(plan: &ExperimentPlan, recorded: Recorded) -> Story {
+    let Recorded { plan: _, requests, samples, events } = recorded;
+    let judgement = judge(plan, &requests, &events);
+    let incidents = events.iter().filter_map(|event| match &event.what {
+        What::Component { component, state, detail } => {
+            let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
+            Some((event.at_ns, format!("{component} {}{detail}", state_name(*state))))
+        }
+        _ => None,
+    });
+    Story {
+        name: plan.name.clone(),
+        started: judgement.timeline.started.clone(),
+        // More threads than these no load plan lets through.
+        threads: u16::try_from(plan.load.threads).unwrap_or(u16::MAX),
+        rate: plan.load.rate,
+        warmup: plan.phases.warmup.0,
+        end: judgement.end,
+        slo: judgement.slo,
+        baseline: judgement.baseline.map(|baseline| (baseline.from, baseline.to)),
+        faults: fault_windows(plan, &judgement),
+        recovered_at: match &judgement.verdict {
+            Verdict::Recovered(recovery) => Some(recovery.at),
+            _ => None,
+        },
+        verdict: judgement.explain(plan),
+        incidents: incidents.collect(),
+        generator: judgement.timeline.generator.clone(),
+        goodput: judgement.bins,
+        facts: facts(plan),
+        requests,
+        samples,
+    }
+}
+
+fn state_name(state: crate::record::event::ComponentState) -> &'static str {
+    use crate::record::event::ComponentState::{Died, OutOfMemory, Restarted};
+    match state {
+        Died => "died",
+        OutOfMemory => "ran out of memory",
+        Restarted => "restarted",
+    }
+}
+
+fn fault_windows(plan: &ExperimentPlan, judgement: &Judgement) -> Vec<FaultWindow> {
+    let lives = plan.fault.iter().zip(&judgement.timeline.faults);
+    lives
+        .filter_map(|(fault, life)| {
+            Some(FaultWindow { label: fault.kind.name().to_owned(), from: life.effective?, to: life.removed })
+        })
+        .collect()
+}
+
+/// The plan for the report's table.
+fn facts(plan: &ExperimentPlan) -> Vec<(String, String)> {
+    use crate::load::plan::{OnTimeout, WhenBusy};
+    let load = plan.load_settings("");
+    let mut facts = vec![(
+        "system".to_owned(),
+        match plan.goal() {
+            Goal::Embedded(testbed) => {
+                format!("embedded testbed, memory for requests {}, error path {}", testbed.budget, testbed.hold)
+            }
+            Goal::Url(url) => url.to_owned(),
+        },
+    )];
+    let mut fact = |name: &str, value: String| facts.push((name.to_owned(), value));
+    let arrivals = match load.arrivals {
+        crate::arrivals::Process::Fixed => "at fixed gaps".to_owned(),
+        crate::arrivals::Process::Exp => format!("Poisson, seed {}", load.seed),
+    };
+    fact("load", format!("{} requests/s, {arrivals}", load.rate));
+    fact("threads", load.threads.to_string());
+    fact(
+        "connections",
+        match load.when_busy {
+            WhenBusy::Wait => format!("{}; a request that finds none idle waits", load.connections),
+            WhenBusy::Open => format!("{}, further ones as needed up to {}", load.connections, load.max_connections),
+        },
+    );
+    if let Some(script) = &load.script {
+        fact("script", script.name.clone());
+    }
+    fact(
+        "client timeout",
+        match (plan.load.timeout, load.on_timeout) {
+            (None, _) => "none".to_owned(),
+            (Some(timeout), OnTimeout::Abandon) => format!("{timeout}, then the client gives up"),
+            (Some(timeout), OnTimeout::Wait) => format!("{timeout}, counted only"),
+        },
+    );
+    if load.retries.count > 0 {
+        fact("retries", format!("{}, first after {}", load.retries.count, load.retries.backoff));
+    }
+    fact("phases", format!("warm-up {}, baseline {}", plan.phases.warmup, plan.phases.baseline));
+    for fault in &plan.fault {
+        fact("fault", format!("{} at {} for {}", fault.kind.name(), plan.at(fault), fault.lasts));
+    }
+    if !plan.fault.is_empty() {
+        fact("time to recover in", plan.observe().to_string());
+    }
+    facts
+}

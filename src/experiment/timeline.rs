@@ -1,0 +1,69 @@
+use crate::record::event::{ComponentState, Ending, Generator};
+use crate::record::{Event, Step, What};
+
+/// What the events of a run say, in one place. Instants are ns on the run's clock.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Timeline {
+    /// Wall time of the clock's zero, RFC 3339; empty if the load never began.
+    pub started: String,
+    /// By place in the plan.
+    pub faults: Vec<FaultLife>,
+    /// Components that died and did not come back.
+    pub dead: Vec<String>,
+    pub generator: Generator,
+    /// `None` for a run that was killed.
+    pub ending: Option<(Ending, String)>,
+}
+
+/// One fault, as it was observed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FaultLife {
+    pub effective: Option<u64>,
+    pub removed: Option<u64>,
+    /// What the last failed step said.
+    pub failure: Option<String>,
+}
+
+impl Timeline {
+    /// Of a plan with so many `faults`. Events may come in any order.
+    pub fn of(events: &[Event], faults: usize) -> Timeline {
+        let mut events: Vec<&Event> = events.iter().collect();
+        events.sort_by_key(|event| event.at_ns);
+        let mut all = Timeline { faults: vec![FaultLife::default(); faults], ..Timeline::default() };
+        events.into_iter().for_each(|event| all.take(event));
+        all
+    }
+
+    fn take(&mut self, event: &Event) {
+        match &event.what {
+            What::Started { wall, .. } => self.started = wall.clone(),
+            What::Fault { fault, step, detail, .. } => {
+                let Some(life) = self.faults.get_mut(*fault) else { return };
+                match step {
+                    Step::Effective => life.effective = life.effective.or(Some(event.at_ns)),
+                    Step::RemovalVerified if life.effective.is_some() => life.removed = Some(event.at_ns),
+                    Step::Failed => life.failure = Some(detail.clone()),
+                    Step::Commanded | Step::RemovalCommanded | Step::RemovalVerified => {}
+                }
+            }
+            What::Component { component, state, .. } => match state {
+                ComponentState::Died if !self.dead.contains(component) => self.dead.push(component.clone()),
+                ComponentState::Restarted => self.dead.retain(|dead| dead != component),
+                ComponentState::Died | ComponentState::OutOfMemory => {}
+            },
+            What::Generator(generator) => self.generator = generator.clone(),
+            What::Ended { how, detail } => self.ending = Some((*how, detail.clone())),
+        }
+    }
+
+    /// When the first fault took effect.
+    pub fn t0(&self) -> Option<u64> {
+        self.faults.iter().filter_map(|fault| fault.effective).min()
+    }
+
+    /// When the removal of the last fault was verified; `None` for as long as one is still to come.
+    pub fn t1(&self) -> Option<u64> {
+        let removed: Option<Vec<u64>> = self.faults.iter().map(|fault| fault.removed).collect();
+        removed?.into_iter().max()
+    }
+}

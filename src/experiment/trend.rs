@@ -1,0 +1,54 @@
+//! Whether a backlog grows or shrinks: Theil-Sen's slope and its confidence interval.
+
+/// A robust line through a series. Slopes are per unit of x.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Trend {
+    /// The median of the slopes between all pairs of points.
+    pub slope: f64,
+    /// Sen's 95 % confidence interval.
+    pub low: f64,
+    pub high: f64,
+}
+
+/// Two-sided 95 % of the normal distribution.
+const Z: f64 = 1.959_963_984_540_054;
+
+impl Trend {
+    /// Sen, "Estimates of the Regression Coefficient Based on Kendall's Tau", JASA 63 (1968): ranks of the sorted slopes
+    /// at +-z sigma, with Kendall's variance less its correction for ties in y. `None` below five points.
+    pub fn through(points: &[(f64, f64)]) -> Option<Trend> {
+        let n = points.len();
+        if n < 5 {
+            return None;
+        }
+        let pairs = (0..n).flat_map(|i| (i + 1..n).map(move |j| (points[i], points[j])));
+        let mut slopes: Vec<f64> = pairs.filter(|(a, b)| a.0 != b.0).map(|(a, b)| (b.1 - a.1) / (b.0 - a.0)).collect();
+        slopes.sort_unstable_by(f64::total_cmp);
+        let sigma = kendall_variance(points).sqrt();
+        let count = slopes.len() as f64;
+        let rank = |at: f64| at.round().clamp(0.0, count - 1.0) as usize;
+        Some(Trend {
+            slope: median(&slopes)?,
+            low: *slopes.get(rank((count - Z * sigma) / 2.0 - 1.0))?,
+            high: *slopes.get(rank((count + Z * sigma) / 2.0))?,
+        })
+    }
+}
+
+fn kendall_variance(points: &[(f64, f64)]) -> f64 {
+    let term = |n: f64| n * (n - 1.0) * (2.0 * n + 5.0);
+    let mut ys: Vec<f64> = points.iter().map(|p| p.1).collect();
+    ys.sort_unstable_by(f64::total_cmp);
+    let ties: f64 = ys.chunk_by(|a, b| a == b).map(|tied| term(tied.len() as f64)).sum();
+    (term(points.len() as f64) - ties) / 18.0
+}
+
+/// Of sorted values.
+pub fn median(sorted: &[f64]) -> Option<f64> {
+    let mid = sorted.len() / 2;
+    let upper = *sorted.get(mid)?;
+    Some(if sorted.len() % 2 == 1 { upper } else { (sorted[mid - 1] + upper) / 2.0 })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+use super::{Judgement, SOUND, rises};
+use crate::experiment::goodput::{Cohorts, Schedule, percentile};
+use crate::experiment::plan::ExperimentPlan;
+use crate::record::event::Ending;
+use crate::record::{Outcome, RequestRecord};
+
+/// Why a run can't tell anything. Instants and spans are ns.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reason {
+    /// Somebody stopped it.
+    Interrupted,
+    /// It was killed: nothing says that it ended.
+    Killed,
+    /// Something broke.
+    Failed(String),
+    /// Too many failed before the fault: g0 < 0.99.
+    PoorBaseline(f64),
+    /// The backlog grew before the fault.
+    OverloadedBefore,
+    /// There was less than 5 s of load between the warm-up and the fault.
+    ShortBaseline,
+    /// The generator was late by itself: p99 of sent - ready above 10 ms.
+    SendLag(u64),
+    /// Of `planned` requests the generator for its own sake did not send, or lost the record of, so many.
+    Missing {
+        planned: u64,
+        missing: u64,
+        unsent: u64,
+        dropped: u64,
+    },
+    /// Place in the plan, and what the fault said.
+    NeverEffective(usize, Option<String>),
+    RemovalUnverified(usize, Option<String>),
+    /// Components dead at the end.
+    Dead(Vec<String>),
+    /// After the fault the load lasted for only so long.
+    ShortObservation(u64),
+}
+
+/// The most that the generator's own lateness may be, at p99.
+const MOST_SEND_LAG: u64 = 10_000_000;
+/// The most that it may leave out.
+const MOST_MISSING: f64 = 0.02;
+
+/// All that speaks against believing the run, the weightiest first.
+pub fn reasons(plan: &ExperimentPlan, records: &[RequestRecord], cohorts: &Cohorts, seen: &Judgement) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    match &seen.timeline.ending {
+        None => reasons.push(Reason::Killed),
+        Some((Ending::Interrupted, _)) => reasons.push(Reason::Interrupted),
+        Some((Ending::Failed, detail)) => reasons.push(Reason::Failed(detail.clone())),
+        Some((Ending::Complete, _)) => {}
+    }
+    for (i, fault) in seen.timeline.faults.iter().enumerate() {
+        match (fault.effective, fault.removed) {
+            (None, _) => reasons.push(Reason::NeverEffective(i, fault.failure.clone())),
+            (Some(_), None) => reasons.push(Reason::RemovalUnverified(i, fault.failure.clone())),
+            (Some(_), Some(_)) => {}
+        }
+    }
+    let width = plan.windows().bin.0;
+    match (seen.baseline, seen.timeline.t0()) {
+        (Some(baseline), _) => {
+            if baseline.goodput < SOUND {
+                reasons.push(Reason::PoorBaseline(baseline.goodput));
+            }
+            let steps = ((baseline.to - baseline.from) / width) as usize;
+            if rises(&cohorts.backlog(baseline.from, width, steps), plan.load.rate) {
+                reasons.push(Reason::OverloadedBefore);
+            }
+        }
+        (None, Some(_)) => reasons.push(Reason::ShortBaseline),
+        (None, None) => {}
+    }
+    reasons.extend(send_lag(plan, records));
+    reasons.extend(missing(plan, records, seen));
+    if !seen.timeline.dead.is_empty() {
+        reasons.push(Reason::Dead(seen.timeline.dead.clone()));
+    }
+    if let Some(t1) = seen.timeline.t1().filter(|_| !plan.fault.is_empty()) {
+        let observed = seen.end.saturating_sub(t1);
+        if observed < plan.windows().last.0 {
+            reasons.push(Reason::ShortObservation(observed));
+        }
+    }
+    reasons
+}
+
+fn send_lag(plan: &ExperimentPlan, records: &[RequestRecord]) -> Option<Reason> {
+    let judged = records.iter().filter(|record| record.intended >= plan.phases.warmup.0);
+    let mut lags: Vec<u64> = judged.filter_map(RequestRecord::send_lag).collect();
+    percentile(&mut lags, 0.99).filter(|&p99| p99 > MOST_SEND_LAG).map(Reason::SendLag)
+}
+
+/// Requests that were due and for which the generator alone is to blame: ready and yet not sent, or without any record.
+/// One that was never ready, because no connection was free, is the system's doing.
+fn missing(plan: &ExperimentPlan, records: &[RequestRecord], seen: &Judgement) -> Option<Reason> {
+    let load = &plan.load;
+    let mut schedule = Schedule::new(load.arrivals, load.rate, load.seed, load.threads);
+    let planned = schedule.until(seen.end).len() as u64;
+    let last = || records.iter().filter(|record| record.is_last() && record.intended < seen.end);
+    let recorded = last().count() as u64;
+    let unsent = last()
+        .filter(|r| r.outcome() == Some(Outcome::Unsent) && r.attempt == 0 && RequestRecord::instant(r.ready).is_some())
+        .count() as u64;
+    let missing = planned.abs_diff(recorded);
+    let dropped = seen.timeline.generator.records_dropped;
+    let off = (missing + unsent) as f64 > MOST_MISSING * planned as f64;
+    (off || planned == 0).then_some(Reason::Missing { planned, missing, unsent, dropped })
+}

@@ -1,0 +1,42 @@
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a file of a results folder could not be written or read. Each names the file; most say what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    #[error("cannot {doing} {}: {source}{}", path.display(), remedy(source))]
+    Io {
+        path: PathBuf,
+        /// `write`, `read`, `create`
+        doing: &'static str,
+        source: io::Error,
+    },
+    /// Not what this program wrote, or damaged since.
+    #[error("{}: {why}; {todo}", path.display())]
+    Foreign { path: PathBuf, why: String, todo: &'static str },
+    /// A line of a text file that does not read.
+    #[error("{}:{line}: {why}; mend or delete that line", path.display())]
+    Line { path: PathBuf, line: u64, why: String },
+}
+
+impl FileError {
+    /// For `map_err`: an I/O error while `doing` something with the file at `path`.
+    pub(super) fn io(path: &Path, doing: &'static str) -> impl Fn(io::Error) -> FileError {
+        let path = path.to_owned();
+        move |source| FileError::Io { path: path.clone(), doing, source }
+    }
+
+    pub(super) fn foreign(path: &Path, why: impl ToString, todo: &'static str) -> FileError {
+        FileError::Foreign { path: path.to_owned(), why: why.to_string(), todo }
+    }
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "; choose a place that you may write to with --out"
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room, or choose another disk with --out",
+        _ => "",
+    }
+}

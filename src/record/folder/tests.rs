@@ -1,0 +1,92 @@
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+use crate::record::What;
+use crate::record::event::Ending;
+
+fn now() -> jiff::civil::DateTime {
+    jiff::civil::date(2026, 3, 4).at(5, 6, 7, 0)
+}
+
+fn filled(results: &Path) -> Folder {
+    let folder = Folder::create(results, "x", now()).unwrap();
+    folder.write_plan("name = \"x\"\n").unwrap();
+    let mut rows = folder.rows().unwrap();
+    rows.append(&[RequestRecord::planned(2, 20, 0), RequestRecord::planned(1, 10, 0)]).unwrap();
+    let ended = Event { at_ns: 9, what: What::Ended { how: Ending::Complete, detail: String::new() } };
+    folder.events().unwrap().append(&ended).unwrap();
+    folder.samples().unwrap().append(&[Sample { at_ns: 4, source: "db".into(), ..Sample::default() }]).unwrap();
+    folder
+}
+
+#[test]
+fn folders_never_overwrite_and_latest_is_the_newest() {
+    let dir = tempfile::tempdir().unwrap();
+    let results = dir.path().join("deep/results");
+    let names: Vec<_> = (0..3)
+        .map(|_| Folder::create(&results, "../a b/ü", now()).unwrap().path().file_name().unwrap().to_owned())
+        .collect();
+    let stem = "-a-b---20260304-050607";
+    assert_eq!(names, [stem.to_owned(), format!("{stem}-2"), format!("{stem}-3")].map(std::ffi::OsString::from));
+    assert_eq!(fs::read_link(results.join("latest")).unwrap().as_os_str(), names[2]);
+    assert_eq!(fs::read_dir(&results).unwrap().count(), 4, "three folders and the link, nothing else");
+}
+
+#[test]
+fn what_was_recorded_is_read_back_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = filled(dir.path());
+    folder.seal().unwrap();
+    assert!(!folder.path().join(ROWS).exists());
+    let recorded = load(folder.path()).unwrap();
+    assert_eq!(recorded.plan, "name = \"x\"\n");
+    assert_eq!(recorded.requests, [RequestRecord::planned(1, 10, 0), RequestRecord::planned(2, 20, 0)]);
+    assert_eq!((recorded.samples.len(), recorded.events.len()), (1, 1));
+}
+
+#[test]
+fn after_a_crash_the_rows_become_the_parquet_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = filled(dir.path());
+    // The crash came while an earlier report was converting.
+    fs::write(folder.path().join("requests.parquet.part"), "half").unwrap();
+    assert_eq!(load(folder.path()).unwrap().requests.len(), 2);
+    assert!(folder.path().join(REQUESTS).exists() && !folder.path().join(ROWS).exists());
+    assert_eq!(load(folder.path()).unwrap().requests.len(), 2);
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    for file in [PLAN, EVENTS, REQUESTS] {
+        let folder = filled(dir.path());
+        folder.seal().unwrap();
+        fs::remove_file(folder.path().join(file)).unwrap();
+        let error = load(folder.path()).unwrap_err().to_string();
+        assert!(error.contains(&format!("holds no {file}")), "{error}");
+    }
+    let folder = filled(dir.path());
+    fs::remove_file(folder.path().join(SAMPLES)).unwrap();
+    assert!(load(folder.path()).unwrap().samples.is_empty());
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    fs::write(&file, "").unwrap();
+    let error = Folder::create(&file.join("results"), "x", now()).unwrap_err().to_string();
+    assert!(error.contains("file/results"), "{error}");
+
+    fs::create_dir(dir.path().join("latest")).unwrap();
+    let error = Folder::create(dir.path(), "x", now()).unwrap_err();
+    assert!(matches!(error, FolderError::Latest { .. }), "{error}");
+
+    let closed = dir.path().join("closed");
+    fs::create_dir(&closed).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o500)).unwrap();
+    // Root may write anywhere: there the folder is made.
+    if let Err(error) = Folder::create(&closed, "x", now()) {
+        assert!(error.to_string().contains("--out"), "{error}");
+    }
+}

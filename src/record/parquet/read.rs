@@ -1,0 +1,117 @@
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use parquet::data_type::DataType;
+use parquet::errors::ParquetError;
+use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
+use parquet::schema::parser::parse_message_type;
+
+use super::GROUP;
+use super::columns::{COLUMNS, Kind, outcome, schema};
+use crate::record::{FileError, NEVER, RequestRecord};
+
+/// All rows of a file that [`super::ParquetWriter`] wrote, in its order.
+///
+/// # Errors
+/// [`FileError::Io`]; [`FileError::Foreign`] for any other file, and for a damaged one.
+pub fn read(path: &Path) -> Result<Vec<RequestRecord>, FileError> {
+    let file = File::open(path).map_err(FileError::io(path, "read"))?;
+    // The decoder trusts what it reads in places: a damaged file may make it panic, which is no reason for us to.
+    catch_unwind(AssertUnwindSafe(|| read_groups(file)))
+        .unwrap_or_else(|_| Err("it is damaged".to_owned()))
+        .map_err(|why| FileError::foreign(path, why, TODO))
+}
+
+const TODO: &str = "read it with the version of metawrk that wrote it, or run the experiment again";
+
+fn read_groups(file: File) -> Result<Vec<RequestRecord>, String> {
+    let reader =
+        SerializedFileReader::new(file).map_err(|e| format!("no requests.parquet of ours, or damaged ({e})"))?;
+    let ours = parse_message_type(&schema()).map_err(|e| e.to_string())?;
+    if *reader.metadata().file_metadata().schema() != ours {
+        return Err("its columns are not those that this version of metawrk writes".to_owned());
+    }
+    let mut rows = Vec::new();
+    for i in 0..reader.num_row_groups() {
+        let group = reader.get_row_group(i).map_err(damaged)?;
+        let from = rows.len();
+        let count = usize::try_from(group.metadata().num_rows()).ok().filter(|&n| n <= GROUP);
+        rows.resize(from + count.ok_or("it is damaged (size of a row group)")?, RequestRecord::planned(0, 0, 0));
+        read_group(&*group, &mut rows[from..])?;
+    }
+    Ok(rows)
+}
+
+fn damaged(error: ParquetError) -> String {
+    format!("it is damaged ({error})")
+}
+
+fn read_group(group: &dyn RowGroupReader, rows: &mut [RequestRecord]) -> Result<(), String> {
+    for (i, (name, kind)) in COLUMNS.iter().enumerate() {
+        let column = group.get_column_reader(i).map_err(damaged)?;
+        match (kind, column) {
+            (Kind::Long(_, set), ColumnReader::Int64ColumnReader(c)) => get(c, false, rows, |row, v| {
+                set(row, *v? as u64);
+                Some(())
+            }),
+            (Kind::MaybeLong(_, set), ColumnReader::Int64ColumnReader(c)) => get(c, true, rows, |row, v| {
+                set(row, v.map_or(NEVER, |v| *v as u64));
+                Some(())
+            }),
+            (Kind::Short(_, set), ColumnReader::Int32ColumnReader(c)) => get(c, false, rows, |row, v| {
+                set(row, u16::try_from(*v?).ok()?);
+                Some(())
+            }),
+            (Kind::MaybeInt(_, set), ColumnReader::Int32ColumnReader(c)) => get(c, true, rows, |row, v| {
+                set(row, v.map_or(u32::MAX, |v| *v as u32));
+                Some(())
+            }),
+            (Kind::Flag(_, set), ColumnReader::BoolColumnReader(c)) => get(c, false, rows, |row, v| {
+                set(row, *v?);
+                Some(())
+            }),
+            (Kind::Outcome, ColumnReader::ByteArrayColumnReader(c)) => get(c, false, rows, |row, v| {
+                row.set_outcome(outcome(v?.data())?);
+                Some(())
+            }),
+            _ => Err("it is of another type".to_owned()),
+        }
+        .map_err(|why| format!("it is damaged (column {name}: {why})"))?;
+    }
+    Ok(())
+}
+
+/// Reads a column into `rows` through `set`, which says `None` to a value that cannot be.
+fn get<T: DataType>(
+    mut column: ColumnReaderImpl<T>,
+    nullable: bool,
+    rows: &mut [RequestRecord],
+    mut set: impl FnMut(&mut RequestRecord, Option<&T::T>) -> Option<()>,
+) -> Result<(), String>
+where
+    T::T: Clone,
+{
+    let (mut values, mut levels) = (Vec::new(), Vec::new());
+    let mut done = 0;
+    while done < rows.len() {
+        values.clear();
+        levels.clear();
+        let levels_out = nullable.then_some(&mut levels);
+        let (read, _, _) = column
+            .read_records((rows.len() - done).min(1 << 16), levels_out, None, &mut values)
+            .map_err(|e| e.to_string())?;
+        if read == 0 || read > rows.len() - done {
+            return Err("a wrong number of rows".to_owned());
+        }
+        let mut next = values.iter();
+        for (k, row) in rows[done..done + read].iter_mut().enumerate() {
+            let present = !nullable || levels.get(k) == Some(&1);
+            let value = if present { next.next() } else { None };
+            set(row, value).ok_or("a value that cannot be")?;
+        }
+        done += read;
+    }
+    Ok(())
+}

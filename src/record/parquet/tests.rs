@@ -1,0 +1,59 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::record::arbitrary::records;
+use crate::record::{FileError, RequestRecord};
+
+fn write(path: &std::path::Path, batches: &[Vec<RequestRecord>]) {
+    let mut writer = ParquetWriter::create(path).unwrap();
+    batches.iter().for_each(|batch| writer.append(batch).unwrap());
+    writer.finish().unwrap();
+}
+
+proptest! {
+    #[test]
+    fn records_come_back_as_they_were_written(batches in prop::collection::vec(records(), 0..4)) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("p");
+        write(&path, &batches);
+        prop_assert_eq!(read(&path).unwrap(), batches.concat());
+    }
+
+    #[test]
+    fn a_damaged_file_is_an_error_or_reads_but_never_panics(
+        rows in records(), at in any::<prop::sample::Index>(), with in any::<u8>(), cut in any::<prop::sample::Index>(),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("p");
+        write(&path, &[rows]);
+        let mut bytes = std::fs::read(&path).unwrap();
+        *at.get_mut(&mut bytes) ^= with;
+        std::fs::write(&path, &bytes).unwrap();
+        let _ = read(&path);
+        bytes.truncate(cut.index(bytes.len()));
+        std::fs::write(&path, &bytes).unwrap();
+        let refused = matches!(read(&path), Err(FileError::Foreign { .. }));
+        prop_assert!(refused);
+    }
+}
+
+#[test]
+fn more_rows_than_a_group_come_back_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("p");
+    let rows: Vec<_> = (0..GROUP as u64 + 3).map(|i| RequestRecord::planned(i, i * 7, 1)).collect();
+    write(&path, &[rows[..5].to_vec(), rows[5..].to_vec()]);
+    assert!(read(&path).unwrap() == rows);
+}
+
+#[test]
+fn other_files_are_refused_with_their_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("other.parquet");
+    for bytes in [&b""[..], b"hello", b"PAR1PAR1", b"PAR1 no footer at all PAR1"] {
+        std::fs::write(&path, bytes).unwrap();
+        let error = read(&path).unwrap_err().to_string();
+        assert!(error.contains("other.parquet") && error.contains("run the experiment again"), "{error}");
+    }
+    assert!(matches!(read(&dir.path().join("none")), Err(FileError::Io { .. })));
+}
