@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 bad usage or no load at all, 130 and 143 ended by SIGINT and SIGTERM (with a full report),
 //! and with `experiment --exit-code` the verdict's own.
 
+mod experiment;
 mod load;
 
 use std::ffi::OsString;
@@ -23,6 +24,10 @@ struct Metawrk {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Run an experiment: load, a fault, and a verdict on what it did to the system
+    Experiment(experiment::Args),
+    /// Judge a results folder, and draw its report, again
+    Report(experiment::ReportArgs),
     /// Make load as wrk2 does (the same command line)
     Load(load::Args),
     /// Run the testbed alone, or one of its parts
@@ -41,6 +46,8 @@ struct Wrk2 {
 pub fn metawrk() -> ExitCode {
     match parse::<Metawrk>(std::env::args_os()) {
         Ok(Metawrk { command }) => done(match command {
+            Command::Experiment(args) => experiment::run(args),
+            Command::Report(args) => experiment::report(args),
             Command::Load(args) => load::run(args),
             Command::Testbed(args) => testbed::cli::run(args).map(|()| ExitCode::SUCCESS),
         }),

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::config::{self, Fault, FaultKind, ScriptSetting, Settings, Testbed};
+use super::config::{Fault, FaultKind, ScriptSetting, Settings};
 use crate::load::plan::{LoadPlan, LoadSettings, OnTimeout, PlanError};
+use crate::script::Script;
+use crate::testbed::{TestbedPlan, TestbedPlanError, TestbedSettings};
 use crate::units::Time;
 
 /// [`Settings`] that can be carried out. Written as TOML it has every choice spelled out, and replays the run.
@@ -31,7 +33,7 @@ fn impossible(key: impl Into<String>, why: impl Into<String>) -> Impossible {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Goal<'a> {
     /// To the testbed, which the run starts.
-    Embedded(&'a Testbed),
+    Embedded(&'a TestbedSettings),
     Url(&'a str),
 }
 
@@ -57,6 +59,9 @@ impl ExperimentPlan {
         }
         if s.load.on_timeout.is_some() && s.load.timeout.is_none() {
             return Err(impossible("load.on-timeout", "means nothing without a timeout"));
+        }
+        if let Some(testbed) = &s.testbed {
+            TestbedPlan::new(testbed.clone()).map_err(of_testbed)?;
         }
         check_load(s)?;
         let windows = Windows::of(s.load.rate);
@@ -102,7 +107,7 @@ impl ExperimentPlan {
             arrivals: load.arrivals,
             seed: load.seed,
             script: load.script.as_ref().and_then(|script| match script {
-                ScriptSetting::Named(name) => config::built_in(name),
+                ScriptSetting::Named(name) => Script::built_in(name),
                 ScriptSetting::Given(script) => Some(script.clone()),
             }),
             args: load.args.clone(),
@@ -205,7 +210,7 @@ fn check_load(s: &Settings) -> Result<(), Impossible> {
 /// What the load finds impossible, by the key that it has in an experiment.
 fn of_load(error: PlanError) -> Impossible {
     let key = match &error {
-        PlanError::Url { .. } => "target.url",
+        PlanError::Target(_) => "target.url",
         PlanError::FewConnections { .. } => "load.connections",
         PlanError::Range { what: "duration", .. } => "phases.duration",
         PlanError::Range { what: "warmup", .. } => "phases.warmup",
@@ -213,6 +218,14 @@ fn of_load(error: PlanError) -> Impossible {
         PlanError::Range { what, .. } => return impossible(format!("load.{what}"), error.to_string()),
     };
     impossible(key, error.to_string())
+}
+
+/// What the testbed finds impossible, by the key that it has in an experiment.
+fn of_testbed(error: TestbedPlanError) -> Impossible {
+    match &error {
+        TestbedPlanError::Leaky(..) => impossible("testbed.budget", error.to_string()),
+        TestbedPlanError::Range { what, .. } => impossible(format!("testbed.{what}"), error.to_string()),
+    }
 }
 
 const DAY: Time = Time::from_secs(24 * 3600);

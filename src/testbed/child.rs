@@ -55,6 +55,8 @@ impl Running {
         deaths: mpsc::UnboundedSender<Death>,
     ) -> Result<Running, TestbedError> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        // Ctrl-C on a terminal goes to the whole group: the run hears it, and ends its roles when it has seen enough.
+        command.process_group(0);
         let mut child = nursery.spawn(command).await.map_err(|source| TestbedError::Spawn { role, source })?;
         let (Some(pid), Some(stdin), Some(stdout), Some(stderr)) =
             (child.id(), child.stdin.take(), child.stdout.take(), child.stderr.take())

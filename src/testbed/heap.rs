@@ -4,6 +4,7 @@
 //! role keeps all that it allocates in a shared mapping, which the kernel does not count as data; what the limit is
 //! meant for is mapped privately by [`super::memory`]. Every other role, and every other command, never calls
 //! [`enter`]: for it this is the system's allocator behind one load of a flag.
+#![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io;

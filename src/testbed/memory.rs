@@ -1,4 +1,5 @@
 //! Memory that is really limited: blocks that the kernel refuses beyond `RLIMIT_DATA`.
+#![allow(unsafe_code)]
 
 use std::io;
 use std::ptr::NonNull;

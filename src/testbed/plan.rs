@@ -9,6 +9,7 @@ use crate::units::Time;
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TestbedSettings {
     /// Memory that compose-post may take for requests.
+    #[serde(with = "crate::units::exact_size")]
     pub budget: ByteSize,
     /// For how long the costly error path holds its memory.
     pub hold: Time,
