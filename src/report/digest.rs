@@ -49,7 +49,7 @@ impl Digest {
             d.account.add(r);
             d.times(r, r.is_warmup() || r.intended < story.warmup);
             let on_time = |at| RequestRecord::instant(at).is_some_and(|at| at <= story.end);
-            let refused = r.outcome() == Some(Outcome::ConnectError) && on_time(r.end);
+            let refused = r.outcome() == Some(Outcome::ConnectError);
             d.sent += u64::from(r.is_last() && (r.attempt > 0 || refused || on_time(r.sent)));
             if r.outcome() == Some(Outcome::Answered) && on_time(r.end) {
                 d.answered_in_time += 1;
