@@ -3,7 +3,7 @@
 //! One clock orders everything: nanoseconds of `CLOCK_MONOTONIC` since the start of load ([`Clock`]).
 
 #[cfg(test)]
-mod arbitrary;
+pub(crate) mod arbitrary;
 mod clock;
 pub mod event;
 mod file_error;

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::experiment::plan::Goal;
 
@@ -146,4 +148,18 @@ fn only_a_timeout_that_the_client_acts_on_lengthens_the_observation() {
     let waits = with("timeout = \"10s\"\non-timeout = \"wait\"");
     assert_eq!(waits.observe(), Time::from_secs(60));
     assert_eq!(waits.load_settings("http://x/").drain, Time::from_secs(15));
+}
+
+proptest! {
+    #[test]
+    fn a_garbled_file_is_refused_or_read_but_never_a_panic(
+        from in any::<prop::sample::Index>(), cut in 0..9usize, put in "[\\[\\]\"={},.a-z0-9\n-]{0,4}",
+    ) {
+        let text: Vec<char> = SMALL.chars().collect();
+        let from = from.index(text.len());
+        let garbled: String = text[..from].iter().copied().chain(put.chars()).chain(text[from..].iter().copied().skip(cut)).collect();
+        if let Ok(plan) = read(&garbled) {
+            prop_assert_eq!(read(&plan.to_toml().unwrap()).unwrap(), plan);
+        }
+    }
 }

@@ -1,8 +1,9 @@
 //! Made-up runs with known answers.
 
-mod builder;
+pub mod builder;
 
 use builder::{Fate, Run, S, profile};
+use proptest::prelude::*;
 
 use super::*;
 use crate::record::event::{ComponentState, Ending, Generator, What};
@@ -180,7 +181,8 @@ fn each_reason_makes_a_run_invalid() {
         (metastable().warmup_in_events(11), "INVALID: no baseline"),
         (metastable().lag(|_| 11_000_000), "INVALID: the generator was late"),
         (metastable().lose(|i| i % 33 == 0), "INVALID: the generator did not keep to its schedule"),
-        (metastable().stop_at(60), "INVALID: too short after the fault"),
+        (metastable().stop_at(93), "INVALID: too short after the fault"),
+        (Run::new().stop_at(60), "INVALID: too short after the fault"),
     ] {
         let judged = run.judge();
         assert_eq!(judged.verdict.name(), name);
@@ -374,4 +376,30 @@ fn nothing_at_all_is_no_panic() {
     assert!(!judged.explain(&run.plan).because.is_empty());
     let no_fault = Run::without_fault();
     assert_eq!(judge(&no_fault.plan, &[], &no_fault.events).verdict.exit_code(), 20);
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    use Step::{Commanded, Effective, Failed, RemovalCommanded, RemovalVerified};
+    let step = prop::sample::select(vec![Commanded, Effective, RemovalCommanded, RemovalVerified, Failed]);
+    let step = step.prop_map(|step| What::Fault { fault: 0, kind: String::new(), step, detail: String::new() });
+    let how = prop::sample::select(vec![Ending::Complete, Ending::Failed]);
+    let what = prop_oneof![4 => step, 1 => how.prop_map(|how| What::Ended { how, detail: String::new() })];
+    let at = prop_oneof![any::<u64>(), 0..200 * S];
+    (at, what).prop_map(|(at_ns, what)| Event { at_ns, what })
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_folder_holds_is_judged(
+        records in crate::record::arbitrary::records(), events in prop::collection::vec(any_event(), 0..8), now in any::<u64>(),
+    ) {
+        let run = Run::new();
+        let judged = judge(&run.plan, &records, &events);
+        prop_assert!(!judged.explain(&run.plan).because.is_empty());
+        let mut cohorts = Cohorts::default();
+        cohorts.add(&records);
+        let mut schedule = crate::experiment::goodput::Schedule::of(&run.plan);
+        let live = live(&run.plan, &cohorts, &mut schedule, &events, now);
+        observation_is_over(&run.plan, &live, now);
+    }
 }
