@@ -1,11 +1,21 @@
 //! metawrk: a load generator that replaces wrk2, and a laboratory for metastable failures.
 //!
-//! The rooms, from the ground up; each imports only from those below it:
-//! pure ground ([`arrivals`], [`units`]), [`record`], [`load`], [`report`].
+//! The rooms, from the ground up; each imports only from those below it: the pure ground ([`arrivals`], [`http1`],
+//! [`procfs`], [`stats`], [`target`], [`units`]), [`record`], [`script`], [`load`], [`testbed`], [`monitor`],
+//! [`fault`], [`report`], [`experiment`], [`cli`].
 
 pub mod arrivals;
+pub mod cli;
 pub mod experiment;
+pub mod fault;
+pub mod http1;
 pub mod load;
+pub mod monitor;
+pub mod procfs;
 pub mod record;
 pub mod report;
+pub mod script;
+pub mod stats;
+pub mod target;
+pub mod testbed;
 pub mod units;

@@ -164,6 +164,22 @@ fn wrk_scaled(mut n: f64, units: &[(&str, f64)]) -> String {
     format!("{n:.2}{}", units[at].0)
 }
 
+/// Sizes that come back to the byte: `124MiB`, `1500KiB`, `7B`. `ByteSize` itself writes one decimal.
+pub mod exact_size {
+    use bytesize::{ByteSize, KIB, MIB};
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub fn serialize<S: Serializer>(size: &ByteSize, serializer: S) -> Result<S::Ok, S::Error> {
+        let (unit, name) =
+            [(MIB, "MiB"), (KIB, "KiB")].into_iter().find(|(unit, _)| size.0.is_multiple_of(*unit)).unwrap_or((1, "B"));
+        serializer.collect_str(&format_args!("{}{name}", size.0 / unit))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(|_| de::Error::custom("write a size such as 124MiB"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

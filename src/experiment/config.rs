@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
 use super::plan::{ExperimentPlan, Impossible};
 use super::source::{ConfigError, Source};
 use crate::arrivals::Process;
-use crate::load::plan::{OnTimeout, Retries, Script, WhenBusy};
+use crate::load::plan::{OnTimeout, Retries, WhenBusy};
+use crate::script::Script;
+use crate::testbed::TestbedSettings;
 use crate::units::Time;
 
 /// The experiment that runs when none is named.
@@ -22,7 +23,7 @@ pub struct Settings {
     pub name: String,
     /// The system that the run starts itself; or else `target`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub testbed: Option<Testbed>,
+    pub testbed: Option<TestbedSettings>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Target>,
     pub load: Load,
@@ -41,23 +42,6 @@ pub struct Settings {
 #[serde(deny_unknown_fields)]
 pub struct Target {
     pub url: String,
-}
-
-/// The embedded testbed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Testbed {
-    /// Memory that compose-post may take for requests.
-    #[serde(with = "exact_size")]
-    pub budget: ByteSize,
-    /// For how long the costly error path holds its memory.
-    pub hold: Time,
-}
-
-impl Default for Testbed {
-    fn default() -> Testbed {
-        Testbed { budget: ByteSize::mib(124), hold: Time::from_millis(100) }
-    }
 }
 
 /// [`crate::load::LoadSettings`], but for what follows from the rest of the experiment.
@@ -285,7 +269,7 @@ pub fn parse(text: &str, origin: &str, folder: &Path, overrides: &Overrides) -> 
 /// A script that is no built-in one is read here, so that the plan has all that it takes.
 fn read_script(script: &mut Option<ScriptSetting>, folder: &Path) -> Result<(), String> {
     if let Some(ScriptSetting::Named(name)) = script
-        && built_in(name).is_none()
+        && Script::built_in(name).is_none()
     {
         let path = folder.join(&*name);
         let text = std::fs::read_to_string(&path)
@@ -293,28 +277,6 @@ fn read_script(script: &mut Option<ScriptSetting>, folder: &Path) -> Result<(), 
         *script = Some(ScriptSetting::Given(Script { name: name.clone(), text }));
     }
     Ok(())
-}
-
-/// A script that comes with the program.
-pub(super) fn built_in(name: &str) -> Option<Script> {
-    // To be `script::Script::built_in`.
-    (name == "compose-post").then(|| Script { name: "compose-post.lua".to_owned(), text: String::new() })
-}
-
-/// Sizes that come back to the byte: `124MiB`, `1500KiB`, `7B`. `ByteSize` itself writes one decimal.
-mod exact_size {
-    use bytesize::{ByteSize, KIB, MIB};
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    pub fn serialize<S: Serializer>(size: &ByteSize, serializer: S) -> Result<S::Ok, S::Error> {
-        let (unit, name) =
-            [(MIB, "MiB"), (KIB, "KiB")].into_iter().find(|(unit, _)| size.0.is_multiple_of(*unit)).unwrap_or((1, "B"));
-        serializer.collect_str(&format_args!("{}{name}", size.0 / unit))
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(|_| de::Error::custom("write a size such as 124MiB"))
-    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@
 pub mod config;
 pub mod goodput;
 pub mod plan;
+pub mod progress;
+pub mod run;
 mod source;
 pub mod story;
 pub mod timeline;

@@ -4,8 +4,10 @@ mod checks;
 
 use serde::{Deserialize, Serialize};
 
-use super::config::{self, Fault, ScriptSetting, Settings, Testbed};
+use super::config::{Fault, ScriptSetting, Settings};
 use crate::load::plan::{LoadPlan, LoadSettings, OnTimeout, PlanError};
+use crate::script::Script;
+use crate::testbed::{TestbedPlan, TestbedSettings};
 use crate::units::Time;
 
 /// [`Settings`] that can be carried out. Written as TOML it has every choice spelled out, and replays the run.
@@ -33,7 +35,7 @@ fn impossible(key: impl Into<String>, why: impl Into<String>) -> Impossible {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Goal<'a> {
     /// To the testbed, which the run starts.
-    Embedded(&'a Testbed),
+    Embedded(&'a TestbedSettings),
     Url(&'a str),
 }
 
@@ -55,6 +57,9 @@ impl ExperimentPlan {
         }
         if s.load.on_timeout.is_some() && s.load.timeout.is_none() {
             return Err(impossible("load.on-timeout", "means nothing without a timeout"));
+        }
+        if let Some(testbed) = &s.testbed {
+            TestbedPlan::new(testbed.clone()).map_err(checks::of_testbed)?;
         }
         checks::load(s)?;
         let windows = Windows::of(s.load.rate);
@@ -100,7 +105,7 @@ impl ExperimentPlan {
             arrivals: load.arrivals,
             seed: load.seed,
             script: load.script.as_ref().and_then(|script| match script {
-                ScriptSetting::Named(name) => config::built_in(name),
+                ScriptSetting::Named(name) => Script::built_in(name),
                 ScriptSetting::Given(script) => Some(script.clone()),
             }),
             args: load.args.clone(),

@@ -1,5 +1,20 @@
 //! The generator: threads that send what the plan schedules, when it is due, and record what came of it.
+//!
+//! [`Prepared::new`] connects and verifies, [`Prepared::start`] begins on a [`Clock`](crate::record::Clock),
+//! [`Running::finish`] joins what the threads leave.
 
+mod connection;
+mod core;
+mod dispatch;
+mod log;
 pub mod plan;
+mod requests;
+mod run;
+mod sampler;
+mod timer;
+mod worker;
 
+pub use log::{Latencies, Live};
 pub use plan::{LoadPlan, LoadSettings};
+pub use run::{Control, LoadError, Loaded, Prepared, Running};
+pub use worker::{Left, calibrated_interval};

@@ -1,9 +1,10 @@
 //! What load to make: plain data that one process can send another. A [`LoadPlan`] that exists is valid.
 
-use http::Uri;
 use serde::{Deserialize, Serialize};
 
 use crate::arrivals::Process;
+use crate::script::Script;
+use crate::target::{Target, TargetError};
 use crate::units::Time;
 
 /// A load as asked for. [`LoadPlan`] is the same, found possible.
@@ -43,16 +44,35 @@ pub struct LoadSettings {
     pub ahead: bool,
 }
 
-/// A Lua script: its text, and the name that errors give.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Script {
-    pub name: String,
-    pub text: String,
+impl LoadSettings {
+    /// wrk2's defaults: 2 threads, 10 connections, 10 s, a timeout of 2 s that is only counted.
+    pub fn new(url: impl Into<String>, rate: f64) -> LoadSettings {
+        LoadSettings {
+            url: url.into(),
+            threads: 2,
+            connections: 10,
+            duration: Time::from_secs(10),
+            rate,
+            arrivals: Process::Fixed,
+            seed: 1,
+            script: None,
+            args: Vec::new(),
+            headers: Vec::new(),
+            when_busy: WhenBusy::Wait,
+            max_connections: 10_000,
+            catch_up: 2.0,
+            timeout: Time::from_secs(2),
+            on_timeout: OnTimeout::Wait,
+            retries: Retries::default(),
+            drain: Time::from_secs(2),
+            warmup: Time::ZERO,
+            ahead: true,
+        }
+    }
 }
 
 /// What happens to a request that is due when every connection is busy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum WhenBusy {
     /// It waits for one, and its wait counts.
@@ -63,7 +83,7 @@ pub enum WhenBusy {
 }
 
 /// What happens to a request that outlives the timeout.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnTimeout {
     /// It is counted, and waited for all the same, as wrk2 does.
@@ -86,48 +106,12 @@ pub struct Retries {
 /// Why a load cannot be made as asked.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum PlanError {
-    #[error("invalid URL: {url} ({why}); write http://host:port/path")]
-    Url { url: String, why: String },
+    #[error(transparent)]
+    Target(#[from] TargetError),
     #[error("number of connections must be >= threads ({connections} < {threads})")]
     FewConnections { connections: usize, threads: usize },
     #[error("{what} must be {range}, not {value}")]
     Range { what: &'static str, range: &'static str, value: String },
-}
-
-/// Where load goes, taken apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    pub scheme: String,
-    /// Without the brackets of an IPv6 address.
-    pub host: String,
-    /// A port, or the scheme where the URL names none.
-    pub service: String,
-    /// Path and query, `/` where the URL has none.
-    pub path: String,
-    /// `host` or `host:port`, as the URL has it: the Host header.
-    pub authority: String,
-}
-
-impl Target {
-    fn parse(url: &str) -> Result<Target, PlanError> {
-        let bad = |why: &str| PlanError::Url { url: url.to_owned(), why: why.to_owned() };
-        let uri: Uri = url.parse().map_err(|e: http::uri::InvalidUri| bad(&e.to_string()))?;
-        let scheme = uri.scheme_str().ok_or_else(|| bad("no scheme"))?.to_owned();
-        if scheme != "http" {
-            return Err(bad("only http is spoken"));
-        }
-        let authority = uri.authority().ok_or_else(|| bad("no host"))?;
-        if authority.as_str().contains('@') {
-            return Err(bad("a user name has no place in it; use -H \"Authorization: ...\""));
-        }
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        if host.is_empty() {
-            return Err(bad("no host"));
-        }
-        let service = authority.port().map_or_else(|| scheme.clone(), |port| port.as_str().to_owned());
-        let path = uri.path_and_query().map_or("/", |p| p.as_str());
-        Ok(Target { scheme, host, service, path: path.to_owned(), authority: authority.as_str().to_owned() })
-    }
 }
 
 /// [`LoadSettings`] that can be carried out.

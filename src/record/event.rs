@@ -67,9 +67,8 @@ pub enum Ending {
 /// The generator's account of itself, for judging whether its numbers hold.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Generator {
-    /// CPU time of the generator's threads, in ns.
-    pub cpu_user_ns: u64,
-    pub cpu_system_ns: u64,
+    /// CPU time of the generator's threads, user and system, in ns.
+    pub cpu_ns: u64,
     /// Connections opened over the run, reconnections included.
     pub connections_opened: u64,
     /// The most that were in flight at once, over all threads' own maxima.

@@ -2,6 +2,7 @@
 //!
 //! One clock orders everything: nanoseconds of `CLOCK_MONOTONIC` since the start of load ([`Clock`]).
 
+mod account;
 #[cfg(test)]
 pub(crate) mod arbitrary;
 mod clock;
@@ -13,7 +14,9 @@ pub mod lines;
 pub mod parquet;
 pub mod rows;
 pub mod sample;
+pub mod tape;
 
+pub use account::{Account, Errors};
 pub use clock::Clock;
 pub use event::{Event, Step, What};
 pub use file_error::FileError;

@@ -3,6 +3,17 @@
 //! Everything here is a function of recorded data (a [`Story`]), never of a live thing: drawn again, it is the same
 //! to the byte.
 
+pub mod digest;
+pub mod figures;
+pub mod generator;
+pub mod html;
+pub mod summary;
+pub mod warning;
+mod write;
+pub mod wrk2;
+
+pub use write::{ReportError, write};
+
 use serde::{Deserialize, Serialize};
 
 use crate::record::event::Generator;
@@ -85,3 +96,6 @@ pub struct VerdictText {
     /// Mean goodput of the baseline.
     pub baseline_goodput: Option<f64>,
 }
+
+#[cfg(test)]
+mod tests;

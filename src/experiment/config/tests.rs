@@ -24,7 +24,7 @@ fn error(text: &str) -> String {
 #[test]
 fn the_default_experiment_is_the_documented_one() {
     let plan = load(None, &Overrides::default()).unwrap();
-    assert_eq!(plan.goal(), Goal::Embedded(&Testbed { budget: ByteSize::mib(124), hold: Time::from_millis(100) }));
+    assert_eq!(plan.goal(), Goal::Embedded(&TestbedSettings::default()));
     assert_eq!((plan.observe(), plan.duration()), (Time::from_secs(60), Time::from_secs(141)));
     let load = plan.load_settings("http://127.0.0.1:1/");
     assert_eq!((load.rate, load.seed, load.when_busy, load.max_connections), (300.0, 1, WhenBusy::Open, 10_000));
@@ -53,7 +53,7 @@ fn a_resolved_plan_replays_the_run() {
         [phases]
         warmup = \"1s\"
         baseline = \"20s\"";
-    for text in [DEFAULT, SMALL, &SMALL.replace("[testbed]", "[testbed]\nbudget = \"130023B\""), long] {
+    for text in [DEFAULT, SMALL, &SMALL.replace("[testbed]", "[testbed]\nbudget = \"120.5MiB\""), long] {
         let plan = parse(text, "x", dir.path(), &Overrides::default()).unwrap();
         assert_eq!(read(&plan.to_toml().unwrap()).unwrap(), plan);
         let sent: ExperimentPlan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();

@@ -3,6 +3,7 @@
 use super::{Impossible, Windows, impossible};
 use crate::experiment::config::{FaultKind, Settings};
 use crate::load::plan::{OnTimeout, PlanError};
+use crate::testbed::TestbedPlanError;
 use crate::units::Time;
 
 const DAY: Time = Time::from_secs(24 * 3600);
@@ -23,7 +24,7 @@ pub fn load(s: &Settings) -> Result<(), Impossible> {
 /// What the load finds impossible, by the key that it has in an experiment.
 pub fn of_load(error: PlanError) -> Impossible {
     let key = match &error {
-        PlanError::Url { .. } => "target.url",
+        PlanError::Target(_) => "target.url",
         PlanError::FewConnections { .. } => "load.connections",
         PlanError::Range { what: "duration", .. } => "phases.duration",
         PlanError::Range { what: "warmup", .. } => "phases.warmup",
@@ -31,6 +32,14 @@ pub fn of_load(error: PlanError) -> Impossible {
         PlanError::Range { what, .. } => return impossible(format!("load.{what}"), error.to_string()),
     };
     impossible(key, error.to_string())
+}
+
+/// What the testbed finds impossible, by the key that it has in an experiment.
+pub fn of_testbed(error: TestbedPlanError) -> Impossible {
+    match &error {
+        TestbedPlanError::Leaky(..) => impossible("testbed.budget", error.to_string()),
+        TestbedPlanError::Range { what, .. } => impossible(format!("testbed.{what}"), error.to_string()),
+    }
 }
 
 pub fn phases(s: &Settings, windows: Windows) -> Result<(), Impossible> {

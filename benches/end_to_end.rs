@@ -1,0 +1,48 @@
+//! Whole requests per second on loopback: one thread of ours against one thread of the simplest server there is.
+//! The figure is the time per request at full speed, both sides' work included.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use metawrk::load::{LoadPlan, LoadSettings, Prepared};
+use metawrk::record::Clock;
+use metawrk::units::Time;
+
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nHello, world!";
+
+fn serve(mut stream: TcpStream) {
+    let mut buffer = [0; 4096];
+    while matches!(stream.read(&mut buffer), Ok(n) if n > 0) && stream.write_all(ANSWER).is_ok() {}
+}
+
+fn end_to_end(c: &mut Criterion) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        listener.incoming().flatten().for_each(|stream| drop(std::thread::spawn(|| serve(stream))));
+    });
+
+    let mut group = c.benchmark_group("end to end");
+    group.sample_size(10).warm_up_time(Duration::from_millis(1)).measurement_time(Duration::from_secs(10));
+    group.bench_function("a request, 10 connections", |b| {
+        b.iter_custom(|iterations| {
+            // Far more than can be done: every connection always has its next request.
+            let plan = LoadPlan::new(LoadSettings {
+                threads: 1,
+                duration: Time::from_millis(500),
+                drain: Time::ZERO,
+                ..LoadSettings::new(&url, 1e6)
+            });
+            let prepared = Prepared::new(plan.expect("a plan"), None).expect("a server");
+            let loaded = prepared.start(Clock::starting_in(Time::from_millis(1))).finish().expect("a run");
+            let each = loaded.duration() as f64 / loaded.account().answered as f64;
+            Duration::from_nanos((each * iterations as f64) as u64)
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, end_to_end);
+criterion_main!(benches);

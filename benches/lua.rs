@@ -1,0 +1,22 @@
+//! What a request costs that a script makes: without one it is copied, with compose-post it is composed.
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use metawrk::script::{Environment, Script, Vm};
+use metawrk::target::Target;
+
+fn lua(c: &mut Criterion) {
+    let target = Target::parse("http://127.0.0.1:8080/wrk2-api/post/compose").expect("a target");
+    let environment = Environment { target: &target, headers: &[], args: &[], seed: 1 };
+    let constant = Script {
+        name: "constant.lua".into(),
+        text: "local r = wrk.format('GET', '/')\nfunction request() return r end".into(),
+    };
+    for (name, script) in [("constant", Some(constant)), ("compose-post", Script::built_in("compose-post"))] {
+        let vm = Vm::new(script.as_ref(), &environment).expect("a script that loads");
+        let mut bytes = Vec::new();
+        c.bench_function(&format!("lua/{name}"), |b| b.iter(|| vm.request(&mut bytes)));
+    }
+}
+
+criterion_group!(benches, lua);
+criterion_main!(benches);

@@ -1,0 +1,37 @@
+//! What it costs to remember a request: in the histograms, and as a record on its way to the disk.
+
+use std::io;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use metawrk::load::Latencies;
+use metawrk::record::tape::{Keep, Recorder};
+use metawrk::record::{Outcome, RequestRecord};
+
+struct Drop;
+
+impl Keep for Drop {
+    fn keep(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
+        std::hint::black_box(batch);
+        Ok(())
+    }
+}
+
+fn recording(c: &mut Criterion) {
+    let mut record = RequestRecord::planned(7, 1_000_000, 0);
+    (record.ready, record.sent, record.first_byte, record.end) = (1_000_000, 1_030_000, 1_090_000, 1_090_000);
+    record.status = 200;
+    record.set_outcome(Outcome::Answered);
+    record.set_last(true);
+
+    let mut latencies = Latencies::default();
+    c.bench_function("recording/histograms", |b| b.iter(|| latencies.add(std::hint::black_box(&record))));
+
+    let recorder = Recorder::start(vec![Box::new(Drop)]).expect("a thread");
+    let mut tape = recorder.tape();
+    c.bench_function("recording/tape", |b| b.iter(|| tape.push(std::hint::black_box(&record))));
+    std::mem::drop(tape);
+    recorder.finish().expect("a recorder that ends");
+}
+
+criterion_group!(benches, recording);
+criterion_main!(benches);

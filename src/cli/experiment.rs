@@ -1,0 +1,202 @@
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::experiment::progress::Snapshot;
+use crate::experiment::run::{Stopped, run as run_experiment};
+use crate::experiment::{self, Overrides, story};
+use crate::report::{self, Story};
+use crate::units::{Time, parse_count, parse_number, wrk_time};
+
+/// An experiment, and what one varies most of it.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The experiment's TOML file; without one, the embedded testbed
+    file: Option<PathBuf>,
+
+    /// Requests per second
+    #[arg(long, value_name = "N", value_parser = parse_number)]
+    rate: Option<f64>,
+
+    /// How long each fault lasts; 0s leaves all faults out
+    #[arg(long, value_name = "T")]
+    outage: Option<Time>,
+
+    /// Length of the whole load
+    #[arg(long, value_name = "T")]
+    duration: Option<Time>,
+
+    /// Connections to begin with
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    connections: Option<usize>,
+
+    /// Seed of the random arrivals
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    /// The experiment's name, which the results folder bears
+    #[arg(long)]
+    name: Option<String>,
+
+    /// Folder for the results
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    out: PathBuf,
+
+    /// Exit with the verdict's own code (see the README)
+    #[arg(long)]
+    exit_code: bool,
+}
+
+/// A results folder.
+#[derive(clap::Args)]
+pub struct ReportArgs {
+    /// The results folder, such as results/latest
+    dir: PathBuf,
+
+    /// Exit with the verdict's own code (see the README)
+    #[arg(long)]
+    exit_code: bool,
+}
+
+/// Runs an experiment, and reports on it.
+///
+/// # Errors
+/// Where the plan is none, no load began, or the results could not be kept.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let overrides = Overrides {
+        name: args.name,
+        rate: args.rate,
+        connections: args.connections,
+        seed: args.seed,
+        outage: args.outage,
+        duration: args.duration,
+        out: Some(args.out.clone()),
+    };
+    let plan = experiment::load(args.file.as_deref(), &overrides)?;
+    println!("{}: {} requests/s, at most {}", plan.name, plan.load.rate, plan.duration());
+    let line = Line::new();
+    let ran = run_experiment(&plan, &args.out, &mut |snapshot| line.show(snapshot))?;
+    line.clear();
+    let story = draw(&ran.dir)?;
+    println!("Results in {}: open {}", ran.dir.display(), ran.dir.join("report.html").display());
+    if let Some(failure) = &ran.failure {
+        anyhow::bail!("the run was cut short: {failure}");
+    }
+    Ok(match ran.stopped {
+        Some(Stopped::Interrupt) => ExitCode::from(130),
+        Some(Stopped::Terminate) => ExitCode::from(143),
+        None => code(args.exit_code, &story),
+    })
+}
+
+/// Draws the report of a results folder again.
+///
+/// # Errors
+/// Where the folder does not hold what a report takes.
+pub fn report(args: ReportArgs) -> anyhow::Result<ExitCode> {
+    let story = draw(&args.dir)?;
+    Ok(code(args.exit_code, &story))
+}
+
+fn code(asked: bool, story: &Story) -> ExitCode {
+    if asked { ExitCode::from(story.verdict.exit_code) } else { ExitCode::SUCCESS }
+}
+
+/// Judges what a folder holds, writes all products, and prints the verdict.
+fn draw(dir: &Path) -> anyhow::Result<Story> {
+    let (_, story) = story::read(dir)?;
+    report::write(&story, dir).with_context(|| format!("the data in {} is whole", dir.display()))?;
+    let verdict = &story.verdict;
+    println!("\n{}", verdict.name);
+    verdict.because.iter().for_each(|line| println!("  {line}"));
+    if !verdict.next.is_empty() {
+        println!("\nNext:");
+        verdict.next.iter().for_each(|line| println!("  {line}"));
+    }
+    println!();
+    Ok(story)
+}
+
+/// One line on standard error, on a terminal only.
+struct Line(Option<ProgressBar>);
+
+impl Line {
+    fn new() -> Line {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new_spinner();
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(Duration::from_millis(200));
+            bar
+        });
+        Line(bar)
+    }
+
+    fn show(&self, snapshot: &Snapshot) {
+        if let Some(bar) = &self.0 {
+            bar.set_message(describe(snapshot));
+        }
+    }
+
+    fn clear(&self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+        let _ = std::io::stderr().flush();
+    }
+}
+
+fn describe(s: &Snapshot) -> String {
+    let time = |time: Option<Time>| time.map_or_else(|| "-".to_owned(), |t| wrk_time(t.0 as f64 / 1e3));
+    let goodput = s.second.goodput.map_or_else(|| "-".to_owned(), |g| format!("{:.0}%", 100.0 * g));
+    let mut text = format!(
+        "{:>3.0}s {} ({:.0}s left)  {:.0}/s of {:.0}/s answered  goodput {goodput}  p50 {} p99 {}  {} in flight",
+        s.at.as_secs_f64(),
+        s.phase,
+        s.left.as_secs_f64().ceil(),
+        s.second.answered,
+        s.offered,
+        time(s.second.p50),
+        time(s.second.p99),
+        s.in_flight,
+    );
+    if let Some((used, limit)) = s.second.memory {
+        let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        text.push_str(&format!("  memory {:.0}", mib(used)));
+        limit.inspect(|limit| text.push_str(&format!("/{:.0}", mib(*limit))));
+        text.push_str(" MiB");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::progress::Second;
+
+    #[test]
+    fn the_line_says_how_it_goes() {
+        let mut snapshot = Snapshot {
+            phase: "fault",
+            at: Time::from_millis(17_400),
+            left: Time::from_millis(17_600),
+            offered: 300.0,
+            in_flight: 612,
+            second: Second::default(),
+        };
+        insta::assert_snapshot!(describe(&snapshot), @"");
+        snapshot.second = Second {
+            answered: 41.2,
+            p50: Some(Time::from_millis(12)),
+            p99: Some(Time::from_millis(4200)),
+            goodput: Some(0.125),
+            memory: Some((130 << 20, Some(140 << 20))),
+        };
+        insta::assert_snapshot!(describe(&snapshot), @"");
+    }
+}

@@ -1,0 +1,400 @@
+//! The run itself: system, load, faults and monitors on one clock; everything that happens goes to the results folder
+//! as it happens.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
+
+use super::config::FaultKind;
+use super::goodput::{Cohorts, Schedule};
+use super::plan::{ExperimentPlan, Goal};
+use super::progress::{Pulse, Snapshot, phase};
+use super::verdict::{live, observation_is_over};
+use crate::fault::{self, CutLink, Fault};
+use crate::load::{LoadError, Loaded, Prepared, Running};
+use crate::monitor::{self, Monitor, Process};
+use crate::record::event::{ComponentState, Ending};
+use crate::record::lines::{EventLog, SampleLog};
+use crate::record::rows::RowsWriter;
+use crate::record::tape::{Forward, Keep, Recorder};
+use crate::record::{Clock, Event, FileError, Folder, FolderError, RequestRecord, Sample, What};
+use crate::testbed::{Role, Testbed, TestbedError, TestbedPlan, TestbedPlanError};
+use crate::units::Time;
+
+/// Why an experiment did not run, or left less than it should.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("the testbed does not start: {0}")]
+    Testbed(#[from] TestbedError),
+    #[error(transparent)]
+    TestbedPlan(#[from] TestbedPlanError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Plan(#[from] crate::load::plan::PlanError),
+    #[error("the plan can't be written down: {0}")]
+    Toml(#[from] toml::ser::Error),
+    #[error("the requests could not all be kept: {0}; what was kept is in {}", dir.display())]
+    Keep { dir: PathBuf, source: io::Error },
+    #[error("the system refuses what a run needs: {0}")]
+    System(#[from] io::Error),
+}
+
+/// Who stopped a run before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    Interrupt,
+    Terminate,
+}
+
+/// A run that left a results folder.
+#[derive(Debug)]
+pub struct Ran {
+    pub dir: PathBuf,
+    pub stopped: Option<Stopped>,
+    /// What broke (the script, a component), if something did.
+    pub failure: Option<String>,
+}
+
+/// How often the run looks at itself.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Runs `plan`, and leaves everything in a fresh folder in `out`. `watch` is shown how it goes, ten times a second.
+///
+/// SIGINT and SIGTERM end it early: faults are removed, processes stopped, and what there is is kept.
+///
+/// # Errors
+/// [`RunError`], where no load began or its results could not be kept.
+pub fn run(plan: &ExperimentPlan, out: &Path, watch: &mut dyn FnMut(&Snapshot)) -> Result<Ran, RunError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(conduct(plan, out, watch))
+}
+
+async fn conduct(plan: &ExperimentPlan, out: &Path, watch: &mut dyn FnMut(&Snapshot)) -> Result<Ran, RunError> {
+    let mut signals = Signals::new()?;
+    let folder = Folder::create(out, &plan.name, jiff::Zoned::now().datetime())?;
+    folder.write_plan(&plan.to_toml()?)?;
+    let mut system = System::start(plan).await?;
+    let (forward, records) = Forward::new();
+    let rows = Rows(folder.rows()?);
+    let recorder = Recorder::start(vec![Box::new(rows), Box::new(forward)])?;
+    let load = plan.load_plan(&system.url)?;
+    let prepared = Prepared::new(load, Some(&recorder))?;
+
+    let clock = Clock::starting_in(Time::from_millis(10));
+    let journal = Journal { events: Vec::new(), log: folder.events()?, samples: folder.samples()? };
+    let mut run = Run::new(plan, clock, prepared.start(clock), journal, records);
+    run.started()?;
+    let (cancel, cancelled) = watch::channel(false);
+    let faults = system.drive_faults(plan, clock, &run.tell, &cancelled);
+    system.monitor(plan, clock, &run.sample);
+
+    let result = run.watch_over(&mut signals, &mut system, watch).await;
+    // Faults are removed whatever came of the rest.
+    cancel.send_replace(true);
+    for fault in faults {
+        let _ = fault.await;
+    }
+    let stopped = match result {
+        Ok(stopped) => stopped,
+        Err(error) => {
+            system.stop().await;
+            return Err(error);
+        }
+    };
+    let Run { load, mut journal, mut told, failure, .. } = run;
+    let loaded = load.finish()?;
+    let kept = recorder.finish();
+    while let Ok(event) = told.try_recv() {
+        journal.event(event)?;
+    }
+    let failure = failure.or_else(|| loaded.failure().map(|error| format!("the script failed: {error}")));
+    let failure = failure.or_else(|| kept.as_ref().err().map(|error| format!("requests were not kept: {error}")));
+    journal.end(&loaded, clock, stopped, failure.as_deref())?;
+    system.stop().await;
+    kept.map_err(|source| RunError::Keep { dir: folder.path().to_owned(), source })?;
+    folder.seal()?;
+    Ok(Ran { dir: folder.path().to_owned(), stopped, failure })
+}
+
+/// The records' way to disk.
+struct Rows(RowsWriter);
+
+impl Keep for Rows {
+    fn keep(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
+        self.0.append(batch).map_err(io::Error::other)
+    }
+}
+
+/// SIGINT and SIGTERM.
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Signals> {
+        Ok(Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) -> Stopped {
+        tokio::select! {
+            _ = self.interrupt.recv() => Stopped::Interrupt,
+            _ = self.terminate.recv() => Stopped::Terminate,
+        }
+    }
+}
+
+/// What the load goes to.
+struct System {
+    url: String,
+    testbed: Option<Testbed>,
+}
+
+impl System {
+    async fn start(plan: &ExperimentPlan) -> Result<System, RunError> {
+        match plan.goal() {
+            Goal::Url(url) => Ok(System { url: url.to_owned(), testbed: None }),
+            Goal::Embedded(settings) => {
+                let testbed = Testbed::start(&TestbedPlan::new(settings.clone())?, None).await?;
+                Ok(System { url: format!("{}/wrk2-api/post/compose", testbed.url()), testbed: Some(testbed) })
+            }
+        }
+    }
+
+    fn drive_faults(
+        &self,
+        plan: &ExperimentPlan,
+        clock: Clock,
+        tell: &UnboundedSender<Event>,
+        cancelled: &watch::Receiver<bool>,
+    ) -> Vec<JoinHandle<fault::Outcome>> {
+        let faults = plan.fault.iter().enumerate().filter_map(|(index, planned)| {
+            let mut fault: Box<dyn Fault> = match planned.kind {
+                FaultKind::Link => Box::new(CutLink::new(self.testbed.as_ref()?.link())),
+            };
+            let schedule = fault::Schedule { at: plan.at(planned), lasting: planned.lasts };
+            let (tell, cancelled) = (tell.clone(), cancelled.clone());
+            Some(tokio::spawn(async move {
+                fault::drive(fault.as_mut(), index, schedule, || clock.now(), tell, cancelled).await
+            }))
+        });
+        faults.collect()
+    }
+
+    fn monitor(&self, plan: &ExperimentPlan, clock: Clock, sample: &UnboundedSender<Sample>) {
+        let Some(testbed) = &self.testbed else { return };
+        for planned in &plan.monitor {
+            let Some(role) = Role::ALL.into_iter().find(|role| role.name() == planned.component) else { continue };
+            let monitor: Box<dyn Monitor> = Box::new(Process::new(role.name(), testbed.pid(role)));
+            tokio::spawn(monitor::run(vec![monitor], planned.every, move || clock.now(), sample.clone()));
+        }
+    }
+
+    /// The next component that died.
+    async fn death(&mut self) -> (String, String) {
+        match &mut self.testbed {
+            Some(testbed) => match testbed.death().await {
+                Some(death) => (death.role.name().to_owned(), format!("{} {}", death.status, death.stderr)),
+                None => std::future::pending().await,
+            },
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn stop(self) {
+        if let Some(testbed) = self.testbed {
+            testbed.stop().await;
+        }
+    }
+}
+
+/// Events and samples, on disk as they happen.
+struct Journal {
+    events: Vec<Event>,
+    log: EventLog,
+    samples: SampleLog,
+}
+
+impl Journal {
+    fn event(&mut self, event: Event) -> Result<(), FileError> {
+        self.log.append(&event)?;
+        self.events.push(event);
+        Ok(())
+    }
+
+    fn end(
+        &mut self,
+        loaded: &Loaded,
+        clock: Clock,
+        stopped: Option<Stopped>,
+        failure: Option<&str>,
+    ) -> Result<(), FileError> {
+        let (how, detail) = match (failure, stopped) {
+            (Some(failure), _) => (Ending::Failed, failure.to_owned()),
+            (None, Some(Stopped::Interrupt)) => (Ending::Interrupted, "SIGINT".to_owned()),
+            (None, Some(Stopped::Terminate)) => (Ending::Interrupted, "SIGTERM".to_owned()),
+            (None, None) => (Ending::Complete, String::new()),
+        };
+        self.event(Event { at_ns: clock.now(), what: What::Generator(loaded.generator()) })?;
+        self.event(Event { at_ns: clock.now(), what: What::Ended { how, detail } })
+    }
+}
+
+/// A run under way.
+struct Run<'a> {
+    plan: &'a ExperimentPlan,
+    clock: Clock,
+    load: Running,
+    journal: Journal,
+    records: Receiver<Vec<RequestRecord>>,
+    tell: UnboundedSender<Event>,
+    told: UnboundedReceiver<Event>,
+    sample: UnboundedSender<Sample>,
+    sampled: UnboundedReceiver<Sample>,
+    cohorts: Cohorts,
+    schedule: Schedule,
+    pulse: Pulse,
+    failure: Option<String>,
+    /// The second that was last judged.
+    judged: u64,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        plan: &'a ExperimentPlan,
+        clock: Clock,
+        load: Running,
+        journal: Journal,
+        records: Receiver<Vec<RequestRecord>>,
+    ) -> Run<'a> {
+        let (tell, told) = unbounded_channel();
+        let (sample, sampled) = unbounded_channel();
+        Run {
+            plan,
+            clock,
+            load,
+            journal,
+            records,
+            tell,
+            told,
+            sample,
+            sampled,
+            cohorts: Cohorts::default(),
+            schedule: Schedule::of(plan),
+            pulse: Pulse::default(),
+            failure: None,
+            judged: 0,
+        }
+    }
+
+    fn started(&mut self) -> Result<(), FileError> {
+        let wall = jiff::Zoned::now().timestamp().to_string();
+        let what = What::Started { wall, version: env!("CARGO_PKG_VERSION").to_owned() };
+        self.journal.event(Event { at_ns: 0, what })
+    }
+
+    /// Until the load is over: takes what happens, shows it, and ends the load when nothing more can be learned.
+    async fn watch_over(
+        &mut self,
+        signals: &mut Signals,
+        system: &mut System,
+        watch: &mut dyn FnMut(&Snapshot),
+    ) -> Result<Option<Stopped>, RunError> {
+        let control = self.load.control();
+        let mut stopped = None;
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        while !self.load.is_finished() {
+            tokio::select! {
+                _ = tick.tick() => {}
+                by = signals.next() => {
+                    stopped = Some(by);
+                    control.stop();
+                }
+                (component, how) = system.death() => {
+                    self.component_died(component, how)?;
+                    control.end_arrivals();
+                }
+            }
+            if let Err(error) = self.take() {
+                control.stop();
+                return Err(error.into());
+            }
+            if self.nothing_more_to_learn() {
+                control.end_arrivals();
+            }
+            watch(&self.snapshot());
+        }
+        self.take()?;
+        Ok(stopped)
+    }
+
+    fn component_died(&mut self, component: String, how: String) -> Result<(), FileError> {
+        let detail = how.trim().to_owned();
+        self.failure.get_or_insert_with(|| format!("{component} died: {detail}"));
+        let what = What::Component { component, state: ComponentState::Died, detail };
+        self.journal.event(Event { at_ns: self.clock.now(), what })
+    }
+
+    /// Takes what has come in since the last time.
+    fn take(&mut self) -> Result<(), FileError> {
+        while let Ok(event) = self.told.try_recv() {
+            self.journal.event(event)?;
+        }
+        let mut samples = Vec::new();
+        while let Ok(sample) = self.sampled.try_recv() {
+            samples.push(sample);
+        }
+        if !samples.is_empty() {
+            self.pulse.samples(&samples);
+            self.journal.samples.append(&samples)?;
+        }
+        while let Ok(batch) = self.records.try_recv() {
+            self.cohorts.add(&batch);
+            self.pulse.records(&batch);
+        }
+        Ok(())
+    }
+
+    /// Looks once a second, at what had ended a moment ago: the generator hands records over every 100 ms.
+    fn nothing_more_to_learn(&mut self) -> bool {
+        let now = self.clock.now().saturating_sub(HANDED_OVER);
+        let second = now / 1_000_000_000;
+        if second == self.judged {
+            return false;
+        }
+        self.judged = second;
+        let live = live(self.plan, &self.cohorts, &mut self.schedule, &self.journal.events, now);
+        self.pulse.judged(self.clock.now(), live.bins.last());
+        observation_is_over(self.plan, &live, now)
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let at = self.clock.now();
+        let (phase, until) = phase(self.plan, &self.journal.events, at);
+        let live = self.load.live();
+        Snapshot {
+            phase,
+            at: Time(at),
+            left: Time(until.saturating_sub(at)),
+            offered: self.plan.load.rate,
+            in_flight: live.iter().map(|thread| thread.in_flight()).sum(),
+            second: self.pulse.second(),
+        }
+    }
+}
+
+/// All that ended longer ago than this has been handed over, in ns.
+const HANDED_OVER: u64 = 300_000_000;

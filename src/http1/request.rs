@@ -1,0 +1,62 @@
+use httparse::{Header, Status};
+
+use super::body::Body;
+use super::{MAX_HEADERS, ProtocolError};
+
+/// What a string of requests asks of the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Requests {
+    /// How many responses will come.
+    pub count: usize,
+    /// The (last) request is a HEAD: its response has no body.
+    pub head: bool,
+}
+
+/// Why bytes are no HTTP request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    #[error("it is empty")]
+    Empty,
+    #[error("it does not parse: {0}")]
+    Head(httparse::Error),
+    #[error("it ends in the middle of a head (a blank line, \\r\\n\\r\\n, ends it)")]
+    CutHead,
+    #[error("it ends in the middle of a body (Content-Length says more than there is)")]
+    CutBody,
+    #[error("its body does not parse: {0}")]
+    Body(ProtocolError),
+}
+
+/// Counts the requests in what a script returned. Nothing is changed, and absolute targets are fine.
+///
+/// # Errors
+/// [`RequestError`] says why it is no request, or no whole one.
+pub fn scan_requests(mut bytes: &[u8]) -> Result<Requests, RequestError> {
+    let mut found = Requests { count: 0, head: false };
+    while !bytes.is_empty() {
+        let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+        let mut request = httparse::Request::new(&mut headers);
+        let taken = match request.parse(bytes) {
+            Ok(Status::Complete(taken)) => taken,
+            Ok(Status::Partial) => return Err(RequestError::CutHead),
+            Err(error) => return Err(RequestError::Head(error)),
+        };
+        found.count += 1;
+        found.head = request.method == Some("HEAD");
+        bytes = skip_body(request.headers, &bytes[taken..])?;
+    }
+    if found.count == 0 { Err(RequestError::Empty) } else { Ok(found) }
+}
+
+fn skip_body<'a>(headers: &[Header<'_>], bytes: &'a [u8]) -> Result<&'a [u8], RequestError> {
+    let mut body = match Body::announced(headers).map_err(RequestError::Body)? {
+        // A request without a length has no body (RFC 9112, 6.3).
+        None => Body::Length(0),
+        Some(Body::UntilClose) => return Err(RequestError::Body(ProtocolError::Chunk)),
+        Some(body) => body,
+    };
+    match body.take(bytes, &mut |_| {}).map_err(RequestError::Body)? {
+        (taken, true) => Ok(&bytes[taken..]),
+        (_, false) => Err(RequestError::CutBody),
+    }
+}

@@ -1,0 +1,192 @@
+use httparse::Header;
+use proptest::prelude::*;
+
+use super::*;
+
+/// Keeps everything, to compare.
+#[derive(Default, Debug, PartialEq)]
+struct Keep {
+    status: u16,
+    headers: Vec<(String, Vec<u8>)>,
+    body: Vec<u8>,
+}
+
+impl Sink for Keep {
+    fn head(&mut self, status: u16, headers: &[Header<'_>]) {
+        self.status = status;
+        self.headers = headers.iter().map(|h| (h.name.to_owned(), h.value.to_vec())).collect();
+    }
+    fn body(&mut self, data: &[u8]) {
+        self.body.extend_from_slice(data);
+    }
+}
+
+/// Feeds `bytes` in pieces of `step`, then closes; gives the response, what it held, and the bytes left over.
+fn frame(bytes: &[u8], head_request: bool, step: usize) -> Result<(Response, Keep, usize), ProtocolError> {
+    let mut framer = Framer::default();
+    framer.expect(head_request);
+    let mut keep = Keep::default();
+    for (i, piece) in bytes.chunks(step.max(1)).enumerate() {
+        if let Fed::Complete { used, response } = framer.feed(piece, &mut keep)? {
+            return Ok((response, keep, bytes.len() - i * step.max(1) - used));
+        }
+    }
+    framer.close().map(|response| (response, keep, 0))
+}
+
+fn whole(bytes: &[u8]) -> Result<(Response, Keep, usize), ProtocolError> {
+    frame(bytes, false, bytes.len())
+}
+
+#[test]
+fn a_content_length_ends_the_body_and_leaves_the_rest() {
+    let (response, keep, left) = whole(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloHTTP").unwrap();
+    assert_eq!((response.status, response.keep_alive, keep.body.as_slice(), left), (200, true, &b"hello"[..], 4));
+}
+
+#[test]
+fn chunks_extensions_and_trailers_are_taken_apart() {
+    let bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n\
+        5;name=\"x\"\r\nhello\r\nA \r\n0123456789\r\n0\r\nTrailer: 1\r\n\r\nX";
+    for step in [1, 2, 3, 7, bytes.len()] {
+        let (response, keep, left) = frame(bytes, false, step).unwrap();
+        assert_eq!((keep.body.as_slice(), left, response.keep_alive), (&b"hello0123456789"[..], 1, true));
+    }
+}
+
+#[test]
+fn a_body_without_length_lasts_until_the_close() {
+    let (response, keep, _) = whole(b"HTTP/1.1 200 OK\r\n\r\nall of it").unwrap();
+    assert_eq!((response.keep_alive, keep.body.as_slice()), (false, &b"all of it"[..]));
+}
+
+#[test]
+fn head_204_and_304_have_no_body_whatever_they_say() {
+    let (response, ..) = frame(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", true, 9).unwrap();
+    assert!(response.keep_alive);
+    for status in ["204", "304"] {
+        let text = format!("HTTP/1.1 {status} X\r\nContent-Length: 10\r\n\r\n");
+        let (response, _, left) = whole(text.as_bytes()).unwrap();
+        assert_eq!((response.status.to_string().as_str(), left), (status, 0));
+    }
+}
+
+#[test]
+fn interim_responses_are_passed_over() {
+    let bytes = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 201 C\r\nContent-Length: 0\r\n\r\n";
+    let (response, keep, left) = whole(bytes).unwrap();
+    assert_eq!((response.status, keep.headers.len(), left), (201, 1, 0));
+}
+
+#[test]
+fn keep_alive_follows_version_and_connection_header() {
+    for (head, stays) in [
+        ("HTTP/1.1 200 OK\r\n", true),
+        ("HTTP/1.1 200 OK\r\nConnection: close\r\n", false),
+        ("HTTP/1.1 200 OK\r\nConnection: Upgrade, Close\r\n", false),
+        ("HTTP/1.0 200 OK\r\n", false),
+        ("HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\n", true),
+    ] {
+        let (response, ..) = whole(format!("{head}Content-Length: 0\r\n\r\n").as_bytes()).unwrap();
+        assert_eq!(response.keep_alive, stays, "{head}");
+    }
+}
+
+#[test]
+fn what_breaks_the_protocol_is_an_error() {
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for bytes in [
+        "garbage\r\n\r\n".to_owned(),
+        "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n".to_owned(),
+        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n".to_owned(),
+        "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n".to_owned(),
+        "HTTP/1.1 200 OK\r\nContent-Length: \r\n\r\n".to_owned(),
+        "HTTP/1.1 101 Switching\r\n\r\n".to_owned(),
+        format!("{chunked}\r\n"),
+        format!("{chunked}xyz\r\n"),
+        format!("{chunked}5\r\nhelloX"),
+        format!("{chunked}ffffffffffffffff\r\n"),
+        format!("{chunked}5\n"),
+        format!("{chunked}0\r\n\n"),
+    ] {
+        let error = whole(bytes.as_bytes()).unwrap_err();
+        assert_ne!(error, ProtocolError::Closed, "{bytes:?}");
+    }
+}
+
+#[test]
+fn a_close_in_the_middle_is_an_error() {
+    for bytes in ["", "HTTP/1.1 2", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello"] {
+        assert_eq!(whole(bytes.as_bytes()).unwrap_err(), ProtocolError::Closed, "{bytes:?}");
+    }
+}
+
+#[test]
+fn endless_heads_extensions_and_trailers_are_cut_off() {
+    for start in [
+        "HTTP/1.1 200 OK\r\nA: ",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA",
+    ] {
+        let mut bytes = start.as_bytes().to_vec();
+        bytes.resize(3 * MAX_HEAD, b'x');
+        assert_eq!(frame(&bytes, false, 100).unwrap_err(), ProtocolError::HeadTooLong, "{start}");
+        assert_eq!(whole(&bytes).unwrap_err(), ProtocolError::HeadTooLong, "{start}");
+    }
+    let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(MAX_HEADERS + 1));
+    assert_eq!(whole(many.as_bytes()).unwrap_err(), ProtocolError::HeadTooLong);
+}
+
+#[test]
+fn one_framer_serves_one_response_after_another() {
+    let mut framer = Framer::default();
+    for _ in 0..3 {
+        framer.expect(false);
+        let fed = framer.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", &mut Ignore).unwrap();
+        assert!(matches!(fed, Fed::Complete { used: 40, .. }), "{fed:?}");
+    }
+}
+
+#[test]
+fn requests_are_counted_bodies_and_all() {
+    let get = b"GET http://localhost:8080/x HTTP/1.1\r\nHost: a\r\n\r\n".as_slice();
+    let post = b"POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody".as_slice();
+    let chunked = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n".as_slice();
+    let head = b"HEAD / HTTP/1.1\r\n\r\n".as_slice();
+    assert_eq!(scan_requests(get), Ok(Requests { count: 1, head: false }));
+    assert_eq!(scan_requests(&[post, chunked, get].concat()), Ok(Requests { count: 3, head: false }));
+    assert_eq!(scan_requests(head), Ok(Requests { count: 1, head: true }));
+}
+
+#[test]
+fn what_is_no_request_is_refused_with_the_reason() {
+    assert_eq!(scan_requests(b""), Err(RequestError::Empty));
+    assert!(matches!(scan_requests(b"nonsense"), Err(RequestError::CutHead)));
+    assert!(matches!(scan_requests(b"\x01\x02 nonsense\r\n\r\n"), Err(RequestError::Head(_))));
+    assert_eq!(scan_requests(b"GET / HTTP/1.1\r\nHost: x\r\n"), Err(RequestError::CutHead));
+    assert_eq!(scan_requests(b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nbody"), Err(RequestError::CutBody));
+}
+
+proptest! {
+    /// However the bytes are cut into reads, the response is the same.
+    #[test]
+    fn cuts_do_not_matter(body in proptest::collection::vec(any::<u8>(), 0..200), chunk in 1usize..50, step in 1usize..60) {
+        let mut bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nServer: x\r\n\r\n".to_vec();
+        for piece in body.chunks(chunk) {
+            bytes.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
+            bytes.extend_from_slice(piece);
+            bytes.extend_from_slice(b"\r\n");
+        }
+        bytes.extend_from_slice(b"0\r\n\r\nrest");
+        let (response, keep, left) = frame(&bytes, false, step).unwrap();
+        prop_assert_eq!((response.status, &keep.body, left), (200, &body, 4));
+    }
+
+    /// Bytes of any kind: no panic, and the same answer in pieces as at once.
+    #[test]
+    fn any_bytes_have_an_answer(bytes in proptest::collection::vec(any::<u8>(), 0..400), step in 1usize..50) {
+        let at_once = whole(&bytes).map(|(response, keep, _)| (response, keep));
+        let in_pieces = frame(&bytes, false, step).map(|(response, keep, _)| (response, keep));
+        prop_assert_eq!(at_once.is_ok(), in_pieces.is_ok());
+    }
+}

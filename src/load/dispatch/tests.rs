@@ -1,0 +1,153 @@
+use super::*;
+use crate::load::LoadSettings;
+use crate::record::NEVER;
+use crate::units::Time;
+
+const MS: u64 = 1_000_000;
+
+/// One thread, 100 requests/s (one every 10 ms) for 100 ms, two connections.
+fn settings() -> LoadSettings {
+    LoadSettings {
+        threads: 1,
+        connections: 2,
+        duration: Time::from_millis(100),
+        ..LoadSettings::new("http://localhost/", 100.0)
+    }
+}
+
+fn dispatcher(settings: LoadSettings) -> Dispatcher {
+    let mut dispatcher = Dispatcher::new(&LoadPlan::new(settings).unwrap(), 0);
+    dispatcher.begin();
+    dispatcher
+}
+
+fn sent(turn: Turn) -> (u64, u64, Option<usize>) {
+    match turn {
+        Turn::Send(work, connection) => (work.record.request, work.record.ready, connection),
+        other => panic!("nothing was sent: {other:?}"),
+    }
+}
+
+fn waits(turn: Turn) -> u64 {
+    match turn {
+        Turn::Wait(until) => until,
+        other => panic!("it does not wait: {other:?}"),
+    }
+}
+
+#[test]
+fn nothing_goes_before_the_start() {
+    let mut d = Dispatcher::new(&LoadPlan::new(settings()).unwrap(), 0);
+    assert!(d.offer(0, 5 * MS).is_none());
+    d.begin();
+    // The connection counts as free from the start on, not from when it was made.
+    assert_eq!(sent(d.turn(MS)), (0, 0, Some(0)));
+}
+
+#[test]
+fn requests_go_when_they_are_due_on_the_connection_that_is_free_longest() {
+    let mut d = dispatcher(settings());
+    for connection in [1, 0] {
+        assert!(d.offer(connection, 0).is_none() || connection == 1);
+    }
+    // Connection 1 got request 0 at once; request 1 is due at 10 ms and goes on connection 0.
+    assert_eq!(waits(d.turn(MS)), 10 * MS);
+    assert_eq!(sent(d.turn(10 * MS + 3)), (1, 10 * MS, Some(0)));
+    assert_eq!(waits(d.turn(11 * MS)), 20 * MS);
+}
+
+#[test]
+fn with_all_connections_busy_a_request_waits_and_its_wait_is_not_the_generators() {
+    let mut d = dispatcher(settings());
+    assert!(matches!(d.turn(0), Turn::Blocked));
+    let work = d.offer(0, 35 * MS).unwrap();
+    assert_eq!((work.record.intended, work.record.ready), (0, 35 * MS));
+    assert!(d.bound_reached());
+}
+
+#[test]
+fn a_late_schedule_is_caught_up_at_twice_the_rate() {
+    let mut d = dispatcher(settings());
+    // 35 ms behind: requests 0 to 3 are due; they go 5 ms apart (half of 10) until the schedule is met again.
+    assert!(d.offer(0, 35 * MS).is_some());
+    assert!(d.offer(1, 36 * MS).is_none());
+    assert_eq!(waits(d.turn(36 * MS)), 40 * MS);
+    assert_eq!(sent(d.turn(40 * MS)), (1, 40 * MS, Some(1)));
+    assert!(d.offer(0, 41 * MS).is_none());
+    assert_eq!(sent(d.turn(45 * MS)), (2, 45 * MS, Some(0)));
+    for (at, request) in [(50, 3), (55, 4), (60, 5), (65, 6)] {
+        assert!(d.offer(0, at * MS - 1).is_none());
+        assert_eq!(sent(d.turn(at * MS)).0, request);
+    }
+    // Met again: request 7 is due at 70 ms, and goes then.
+    assert!(d.offer(0, 66 * MS).is_none());
+    assert_eq!(waits(d.turn(66 * MS)), 70 * MS);
+}
+
+#[test]
+fn open_makes_a_connection_for_what_is_due_up_to_the_bound() {
+    let open = LoadSettings { when_busy: WhenBusy::Open, max_connections: 3, ..settings() };
+    let mut d = dispatcher(open);
+    assert_eq!(d.open(), 2);
+    // Both first connections are still being made: the third takes the request.
+    assert_eq!(sent(d.turn(0)), (0, 0, None));
+    assert!(matches!(d.turn(10 * MS), Turn::Blocked));
+    d.closed();
+    assert_eq!(sent(d.turn(12 * MS)).2, None);
+    // In an open system nothing is slowed down after a wait.
+    d.closed();
+    assert_eq!(sent(d.turn(20 * MS)), (2, 20 * MS, None));
+}
+
+#[test]
+fn a_retry_keeps_its_request_and_intended_time() {
+    let mut d = dispatcher(settings());
+    let mut work = d.offer(0, 0).unwrap();
+    work.record.set_warmup(true);
+    let payload = Rc::new(Payload::default());
+    d.retry(&work.record, Rc::clone(&payload), 4 * MS);
+    assert!(d.offer(0, MS).is_none());
+    assert_eq!(waits(d.turn(MS)), 4 * MS);
+    let Turn::Send(again, Some(0)) = d.turn(4 * MS) else { panic!("the retry is due") };
+    let record = again.record;
+    assert_eq!((record.request, record.intended, record.attempt, record.ready), (0, 0, 1, 4 * MS));
+    assert!(record.is_warmup() && again.payload.is_some());
+    assert_eq!(waits(d.turn(5 * MS)), 10 * MS);
+}
+
+#[test]
+fn after_the_end_of_arrivals_only_retries_go() {
+    let mut d = dispatcher(settings());
+    let work = d.offer(0, 0).unwrap();
+    d.retry(&work.record, Rc::default(), 120 * MS);
+    assert!(matches!(d.turn(99 * MS), Turn::Blocked));
+    assert!(d.offer(0, 101 * MS).is_none(), "due, but too late");
+    assert_eq!(waits(d.turn(101 * MS)), 120 * MS);
+    assert_eq!(sent(d.turn(120 * MS)).0, 0);
+    assert!(matches!(d.turn(121 * MS), Turn::Over));
+    // Requests 1 to 9 were due before 100 ms and never went.
+    let unsent: Vec<u64> = std::iter::from_fn(|| d.next_unsent()).map(|record| record.request).collect();
+    assert_eq!(unsent, (1..10).collect::<Vec<_>>());
+}
+
+#[test]
+fn arrivals_can_end_early() {
+    let mut d = dispatcher(settings());
+    d.end_arrivals(25 * MS);
+    d.end_arrivals(50 * MS);
+    assert_eq!(d.until(), 25 * MS);
+    let unsent: Vec<RequestRecord> = std::iter::from_fn(|| d.next_unsent()).collect();
+    assert_eq!(unsent.iter().map(|record| record.intended).collect::<Vec<_>>(), [0, 10 * MS, 20 * MS]);
+    assert!(unsent.iter().all(|record| record.sent == NEVER && record.ready == NEVER));
+}
+
+#[test]
+fn a_connection_that_closed_gets_nothing() {
+    let mut d = dispatcher(settings());
+    assert!(d.offer(0, 0).is_some());
+    assert!(d.offer(0, MS).is_none());
+    assert!(d.offer(1, MS).is_none());
+    d.withdraw(0);
+    assert_eq!(sent(d.turn(10 * MS)).2, Some(1));
+    assert!(matches!(d.turn(20 * MS), Turn::Blocked));
+}

@@ -1,0 +1,175 @@
+//! What one thread remembers of its attempts: histograms and counts at once, records in batches.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hdrhistogram::Histogram;
+
+use super::sampler::RateSampler;
+use crate::record::tape::Tape;
+use crate::record::{Account, Outcome, RequestRecord};
+use crate::stats::{lag_histogram, latency_histogram, record_ns};
+
+/// The three latencies of a run.
+#[derive(Clone, Debug)]
+pub struct Latencies {
+    /// end - intended, in us: corrected for coordinated omission. Holds lower bounds too.
+    pub response: Histogram<u64>,
+    /// end - sent, in us: of answers only.
+    pub service: Histogram<u64>,
+    /// sent - ready, in ns: the generator's own lateness.
+    pub send_lag: Histogram<u64>,
+}
+
+impl Default for Latencies {
+    fn default() -> Latencies {
+        Latencies { response: latency_histogram(), service: latency_histogram(), send_lag: lag_histogram() }
+    }
+}
+
+impl Latencies {
+    /// Adds an attempt to the histograms that it belongs in.
+    #[inline]
+    pub fn add(&mut self, record: &RequestRecord) {
+        if let Some(lag) = record.send_lag() {
+            self.send_lag.saturating_record(lag);
+        }
+        let answered = record.outcome() == Some(Outcome::Answered);
+        if answered && let Some(service) = record.service_time() {
+            record_ns(&mut self.service, service);
+        }
+        if record.is_last()
+            && (answered || record.is_lower_bound())
+            && let Some(response) = record.response_time()
+        {
+            record_ns(&mut self.response, response);
+        }
+    }
+
+    /// Adds another thread's.
+    pub fn merge(&mut self, other: &Latencies) {
+        // All have the same bounds, so that nothing can be out of range.
+        self.response += &other.response;
+        self.service += &other.service;
+        self.send_lag += &other.send_lag;
+    }
+}
+
+/// What others may read of a thread while it runs. Written by that thread alone.
+#[derive(Debug, Default)]
+pub struct Live {
+    sent: AtomicU64,
+    ended: AtomicU64,
+    connections: AtomicU64,
+}
+
+impl Live {
+    /// Attempts that a connection has taken on so far.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    /// Attempts under way.
+    pub fn in_flight(&self) -> u64 {
+        self.sent().saturating_sub(self.ended.load(Ordering::Relaxed))
+    }
+
+    /// Connections there are.
+    pub fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_connections(&self, n: u64) {
+        self.connections.store(n, Ordering::Relaxed);
+    }
+}
+
+/// One thread's memory.
+pub struct Log {
+    pub account: Account,
+    pub latencies: Latencies,
+    /// Latencies of the warm-up, for wrk2's calibration lines.
+    pub calibration: Histogram<u64>,
+    pub rates: RateSampler,
+    /// Responses, and their bytes, that arrived before the end of arrivals.
+    pub in_time: (u64, u64),
+    pub in_flight: u64,
+    pub in_flight_max: u64,
+    started: u64,
+    tape: Option<Tape>,
+    live: Arc<Live>,
+}
+
+impl Log {
+    pub fn new(tape: Option<Tape>, live: Arc<Live>) -> Log {
+        Log {
+            account: Account::default(),
+            latencies: Latencies::default(),
+            calibration: latency_histogram(),
+            rates: RateSampler::new(),
+            in_time: (0, 0),
+            in_flight: 0,
+            in_flight_max: 0,
+            started: 0,
+            tape,
+            live,
+        }
+    }
+
+    /// A connection has taken on an attempt.
+    #[inline]
+    pub fn begin(&mut self) {
+        self.started += 1;
+        self.in_flight += 1;
+        self.in_flight_max = self.in_flight_max.max(self.in_flight);
+        self.live.sent.store(self.started, Ordering::Relaxed);
+    }
+
+    /// The attempt that a connection had is over.
+    #[inline]
+    pub fn end(&mut self, record: &RequestRecord, until: u64) {
+        self.in_flight -= 1;
+        self.live.ended.store(self.started - self.in_flight, Ordering::Relaxed);
+        if record.outcome() == Some(Outcome::Answered) && record.end <= until {
+            self.in_time.0 += 1;
+            self.in_time.1 += record.bytes;
+            self.rates.count(record.end);
+        }
+        self.add(record);
+        if let Some(tape) = &mut self.tape {
+            tape.push(record);
+        }
+    }
+
+    /// After the run: an attempt that nothing came of.
+    pub fn leave(&mut self, record: &RequestRecord) {
+        self.add(record);
+        if let Some(tape) = &mut self.tape {
+            tape.push_patiently(record);
+        }
+    }
+
+    #[inline]
+    fn add(&mut self, record: &RequestRecord) {
+        self.account.add(record);
+        if !record.is_warmup() {
+            self.latencies.add(record);
+        } else if record.outcome() == Some(Outcome::Answered)
+            && let Some(response) = record.response_time()
+        {
+            record_ns(&mut self.calibration, response);
+        }
+    }
+
+    /// Hands over what is there, so that a listener is never long behind.
+    pub fn flush(&mut self) {
+        if let Some(tape) = &mut self.tape {
+            tape.flush();
+        }
+    }
+
+    /// Hands over the rest; says how many records found no room during the run.
+    pub fn finish(&mut self) -> u64 {
+        self.tape.take().map_or(0, |mut tape| tape.finish())
+    }
+}

@@ -1,0 +1,279 @@
+//! One of the generator's threads: a runtime, a Lua state and connections of its own; the pacer is its main loop.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use rustix::time::{ClockId, clock_gettime};
+use tokio::sync::watch;
+use tokio::task::LocalSet;
+
+use super::core::Core;
+use super::dispatch::Turn;
+use super::log::{Latencies, Live, Log};
+use super::plan::LoadPlan;
+use super::requests::Requests;
+use super::sampler::RateSampler;
+use super::timer::Timer;
+use super::{LoadError, connection};
+use crate::record::tape::Tape;
+use crate::record::{Account, Clock};
+use crate::script::{Environment, ScriptError, Vm};
+use crate::units::Time;
+
+/// What the threads of a load are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Connect, and wait for the start.
+    Prepare,
+    /// Load begins at the clock's zero.
+    Run(Clock),
+    /// No further arrivals; what is in flight may finish.
+    EndArrivals,
+    /// The load ends now, whatever is in flight.
+    Stop,
+}
+
+/// What a thread is started with.
+pub struct Job {
+    pub plan: LoadPlan,
+    pub thread: usize,
+    pub address: SocketAddr,
+    pub tape: Option<Tape>,
+    pub live: Arc<Live>,
+    pub orders: watch::Receiver<Order>,
+}
+
+/// What a thread leaves.
+pub struct Left {
+    pub account: Account,
+    pub latencies: Latencies,
+    /// Response times within the warm-up, in us.
+    pub calibration: Histogram<u64>,
+    /// How long an interval of `rates` is, in ns.
+    pub rate_interval: u64,
+    pub rates: RateSampler,
+    /// Responses, and bytes of them, that arrived before the end of arrivals.
+    pub in_time: (u64, u64),
+    /// When this thread's arrivals ended, and when it did, in ns since the start of load.
+    pub until: u64,
+    pub ended: u64,
+    /// CPU time of the thread since the start of load, in ns.
+    pub cpu: u64,
+    pub opened: u64,
+    pub connect_errors: u64,
+    pub unasked: u64,
+    pub in_flight_max: u64,
+    pub bound_reached: bool,
+    pub dropped: u64,
+    pub failure: Option<ScriptError>,
+}
+
+/// Before the start, connections have so long to be made.
+const PREPARATION: Duration = Duration::from_secs(1);
+
+/// Records and timeouts are looked after at least so often.
+const UPKEEP: Time = Time::from_millis(100);
+
+/// Runs the thread: prepares, says so through `ready`, waits for the start, and works until its end.
+pub fn run(job: Job, ready: impl FnOnce(Result<(), LoadError>)) -> io::Result<Left> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    let core = match prepare(&job) {
+        Ok(requests) => {
+            let log = Log::new(job.tape, Arc::clone(&job.live));
+            Rc::new(Core::new(job.plan, job.thread, job.address, Clock::starting_in(Time::ZERO), requests, log))
+        }
+        Err(error) => {
+            ready(Err(LoadError::Script(error.clone())));
+            return Err(io::Error::other(error));
+        }
+    };
+    let tasks = LocalSet::new();
+    let result = tasks.block_on(&runtime, work(&core, job.orders, &job.live, ready));
+    // The connections close with their tasks.
+    drop(tasks);
+    let (until, ended, cpu) = result?;
+    Ok(left(&core, until, ended, cpu))
+}
+
+fn prepare(job: &Job) -> Result<Requests, ScriptError> {
+    let plan = &job.plan;
+    let environment = Environment {
+        target: plan.target(),
+        headers: &plan.headers,
+        args: &plan.args,
+        seed: plan.seed.wrapping_mul(1009).wrapping_add(job.thread as u64),
+    };
+    Requests::new(Vm::new(plan.script.as_ref(), &environment)?, plan.ahead)
+}
+
+async fn work(
+    core: &Rc<Core>,
+    mut orders: watch::Receiver<Order>,
+    live: &Arc<Live>,
+    ready: impl FnOnce(Result<(), LoadError>),
+) -> io::Result<(u64, u64, u64)> {
+    let mut timer = Timer::new()?;
+    open_connections(core).await;
+    ready(Ok(()));
+    let order = orders.wait_for(|order| *order != Order::Prepare).await.map(|order| *order);
+    let Ok(Order::Run(clock)) = order else {
+        // Nobody wants this load any more.
+        core.dispatcher.borrow_mut().end_arrivals(0);
+        return Ok((0, 0, 0));
+    };
+
+    core.set_clock(clock);
+    let warmup = core.plan.warmup.0;
+    if warmup == 0 {
+        core.log.borrow_mut().rates.start(0, DEFAULT_INTERVAL);
+    }
+    let cpu_before = thread_cpu();
+    let stop = Rc::new(std::cell::Cell::new(false));
+    tokio::task::spawn_local(obey(Rc::clone(core), orders, Rc::clone(&stop)));
+    tokio::task::spawn_local(look_after(Rc::clone(core), Arc::clone(live)));
+
+    timer.set(clock.monotonic_at(0))?;
+    poll_fn(|cx| timer.poll(cx)).await?;
+    core.dispatcher.borrow_mut().begin();
+    pace(core, &mut timer, &stop).await?;
+
+    let ended = core.now();
+    if stop.get() || core.failed() {
+        core.dispatcher.borrow_mut().end_arrivals(ended);
+    }
+    let until = core.dispatcher.borrow().until();
+    core.settle(ended);
+    core.log.borrow_mut().rates.pass(until);
+    Ok((until, ended, thread_cpu().saturating_sub(cpu_before)))
+}
+
+/// Opens the connections that the plan starts with, and waits until each is there or refused, for a second at most.
+async fn open_connections(core: &Rc<Core>) {
+    for _ in 0..core.plan.share(core.plan.connections, usize::from(core.thread())) {
+        spawn_connection(core, core.new_slot());
+    }
+    let deadline = tokio::time::Instant::now() + PREPARATION;
+    while !core.dispatcher.borrow().all_free() && tokio::time::Instant::now() < deadline {
+        let _ = tokio::time::timeout_at(deadline, poll_fn(|cx| core.poll_nudged(cx))).await;
+    }
+}
+
+fn spawn_connection(core: &Rc<Core>, id: usize) {
+    tokio::task::spawn_local(connection::run(Rc::clone(core), id));
+}
+
+/// The pacer: hands out what is due, when it is due, until nothing is left to do.
+async fn pace(core: &Rc<Core>, timer: &mut Timer, stop: &std::cell::Cell<bool>) -> io::Result<()> {
+    let clock = core.clock();
+    while !stop.get() && !core.failed() {
+        let now = core.now();
+        let turn = core.dispatcher.borrow_mut().turn(now);
+        let until = core.dispatcher.borrow().until();
+        let drained = until.saturating_add(core.plan.drain.0);
+        let wake_at = match turn {
+            Turn::Send(work, Some(id)) => {
+                core.assign(id, work);
+                continue;
+            }
+            Turn::Send(work, None) => {
+                let id = core.new_slot();
+                core.assign(id, work);
+                spawn_connection(core, id);
+                continue;
+            }
+            Turn::Over if core.log.borrow().in_flight == 0 || now >= drained => return Ok(()),
+            Turn::Over => drained,
+            // Past the end of arrivals only retries are left, and they have until the end of the drain.
+            Turn::Blocked | Turn::Wait(_) if now >= drained => return Ok(()),
+            Turn::Blocked if now < until => until,
+            Turn::Blocked => drained,
+            Turn::Wait(at) => at.min(drained),
+        };
+        timer.set(clock.monotonic_at(wake_at))?;
+        poll_fn(|cx| match core.poll_nudged(cx) {
+            Poll::Ready(()) => Poll::Ready(Ok(())),
+            Poll::Pending => timer.poll(cx),
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// Carries out what the thread is told while it runs.
+async fn obey(core: Rc<Core>, mut orders: watch::Receiver<Order>, stop: Rc<std::cell::Cell<bool>>) {
+    loop {
+        match *orders.borrow_and_update() {
+            Order::EndArrivals => core.dispatcher.borrow_mut().end_arrivals(core.now()),
+            Order::Stop => stop.set(true),
+            Order::Prepare | Order::Run(_) => {}
+        }
+        core.nudge();
+        if orders.changed().await.is_err() {
+            // Whoever wanted this load is gone.
+            stop.set(true);
+            return core.nudge();
+        }
+    }
+}
+
+/// Looks after timeouts, the records on their way, and wrk2's calibration.
+async fn look_after(core: Rc<Core>, live: Arc<Live>) {
+    let mut calibrating = core.plan.warmup > Time::ZERO;
+    loop {
+        let now = core.now();
+        let expires = core.expire(now);
+        let mut log = core.log.borrow_mut();
+        log.flush();
+        if calibrating && now >= core.plan.warmup.0 {
+            calibrating = false;
+            let interval = calibrated_interval(&log.calibration);
+            log.rates.start(now, interval);
+        }
+        drop(log);
+        live.set_connections(core.dispatcher.borrow().open() as u64);
+        let next = expires.min(now + UPKEEP.0);
+        tokio::time::sleep(Duration::from_nanos(next - now)).await;
+    }
+}
+
+/// wrk2's interval for counting requests per second before it has calibrated, in ns.
+const DEFAULT_INTERVAL: u64 = 100_000_000;
+
+/// wrk2's interval after calibration: twice the 90th percentile of the latency, at least 10 ms; in ns.
+pub fn calibrated_interval(latency: &Histogram<u64>) -> u64 {
+    (latency.value_at_quantile(0.9) * 2).max(10_000) * 1000
+}
+
+fn thread_cpu() -> u64 {
+    let cpu = clock_gettime(ClockId::ThreadCPUTime);
+    cpu.tv_sec as u64 * 1_000_000_000 + cpu.tv_nsec as u64
+}
+
+fn left(core: &Core, until: u64, ended: u64, cpu: u64) -> Left {
+    let mut log = core.log.borrow_mut();
+    let dropped = log.finish();
+    Left {
+        account: log.account,
+        latencies: std::mem::take(&mut log.latencies),
+        calibration: log.calibration.clone(),
+        rate_interval: log.rates.interval(),
+        rates: std::mem::take(&mut log.rates),
+        in_time: log.in_time,
+        until,
+        ended,
+        cpu,
+        opened: core.opened.get(),
+        connect_errors: core.connect_errors.get(),
+        unasked: core.unasked.get(),
+        in_flight_max: log.in_flight_max,
+        bound_reached: core.dispatcher.borrow().bound_reached(),
+        dropped,
+        failure: core.take_failure(),
+    }
+}

@@ -1,0 +1,197 @@
+//! Records on their way from the generator's threads to whoever keeps them, without a wait on the hot path.
+
+use std::io;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread::JoinHandle;
+
+use super::RequestRecord;
+
+/// Records a batch: large enough that a hand-over is rare, small enough to stay in the cache.
+const BATCH: usize = 1024;
+
+/// Batches that may wait for the recorder: 18 MB of records.
+const WAITING: usize = 256;
+
+/// Takes every record of a run, in batches, on the recorder's thread.
+pub trait Keep: Send {
+    /// # Errors
+    /// Where the batch could not be kept. The keeper is not called again, and the run is told at its end.
+    fn keep(&mut self, batch: &[RequestRecord]) -> io::Result<()>;
+
+    /// No more will come.
+    ///
+    /// # Errors
+    /// Where what was kept could not be completed.
+    fn finish(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The recorder's thread.
+pub struct Recorder {
+    batches: SyncSender<Vec<RequestRecord>>,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+impl Recorder {
+    /// Starts the thread, which hands every batch to each of `keepers` in turn.
+    ///
+    /// # Errors
+    /// Where the system gives no thread.
+    pub fn start(mut keepers: Vec<Box<dyn Keep>>) -> io::Result<Recorder> {
+        let (batches, incoming) = sync_channel::<Vec<RequestRecord>>(WAITING);
+        let thread = std::thread::Builder::new().name("recorder".into()).spawn(move || {
+            let mut first_error = Ok(());
+            let mut fail = |result: io::Result<()>| match result {
+                Ok(()) => true,
+                Err(error) => {
+                    if first_error.is_ok() {
+                        first_error = Err(error);
+                    }
+                    false
+                }
+            };
+            for batch in incoming {
+                keepers.retain_mut(|keeper| fail(keeper.keep(&batch)));
+            }
+            keepers.retain_mut(|keeper| fail(keeper.finish()));
+            first_error
+        })?;
+        Ok(Recorder { batches, thread })
+    }
+
+    /// A way in for one of the generator's threads.
+    pub fn tape(&self) -> Tape {
+        Tape { batches: self.batches.clone(), batch: Vec::with_capacity(BATCH), dropped: 0 }
+    }
+
+    /// Waits until all that is on its way has been kept. Every [`Tape`] must be gone.
+    ///
+    /// # Errors
+    /// The first error of a keeper.
+    pub fn finish(self) -> io::Result<()> {
+        drop(self.batches);
+        self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the recorder's thread died")))
+    }
+}
+
+/// One thread's way to the recorder.
+pub struct Tape {
+    batches: SyncSender<Vec<RequestRecord>>,
+    batch: Vec<RequestRecord>,
+    dropped: u64,
+}
+
+impl Tape {
+    /// Never waits: what finds no room is counted.
+    #[inline]
+    pub fn push(&mut self, record: &RequestRecord) {
+        self.batch.push(*record);
+        if self.batch.len() == BATCH {
+            self.flush();
+        }
+    }
+
+    /// Sends what is there, full or not.
+    pub fn flush(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
+        if let Err(error) = self.batches.try_send(batch) {
+            let (std::sync::mpsc::TrySendError::Full(mut batch)
+            | std::sync::mpsc::TrySendError::Disconnected(mut batch)) = error;
+            self.dropped += batch.len() as u64;
+            batch.clear();
+            self.batch = batch;
+        }
+    }
+
+    /// After the run, when nobody's timing suffers: waits for room.
+    pub fn push_patiently(&mut self, record: &RequestRecord) {
+        self.batch.push(*record);
+        if self.batch.len() == BATCH {
+            self.finish();
+        }
+    }
+
+    /// Sends the rest, waiting for room; says how many records were dropped so far.
+    pub fn finish(&mut self) -> u64 {
+        let batch = std::mem::take(&mut self.batch);
+        let n = batch.len() as u64;
+        if n > 0 && self.batches.send(batch).is_err() {
+            self.dropped += n;
+        }
+        self.dropped
+    }
+}
+
+/// A keeper that hands batches to another thread: for progress and for ending a run early.
+pub struct Forward(Sender<Vec<RequestRecord>>);
+
+impl Forward {
+    pub fn new() -> (Forward, Receiver<Vec<RequestRecord>>) {
+        let (sender, receiver) = channel();
+        (Forward(sender), receiver)
+    }
+}
+
+impl Keep for Forward {
+    fn keep(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
+        // A listener that has left wants nothing more.
+        let _ = self.0.send(batch.to_vec());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Full(usize);
+
+    impl Keep for Full {
+        fn keep(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
+            self.0 = self.0.checked_sub(batch.len()).ok_or(io::ErrorKind::StorageFull)?;
+            Ok(())
+        }
+    }
+
+    fn records(n: u64) -> impl Iterator<Item = RequestRecord> {
+        (0..n).map(|i| RequestRecord::planned(i, i, 0))
+    }
+
+    #[test]
+    fn every_record_arrives_in_order() {
+        let (forward, received) = Forward::new();
+        let recorder = Recorder::start(vec![Box::new(forward)]).unwrap();
+        let mut tape = recorder.tape();
+        records(5000).for_each(|record| tape.push_patiently(&record));
+        assert_eq!(tape.finish(), 0);
+        drop(tape);
+        recorder.finish().unwrap();
+        let ids: Vec<u64> = received.iter().flatten().map(|record| record.request).collect();
+        assert_eq!(ids, (0..5000).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_full_disk_is_told_and_the_other_keepers_go_on() {
+        let (forward, received) = Forward::new();
+        let recorder = Recorder::start(vec![Box::new(Full(1500)), Box::new(forward)]).unwrap();
+        let mut tape = recorder.tape();
+        records(3000).for_each(|record| tape.push_patiently(&record));
+        tape.finish();
+        drop(tape);
+        assert_eq!(recorder.finish().unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert_eq!(received.iter().flatten().count(), 3000);
+    }
+
+    #[test]
+    fn what_finds_no_room_is_counted() {
+        let (batches, stuck) = sync_channel(1);
+        let mut tape = Tape { batches, batch: Vec::new(), dropped: 0 };
+        records(3 * BATCH as u64).for_each(|record| tape.push(&record));
+        drop(stuck);
+        assert_eq!(tape.finish(), 2 * BATCH as u64);
+    }
+}

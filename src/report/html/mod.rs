@@ -1,0 +1,113 @@
+//! `report.html`: one file that opens anywhere, offline, verdict first. Everything that comes from data is escaped.
+
+mod embed;
+mod tables;
+
+use std::fmt::Write as _;
+
+use super::Story;
+use super::digest::Digest;
+use super::figures::Drawn;
+use super::generator::GeneratorBlock;
+use tables::Table;
+
+const STYLE: &str = include_str!("style.css");
+
+/// The whole file, with `figures` in their order, the first one before the tables.
+pub fn page(story: &Story, digest: &Digest, figures: &[Drawn]) -> String {
+    let mut page = String::new();
+    let name = escape(&story.name);
+    let _ = write!(
+        page,
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{}: {name}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
+         <header><h1>{name}</h1><p>started {}</p></header>\n",
+        escape(&story.verdict.name),
+        escape(&story.started)
+    );
+    verdict(&mut page, story);
+    let block = GeneratorBlock::of(story, digest);
+    for warning in block.warnings() {
+        let _ = writeln!(page, "<p class=\"warning\"><strong>Warning:</strong> {}</p>", escape(&warning.to_string()));
+    }
+    let (first, others) = figures.split_at(figures.len().min(1));
+    first.iter().for_each(|drawn| embed::figure(&mut page, drawn));
+    page.push_str("<section class=\"tables\">\n");
+    for table in tables::all(story, digest, &block) {
+        table_html(&mut page, &table);
+    }
+    page.push_str("</section>\n<section class=\"figures\">\n");
+    others.iter().for_each(|drawn| embed::figure(&mut page, drawn));
+    page.push_str("</section>\n</main>\n</body>\n</html>\n");
+    page
+}
+
+fn verdict(page: &mut String, story: &Story) {
+    let v = &story.verdict;
+    let _ = write!(page, "<section class=\"verdict {}\">\n<h2>{}</h2>\n", colour(&v.name), escape(&v.name));
+    for line in &v.because {
+        let _ = writeln!(page, "<p>{}</p>", escape(line));
+    }
+    if !v.next.is_empty() {
+        page.push_str("<p class=\"next\">What next:</p>\n<ul>\n");
+        for line in &v.next {
+            let _ = writeln!(page, "<li>{}</li>", escape(line));
+        }
+        page.push_str("</ul>\n");
+    }
+    page.push_str("</section>\n");
+}
+
+/// Green for a system that is well at the end, red for one that is not, grey where nothing can be said.
+fn colour(verdict: &str) -> &'static str {
+    match verdict.split(|c: char| !c.is_ascii_alphabetic()).next() {
+        Some("STABLE" | "UNAFFECTED" | "RECOVERED") => "good",
+        Some("METASTABLE" | "OVERLOADED") => "bad",
+        Some("DRAINING" | "DEGRADED" | "OSCILLATING") => "doubtful",
+        _ => "invalid",
+    }
+}
+
+fn table_html(page: &mut String, table: &Table) {
+    let _ = write!(page, "<div class=\"table\">\n<h3>{}</h3>\n<table>\n", table.title);
+    if !table.head.is_empty() {
+        page.push_str("<tr>");
+        for cell in table.head {
+            let _ = write!(page, "<th scope=\"col\">{cell}</th>");
+        }
+        page.push_str("</tr>\n");
+    }
+    for row in &table.rows {
+        page.push_str("<tr>");
+        for (i, cell) in row.iter().enumerate() {
+            let cell = escape(cell);
+            let _ =
+                if i == 0 { write!(page, "<th scope=\"row\">{cell}</th>") } else { write!(page, "<td>{cell}</td>") };
+        }
+        page.push_str("</tr>\n");
+    }
+    page.push_str("</table>\n");
+    if let Some(note) = &table.note {
+        let _ = writeln!(page, "<p class=\"note\">{}</p>", escape(note));
+    }
+    page.push_str("</div>\n");
+}
+
+/// Text as HTML shows it, in elements and in quoted attributes. Control characters, which HTML has no way to write,
+/// become the sign for an unknown one.
+pub(super) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c if c.is_control() && !c.is_whitespace() => escaped.push('\u{fffd}'),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}

@@ -1,0 +1,208 @@
+//! `summary.json`: the run in numbers, for programs. A versioned schema: fields are added, never changed or taken away
+//! without a new number.
+
+use serde::{Deserialize, Serialize};
+
+use super::digest::Digest;
+use super::generator::{GeneratorBlock, Lag};
+use super::{Bin, FaultWindow, Story, VerdictText};
+use crate::record::event::Generator;
+use crate::record::{Account, Errors};
+use crate::stats::{Moments, ratio, value_at_percentile, within_stdev};
+
+/// Of [`Summary`].
+pub const SCHEMA: u32 = 1;
+
+/// All numbers are finite; where there was no sample they are 0.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    pub schema: u32,
+    pub name: String,
+    /// Wall time of the run's start, RFC 3339.
+    pub started: String,
+    pub verdict: VerdictText,
+
+    // What wrk2 prints, under the names and in the units of the seed's parser.
+    /// Of response times, in ms.
+    pub lat_avg: f64,
+    pub lat_stdev: f64,
+    pub lat_max: f64,
+    /// Of answers per second and thread.
+    pub req_avg: f64,
+    pub req_stdev: f64,
+    pub req_max: f64,
+    /// Answers that arrived before arrivals ended.
+    pub tot_requests: u64,
+    /// How long requests were scheduled, in ms.
+    pub tot_duration: f64,
+    /// Bytes.
+    pub read: u64,
+    pub err_connect: u64,
+    pub err_read: u64,
+    pub err_write: u64,
+    pub err_timeout: u64,
+    /// Answers per second.
+    pub req_sec_tot: f64,
+    /// Bytes per second.
+    pub read_tot: f64,
+
+    pub plan: Plan,
+    pub account: AccountText,
+    pub response: Latency,
+    /// How many of the response times are lower bounds.
+    pub response_lower_bounds: u64,
+    pub service: Latency,
+    pub send_lag: Lag,
+    pub goodput: Vec<Bin>,
+    pub faults: Vec<FaultWindow>,
+    pub recovered_at_ns: Option<u64>,
+    pub generator: GeneratorText,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Requests per second.
+    pub rate: f64,
+    pub threads: u16,
+    pub warmup_ns: u64,
+    pub end_ns: u64,
+    pub slo_ns: u64,
+    pub baseline_ns: Option<(u64, u64)>,
+    /// Name and value, as a person reads them.
+    pub facts: Vec<(String, String)>,
+}
+
+/// An [`Account`], and whether it adds up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AccountText {
+    #[serde(flatten)]
+    pub account: Account,
+    pub balances: bool,
+}
+
+/// In us. Percentiles are HdrHistogram's: the greatest value that 3 digits can't tell from the one meant.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    pub count: u64,
+    pub mean: f64,
+    pub stdev: f64,
+    /// Percent of the samples within one deviation of the mean.
+    pub within_stdev: f64,
+    pub p50: u64,
+    pub p90: u64,
+    pub p99: u64,
+    pub p99_9: u64,
+    pub max: u64,
+}
+
+impl Latency {
+    /// Of a histogram in us.
+    pub fn of(histogram: &hdrhistogram::Histogram<u64>) -> Latency {
+        let at = |percent| value_at_percentile(histogram, percent);
+        Latency {
+            count: histogram.len(),
+            mean: histogram.mean(),
+            stdev: histogram.stdev(),
+            within_stdev: within_stdev(histogram),
+            p50: at(50.0),
+            p90: at(90.0),
+            p99: at(99.0),
+            p99_9: at(99.9),
+            max: at(100.0),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GeneratorText {
+    /// Requests that were sent before arrivals ended.
+    pub sent: u64,
+    pub planned_rate: f64,
+    pub scheduled_rate: f64,
+    pub achieved_rate: f64,
+    /// Percent of one core that a thread used.
+    pub cpu_percent_per_thread: f64,
+    #[serde(flatten)]
+    pub own: Generator,
+    /// Why the numbers should not be trusted, and what to do.
+    pub warnings: Vec<String>,
+}
+
+impl Summary {
+    pub fn of(story: &Story, digest: &Digest) -> Summary {
+        let block = GeneratorBlock::of(story, digest);
+        let (response, errors) = (Latency::of(&digest.response), digest.account.errors);
+        let Moments { mean: req_avg, stdev: req_stdev, max: req_max, .. } = digest.req_per_sec;
+        let Errors { connect, read, write, timeout, .. } = errors;
+        let seconds = story.end as f64 / 1e9;
+        Summary {
+            schema: SCHEMA,
+            name: story.name.clone(),
+            started: story.started.clone(),
+            verdict: story.verdict.with_finite_numbers(),
+            lat_avg: response.mean / 1e3,
+            lat_stdev: response.stdev / 1e3,
+            lat_max: response.max as f64 / 1e3,
+            req_avg,
+            req_stdev,
+            req_max,
+            tot_requests: digest.answered_in_time,
+            tot_duration: seconds * 1e3,
+            read: digest.bytes_in_time,
+            // Where a request waits on while its connection is made again, only the generator knows of the attempts.
+            err_connect: connect.max(story.generator.connect_errors),
+            err_read: read,
+            err_write: write,
+            err_timeout: timeout,
+            req_sec_tot: ratio(digest.answered_in_time as f64, seconds),
+            read_tot: ratio(digest.bytes_in_time as f64, seconds),
+            plan: Plan {
+                rate: ratio(story.rate, 1.0),
+                threads: story.threads,
+                warmup_ns: story.warmup,
+                end_ns: story.end,
+                slo_ns: story.slo,
+                baseline_ns: story.baseline,
+                facts: story.facts.clone(),
+            },
+            account: AccountText { account: digest.account, balances: digest.account.balances() },
+            response,
+            response_lower_bounds: digest.response_lower_bounds,
+            service: Latency::of(&digest.service),
+            send_lag: block.lag,
+            goodput: story.goodput.clone(),
+            faults: story.faults.clone(),
+            recovered_at_ns: story.recovered_at,
+            generator: GeneratorText {
+                sent: block.sent,
+                planned_rate: ratio(block.planned_rate, 1.0),
+                scheduled_rate: block.scheduled_rate(),
+                achieved_rate: block.achieved_rate(),
+                cpu_percent_per_thread: block.cpu_percent_per_thread(),
+                own: block.own.clone(),
+                warnings: block.warnings().iter().map(ToString::to_string).collect(),
+            },
+        }
+    }
+
+    /// The file's text.
+    ///
+    /// # Errors
+    /// None that data could cause: every key is text.
+    pub fn json(&self) -> Result<String, serde_json::Error> {
+        Ok(serde_json::to_string_pretty(self)? + "\n")
+    }
+}
+
+impl VerdictText {
+    /// JSON has no NaN, and readers want a number.
+    fn with_finite_numbers(&self) -> VerdictText {
+        let finite = |n: Option<f64>| n.map(|n| ratio(n, 1.0));
+        VerdictText {
+            loss_seconds: finite(self.loss_seconds),
+            loss_requests: finite(self.loss_requests),
+            baseline_goodput: finite(self.baseline_goodput),
+            ..self.clone()
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Runs that never were, for looking at what is drawn of them.
+
+use crate::record::event::Generator;
+use crate::record::{Outcome, RequestRecord, Sample};
+use crate::report::{Bin, FaultWindow, Story, VerdictText};
+
+pub const SECOND: u64 = 1_000_000_000;
+const MS: u64 = 1_000_000;
+
+/// A cheap, fixed stream of numbers in 0..1.
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn roll(&mut self) -> f64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// Around `middle`, mostly within a third of it, with a tail upwards.
+    fn around(&mut self, middle: u64) -> u64 {
+        let spread = (self.roll() + self.roll() + self.roll() - 1.5) / 1.5;
+        let tail = if self.roll() < 0.01 { 3.0 } else { 1.0 };
+        (middle as f64 * (spread * 0.7).exp() * tail) as u64
+    }
+}
+
+fn verdict(name: &str, exit_code: u8) -> VerdictText {
+    VerdictText {
+        name: name.into(),
+        exit_code,
+        because: vec!["goodput was 4 % of its baseline over the last 30 s, 60 s after the fault was gone".into()],
+        next: vec!["lower the load below 120 requests/s, or restart post-storage, to see it come back".into()],
+        tau_ns: None,
+        loss_seconds: Some(78.4),
+        loss_requests: Some(23_520.0),
+        baseline_goodput: Some(0.9997),
+    }
+}
+
+/// Nothing at all was scheduled, sampled or done.
+pub fn empty() -> Story {
+    Story {
+        name: "empty".into(),
+        started: "2026-01-01T00:00:00Z".into(),
+        threads: 1,
+        rate: 0.0,
+        warmup: 0,
+        end: 0,
+        slo: SECOND,
+        baseline: None,
+        faults: vec![],
+        recovered_at: None,
+        goodput: vec![],
+        verdict: VerdictText {
+            because: vec![],
+            next: vec![],
+            loss_seconds: None,
+            loss_requests: None,
+            baseline_goodput: None,
+            ..verdict("INVALID: interrupted", 20)
+        },
+        requests: vec![],
+        samples: vec![],
+        incidents: vec![],
+        generator: Generator::default(),
+        facts: vec![],
+    }
+}
+
+/// How a made-up system answers a request that is due at an instant: after how long, how, with which status.
+type Answers = fn(u64, &mut Dice) -> (u64, Outcome, u16);
+
+const FAULT: (u64, u64) = (15 * SECOND, 35 * SECOND);
+
+fn run(name: &str, rate: f64, end: u64, answers: Answers) -> Story {
+    let mut dice = Dice(7);
+    let over = end + 3 * SECOND;
+    let mut requests = Vec::new();
+    let n = (end as f64 / 1e9 * rate) as u64;
+    for i in 0..n {
+        let intended = (i as f64 / rate * 1e9) as u64;
+        let mut r = RequestRecord::planned(i, intended, (i % 2) as u16);
+        let (time, outcome, status) = answers(intended, &mut dice);
+        r.ready = intended;
+        r.sent = intended + (dice.roll() * 80_000.0) as u64;
+        r.end = r.sent + time;
+        r.set_outcome(outcome);
+        r.set_last(true);
+        if r.end > over {
+            r.end = over;
+            r.set_outcome(Outcome::Unanswered);
+        } else if outcome == Outcome::Answered {
+            r.status = status;
+            r.first_byte = r.end - 1000;
+            r.bytes = 310;
+        }
+        requests.push(r);
+    }
+    let goodput = (0..end / SECOND)
+        .map(|s| {
+            let cohort = requests.iter().filter(|r| r.intended / SECOND == s);
+            let good = cohort.clone().filter(|r| r.is_success() && r.response_time() <= Some(SECOND));
+            let (scheduled, good) = (cohort.clone().count() as u64, good.count() as u64);
+            Bin { from: s * SECOND, to: (s + 1) * SECOND, scheduled, good }
+        })
+        .collect();
+    Story {
+        name: name.into(),
+        threads: 2,
+        rate,
+        warmup: 5 * SECOND,
+        end,
+        baseline: Some((5 * SECOND, 15 * SECOND)),
+        faults: vec![FaultWindow { label: "link cut to post-db".into(), from: FAULT.0, to: Some(FAULT.1) }],
+        goodput,
+        requests,
+        generator: Generator {
+            cpu_ns: 6_400 * MS,
+            connections_opened: 3_120,
+            in_flight_max: 2_914,
+            ..Generator::default()
+        },
+        facts: [
+            ("load", "300 requests/s, Poisson, open, 2 threads"),
+            ("fault", "the link to post-db is cut from 15 s for 20 s"),
+            ("SLO", "1 s"),
+            ("budget", "124 MiB <each>"),
+        ]
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .into(),
+        ..empty()
+    }
+}
+
+fn memory(story: &mut Story, of_storage: fn(f64) -> Option<f64>) {
+    for tick in 0..(story.end / (SECOND / 10) + 30) {
+        let t = tick as f64 / 10.0;
+        let wiggle = 1.0 + 0.03 * (t * 7.3).sin();
+        let sample = |source: &str, mib: Option<f64>, limit: Option<u64>| Sample {
+            at_ns: tick * SECOND / 10,
+            source: source.into(),
+            memory_bytes: mib.map(|m| (m * wiggle * 1_048_576.0) as u64),
+            limit_bytes: limit.map(|l| l << 20),
+            ..Sample::default()
+        };
+        story.samples.push(sample("compose-post", Some(11.0), None));
+        story.samples.push(sample("post-storage", of_storage(t), Some(124)));
+    }
+}
+
+fn healthy(dice: &mut Dice) -> (u64, Outcome, u16) {
+    (dice.around(7 * MS), Outcome::Answered, 200)
+}
+
+/// Healthy for 15 s, cut off for 20 s, and never back.
+pub fn metastable() -> Story {
+    let mut story = run("compose-post", 300.0, 95 * SECOND, |at, dice| match at {
+        _ if at < FAULT.0 => healthy(dice),
+        _ if dice.roll() < 0.04 => (dice.around(300 * MS), Outcome::Answered, 200),
+        _ if dice.roll() < 0.02 => (dice.around(40 * MS), Outcome::ReadError, 0),
+        _ if at < FAULT.1 => (dice.around(4_300 * MS), Outcome::Answered, 500),
+        _ if dice.roll() < 0.2 => (20 * SECOND, Outcome::Abandoned, 0),
+        _ => (dice.around(10_000 * MS), Outcome::Answered, 503),
+    });
+    story.verdict = verdict("METASTABLE", 10);
+    memory(&mut story, |t| Some(if t < 15.0 { 19.0 } else { 117.0f64.min(19.0 + (t - 15.0) * 40.0) }));
+    story
+}
+
+/// The same, and it came back 12.4 s after the fault; the storage was restarted meanwhile.
+pub fn recovered() -> Story {
+    let mut story = run("compose-post at half the load", 100.0, 80 * SECOND, |at, dice| match at {
+        _ if at < FAULT.0 => healthy(dice),
+        _ if at < FAULT.1 => (dice.around(4_300 * MS), Outcome::Answered, 500),
+        _ if at < FAULT.1 + 9 * SECOND => (FAULT.1 + 12 * SECOND - at, Outcome::Answered, 200),
+        _ => healthy(dice),
+    });
+    story.verdict = VerdictText {
+        because: vec!["goodput was back at 0.9 of its baseline 12.4 s after the fault was gone".into()],
+        next: vec!["raise the rate to find where it no longer comes back".into()],
+        tau_ns: Some(12_400 * MS),
+        ..verdict("RECOVERED", 0)
+    };
+    story.recovered_at = Some(FAULT.1 + 12_400 * MS);
+    story.incidents = vec![(38 * SECOND, "post-storage restarted".into())];
+    memory(&mut story, |t| match t {
+        t if t < 15.0 => Some(19.0),
+        t if t < 37.0 => Some(90.0f64.min(19.0 + (t - 15.0) * 30.0)),
+        t if t < 40.0 => None,
+        _ => Some(20.0),
+    });
+    story
+}
+
+/// `n` requests in 200 s, with an outage in the middle.
+pub fn many(n: u64) -> Story {
+    run("many", n as f64 / 200.0, 200 * SECOND, |at, dice| match at {
+        _ if at / SECOND % 100 > 70 => (dice.around(900 * MS), Outcome::Answered, 200),
+        _ if dice.roll() < 0.001 => (dice.around(2_000 * MS), Outcome::Abandoned, 0),
+        _ => healthy(dice),
+    })
+}

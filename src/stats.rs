@@ -1,0 +1,208 @@
+//! Numbers about numbers: latency histograms, their percentiles as HdrHistogram counts them, moments, medians.
+//!
+//! Pure: no clock, no record, no I/O. Nothing here is ever NaN or infinite; where there is no sample there is 0.
+
+use hdrhistogram::Histogram;
+
+/// The least and the greatest latency that a histogram tells apart, in us: 1 us and 24 h.
+pub const LATENCY_RANGE: (u64, u64) = (1, 24 * 3600 * 1_000_000);
+
+/// Significant decimal digits that a histogram keeps.
+const DIGITS: u8 = 3;
+
+/// An empty histogram of latencies in us: 1 us to 24 h, 3 digits. What is longer counts as 24 h
+/// (`saturating_record`), what is shorter as 0.
+pub fn latency_histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(LATENCY_RANGE.0, LATENCY_RANGE.1, DIGITS).expect("these bounds are valid")
+}
+
+/// As [`latency_histogram`], in ns: for send lag, which is often below 1 us.
+pub fn lag_histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, LATENCY_RANGE.1 * 1000, DIGITS).expect("these bounds are valid")
+}
+
+/// Adds a span of `ns` to a histogram in us, rounded to the nearest.
+#[inline]
+pub fn record_ns(histogram: &mut Histogram<u64>, ns: u64) {
+    histogram.saturating_record(ns.saturating_add(500) / 1000);
+}
+
+/// The value at `percent` (0 to 100), in the histogram's unit; 0 if it is empty.
+///
+/// The rank is `percent/100 * n` rounded to the nearest, at least 1, and the answer is the greatest value that the
+/// histogram cannot tell from the one of that rank: HdrHistogram's rule in C, hence wrk2's. (The Rust crate rounds
+/// the rank up, which differs in the tail: of 600 samples, 99.9 % is rank 599 in C and 600 in Rust.)
+pub fn value_at_percentile(histogram: &Histogram<u64>, percent: f64) -> u64 {
+    let rank = (percent.clamp(0.0, 100.0) / 100.0 * histogram.len() as f64 + 0.5) as u64;
+    let mut seen = 0;
+    for step in histogram.iter_recorded() {
+        seen += step.count_at_value();
+        if seen >= rank.max(1) {
+            return histogram.highest_equivalent(step.value_iterated_to());
+        }
+    }
+    0
+}
+
+/// One line of a percentile spectrum.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tick {
+    /// The greatest value that the histogram cannot tell from the one here, in its unit.
+    pub value: u64,
+    /// 0 to 1: the share that this line was to reach.
+    pub quantile: f64,
+    /// How many samples are at most `value`.
+    pub count: u64,
+}
+
+/// The percentile spectrum as HdrHistogram prints it: `per_half` lines for each halving of the distance to 100 %,
+/// until the greatest value is reached, then a line for 100 %.
+pub fn spectrum(histogram: &Histogram<u64>, per_half: u32) -> Vec<Tick> {
+    let total = histogram.len();
+    let mut ticks = Vec::new();
+    let (mut percent, mut remaining) = (0.0, 100.0);
+    let (mut seen, mut value) = (0, 0);
+    for step in histogram.iter_recorded() {
+        seen += step.count_at_value();
+        value = histogram.highest_equivalent(step.value_iterated_to());
+        while percent <= 100.0 * seen as f64 / total as f64 {
+            ticks.push(Tick { value, quantile: percent / 100.0, count: seen });
+            if seen == total {
+                break;
+            }
+            // `remaining` is the power-of-two share of 100 % that `percent` lies in; a step is a part of half of it.
+            while 100.0 - percent <= remaining / 2.0 {
+                remaining /= 2.0;
+            }
+            percent += remaining / 2.0 / f64::from(per_half);
+        }
+    }
+    ticks.push(Tick { value, quantile: 1.0, count: total });
+    ticks
+}
+
+/// The percent of samples within one standard deviation of the mean, 0 if there is none: wrk's `+/- Stdev`.
+pub fn within_stdev(histogram: &Histogram<u64>) -> f64 {
+    if histogram.is_empty() {
+        return 0.0;
+    }
+    let (mean, stdev) = (histogram.mean(), histogram.stdev());
+    let near = |value: u64| (histogram.median_equivalent(value) as f64 - mean).abs() <= stdev;
+    let inside: u64 =
+        histogram.iter_recorded().filter(|s| near(s.value_iterated_to())).map(|s| s.count_at_value()).sum();
+    100.0 * inside as f64 / histogram.len() as f64
+}
+
+/// What wrk prints of a set of samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Moments {
+    pub mean: f64,
+    /// Of a sample: over n - 1. 0 below two samples.
+    pub stdev: f64,
+    pub max: f64,
+    /// The 99th percentile, by nearest rank.
+    pub p99: f64,
+    /// Percent of the samples within `stdev` of `mean`.
+    pub within_stdev: f64,
+}
+
+impl Moments {
+    /// All 0 where there is no sample. Samples that are no finite numbers are left out.
+    pub fn of(samples: &[f64]) -> Moments {
+        let mut sorted: Vec<f64> = samples.iter().copied().filter(|x| x.is_finite()).collect();
+        sorted.sort_by(f64::total_cmp);
+        let Some(&max) = sorted.last() else { return Moments::default() };
+        let n = sorted.len() as f64;
+        let mean = sorted.iter().sum::<f64>() / n;
+        let squares: f64 = sorted.iter().map(|x| (x - mean).powi(2)).sum();
+        let stdev = if sorted.len() > 1 { (squares / (n - 1.0)).sqrt() } else { 0.0 };
+        let inside = sorted.iter().filter(|x| (*x - mean).abs() <= stdev).count();
+        let rank = (0.99 * n).ceil() as usize;
+        let p99 = sorted[rank.clamp(1, sorted.len()) - 1];
+        Moments { mean, stdev, max, p99, within_stdev: 100.0 * inside as f64 / n }
+    }
+}
+
+/// The middle value, or the mean of the two middle ones; `None` of nothing.
+pub fn median(samples: &[f64]) -> Option<f64> {
+    let mut sorted = samples.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    match sorted.len() {
+        0 => None,
+        n if n % 2 == 1 => Some(sorted[middle]),
+        _ => Some((sorted[middle - 1] + sorted[middle]) / 2.0),
+    }
+}
+
+/// `part / whole`, 0 where that is no number.
+pub fn ratio(part: f64, whole: f64) -> f64 {
+    let ratio = part / whole;
+    if ratio.is_finite() { ratio } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(values: impl IntoIterator<Item = u64>) -> Histogram<u64> {
+        let mut histogram = latency_histogram();
+        values.into_iter().for_each(|v| histogram.saturating_record(v));
+        histogram
+    }
+
+    #[test]
+    fn percentiles_take_the_nearest_rank() {
+        let h = of(1..=600);
+        let at = |p| value_at_percentile(&h, p);
+        assert_eq!([at(0.0), at(50.0), at(99.9), at(99.99), at(100.0)], [1, 300, 599, 600, 600]);
+        assert_eq!(value_at_percentile(&latency_histogram(), 99.0), 0);
+    }
+
+    #[test]
+    fn out_of_range_values_count_at_the_ends() {
+        let mut h = latency_histogram();
+        record_ns(&mut h, 0);
+        record_ns(&mut h, 300);
+        record_ns(&mut h, 1_500);
+        record_ns(&mut h, u64::MAX);
+        assert_eq!(h.len(), 4);
+        assert_eq!(value_at_percentile(&h, 50.0), 0);
+        assert_eq!(value_at_percentile(&h, 75.0), 2);
+        assert!(h.max() >= LATENCY_RANGE.1);
+    }
+
+    #[test]
+    fn a_spectrum_has_five_lines_a_halving_and_ends_at_the_whole() {
+        let h = of(1..=1000);
+        let ticks = spectrum(&h, 5);
+        let quantiles: Vec<f64> = ticks.iter().map(|t| t.quantile).take(12).collect();
+        assert_eq!(quantiles, [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.775]);
+        assert_eq!(ticks.last(), Some(&Tick { value: 1000, quantile: 1.0, count: 1000 }));
+        assert!(ticks.windows(2).all(|w| w[0].quantile < w[1].quantile && w[0].count <= w[1].count));
+    }
+
+    #[test]
+    fn a_spectrum_of_little_is_short() {
+        let whole = |value, count| Tick { value, quantile: 1.0, count };
+        assert_eq!(spectrum(&latency_histogram(), 5), [whole(0, 0)]);
+        assert_eq!(spectrum(&of([7]), 5), [Tick { value: 7, quantile: 0.0, count: 1 }, whole(7, 1)]);
+    }
+
+    #[test]
+    fn moments_of_nothing_are_zero_and_of_one_have_no_spread() {
+        assert_eq!(Moments::of(&[]), Moments::default());
+        let one = Moments::of(&[4.0]);
+        assert_eq!((one.mean, one.stdev, one.max, one.p99, one.within_stdev), (4.0, 0.0, 4.0, 4.0, 100.0));
+        let some = Moments::of(&[1.0, 2.0, 3.0, f64::NAN]);
+        assert_eq!((some.mean, some.stdev, some.max), (2.0, 1.0, 3.0));
+        assert_eq!(within_stdev(&latency_histogram()), 0.0);
+    }
+
+    #[test]
+    fn medians() {
+        assert_eq!(median(&[]), None);
+        assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
+    }
+}

@@ -1,0 +1,175 @@
+//! `metawrk testbed ...`: the testbed by hand, and its parts, as the supervisor starts them.
+
+use std::io;
+use std::net::SocketAddr;
+
+use anyhow::Context;
+use bytesize::ByteSize;
+use clap::{Args, Subcommand};
+
+use super::link::Switch;
+use super::plan::{TestbedPlan, TestbedSettings};
+use super::role::{Role, listen_to_stdin, live_with};
+use super::supervisor::Testbed;
+use super::{compose_post, heap, link, post_db, post_storage};
+use crate::units::Time;
+
+/// What to run.
+#[derive(Debug, Args)]
+pub struct TestbedArgs {
+    #[command(subcommand)]
+    part: Part,
+}
+
+#[derive(Debug, Subcommand)]
+enum Part {
+    /// Run the whole testbed until stdin ends; lines `cut` and `heal` there command its link
+    Run {
+        #[command(flatten)]
+        plan: Plan,
+    },
+    /// Take posts over HTTP, with little memory
+    ComposePost {
+        #[command(flatten)]
+        part: Common,
+        /// Address of post-storage
+        #[arg(long, value_name = "HOST:PORT")]
+        storage: String,
+        #[command(flatten)]
+        plan: Plan,
+    },
+    /// Store posts in post-db
+    PostStorage {
+        #[command(flatten)]
+        part: Common,
+        /// Address of post-db, or of the link to it
+        #[arg(long, value_name = "HOST:PORT")]
+        db: String,
+        #[command(flatten)]
+        plan: Plan,
+    },
+    /// Keep posts in a database
+    PostDb {
+        #[command(flatten)]
+        part: Common,
+    },
+    /// Pass connections on, until stdin says `cut`, and again after `heal`
+    Link {
+        #[command(flatten)]
+        part: Common,
+        /// Where to
+        #[arg(long, value_name = "HOST:PORT")]
+        to: String,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// Address to serve on; port 0 takes a free one
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// End with the process of this id, and with stdin
+    #[arg(long, hide = true)]
+    parent: Option<u32>,
+}
+
+impl Common {
+    fn live(&self) -> io::Result<()> {
+        if self.parent.is_some() { live_with(self.parent, |_line| {}) } else { Ok(()) }
+    }
+}
+
+#[derive(Debug, Args)]
+struct Plan {
+    /// Memory that compose-post may take for requests
+    #[arg(long, value_name = "SIZE", default_value_t = TestbedSettings::default().budget)]
+    budget: ByteSize,
+    /// For how long the costly error path holds its memory
+    #[arg(long, value_name = "TIME", default_value_t = TestbedSettings::default().hold)]
+    hold: Time,
+    /// post-storage gives up on post-db after this
+    #[arg(long, value_name = "TIME", default_value_t = TestbedSettings::default().db_timeout)]
+    db_timeout: Time,
+    /// What post-storage takes for a post
+    #[arg(long, value_name = "TIME", default_value_t = TestbedSettings::default().storage_time)]
+    storage_time: Time,
+}
+
+impl Plan {
+    fn resolve(&self) -> anyhow::Result<TestbedPlan> {
+        let Plan { budget, hold, db_timeout, storage_time } = *self;
+        Ok(TestbedPlan::new(TestbedSettings { budget, hold, db_timeout, storage_time })?)
+    }
+}
+
+/// Runs a part of the testbed, or the whole, for as long as it lives.
+///
+/// # Errors
+/// What kept it from serving.
+pub fn run(args: TestbedArgs) -> anyhow::Result<()> {
+    match args.part {
+        Part::Run { plan } => by_hand(&plan.resolve()?),
+        Part::ComposePost { part, storage, plan } => {
+            let plan = plan.resolve()?;
+            heap::enter().context("no memory besides the limited")?;
+            part.live()?;
+            run_role(Role::ComposePost, compose_post::run(part.listen, &storage, &plan))
+        }
+        Part::PostStorage { part, db, plan } => {
+            let plan = plan.resolve()?;
+            part.live()?;
+            run_role(Role::PostStorage, post_storage::run(part.listen, &db, &plan))
+        }
+        Part::PostDb { part } => {
+            part.live()?;
+            run_role(Role::PostDb, post_db::run(part.listen))
+        }
+        Part::Link { part, to } => {
+            let switch = Switch::new();
+            let cut = switch.watch();
+            // A link without commands is none, so it ends with stdin in any case.
+            live_with(part.parent, move |line| switch.obey(line))?;
+            run_role(Role::Link, link::run(part.listen, &to, cut))
+        }
+    }
+}
+
+/// A thread more would be a stack more in limited memory: every role has one for its event loop.
+fn run_role(role: Role, serve: impl Future<Output = io::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(serve).with_context(|| format!("{role} cannot serve"))
+}
+
+fn by_hand(plan: &TestbedPlan) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut testbed = Testbed::start(plan, None).await?;
+        for role in Role::ALL {
+            println!("{role}: process {}", testbed.pid(role));
+            let warnings = testbed.stderr(role);
+            if !warnings.is_empty() {
+                eprintln!("{warnings}");
+            }
+        }
+        println!("memory limit: {}", ByteSize(testbed.limit_bytes()));
+        println!("serving: {}/wrk2-api/post/compose", testbed.url());
+        let (lines, mut commands) = tokio::sync::mpsc::unbounded_channel();
+        listen_to_stdin(move |line| drop(lines.send(line.to_owned())))?;
+        let link = testbed.link();
+        loop {
+            tokio::select! {
+                command = commands.recv() => match command.as_deref().map(str::trim) {
+                    Some("cut") => { link.cut().await?; println!("cut") }
+                    Some("heal") => { link.heal().await?; println!("healed") }
+                    Some(other) => eprintln!("`{other}` is neither cut nor heal"),
+                    None => break,
+                },
+                Some(death) = testbed.death() => {
+                    anyhow::bail!("{} died ({}): {}", death.role, death.status, death.stderr)
+                }
+            }
+        }
+        testbed.stop().await;
+        Ok(())
+    })
+}

@@ -1,0 +1,70 @@
+//! compose-post: takes a post, and little memory.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use hyper::body::{Bytes, Incoming};
+use hyper::{Method, Request, StatusCode};
+
+use super::form::Post;
+use super::memory::{self, Limited};
+use super::role::{Ready, Role, raise_open_files};
+use super::scenario::{self, Served};
+use super::serve::{self, Reply, text};
+use super::upstream::Upstream;
+use crate::testbed::TestbedPlan;
+
+struct Composer {
+    storage: Upstream,
+    hold: Duration,
+    next_id: AtomicU64,
+}
+
+/// Serves for ever, on memory that is limited from when it is ready. The process has entered [`super::heap`] before.
+///
+/// # Errors
+/// If it cannot listen, or not limit its memory.
+pub(super) async fn run(listen: SocketAddr, storage: &str, plan: &TestbedPlan) -> io::Result<()> {
+    let open_files = raise_open_files(Role::ComposePost)?;
+    // Looked up once: later a look-up would take a thread, and its stack is memory.
+    let storage = storage.to_socket_addrs()?.next().ok_or_else(|| io::Error::other("post-storage has no address"))?;
+    // post-storage answers by itself; this is for when it is in trouble of its own.
+    let patience = plan.db_timeout.std() + plan.storage_time.std() + Duration::from_secs(1);
+    let composer = Arc::new(Composer {
+        storage: Upstream::new(storage.to_string(), patience),
+        hold: plan.hold.std(),
+        next_id: AtomicU64::new(1),
+    });
+    let listener = serve::listen(listen)?;
+    let address = listener.local_addr()?;
+    let limit = memory::limit(plan.budget.0)?;
+    Ready { address, open_files, limit: Some(limit) }.announce()?;
+    serve::serve(listener, move |request| compose(Arc::clone(&composer), request)).await
+}
+
+async fn compose(composer: Arc<Composer>, request: Request<Incoming>) -> Reply {
+    match *request.method() {
+        Method::POST => {}
+        Method::GET if request.uri().path() == "/health" => return text(StatusCode::OK, "healthy"),
+        _ => return text(StatusCode::METHOD_NOT_ALLOWED, "POST a post, or GET /health"),
+    }
+    let post = match serve::body(request).await {
+        Ok(body) => Post::parse(&body),
+        Err(reply) => return reply,
+    };
+    let post = match post.map(|post| serde_json::to_vec(&post)) {
+        Ok(Ok(post)) => Bytes::from(post),
+        Ok(Err(e)) => return text(StatusCode::INTERNAL_SERVER_ERROR, e.to_string()),
+        Err(e) => return text(StatusCode::BAD_REQUEST, e.to_string()),
+    };
+    let id = composer.next_id.fetch_add(1, Ordering::Relaxed);
+    let store = async { composer.storage.put(id, post).await.is_ok() };
+    match scenario::serve(&Limited, composer.hold, store).await {
+        Served::Stored => text(StatusCode::OK, "Successfully upload post"),
+        Served::StorageFailed => text(StatusCode::INTERNAL_SERVER_ERROR, "the post could not be stored"),
+        Served::GivenUp => text(StatusCode::SERVICE_UNAVAILABLE, "out of memory"),
+    }
+}

@@ -1,0 +1,150 @@
+use bytesize::{ByteSize, MIB};
+use serde::{Deserialize, Serialize};
+
+use super::scenario::{ERROR_BYTES, REQUEST_BYTES};
+use crate::units::Time;
+
+/// A testbed as asked for. [`TestbedPlan`] is the same, found possible.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TestbedSettings {
+    /// Memory that compose-post may take for requests.
+    #[serde(with = "crate::units::exact_size")]
+    pub budget: ByteSize,
+    /// For how long the costly error path holds its memory.
+    pub hold: Time,
+    /// post-storage gives up on post-db after this.
+    pub db_timeout: Time,
+    /// What post-storage takes for a post, its call to post-db included.
+    pub storage_time: Time,
+}
+
+impl Default for TestbedSettings {
+    fn default() -> TestbedSettings {
+        TestbedSettings {
+            budget: ByteSize::mib(124),
+            hold: Time::from_millis(100),
+            db_timeout: Time::from_millis(300),
+            storage_time: Time::from_millis(7),
+        }
+    }
+}
+
+/// Why a testbed cannot be as asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TestbedPlanError {
+    #[error(
+        "budget {0} leaves room for a request beside a full error path, so one always slips through and the loop \
+         cannot hold: take a budget less than 5 MiB above a multiple of 10 MiB, such as {1}"
+    )]
+    Leaky(ByteSize, ByteSize),
+    #[error("{what} must be {range}, not {value}")]
+    Range { what: &'static str, range: &'static str, value: String },
+}
+
+/// [`TestbedSettings`] that can be carried out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "TestbedSettings", into = "TestbedSettings")]
+pub struct TestbedPlan(TestbedSettings);
+
+impl TestbedPlan {
+    /// # Errors
+    /// [`TestbedPlanError`] says which setting cannot be, and what can.
+    pub fn new(settings: TestbedSettings) -> Result<TestbedPlan, TestbedPlanError> {
+        let range = |ok: bool, what, range, value: &dyn ToString| {
+            if ok { Ok(()) } else { Err(TestbedPlanError::Range { what, range, value: value.to_string() }) }
+        };
+        let TestbedSettings { budget, hold, db_timeout, storage_time } = settings;
+        range((10 * MIB..=64 * 1024 * MIB).contains(&budget.0), "budget", "between 10 MiB and 64 GiB", &budget)?;
+        let rest = budget.0 % ERROR_BYTES as u64;
+        if rest >= REQUEST_BYTES as u64 {
+            // Rounded down to what is surely no more memory than the machine was to give.
+            return Err(TestbedPlanError::Leaky(budget, ByteSize(budget.0 - rest + 4 * MIB)));
+        }
+        let times = Time::from_millis(1)..=Time::from_secs(60);
+        range(times.contains(&hold), "hold", "between 1ms and 60s", &hold)?;
+        range(times.contains(&db_timeout), "db-timeout", "between 1ms and 60s", &db_timeout)?;
+        range(storage_time <= *times.end(), "storage-time", "at most 60s", &storage_time)?;
+        Ok(TestbedPlan(settings))
+    }
+
+    /// Requests on the costly error path that fit into memory at once.
+    pub fn slots(&self) -> u64 {
+        self.budget.0 / ERROR_BYTES as u64
+    }
+
+    /// The greatest rate that the costly error path keeps up with, in requests per second; a system stuck in it
+    /// recovers below.
+    pub fn stable_rate(&self) -> f64 {
+        self.slots() as f64 / self.hold.as_secs_f64()
+    }
+}
+
+impl std::ops::Deref for TestbedPlan {
+    type Target = TestbedSettings;
+
+    fn deref(&self) -> &TestbedSettings {
+        &self.0
+    }
+}
+
+impl TryFrom<TestbedSettings> for TestbedPlan {
+    type Error = TestbedPlanError;
+
+    fn try_from(settings: TestbedSettings) -> Result<TestbedPlan, TestbedPlanError> {
+        TestbedPlan::new(settings)
+    }
+}
+
+impl From<TestbedPlan> for TestbedSettings {
+    fn from(plan: TestbedPlan) -> TestbedSettings {
+        plan.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_budget(budget: ByteSize) -> Result<TestbedPlan, TestbedPlanError> {
+        TestbedPlan::new(TestbedSettings { budget, ..TestbedSettings::default() })
+    }
+
+    #[test]
+    fn the_default_is_the_documented_scenario() {
+        let plan = TestbedPlan::new(TestbedSettings::default()).unwrap();
+        assert_eq!((plan.slots(), plan.stable_rate()), (12, 120.0));
+        assert_eq!(plan, TestbedPlan::default());
+    }
+
+    #[test]
+    fn a_budget_that_lets_a_request_slip_through_is_refused() {
+        for good in [120, 124, 64, 10] {
+            assert!(with_budget(ByteSize::mib(good)).is_ok(), "{good}");
+        }
+        assert!(with_budget(ByteSize(125 * MIB - 1)).is_ok());
+        for bad in [125, 129, 5, 0] {
+            assert!(with_budget(ByteSize::mib(bad)).is_err(), "{bad}");
+        }
+        let error = with_budget(ByteSize::mib(128)).unwrap_err().to_string();
+        assert!(error.contains("128.0 MiB") && error.contains("124.0 MiB"), "{error}");
+    }
+
+    #[test]
+    fn plans_are_read_with_units_and_defaults() {
+        let plan: TestbedPlan = toml::from_str("budget = \"64MiB\"\nhold = \"500ms\"").unwrap();
+        assert_eq!(
+            (plan.budget, plan.hold, plan.db_timeout),
+            (ByteSize::mib(64), Time::from_millis(500), Time::from_millis(300))
+        );
+        let again: TestbedPlan = toml::from_str(&toml::to_string(&plan).unwrap()).unwrap();
+        assert_eq!(again, plan);
+    }
+
+    #[test]
+    fn what_a_plan_does_not_know_or_cannot_do_is_refused() {
+        for text in ["hold = \"0s\"", "budget = \"128MiB\"", "db-timeout = \"2m\"", "colour = \"red\"", "hold = 3"] {
+            assert!(toml::from_str::<TestbedPlan>(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! The generator against real servers, those that misbehave above all: everything scheduled is accounted for, errors
+//! are told apart, and nothing hangs.
+
+mod support;
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use metawrk::load::plan::{OnTimeout, Retries, WhenBusy};
+use metawrk::load::{LoadError, LoadPlan, LoadSettings, Loaded, Prepared};
+use metawrk::record::tape::{Forward, Recorder};
+use metawrk::record::{Account, Clock, Outcome, RequestRecord};
+use metawrk::script::Script;
+use metawrk::units::Time;
+use support::{OK, Peer, Server};
+
+/// 200 requests/s for 300 ms: 60 requests, on two threads with four connections.
+fn settings(server: &Server) -> LoadSettings {
+    LoadSettings { connections: 4, duration: Time::from_millis(300), ..LoadSettings::new(server.url(), 200.0) }
+}
+
+fn run(settings: LoadSettings) -> (Loaded, Vec<RequestRecord>) {
+    let (forward, received) = Forward::new();
+    let recorder = Recorder::start(vec![Box::new(forward)]).unwrap();
+    let prepared = Prepared::new(LoadPlan::new(settings).unwrap(), Some(&recorder)).unwrap();
+    let loaded = prepared.start(Clock::starting_in(Time::from_millis(1))).finish().unwrap();
+    recorder.finish().unwrap();
+    let records: Vec<RequestRecord> = received.iter().flatten().collect();
+    check(&loaded, &records);
+    (loaded, records)
+}
+
+/// What holds in every run, however it ends.
+fn check(loaded: &Loaded, records: &[RequestRecord]) {
+    let account = loaded.account();
+    assert!(account.balances(), "{account:?}");
+    assert_eq!(Account::of(records), account, "the records and the counts tell the same");
+    for record in records {
+        let sent = record.sent != metawrk::record::NEVER;
+        assert!(record.intended <= record.end, "{record:?}");
+        assert!(!sent || (record.intended <= record.ready && record.ready <= record.sent), "{record:?}");
+        assert!(!sent || record.sent <= record.end, "{record:?}");
+    }
+    let mut last: Vec<u64> = records.iter().filter(|r| r.is_last()).map(|r| r.request).collect();
+    last.sort_unstable();
+    last.dedup();
+    assert_eq!(last.len() as u64, account.scheduled, "one last attempt a request");
+}
+
+#[test]
+fn a_healthy_server_gets_the_schedule_and_the_bytes_as_they_are() {
+    let server = Server::answering(OK);
+    let (loaded, records) = run(settings(&server));
+    let account = loaded.account();
+    assert_eq!((account.scheduled, account.answered, account.attempts), (60, 60, 60));
+    assert_eq!(account.bytes, 60 * OK.len() as u64);
+    let mut intended: Vec<u64> = records.iter().map(|r| r.intended).collect();
+    intended.sort_unstable();
+    assert_eq!(intended, (0..60).map(|i| i * 5_000_000).collect::<Vec<_>>());
+    let requests = server.requests.lock().unwrap();
+    assert_eq!(requests.len(), 60);
+    let expected = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", server.address);
+    assert!(requests.iter().all(|bytes| bytes == expected.as_bytes()));
+    assert!(loaded.latencies().response.len() == 60 && loaded.latencies().send_lag.len() == 60);
+}
+
+#[test]
+fn a_server_that_closes_after_each_answer_is_connected_to_again() {
+    let server = Server::start(|mut peer| {
+        peer.request();
+        peer.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
+    });
+    let (loaded, _) = run(settings(&server));
+    assert_eq!(loaded.account().answered, 60);
+    assert!(loaded.generator().connections_opened >= 60);
+}
+
+#[test]
+fn chunked_and_close_delimited_answers_end_where_they_end() {
+    let server = Server::start(|mut peer| {
+        peer.request();
+        if peer.number % 2 == 0 {
+            peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n");
+            peer.swallow();
+        } else {
+            peer.send(b"HTTP/1.1 200 OK\r\n\r\nall of it");
+        }
+    });
+    let (loaded, _) = run(LoadSettings { when_busy: WhenBusy::Open, ..settings(&server) });
+    let account = loaded.account();
+    assert!(account.answered > 4, "{account:?}");
+    assert_eq!(account.errors.read, 0);
+}
+
+#[test]
+fn resets_are_read_errors_and_the_connection_comes_back() {
+    let server = Server::start(|mut peer| {
+        peer.request();
+        peer.reset();
+    });
+    let (loaded, _) = run(settings(&server));
+    let account = loaded.account();
+    assert_eq!(account.answered, 0);
+    assert!(account.errors.read > 4, "{account:?}");
+    assert_eq!(account.failed, account.errors.read + account.errors.write);
+    assert_eq!(loaded.latencies().response.len(), account.lower_bounds, "a failure is no response time");
+}
+
+#[test]
+fn what_is_no_http_is_a_read_error() {
+    for garbage in [&b"garbage\r\n\r\n"[..], b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"] {
+        let server = Server::answering(garbage);
+        let (loaded, _) = run(settings(&server));
+        assert!(loaded.account().errors.read > 4, "{:?}", loaded.account());
+        assert_eq!(loaded.account().answered, 0);
+    }
+}
+
+#[test]
+fn endless_headers_end_in_a_read_error_without_end_of_memory() {
+    let server = Server::start(|mut peer: Peer| {
+        peer.request();
+        peer.send(b"HTTP/1.1 200 OK\r\n");
+        while peer.send(&[b'x'; 16 * 1024]) {}
+    });
+    let (loaded, _) = run(settings(&server));
+    assert!(loaded.account().errors.read > 4, "{:?}", loaded.account());
+}
+
+#[test]
+fn a_second_answer_to_one_question_closes_the_connection() {
+    let server = Server::start(|mut peer| while peer.request().is_some() && peer.send(&[OK, OK].concat()) {});
+    let (loaded, _) = run(settings(&server));
+    assert!(loaded.account().answered > 4);
+    assert!(loaded.threads.iter().map(|t| t.unasked).sum::<u64>() > 4);
+}
+
+#[test]
+fn waiting_for_a_silent_server_leaves_unanswered_and_unsent_and_counts_each_timeout_once() {
+    let server = Server::start(|mut peer| peer.swallow());
+    let settings = LoadSettings { timeout: Time::from_millis(50), drain: Time::from_millis(100), ..settings(&server) };
+    let (loaded, records) = run(settings);
+    let account = loaded.account();
+    assert_eq!((account.scheduled, account.unanswered, account.unsent), (60, 4, 56));
+    assert_eq!(account.errors.timeout, 4, "once per request that outlived it");
+    assert_eq!(loaded.latencies().response.len(), 60, "their waits count, as lower bounds");
+    assert_eq!(loaded.latencies().service.len(), 0);
+    assert!(records.iter().all(|r| r.is_lower_bound()));
+    assert!(loaded.generator().bound_reached);
+}
+
+#[test]
+fn abandoned_attempts_fail_and_are_made_again_as_the_policy_says() {
+    let server = Server::start(|mut peer| peer.swallow());
+    let settings = LoadSettings {
+        rate: 50.0,
+        when_busy: WhenBusy::Open,
+        timeout: Time::from_millis(20),
+        on_timeout: OnTimeout::Abandon,
+        retries: Retries { count: 2, backoff: Time::from_millis(1) },
+        drain: Time::from_secs(5),
+        ..settings(&server)
+    };
+    let (loaded, records) = run(settings);
+    let account = loaded.account();
+    assert_eq!((account.scheduled, account.failed, account.attempts), (15, 15, 45));
+    assert!(records.iter().all(|r| r.outcome() == Some(Outcome::Abandoned) && r.timed_out()));
+    assert_eq!(records.iter().filter(|r| r.attempt == 2 && r.is_last()).count(), 15);
+    assert!(records.iter().all(|r| r.end - r.sent >= 19_000_000));
+}
+
+#[test]
+fn a_retry_can_save_a_request() {
+    // Every other connection answers 503.
+    let server = Server::start(|mut peer| {
+        let bad = b"HTTP/1.1 503 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+        peer.request();
+        peer.send(if peer.number % 2 == 0 { bad } else { b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" });
+    });
+    let settings = LoadSettings { retries: Retries { count: 20, backoff: Time::ZERO }, ..settings(&server) };
+    let (loaded, records) = run(settings);
+    let account = loaded.account();
+    assert_eq!((account.scheduled, account.answered), (60, 60));
+    assert!(account.attempts > 60 && account.errors.status == account.attempts - 60, "{account:?}");
+    assert!(records.iter().filter(|r| r.is_last()).all(|r| r.status == 200));
+}
+
+#[test]
+fn an_open_system_takes_a_new_connection_for_each_request_that_finds_none() {
+    let server = Server::start(|mut peer| peer.swallow());
+    let settings = LoadSettings { when_busy: WhenBusy::Open, drain: Time::ZERO, ..settings(&server) };
+    let (loaded, _) = run(settings);
+    assert_eq!((loaded.account().scheduled, loaded.account().unanswered), (60, 60));
+    // One more is the look before any load.
+    assert_eq!(server.connections.load(Ordering::SeqCst), 61);
+}
+
+#[test]
+fn an_open_system_waits_at_its_bound() {
+    let server = Server::start(|mut peer| peer.swallow());
+    let settings =
+        LoadSettings { when_busy: WhenBusy::Open, max_connections: 10, drain: Time::ZERO, ..settings(&server) };
+    let (loaded, _) = run(settings);
+    assert_eq!((loaded.account().unanswered, loaded.account().unsent), (10, 50));
+    assert!(loaded.generator().bound_reached);
+}
+
+#[test]
+fn a_stop_ends_the_load_at_once_and_accounts_for_it() {
+    let server = Server::answering(OK);
+    let settings = LoadSettings { duration: Time::from_secs(3600), ..settings(&server) };
+    let prepared = Prepared::new(LoadPlan::new(settings).unwrap(), None).unwrap();
+    let running = prepared.start(Clock::starting_in(Time::ZERO));
+    let began = Instant::now();
+    while running.live().iter().map(|live| live.sent()).sum::<u64>() < 20 {
+        assert!(began.elapsed() < Duration::from_secs(20), "no load");
+        std::thread::yield_now();
+    }
+    running.control().stop();
+    let loaded = running.finish().unwrap();
+    let account = loaded.account();
+    assert!(account.balances() && account.answered >= 18, "{account:?}");
+    assert!(loaded.duration() < 3_600_000_000_000);
+}
+
+#[test]
+fn the_end_of_arrivals_lets_what_is_in_flight_finish() {
+    let server = Server::start(|mut peer| {
+        while peer.request().is_some() {
+            std::thread::sleep(Duration::from_millis(50));
+            peer.send(OK);
+        }
+    });
+    let settings = LoadSettings { duration: Time::from_secs(3600), ..settings(&server) };
+    let running = Prepared::new(LoadPlan::new(settings).unwrap(), None).unwrap().start(Clock::starting_in(Time::ZERO));
+    while running.live().iter().map(|live| live.sent()).sum::<u64>() < 4 {
+        std::thread::yield_now();
+    }
+    running.control().end_arrivals();
+    let account = running.finish().unwrap().account();
+    assert_eq!((account.unanswered, account.balances()), (0, true), "{account:?}");
+}
+
+#[test]
+fn a_script_that_raises_in_the_middle_ends_the_run_of_every_thread() {
+    let server = Server::answering(OK);
+    let text = "n = 0\nfunction request() n = n + 1\n if n > 10 then error('boom') end return wrk.format() end";
+    let script = Script { name: "boom.lua".into(), text: text.into() };
+    let settings = LoadSettings { script: Some(script), duration: Time::from_secs(3600), ..settings(&server) };
+    let (loaded, _) = run(settings);
+    assert_eq!(loaded.failure().unwrap().to_string(), "boom.lua:3: boom");
+    assert!((10..=25).contains(&loaded.account().answered), "{:?}", loaded.account());
+}
+
+#[test]
+fn responses_reach_the_script_that_wants_them() {
+    let server = Server::answering(b"HTTP/1.1 201 Made\r\nX-Next: /b\r\nContent-Length: 3\r\n\r\nabc");
+    let text = "function response(status, headers, body)
+        assert(status == 201 and headers['X-Next'] == '/b' and body == 'abc'); wrk.path = '/b' end
+        function request() return wrk.format() end";
+    let script = Script { name: "follow.lua".into(), text: text.into() };
+    let (loaded, _) = run(LoadSettings { script: Some(script), ..settings(&server) });
+    assert!(loaded.failure().is_none(), "{:?}", loaded.failure());
+    let requests = server.requests.lock().unwrap();
+    assert!(requests.iter().filter(|bytes| bytes.starts_with(b"GET /b ")).count() >= 50);
+}
+
+#[test]
+fn nothing_is_sent_where_there_is_no_target_or_no_script() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let refused = LoadPlan::new(LoadSettings::new(format!("http://{closed}/"), 10.0)).unwrap();
+    let error = Prepared::new(refused, None).err().unwrap();
+    assert_eq!(error.to_string(), format!("unable to connect to 127.0.0.1:{} Connection refused", closed.port()));
+
+    let server = Server::answering(OK);
+    let script = Script { name: "bad.lua".into(), text: "request = 5".into() };
+    let plan = LoadPlan::new(LoadSettings { script: Some(script), ..settings(&server) }).unwrap();
+    assert!(matches!(Prepared::new(plan, None), Err(LoadError::Script(_))));
+    assert!(server.requests.lock().unwrap().is_empty());
+}

@@ -1,0 +1,94 @@
+//! Servers for the tests, the misbehaving ones above all. Each listens on a free port of loopback and ends with the
+//! test.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// A server whose every connection is handed to a closure, in a thread of its own.
+pub struct Server {
+    pub address: SocketAddr,
+    /// Connections accepted so far.
+    pub connections: Arc<AtomicUsize>,
+    /// Requests read so far, as they came.
+    pub requests: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+/// One accepted connection.
+pub struct Peer {
+    pub stream: TcpStream,
+    /// Its number, from 0.
+    pub number: usize,
+    requests: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+pub const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+impl Server {
+    pub fn start(handle: impl Fn(Peer) + Send + Sync + 'static) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let handle = Arc::new(handle);
+        let (count, seen) = (Arc::clone(&connections), Arc::clone(&requests));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let number = count.fetch_add(1, Ordering::SeqCst);
+                let peer = Peer { stream, number, requests: Arc::clone(&seen) };
+                let handle = Arc::clone(&handle);
+                std::thread::spawn(move || handle(peer));
+            }
+        });
+        Server { address, connections, requests }
+    }
+
+    /// Answers every request with these bytes.
+    pub fn answering(bytes: &'static [u8]) -> Server {
+        Server::start(move |mut peer| while peer.request().is_some() && peer.send(bytes) {})
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}/", self.address)
+    }
+}
+
+impl Peer {
+    /// Reads one request; `None` once the client has closed.
+    pub fn request(&mut self) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let mut buffer = [0; 4096];
+        while !is_whole(&bytes) {
+            match self.stream.read(&mut buffer) {
+                Ok(n) if n > 0 => bytes.extend_from_slice(&buffer[..n]),
+                _ => return None,
+            }
+        }
+        self.requests.lock().unwrap().push(bytes.clone());
+        Some(bytes)
+    }
+
+    pub fn send(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).is_ok()
+    }
+
+    /// Closes with a reset instead of a proper end.
+    pub fn reset(self) {
+        rustix::net::sockopt::set_socket_linger(&self.stream, Some(std::time::Duration::ZERO)).unwrap();
+    }
+
+    /// Reads until the client closes, and answers nothing.
+    pub fn swallow(&mut self) {
+        let mut buffer = [0; 4096];
+        while matches!(self.stream.read(&mut buffer), Ok(n) if n > 0) {}
+    }
+}
+
+/// A head, and as much body as its Content-Length says.
+fn is_whole(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+    body.len() >= length.map_or(0, |n| n.parse().unwrap())
+}

@@ -1,0 +1,230 @@
+//! The testbed as its users meet it: real processes, real memory, a real link.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use metawrk::fault::{CutLink, Fault, Outcome, Schedule, drive};
+use metawrk::monitor::{Monitor, Process};
+use metawrk::record::{Clock, Event, Step, What};
+use metawrk::testbed::{Probe, Role, Testbed, TestbedError, TestbedPlan, TestbedSettings};
+use metawrk::units::Time;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, timeout};
+
+const FORM: &str = "username=username_1&user_id=1&text=abc @username_2 http://xyz&media_ids=[\"123\"]&media_types=[\"png\"]\
+                    &post_type=0";
+
+fn program() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_metawrk"))
+}
+
+async fn testbed() -> Testbed {
+    Testbed::start(&TestbedPlan::default(), Some(program())).await.unwrap()
+}
+
+/// Sends what the compose-post script sends, head and all; status and body.
+async fn post(url: &str, form: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap();
+    let request = format!(
+        "POST http://localhost:8080/wrk2-api/post/compose HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+        form.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).await.unwrap();
+    let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.trim().to_owned())
+}
+
+/// Until `happened`, or half a minute, which is a failure.
+async fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !happened() {
+        assert!(Instant::now() < deadline, "{what} never came");
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn is_alive(pid: u32) -> bool {
+    // Collected or not, a process that ended runs no more.
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+#[tokio::test]
+async fn a_post_is_stored_and_a_malformed_one_named() {
+    let testbed = testbed().await;
+    assert_eq!(post(testbed.url(), FORM).await, (200, "Successfully upload post".into()));
+    let wrong = FORM.replace("user_id=1", "user_id=one");
+    assert_eq!(post(testbed.url(), &wrong).await, (400, "user_id is no number: \"one\"".into()));
+    assert_eq!(post(testbed.url(), "").await, (400, "username is missing".into()));
+    testbed.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_stored_fails_after_its_hold_and_is_stored_again_once_healed() {
+    let testbed = testbed().await;
+    assert_eq!(post(testbed.url(), FORM).await.0, 200);
+    testbed.link().cut().await.unwrap();
+    assert_eq!(testbed.probe_link().await, Probe::Silent);
+    let start = Instant::now();
+    assert_eq!(post(testbed.url(), FORM).await.0, 500);
+    // The storage's patience with its database, and the hold.
+    assert!(start.elapsed() >= Duration::from_millis(4300), "{:?}", start.elapsed());
+    testbed.link().heal().await.unwrap();
+    assert_eq!(testbed.probe_link().await, Probe::Answered);
+    assert_eq!(post(testbed.url(), FORM).await.0, 200);
+    testbed.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_goes_on_when_its_client_has_left() {
+    let testbed = testbed().await;
+    let mut process = Process::new("compose-post", testbed.pid(Role::ComposePost));
+    let healthy = process.sample(0).memory_bytes.unwrap();
+    let mut holds = |bytes: u64| process.sample(0).memory_bytes.unwrap() >= healthy + bytes;
+    testbed.link().cut().await.unwrap();
+    // The client leaves while its request waits for the storage.
+    assert!(timeout(Duration::from_millis(100), post(testbed.url(), FORM)).await.is_err());
+    eventually("the memory of a failure", || holds(50 << 20)).await;
+    testbed.stop().await;
+}
+
+#[tokio::test]
+async fn thousands_of_requests_in_flight_never_kill_a_process_at_its_limit() {
+    const MANY: usize = 3000;
+    let mut testbed = testbed().await;
+    let mut process = Process::new("compose-post", testbed.pid(Role::ComposePost));
+    assert_eq!(process.sample(0).limit_bytes, Some(testbed.limit_bytes()));
+    testbed.link().cut().await.unwrap();
+    let requests: Vec<_> = (0..MANY)
+        .map(|_| {
+            let url = testbed.url().to_owned();
+            tokio::spawn(async move { post(&url, FORM).await.0 })
+        })
+        .collect();
+    let full = testbed.limit_bytes() - (10 << 20);
+    eventually("the limit", || process.sample(0).memory_bytes.unwrap() > full).await;
+    testbed.link().heal().await.unwrap();
+    let mut answered = 0;
+    for request in requests {
+        let status = timeout(Duration::from_secs(60), request).await.unwrap().unwrap();
+        assert!([200, 500, 503].contains(&status), "{status}");
+        answered += 1;
+    }
+    assert_eq!(answered, MANY);
+    assert!(testbed.take_deaths().try_recv().is_err(), "nobody died");
+    // All memory is free again, and no small allocation grew what is limited.
+    assert_eq!(post(testbed.url(), FORM).await.0, 200);
+    let left = process.sample(0).memory_bytes.unwrap();
+    assert!(left <= testbed.limit_bytes() - TestbedPlan::default().budget.as_u64(), "{left}");
+    testbed.stop().await;
+}
+
+#[tokio::test]
+async fn the_link_is_cut_and_healed_on_the_run_s_clock_and_both_are_seen() {
+    let testbed = testbed().await;
+    let clock = Clock::starting_in(Time::ZERO);
+    let (events, mut seen) = mpsc::unbounded_channel::<Event>();
+    let (_cancel, cancelled) = watch::channel(false);
+    let schedule = Schedule { at: Time::from_millis(50), lasting: Time::from_millis(600) };
+    let mut fault = CutLink::new(testbed.link());
+    assert_eq!(fault.kind(), "cut-link");
+    let outcome = drive(&mut fault, 0, schedule, || clock.now(), events, cancelled).await;
+    assert_eq!(outcome, Outcome::Verified);
+    let mut steps = Vec::new();
+    let mut times = Vec::new();
+    while let Some(Event { at_ns, what }) = seen.recv().await {
+        let What::Fault { step, .. } = what else { panic!("{what:?}") };
+        steps.push(step);
+        times.push(at_ns);
+    }
+    assert_eq!(steps, [Step::Commanded, Step::Effective, Step::RemovalCommanded, Step::RemovalVerified]);
+    assert!(times.is_sorted() && times[0] >= 50_000_000 && times[2] >= 650_000_000, "{times:?}");
+    testbed.stop().await;
+}
+
+#[tokio::test]
+async fn a_role_that_dies_is_reported() {
+    let mut testbed = testbed().await;
+    let pid = rustix::process::Pid::from_raw(testbed.pid(Role::PostDb) as i32).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    let death = timeout(Duration::from_secs(30), testbed.death()).await.unwrap().unwrap();
+    assert_eq!((death.role, death.signal), (Role::PostDb, Some(9)), "{death:?}");
+    // The others were not asked to die, so nothing is said of their end.
+    let mut deaths = testbed.take_deaths();
+    testbed.stop().await;
+    assert_eq!(deaths.recv().await, None);
+}
+
+#[tokio::test]
+async fn stopping_and_dropping_end_every_process() {
+    for stop in [true, false] {
+        let testbed = testbed().await;
+        let pids = Role::ALL.map(|role| testbed.pid(role));
+        assert!(pids.into_iter().all(is_alive));
+        if stop {
+            testbed.stop().await;
+            assert!(!pids.into_iter().any(is_alive));
+        } else {
+            drop(testbed);
+            eventually("their end", || !pids.into_iter().any(is_alive)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_testbed_outlives_the_thread_that_started_it() {
+    let handle = tokio::runtime::Handle::current();
+    let (sender, started) = tokio::sync::oneshot::channel();
+    let starter = std::thread::spawn(move || drop(sender.send(handle.block_on(testbed()))));
+    let testbed = started.await.unwrap();
+    starter.join().unwrap();
+    assert_eq!(post(testbed.url(), FORM).await.0, 200);
+    assert_eq!(testbed.probe_link().await, Probe::Answered);
+    testbed.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_survives_a_supervisor_that_is_killed() {
+    // Its stdin stays open: what ends the roles is the supervisor's end.
+    let mut supervisor =
+        Command::new(program()).args(["testbed", "run"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(supervisor.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let pids: Vec<u32> = lines.by_ref().take(4).map(|line| line.rsplit(' ').next().unwrap().parse().unwrap()).collect();
+    let serving = lines.find(|line| line.starts_with("serving: ")).unwrap();
+    let address = serving.split('/').nth(2).unwrap().to_owned();
+    assert!(pids.iter().all(|pid| is_alive(*pid)));
+    assert!(TcpStream::connect(&address).await.is_ok());
+
+    supervisor.kill().unwrap();
+    supervisor.wait().unwrap();
+    eventually("the end of its roles", || !pids.iter().any(|pid| is_alive(*pid))).await;
+    let refused = TcpStream::connect(&address).await.unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+}
+
+#[tokio::test]
+async fn a_role_that_cannot_start_says_why() {
+    let missing = PathBuf::from("/nowhere/metawrk");
+    let error = Testbed::start(&TestbedPlan::default(), Some(&missing)).await.err().unwrap();
+    assert!(matches!(error, TestbedError::Spawn { role: Role::PostDb, .. }), "{error:?}");
+    // A program that knows no roles: it ends at once, with a word on stderr.
+    let error = Testbed::start(&TestbedPlan::default(), Some(Path::new("/bin/ls"))).await.err().unwrap();
+    let TestbedError::NotReady { role: Role::PostDb, stderr, .. } = error else { panic!("{error:?}") };
+    assert!(!stderr.is_empty());
+}
+
+#[test]
+fn a_budget_that_lets_requests_slip_through_is_refused_wherever_it_is_given() {
+    let settings = TestbedSettings { budget: ByteSize::mib(128), ..TestbedSettings::default() };
+    assert!(TestbedPlan::new(settings).is_err());
+    let output = Command::new(program()).args(["testbed", "run", "--budget", "128MiB"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("budget 128.0 MiB"), "{said}");
+}
