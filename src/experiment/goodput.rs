@@ -4,7 +4,7 @@
 //! it goes on and the report after it: a [`Cohorts`] is fed records in any order, and bins are counted anew whenever the
 //! instants that they are aligned to become known.
 
-use super::plan::{LEAST_SLO, MOST_SLO, Windows};
+use super::plan::{ExperimentPlan, LEAST_SLO, MOST_SLO, Windows};
 use crate::arrivals::{Arrival, Arrivals, Process};
 use crate::record::{NEVER, RequestRecord};
 use crate::report::Bin;
@@ -102,10 +102,11 @@ impl Cohorts {
         let decided = |r: &&Request| r.intended >= from && r.intended < t0 && r.intended > late && r.end() <= t0;
         let due = scheduled.filter(|&due| due >= from && due <= late);
         let due = due.chain(self.requests.iter().filter(decided).map(|r| r.intended));
-        let layout = Layout { width, t0, t1: None };
         let good = self.requests.iter().filter(|r| r.good_after() <= slo && r.intended >= from);
         let good = good.filter(|r| r.intended <= late || decided(r)).map(|r| r.intended);
-        let bins = layout.count(due, good, t0);
+        // Counted from the baseline's start: t0 may be any instant, and bins before `from` are of no use.
+        let layout = Layout { width, t0: t0 - from, t1: None };
+        let bins = layout.count(due.map(|due| due - from), good.map(|due| due - from), t0 - from);
         let filled: Vec<f64> = bins.iter().filter(|bin| bin.scheduled > 0).map(Bin::goodput).collect();
         let goodput = filled.iter().sum::<f64>() / filled.len() as f64;
         (!filled.is_empty()).then_some(Baseline { from, to: t0, goodput, slo })
@@ -176,7 +177,7 @@ impl Layout {
     fn from(&self, index: u64) -> u64 {
         let (before, during) = (self.before(), self.during());
         match self.t1 {
-            _ if index < before => self.t0.saturating_sub((before - index) * self.width),
+            _ if index < before => self.t0.saturating_sub((before - index).saturating_mul(self.width)),
             Some(t1) if index >= before + during => t1 + (index - before - during) * self.width,
             _ => self.t0 + (index - before) * self.width,
         }
@@ -211,6 +212,12 @@ pub struct Schedule {
 }
 
 impl Schedule {
+    /// A plan's, from its start.
+    pub fn of(plan: &ExperimentPlan) -> Schedule {
+        let load = &plan.load;
+        Schedule::new(load.arrivals, load.rate, load.seed, load.threads)
+    }
+
     pub fn new(process: Process, rate: f64, seed: u64, threads: usize) -> Schedule {
         let threads = threads as u64;
         let arrivals = |thread| Arrivals::new(process, rate, seed, thread, threads).peekable();

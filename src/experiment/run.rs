@@ -16,7 +16,7 @@ use super::config::FaultKind;
 use super::goodput::{Cohorts, Schedule};
 use super::plan::{ExperimentPlan, Goal};
 use super::progress::{Pulse, Snapshot, phase};
-use super::verdict::{live_bins, observation_is_over};
+use super::verdict::{live, observation_is_over};
 use crate::fault::{self, CutLink, Fault};
 use crate::load::{LoadError, Loaded, Prepared, Running};
 use crate::monitor::{self, Monitor, Process};
@@ -281,7 +281,6 @@ impl<'a> Run<'a> {
     ) -> Run<'a> {
         let (tell, told) = unbounded_channel();
         let (sample, sampled) = unbounded_channel();
-        let planned = &plan.load;
         Run {
             plan,
             clock,
@@ -293,7 +292,7 @@ impl<'a> Run<'a> {
             sample,
             sampled,
             cohorts: Cohorts::default(),
-            schedule: Schedule::new(planned.arrivals, planned.rate, planned.seed, planned.threads),
+            schedule: Schedule::of(plan),
             pulse: Pulse::default(),
             failure: None,
             judged: 0,
@@ -377,9 +376,9 @@ impl<'a> Run<'a> {
             return false;
         }
         self.judged = second;
-        let bins = live_bins(self.plan, &self.cohorts, &mut self.schedule, &self.journal.events, now);
-        self.pulse.judged(self.clock.now(), bins.last());
-        observation_is_over(self.plan, &self.cohorts, &mut self.schedule, &self.journal.events, now)
+        let live = live(self.plan, &self.cohorts, &mut self.schedule, &self.journal.events, now);
+        self.pulse.judged(self.clock.now(), live.bins.last());
+        observation_is_over(self.plan, &live, now)
     }
 
     fn snapshot(&self) -> Snapshot {

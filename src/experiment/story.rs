@@ -136,3 +136,72 @@ fn facts(plan: &ExperimentPlan) -> Vec<(String, String)> {
     }
     facts
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::experiment::verdict::tests::builder::{Run, S, profile};
+    use crate::record::event::{ComponentState, Generator};
+    use crate::record::{Folder, What};
+
+    fn recorded(run: &Run, results: &Path) -> Folder {
+        let folder = Folder::create(results, &run.plan.name, jiff::civil::date(2026, 1, 2).at(3, 4, 5, 0)).unwrap();
+        folder.write_plan(&run.plan.to_toml().unwrap()).unwrap();
+        folder.rows().unwrap().append(&run.records()).unwrap();
+        let mut log = folder.events().unwrap();
+        run.events.iter().for_each(|event| log.append(event).unwrap());
+        folder
+    }
+
+    #[test]
+    fn a_folder_tells_the_story_of_its_run() {
+        let results = tempfile::tempdir().unwrap();
+        let started = What::Started { wall: "2026-01-02T03:04:05Z".into(), version: "1".into() };
+        let state = ComponentState::OutOfMemory;
+        let run = Run::new()
+            .with(profile(&[(15, 35, 0.0), (35, 38, 0.5)]))
+            .event(0, started)
+            .event(20, What::Component { component: "post-db".into(), state, detail: "137".into() })
+            .event(141, What::Generator(Generator { connections_opened: 7, ..Generator::default() }));
+        let folder = recorded(&run, results.path());
+        let (plan, story) = read(folder.path()).unwrap();
+        assert_eq!(plan, run.plan);
+        assert_eq!((story.name.as_str(), story.started.as_str()), ("made up", "2026-01-02T03:04:05Z"));
+        assert_eq!((story.warmup, story.end, story.slo), (5 * S, 141 * S, S));
+        assert_eq!((story.baseline, story.recovered_at), (Some((5 * S, 15 * S)), Some(38 * S)));
+        assert_eq!(story.faults, [FaultWindow { label: "link".into(), from: 15 * S, to: Some(35 * S) }]);
+        assert_eq!((story.goodput.len(), story.requests.len()), (141, 14_100));
+        assert_eq!(story.incidents, [(20 * S, "post-db ran out of memory (137)".to_owned())]);
+        assert_eq!((story.verdict.name.as_str(), story.generator.connections_opened), ("RECOVERED", 7));
+        assert!(story.facts.contains(&("fault".to_owned(), "link at 15s for 20s".to_owned())), "{:?}", story.facts);
+    }
+
+    #[test]
+    fn a_run_that_was_killed_has_a_story_too() {
+        let results = tempfile::tempdir().unwrap();
+        let run = Run::new().without_end().stop_at(12);
+        let folder = recorded(&run, results.path());
+        fs::remove_file(folder.path().join(folder::EVENTS)).unwrap();
+        fs::write(folder.path().join(folder::EVENTS), "").unwrap();
+        let (_, story) = read(folder.path()).unwrap();
+        assert_eq!(story.verdict.name, "INVALID: the run was killed");
+        assert_eq!((story.requests.len(), story.faults.len(), story.baseline), (1_200, 0, None));
+    }
+
+    #[test]
+    fn a_plan_that_was_tampered_with_is_named_by_line() {
+        let results = tempfile::tempdir().unwrap();
+        let folder = recorded(&Run::new(), results.path());
+        let plan = Run::new().plan.to_toml().unwrap();
+        for (from, to, says) in
+            [("rate = 100.0", "rate = -1", "load.rate: must be"), ("[load]", "[lead]", "unknown field `lead`")]
+        {
+            assert!(plan.contains(from));
+            folder.write_plan(&plan.replace(from, to)).unwrap();
+            let error = read(folder.path()).unwrap_err().to_string();
+            assert!(error.contains("experiment.toml:") && error.contains(says), "{error}");
+        }
+    }
+}

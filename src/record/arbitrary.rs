@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::{NEVER, Outcome, RequestRecord};
 
-pub(super) fn records() -> impl Strategy<Value = Vec<RequestRecord>> {
+pub(crate) fn records() -> impl Strategy<Value = Vec<RequestRecord>> {
     prop::collection::vec(record(), 0..20)
 }
 

@@ -4,7 +4,7 @@
 
 mod account;
 #[cfg(test)]
-mod arbitrary;
+pub(crate) mod arbitrary;
 mod clock;
 pub mod event;
 mod file_error;

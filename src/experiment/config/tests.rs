@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::experiment::plan::Goal;
 
@@ -22,7 +24,7 @@ fn error(text: &str) -> String {
 #[test]
 fn the_default_experiment_is_the_documented_one() {
     let plan = load(None, &Overrides::default()).unwrap();
-    assert_eq!(plan.goal(), Goal::Embedded(&Testbed { budget: ByteSize::mib(124), hold: Time::from_millis(100) }));
+    assert_eq!(plan.goal(), Goal::Embedded(&TestbedSettings::default()));
     assert_eq!((plan.observe(), plan.duration()), (Time::from_secs(60), Time::from_secs(141)));
     let load = plan.load_settings("http://127.0.0.1:1/");
     assert_eq!((load.rate, load.seed, load.when_busy, load.max_connections), (300.0, 1, WhenBusy::Open, 10_000));
@@ -51,7 +53,7 @@ fn a_resolved_plan_replays_the_run() {
         [phases]
         warmup = \"1s\"
         baseline = \"20s\"";
-    for text in [DEFAULT, SMALL, &SMALL.replace("[testbed]", "[testbed]\nbudget = \"130023B\""), long] {
+    for text in [DEFAULT, SMALL, &SMALL.replace("[testbed]", "[testbed]\nbudget = \"120.5MiB\""), long] {
         let plan = parse(text, "x", dir.path(), &Overrides::default()).unwrap();
         assert_eq!(read(&plan.to_toml().unwrap()).unwrap(), plan);
         let sent: ExperimentPlan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
@@ -146,4 +148,18 @@ fn only_a_timeout_that_the_client_acts_on_lengthens_the_observation() {
     let waits = with("timeout = \"10s\"\non-timeout = \"wait\"");
     assert_eq!(waits.observe(), Time::from_secs(60));
     assert_eq!(waits.load_settings("http://x/").drain, Time::from_secs(15));
+}
+
+proptest! {
+    #[test]
+    fn a_garbled_file_is_refused_or_read_but_never_a_panic(
+        from in any::<prop::sample::Index>(), cut in 0..9usize, put in "[\\[\\]\"={},.a-z0-9\n-]{0,4}",
+    ) {
+        let text: Vec<char> = SMALL.chars().collect();
+        let from = from.index(text.len());
+        let garbled: String = text[..from].iter().copied().chain(put.chars()).chain(text[from..].iter().copied().skip(cut)).collect();
+        if let Ok(plan) = read(&garbled) {
+            prop_assert_eq!(read(&plan.to_toml().unwrap()).unwrap(), plan);
+        }
+    }
 }

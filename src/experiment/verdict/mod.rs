@@ -13,17 +13,19 @@
 //! | METASTABLE | the median goodput of the last 30 s is 0.5 g0 or less |
 //! | DEGRADED | anything else |
 
+mod live;
 mod recovery;
 mod validity;
 mod words;
 
-use super::goodput::{Baseline, Cohorts, Layout, Schedule, final_at};
+use super::goodput::{Baseline, Cohorts, Layout};
 use super::plan::{ExperimentPlan, Windows};
 use super::timeline::Timeline;
 use super::trend::{Trend, median};
 use crate::record::{Event, RequestRecord};
 use crate::report::Bin;
 
+pub use live::{Live, live, observation_is_over};
 pub use recovery::Recovery;
 use recovery::{Search, search};
 pub use validity::Reason;
@@ -169,6 +171,10 @@ fn verdict(
     {
         return Verdict::Recovered(Recovery::new(&seen.bins, g0, t0, t1, at, watched));
     }
+    // Whether it would have recovered in time, a load cut short before H can't tell.
+    if let Some(reason) = validity::short_observation(plan, seen, plan.observe().0) {
+        return Verdict::Invalid(vec![reason]);
+    }
     let swings = recovery::swings(&after, g0);
     if swings >= 3 {
         return Verdict::Oscillating { swings };
@@ -261,66 +267,5 @@ fn end_of_arrivals(plan: &ExperimentPlan, cohorts: &Cohorts) -> u64 {
     if planned - last <= gaps { planned } else { last }
 }
 
-/// Bins that are final at `now`, of a run that goes on: for its progress line and for [`observation_is_over`].
-///
-/// `cohorts` must hold all that had ended by `now`, `schedule` be that of the plan.
-pub fn live_bins(
-    plan: &ExperimentPlan,
-    cohorts: &Cohorts,
-    schedule: &mut Schedule,
-    events: &[Event],
-    now: u64,
-) -> Vec<Bin> {
-    let timeline = Timeline::of(events, plan.fault.len());
-    live(plan, cohorts, schedule, &timeline, now).1
-}
-
-fn live(
-    plan: &ExperimentPlan,
-    cohorts: &Cohorts,
-    schedule: &mut Schedule,
-    timeline: &Timeline,
-    now: u64,
-) -> (Option<Baseline>, Vec<Bin>) {
-    let (windows, warmup) = (plan.windows(), plan.phases.warmup.0);
-    let end = now.min(plan.duration().0);
-    let due = schedule.until(end).iter().copied();
-    let baseline = timeline.t0().and_then(|t0| cohorts.baseline(windows, warmup, t0, plan.verdict.slo, due.clone()));
-    let slo = match (baseline, plan.verdict.slo) {
-        (Some(baseline), _) => baseline.slo,
-        (None, Some(slo)) => slo.0,
-        (None, None) => cohorts.usual_slo(warmup, end),
-    };
-    let bins = cohorts.bins(layout(timeline, windows, warmup), slo, due, end);
-    (baseline, final_at(bins, slo, now))
-}
-
-/// Whether nothing more can be learned, so that a run may stop its load: the system recovered and was watched, or it did
-/// not begin to within H, or the fault could not be applied. The same bins as the verdict's decide.
-///
-/// `cohorts` must hold all that had ended by `now`, `schedule` be that of the plan.
-pub fn observation_is_over(
-    plan: &ExperimentPlan,
-    cohorts: &Cohorts,
-    schedule: &mut Schedule,
-    events: &[Event],
-    now: u64,
-) -> bool {
-    let timeline = Timeline::of(events, plan.fault.len());
-    if timeline.faults.iter().any(|fault| fault.failure.is_some() && fault.effective.is_none()) {
-        return true;
-    }
-    let Some(t1) = timeline.t1() else { return false };
-    let (baseline, bins) = live(plan, cohorts, schedule, &timeline, now);
-    let last_chance = t1.saturating_add(plan.observe().0);
-    let Some(baseline) = baseline else { return now >= last_chance };
-    let after: Vec<Bin> = whole_bins(&bins, plan.windows()).into_iter().filter(|bin| bin.from >= t1).collect();
-    match search(&after, baseline.goodput, plan.windows(), last_chance) {
-        Search::Recovered { complete, .. } => complete,
-        Search::Promising => false,
-        Search::Broken => now >= last_chance.saturating_add(baseline.slo),
-    }
-}
-
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -1,8 +1,10 @@
 //! Made-up runs with known answers.
 
-mod builder;
+pub mod builder;
+mod validity;
 
 use builder::{Fate, Run, S, profile};
+use proptest::prelude::*;
 
 use super::*;
 use crate::record::event::{ComponentState, Ending, Generator, What};
@@ -160,120 +162,6 @@ fn no_fault_is_stable_or_overloaded() {
 }
 
 #[test]
-fn each_reason_makes_a_run_invalid() {
-    let fault = |step, detail: &str| What::Fault { fault: 0, kind: "link".into(), step, detail: detail.into() };
-    let died = |state| What::Component { component: "post-db".into(), state, detail: String::new() };
-    let ended = |how| What::Ended { how, detail: "no disk".into() };
-    let metastable = || Run::new().with(profile(&[OUTAGE, (35, 999, 0.0)]));
-    for (run, name) in [
-        (metastable().without_end(), "INVALID: the run was killed"),
-        (metastable().without_end().event(141, ended(Ending::Interrupted)), "INVALID: interrupted"),
-        (metastable().without_end().event(141, ended(Ending::Failed)), "INVALID: the run failed"),
-        (metastable().without_step(Step::Effective), "INVALID: the fault never took effect"),
-        (
-            metastable().without_step(Step::Effective).event(16, fault(Step::Failed, "no link")),
-            "INVALID: the fault never took effect",
-        ),
-        (metastable().without_step(Step::RemovalVerified), "INVALID: the fault's removal could not be verified"),
-        (metastable().event(50, died(ComponentState::Died)), "INVALID: post-db is dead"),
-        (Run::new().with(profile(&[(0, 15, 0.98), OUTAGE])), "INVALID: unhealthy before the fault"),
-        (metastable().warmup_in_events(11), "INVALID: no baseline"),
-        (metastable().lag(|_| 11_000_000), "INVALID: the generator was late"),
-        (metastable().lose(|i| i % 33 == 0), "INVALID: the generator did not keep to its schedule"),
-        (metastable().stop_at(60), "INVALID: too short after the fault"),
-    ] {
-        let judged = run.judge();
-        assert_eq!(judged.verdict.name(), name);
-        assert_eq!(judged.verdict.exit_code(), 20);
-        let text = judged.explain(&run.plan);
-        assert!(!text.because.is_empty() && !text.next.is_empty());
-    }
-}
-
-#[test]
-fn what_is_no_reason_leaves_a_run_valid() {
-    let died = |state| What::Component { component: "post-db".into(), state, detail: String::new() };
-    let metastable = || Run::new().with(profile(&[OUTAGE, (35, 999, 0.0)]));
-    for (what, run) in [
-        ("back again", metastable().event(50, died(ComponentState::Died)).event(51, died(ComponentState::Restarted))),
-        ("out of memory is not dead", metastable().event(50, died(ComponentState::OutOfMemory))),
-        ("99 % exactly", Run::new().with(profile(&[(0, 15, 0.99), OUTAGE, (35, 999, 0.0)]))),
-        ("10 ms exactly", metastable().lag(|_| 10_000_000)),
-        ("1 % late", metastable().lag(|i| if i % 100 == 0 { 99_000_000 } else { 0 })),
-        ("2 % lost", metastable().lose(|i| i % 50 == 0)),
-        (
-            "no connection was free",
-            metastable().with(|i, due| {
-                if due < 15 * S {
-                    Fate::Good(9)
-                } else if i % 2 == 0 {
-                    Fate::NeverReady
-                } else {
-                    Fate::Open
-                }
-            }),
-        ),
-        (
-            "a failure before success",
-            metastable()
-                .event(14, What::Fault { fault: 0, kind: "link".into(), step: Step::Failed, detail: "once".into() }),
-        ),
-        ("early end", metastable().stop_at(100)),
-    ] {
-        assert_eq!(name(&run), "METASTABLE", "{what}");
-    }
-    let ready = Run::new().with(|i, due| if due > 40 * S && i % 20 == 0 { Fate::ReadyUnsent } else { Fate::Good(9) });
-    assert_eq!(
-        name(&ready),
-        "INVALID: the generator did not keep to its schedule",
-        "ready and not sent is its own fault"
-    );
-}
-
-#[test]
-fn overload_before_the_fault_shows_as_a_growing_backlog() {
-    // A queue that grows by `share` of the load: answers get later, and stay within the SLO.
-    let grows = |share: f64| {
-        Run::new().slo("5s").with(move |_, due| match due {
-            0..35_000_000_000 => Fate::Good(S / 100 + (due as f64 * share) as u64),
-            _ => Fate::Good(S / 100),
-        })
-    };
-    for (share, invalid) in [(0.2, true), (0.1, true), (0.03, true), (0.01, false), (0.0, false)] {
-        assert_eq!(name(&grows(share)) == "INVALID: overloaded before the fault", invalid, "{share}");
-    }
-}
-
-#[test]
-fn a_healthy_poisson_load_never_looks_overloaded() {
-    for (rate, seeds) in [(20.0, 300), (300.0, 60), (2000.0, 10)] {
-        for mean_ms in [5, 100, 600] {
-            let trips = (0..seeds).filter(|&seed| {
-                let windows = Windows::of(rate);
-                let arrivals = crate::arrivals::Arrivals::new(crate::arrivals::Process::Exp, rate, seed, 0, 1);
-                let end = windows.most_baseline.0 + 2 * S;
-                let records: Vec<_> = arrivals
-                    .take_while(|arrival| arrival.due < end)
-                    // Response times spread as evenly as a hash spreads them: 0 to twice the mean.
-                    .map(|a| {
-                        builder::answered(
-                            a.request,
-                            a.due,
-                            a.due + a.due.wrapping_mul(0x9e37_79b9_7f4a_7c15) % (2_000_000 * mean_ms),
-                        )
-                    })
-                    .collect();
-                let mut cohorts = Cohorts::default();
-                cohorts.add(&records);
-                let steps = (windows.most_baseline.0 / windows.bin.0) as usize;
-                rises(&cohorts.backlog(2 * S, windows.bin.0, steps), rate)
-            });
-            assert_eq!(trips.count(), 0, "{rate}/s, {mean_ms} ms");
-        }
-    }
-}
-
-#[test]
 fn low_rates_widen_bins_and_windows() {
     // 10 requests/s: bins of 5 s, a recovery window of 25 s.
     let run = Run::at_rate(10.0).with(profile(&[(30, 50, 0.0), (50, 55, 0.0)]));
@@ -374,4 +262,30 @@ fn nothing_at_all_is_no_panic() {
     assert!(!judged.explain(&run.plan).because.is_empty());
     let no_fault = Run::without_fault();
     assert_eq!(judge(&no_fault.plan, &[], &no_fault.events).verdict.exit_code(), 20);
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    use Step::{Commanded, Effective, Failed, RemovalCommanded, RemovalVerified};
+    let step = prop::sample::select(vec![Commanded, Effective, RemovalCommanded, RemovalVerified, Failed]);
+    let step = step.prop_map(|step| What::Fault { fault: 0, kind: String::new(), step, detail: String::new() });
+    let how = prop::sample::select(vec![Ending::Complete, Ending::Failed]);
+    let what = prop_oneof![4 => step, 1 => how.prop_map(|how| What::Ended { how, detail: String::new() })];
+    let at = prop_oneof![any::<u64>(), 0..200 * S];
+    (at, what).prop_map(|(at_ns, what)| Event { at_ns, what })
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_folder_holds_is_judged(
+        records in crate::record::arbitrary::records(), events in prop::collection::vec(any_event(), 0..8), now in any::<u64>(),
+    ) {
+        let run = Run::new();
+        let judged = judge(&run.plan, &records, &events);
+        prop_assert!(!judged.explain(&run.plan).because.is_empty());
+        let mut cohorts = Cohorts::default();
+        cohorts.add(&records);
+        let mut schedule = crate::experiment::goodput::Schedule::of(&run.plan);
+        let live = live(&run.plan, &cohorts, &mut schedule, &events, now);
+        observation_is_over(&run.plan, &live, now);
+    }
 }

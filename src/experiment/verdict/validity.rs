@@ -33,8 +33,11 @@ pub enum Reason {
     RemovalUnverified(usize, Option<String>),
     /// Components dead at the end.
     Dead(Vec<String>),
-    /// After the fault the load lasted for only so long.
-    ShortObservation(u64),
+    /// After the fault the load lasted for only so long, where `least` was needed.
+    ShortObservation {
+        observed: u64,
+        least: u64,
+    },
 }
 
 /// The most that the generator's own lateness may be, at p99.
@@ -42,7 +45,7 @@ const MOST_SEND_LAG: u64 = 10_000_000;
 /// The most that it may leave out.
 const MOST_MISSING: f64 = 0.02;
 
-/// All that speaks against believing the run, the weightiest first.
+/// All that speaks against believing the run, in the contract's order.
 pub fn reasons(plan: &ExperimentPlan, records: &[RequestRecord], cohorts: &Cohorts, seen: &Judgement) -> Vec<Reason> {
     let mut reasons = Vec::new();
     match &seen.timeline.ending {
@@ -50,13 +53,6 @@ pub fn reasons(plan: &ExperimentPlan, records: &[RequestRecord], cohorts: &Cohor
         Some((Ending::Interrupted, _)) => reasons.push(Reason::Interrupted),
         Some((Ending::Failed, detail)) => reasons.push(Reason::Failed(detail.clone())),
         Some((Ending::Complete, _)) => {}
-    }
-    for (i, fault) in seen.timeline.faults.iter().enumerate() {
-        match (fault.effective, fault.removed) {
-            (None, _) => reasons.push(Reason::NeverEffective(i, fault.failure.clone())),
-            (Some(_), None) => reasons.push(Reason::RemovalUnverified(i, fault.failure.clone())),
-            (Some(_), Some(_)) => {}
-        }
     }
     let width = plan.windows().bin.0;
     match (seen.baseline, seen.timeline.t0()) {
@@ -74,16 +70,25 @@ pub fn reasons(plan: &ExperimentPlan, records: &[RequestRecord], cohorts: &Cohor
     }
     reasons.extend(send_lag(plan, records));
     reasons.extend(missing(plan, records, seen));
+    for (i, fault) in seen.timeline.faults.iter().enumerate() {
+        match (fault.effective, fault.removed) {
+            (None, _) => reasons.push(Reason::NeverEffective(i, fault.failure.clone())),
+            (Some(_), None) => reasons.push(Reason::RemovalUnverified(i, fault.failure.clone())),
+            (Some(_), Some(_)) => {}
+        }
+    }
     if !seen.timeline.dead.is_empty() {
         reasons.push(Reason::Dead(seen.timeline.dead.clone()));
     }
-    if let Some(t1) = seen.timeline.t1().filter(|_| !plan.fault.is_empty()) {
-        let observed = seen.end.saturating_sub(t1);
-        if observed < plan.windows().last.0 {
-            reasons.push(Reason::ShortObservation(observed));
-        }
-    }
+    reasons.extend(short_observation(plan, seen, plan.windows().last.0));
     reasons
+}
+
+/// The load ended less than `least` after the fault; a bin's width is let pass.
+pub fn short_observation(plan: &ExperimentPlan, seen: &Judgement, least: u64) -> Option<Reason> {
+    let observed = seen.end.saturating_sub(seen.timeline.t1()?);
+    let short = observed.saturating_add(plan.windows().bin.0) < least;
+    short.then_some(Reason::ShortObservation { observed, least })
 }
 
 fn send_lag(plan: &ExperimentPlan, records: &[RequestRecord]) -> Option<Reason> {
@@ -95,9 +100,7 @@ fn send_lag(plan: &ExperimentPlan, records: &[RequestRecord]) -> Option<Reason> 
 /// Requests that were due and for which the generator alone is to blame: ready and yet not sent, or without any record.
 /// One that was never ready, because no connection was free, is the system's doing.
 fn missing(plan: &ExperimentPlan, records: &[RequestRecord], seen: &Judgement) -> Option<Reason> {
-    let load = &plan.load;
-    let mut schedule = Schedule::new(load.arrivals, load.rate, load.seed, load.threads);
-    let planned = schedule.until(seen.end).len() as u64;
+    let planned = Schedule::of(plan).until(seen.end).len() as u64;
     let last = || records.iter().filter(|record| record.is_last() && record.intended < seen.end);
     let recorded = last().count() as u64;
     let unsent = last()

@@ -76,7 +76,7 @@ impl Judgement {
         if let Some(last) = self.last_goodput {
             lines.push(format!("Median goodput of {over} {} of load: {}.", plan.windows().last, percent(last)));
         }
-        if let Some(backlog) = self.backlog.filter(|_| !matches!(self.verdict, Verdict::Stable | Verdict::Unaffected)) {
+        if let Some(backlog) = self.backlog.filter(|_| self.verdict.exit_code() != 0) {
             lines.push(format!(
                 "Backlog at the end: {:.0} requests, changing by {:+.1} a second (95 % between {:+.1} and {:+.1}).",
                 self.backlog_at_end, backlog.slope, backlog.low, backlog.high
@@ -170,7 +170,7 @@ impl Reason {
             Reason::NeverEffective(..) => "the fault never took effect".to_owned(),
             Reason::RemovalUnverified(..) => "the fault's removal could not be verified".to_owned(),
             Reason::Dead(components) => format!("{} is dead", components.join(", ")),
-            Reason::ShortObservation(_) => "too short after the fault".to_owned(),
+            Reason::ShortObservation { .. } => "too short after the fault".to_owned(),
         }
     }
 
@@ -213,10 +213,10 @@ impl Reason {
             Reason::Dead(components) => {
                 format!("At the end {} was dead, and had not come back.", components.join(", "))
             }
-            Reason::ShortObservation(observed) => format!(
+            Reason::ShortObservation { observed, least } => format!(
                 "After the fault the load lasted for {}; {} is the least to judge by.",
                 seconds(*observed),
-                plan.windows().last
+                seconds(*least)
             ),
         }
     }
@@ -242,7 +242,7 @@ impl Reason {
                 "A crash is no metastable failure: see why it died (out of memory?), restart it and run again."
                     .to_owned()
             }
-            Reason::ShortObservation(_) => "Lengthen the load: --duration.".to_owned(),
+            Reason::ShortObservation { .. } => "Lengthen the load: --duration.".to_owned(),
         }
     }
 }

@@ -3,12 +3,13 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parquet::basic::Compression;
+use parquet::basic::{Compression, Encoding};
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::parser::parse_message_type;
+use parquet::schema::types::ColumnPath;
 
 use super::GROUP;
 use super::columns::{COLUMNS, Kind, schema};
@@ -29,10 +30,21 @@ impl ParquetWriter {
     pub fn create(path: &Path) -> Result<ParquetWriter, FileError> {
         let file = OpenOptions::new().write(true).create(true).truncate(true).open(path);
         let file = BufWriter::new(file.map_err(FileError::io(path, "create"))?);
-        let properties = WriterProperties::builder()
+        // Instants grow steadily: their differences are small. Only names repeat, so only they have a dictionary.
+        let mut properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
-            .set_created_by(format!("metawrk {}", env!("CARGO_PKG_VERSION")))
-            .build();
+            .set_dictionary_enabled(false)
+            .set_created_by(format!("metawrk {}", env!("CARGO_PKG_VERSION")));
+        for (name, kind) in COLUMNS {
+            properties = match kind {
+                Kind::Long(..) | Kind::MaybeLong(..) | Kind::MaybeInt(..) | Kind::Short(..) => {
+                    properties.set_column_encoding(ColumnPath::from(*name), Encoding::DELTA_BINARY_PACKED)
+                }
+                Kind::Outcome => properties.set_column_dictionary_enabled(ColumnPath::from(*name), true),
+                Kind::Flag(..) => properties,
+            };
+        }
+        let properties = properties.build();
         let schema = parse_message_type(&schema()).map_err(|e| failed(path, e))?;
         let file = SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties));
         Ok(ParquetWriter { path: path.to_owned(), file: file.map_err(|e| failed(path, e))?, pending: Vec::new() })

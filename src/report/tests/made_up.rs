@@ -115,8 +115,7 @@ fn run(name: &str, rate: f64, end: u64, answers: Answers) -> Story {
         goodput,
         requests,
         generator: Generator {
-            cpu_user_ns: 2_100 * MS,
-            cpu_system_ns: 4_300 * MS,
+            cpu_ns: 6_400 * MS,
             connections_opened: 3_120,
             in_flight_max: 2_914,
             ..Generator::default()

@@ -2,6 +2,7 @@ use std::path::Path;
 
 use super::*;
 use crate::experiment::config::{self, Overrides};
+use crate::experiment::goodput::Schedule;
 
 pub const S: u64 = 1_000_000_000;
 
@@ -180,9 +181,7 @@ impl Run {
         let mut cohorts = Cohorts::default();
         let ended: Vec<_> = self.records().into_iter().filter(|record| record.end <= now).collect();
         cohorts.add(&ended);
-        let load = &self.plan.load;
-        let schedule = Schedule::new(load.arrivals, load.rate, load.seed, load.threads);
-        (cohorts, schedule, self.events.iter().filter(|event| event.at_ns <= now).cloned().collect())
+        (cohorts, Schedule::of(&self.plan), self.events.iter().filter(|event| event.at_ns <= now).cloned().collect())
     }
 
     /// The first second at which the run may stop.
@@ -197,12 +196,12 @@ impl Run {
             cohorts.add(&records[fed..ended]);
             fed = ended;
             let events: Vec<_> = self.events.iter().filter(|event| event.at_ns <= now).cloned().collect();
-            observation_is_over(&self.plan, &cohorts, &mut schedule, &events, now)
+            observation_is_over(&self.plan, &live(&self.plan, &cohorts, &mut schedule, &events, now), now)
         })
     }
 
     pub fn live_bins(&self, second: u64) -> Vec<Bin> {
         let (cohorts, mut schedule, events) = self.live(second);
-        live_bins(&self.plan, &cohorts, &mut schedule, &events, second * S)
+        live(&self.plan, &cohorts, &mut schedule, &events, second * S).bins
     }
 }

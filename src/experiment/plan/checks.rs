@@ -1,0 +1,140 @@
+//! What makes an experiment possible, section by section.
+
+use super::{Impossible, Windows, impossible};
+use crate::experiment::config::{FaultKind, Settings};
+use crate::load::plan::{OnTimeout, PlanError};
+use crate::testbed::TestbedPlanError;
+use crate::units::Time;
+
+const DAY: Time = Time::from_secs(24 * 3600);
+/// The components of the testbed.
+const COMPONENTS: [&str; 3] = ["compose-post", "post-storage", "post-db"];
+
+/// A fault's removal may take this long to be verified without shortening the observation.
+const VERIFICATION: Time = Time::from_secs(5);
+
+pub fn load(s: &Settings) -> Result<(), Impossible> {
+    let rate = s.load.rate;
+    if !(rate > 0.0 && rate.is_finite()) {
+        return Err(impossible("load.rate", format!("must be above 0 requests/s, not {rate}")));
+    }
+    Ok(())
+}
+
+/// What the load finds impossible, by the key that it has in an experiment.
+pub fn of_load(error: PlanError) -> Impossible {
+    let key = match &error {
+        PlanError::Target(_) => "target.url",
+        PlanError::FewConnections { .. } => "load.connections",
+        PlanError::Range { what: "duration", .. } => "phases.duration",
+        PlanError::Range { what: "warmup", .. } => "phases.warmup",
+        PlanError::Range { what: "drain", .. } => "load.timeout",
+        PlanError::Range { what, .. } => return impossible(format!("load.{what}"), error.to_string()),
+    };
+    impossible(key, error.to_string())
+}
+
+/// What the testbed finds impossible, by the key that it has in an experiment.
+pub fn of_testbed(error: TestbedPlanError) -> Impossible {
+    match &error {
+        TestbedPlanError::Leaky(..) => impossible("testbed.budget", error.to_string()),
+        TestbedPlanError::Range { what, .. } => impossible(format!("testbed.{what}"), error.to_string()),
+    }
+}
+
+pub fn phases(s: &Settings, windows: Windows) -> Result<(), Impossible> {
+    let times = [("phases.warmup", s.phases.warmup), ("phases.baseline", s.phases.baseline)];
+    if let Some((key, _)) = times.into_iter().find(|(_, time)| *time > DAY) {
+        return Err(impossible(key, "must be at most 24h"));
+    }
+    if s.phases.baseline < windows.least_baseline {
+        let least = windows.least_baseline;
+        return Err(impossible(
+            "phases.baseline",
+            format!("must be at least {least} at {} requests/s, to hold 5 bins of 50 requests or 1s", s.load.rate),
+        ));
+    }
+    if s.phases.observe.is_some_and(|observe| observe < windows.last || observe > DAY) {
+        return Err(impossible("phases.observe", format!("must be between {} and 24h", windows.last)));
+    }
+    if s.verdict.slo.is_some_and(|slo| slo == Time::ZERO || slo > Time::from_secs(3600)) {
+        return Err(impossible("verdict.slo", "must be above 0 and at most 1h"));
+    }
+    Ok(())
+}
+
+/// When the last fault is to be gone, if there is one.
+pub fn faults(s: &Settings, windows: Windows) -> Result<Option<Time>, Impossible> {
+    let default_at = s.phases.warmup.plus(s.phases.baseline);
+    let earliest = s.phases.warmup.plus(windows.least_baseline);
+    let mut spans: Vec<(FaultKind, Time, Time)> = Vec::new();
+    for (i, fault) in s.fault.iter().enumerate() {
+        let at = fault.at.unwrap_or(default_at);
+        let end = at.plus(fault.lasts);
+        if fault.lasts == Time::ZERO || end > DAY {
+            return Err(impossible(format!("fault.{i}.for"), "must be above 0, and over within 24h"));
+        }
+        if at < earliest {
+            let why = format!("must be at {earliest} or later: before it come the warm-up and the least baseline");
+            return Err(impossible(format!("fault.{i}.at"), why));
+        }
+        if spans.iter().any(|&(kind, from, to)| kind == fault.kind && at < to && from < end) {
+            return Err(impossible(format!("fault.{i}.at"), "overlaps an earlier fault of its kind"));
+        }
+        if fault.kind == FaultKind::Link && s.testbed.is_none() {
+            return Err(impossible(format!("fault.{i}.kind"), "only the [testbed] has a link to cut"));
+        }
+        spans.push((fault.kind, at, end));
+    }
+    Ok(spans.into_iter().map(|(_, _, end)| end).max())
+}
+
+pub fn monitors(s: &Settings) -> Result<(), Impossible> {
+    for (i, monitor) in s.monitor.iter().enumerate() {
+        if s.testbed.is_none() || !COMPONENTS.contains(&monitor.component.as_str()) {
+            let why = format!("is no component of a [testbed]; those are {}", COMPONENTS.join(", "));
+            return Err(impossible(format!("monitor.{i}.component"), why));
+        }
+        if s.monitor[..i].iter().any(|other| other.component == monitor.component) {
+            return Err(impossible(format!("monitor.{i}.component"), "has a monitor already"));
+        }
+        if !(Time::from_millis(10)..=Time::from_secs(60)).contains(&monitor.every) {
+            return Err(impossible(format!("monitor.{i}.every"), "must be between 10ms and 60s"));
+        }
+    }
+    Ok(())
+}
+
+/// H, and the length of the load.
+///
+/// H = max(60 s, 3 x outage, 20 x client timeout if there is one that the client acts on). The load lasts until a system
+/// that recovers at the very end of H is known to: recovery window, watch, and a bin. A set duration gives H what it
+/// leaves room for.
+pub fn spans(s: &Settings, windows: Windows, faults_end: Option<Time>) -> Result<(Time, Time), Impossible> {
+    let outage = s.fault.iter().map(|fault| fault.lasts).max().unwrap_or(Time::ZERO);
+    let abandons = s.load.on_timeout.unwrap_or(OnTimeout::Abandon) == OnTimeout::Abandon;
+    let timeout = s.load.timeout.filter(|_| abandons).unwrap_or(Time::ZERO);
+    let usual = Time::from_secs(60).max(outage.times(3)).max(timeout.times(20)).max(windows.last);
+    let Some(faults_end) = faults_end else {
+        let least = s.phases.warmup.plus(windows.least_baseline);
+        let observe = s.phases.observe.unwrap_or(usual);
+        let duration = s.phases.duration.unwrap_or(s.phases.warmup.plus(s.phases.baseline).plus(observe));
+        if duration < least {
+            return Err(impossible("phases.duration", format!("must be at least {least}, warm-up included")));
+        }
+        return Ok((observe, duration));
+    };
+    let around = faults_end.plus(VERIFICATION).plus(windows.recovery).plus(windows.watch).plus(windows.bin);
+    let (least, given) = (around.plus(s.phases.observe.unwrap_or(windows.last)), s.phases.duration);
+    match (given, s.phases.observe) {
+        (Some(duration), _) if duration < least => {
+            let why = format!("must be at least {least} with this fault: until it is gone, and long enough to judge");
+            Err(impossible("phases.duration", why))
+        }
+        (Some(duration), observe) => Ok((observe.unwrap_or(duration.minus(around)), duration)),
+        (None, observe) => {
+            let observe = observe.unwrap_or(usual);
+            Ok((observe, around.plus(observe)))
+        }
+    }
+}

@@ -1,0 +1,117 @@
+use super::builder::{Fate, Run, S, answered, profile};
+use super::*;
+
+#[test]
+fn each_reason_makes_a_run_invalid() {
+    let fault = |step, detail: &str| What::Fault { fault: 0, kind: "link".into(), step, detail: detail.into() };
+    let died = |state| What::Component { component: "post-db".into(), state, detail: String::new() };
+    let ended = |how| What::Ended { how, detail: "no disk".into() };
+    let metastable = || Run::new().with(profile(&[OUTAGE, (35, 999, 0.0)]));
+    for (run, name) in [
+        (metastable().without_end(), "INVALID: the run was killed"),
+        (metastable().without_end().event(141, ended(Ending::Interrupted)), "INVALID: interrupted"),
+        (metastable().without_end().event(141, ended(Ending::Failed)), "INVALID: the run failed"),
+        (metastable().without_step(Step::Effective), "INVALID: the fault never took effect"),
+        (
+            metastable().without_step(Step::Effective).event(16, fault(Step::Failed, "no link")),
+            "INVALID: the fault never took effect",
+        ),
+        (metastable().without_step(Step::RemovalVerified), "INVALID: the fault's removal could not be verified"),
+        (metastable().event(50, died(ComponentState::Died)), "INVALID: post-db is dead"),
+        (Run::new().with(profile(&[(0, 15, 0.98), OUTAGE])), "INVALID: unhealthy before the fault"),
+        (metastable().warmup_in_events(11), "INVALID: no baseline"),
+        (metastable().lag(|_| 11_000_000), "INVALID: the generator was late"),
+        (metastable().lose(|i| i % 33 == 0), "INVALID: the generator did not keep to its schedule"),
+        (metastable().stop_at(93), "INVALID: too short after the fault"),
+        (Run::new().stop_at(60), "INVALID: too short after the fault"),
+    ] {
+        let judged = run.judge();
+        assert_eq!(judged.verdict.name(), name);
+        assert_eq!(judged.verdict.exit_code(), 20);
+        let text = judged.explain(&run.plan);
+        assert!(!text.because.is_empty() && !text.next.is_empty());
+    }
+}
+
+#[test]
+fn what_is_no_reason_leaves_a_run_valid() {
+    let died = |state| What::Component { component: "post-db".into(), state, detail: String::new() };
+    let metastable = || Run::new().with(profile(&[OUTAGE, (35, 999, 0.0)]));
+    for (what, run) in [
+        ("back again", metastable().event(50, died(ComponentState::Died)).event(51, died(ComponentState::Restarted))),
+        ("out of memory is not dead", metastable().event(50, died(ComponentState::OutOfMemory))),
+        ("99 % exactly", Run::new().with(profile(&[(0, 15, 0.99), OUTAGE, (35, 999, 0.0)]))),
+        ("10 ms exactly", metastable().lag(|_| 10_000_000)),
+        ("1 % late", metastable().lag(|i| if i % 100 == 0 { 99_000_000 } else { 0 })),
+        ("2 % lost", metastable().lose(|i| i % 50 == 0)),
+        (
+            "no connection was free",
+            metastable().with(|i, due| {
+                if due < 15 * S {
+                    Fate::Good(9)
+                } else if i % 2 == 0 {
+                    Fate::NeverReady
+                } else {
+                    Fate::Open
+                }
+            }),
+        ),
+        (
+            "a failure before success",
+            metastable()
+                .event(14, What::Fault { fault: 0, kind: "link".into(), step: Step::Failed, detail: "once".into() }),
+        ),
+        ("early end", metastable().stop_at(100)),
+    ] {
+        assert_eq!(name(&run), "METASTABLE", "{what}");
+    }
+    let ready = Run::new().with(|i, due| if due > 40 * S && i % 20 == 0 { Fate::ReadyUnsent } else { Fate::Good(9) });
+    assert_eq!(
+        name(&ready),
+        "INVALID: the generator did not keep to its schedule",
+        "ready and not sent is its own fault"
+    );
+}
+
+#[test]
+fn overload_before_the_fault_shows_as_a_growing_backlog() {
+    // A queue that grows by `share` of the load: answers get later, and stay within the SLO.
+    let grows = |share: f64| {
+        Run::new().slo("5s").with(move |_, due| match due {
+            0..35_000_000_000 => Fate::Good(S / 100 + (due as f64 * share) as u64),
+            _ => Fate::Good(S / 100),
+        })
+    };
+    for (share, invalid) in [(0.2, true), (0.1, true), (0.03, true), (0.01, false), (0.0, false)] {
+        assert_eq!(name(&grows(share)) == "INVALID: overloaded before the fault", invalid, "{share}");
+    }
+}
+
+#[test]
+fn a_healthy_poisson_load_never_looks_overloaded() {
+    for (rate, seeds) in [(20.0, 300), (300.0, 60), (2000.0, 10)] {
+        for mean_ms in [5, 100, 600] {
+            let trips = (0..seeds).filter(|&seed| {
+                let windows = Windows::of(rate);
+                let arrivals = crate::arrivals::Arrivals::new(crate::arrivals::Process::Exp, rate, seed, 0, 1);
+                let end = windows.most_baseline.0 + 2 * S;
+                let records: Vec<_> = arrivals
+                    .take_while(|arrival| arrival.due < end)
+                    // Response times spread as evenly as a hash spreads them: 0 to twice the mean.
+                    .map(|a| {
+                        answered(
+                            a.request,
+                            a.due,
+                            a.due + a.due.wrapping_mul(0x9e37_79b9_7f4a_7c15) % (2_000_000 * mean_ms),
+                        )
+                    })
+                    .collect();
+                let mut cohorts = Cohorts::default();
+                cohorts.add(&records);
+                let steps = (windows.most_baseline.0 / windows.bin.0) as usize;
+                rises(&cohorts.backlog(2 * S, windows.bin.0, steps), rate)
+            });
+            assert_eq!(trips.count(), 0, "{rate}/s, {mean_ms} ms");
+        }
+    }
+}
