@@ -119,10 +119,10 @@ async fn thousands_of_requests_in_flight_never_kill_a_process_at_its_limit() {
     }
     assert_eq!(answered, MANY);
     assert!(testbed.take_deaths().try_recv().is_err(), "nobody died");
-    // All memory is free again, and no small allocation grew what is limited.
+    // All memory is free again, and what else the process took did not eat into the budget's slots (4 MiB are between).
     assert_eq!(post(testbed.url(), FORM).await.0, 200);
     let left = process.sample(0).memory_bytes.unwrap();
-    assert!(left <= testbed.limit_bytes() - TestbedPlan::default().budget.as_u64(), "{left}");
+    assert!(left <= testbed.limit_bytes() - TestbedPlan::default().budget.as_u64() + (1 << 20), "{left}");
     testbed.stop().await;
 }
 

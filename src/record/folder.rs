@@ -14,7 +14,6 @@ pub const REQUESTS: &str = "requests.parquet";
 pub const ROWS: &str = "requests.rows";
 pub const SAMPLES: &str = "samples.csv";
 pub const EVENTS: &str = "events.jsonl";
-pub const LATENCIES: &str = "latencies.txt";
 
 /// Why a results folder can't be made or read.
 #[derive(Debug, thiserror::Error)]

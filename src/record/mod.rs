@@ -21,7 +21,7 @@ pub use clock::Clock;
 pub use event::{Event, Step, What};
 pub use file_error::FileError;
 pub use folder::{Folder, FolderError, Recorded};
-pub use latencies::write_latencies;
+pub use latencies::latency_lines;
 pub use sample::Sample;
 
 use bytemuck::{Pod, Zeroable};

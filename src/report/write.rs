@@ -6,6 +6,7 @@ use super::digest::Digest;
 use super::figures::{DrawError, Figure, View};
 use super::summary::Summary;
 use super::{Story, html};
+use crate::record::latency_lines;
 
 /// Why a product of a run could not be made. The run's data is untouched by that.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +19,8 @@ pub enum ReportError {
     Summary(#[from] serde_json::Error),
 }
 
-/// Writes all products of a run into `dir` (made if missing): figures as PNG and SVG, `report.html`, `summary.json`.
+/// Writes all products of a run into `dir` (made if missing): figures as PNG and SVG, `report.html`, `summary.json`,
+/// `latencies.txt`.
 /// Returns their paths, in the order written. A file is complete or not there at all.
 ///
 /// # Errors
@@ -44,6 +46,8 @@ pub fn write(story: &Story, dir: &Path) -> Result<Vec<PathBuf>, ReportError> {
         put(format!("{stem}.svg"), drawn.svg.as_bytes())?;
         figures.push(drawn);
     }
+    let latencies = latency_lines(story.threads, &story.requests);
+    put("latencies.txt".into(), latencies.as_bytes())?;
     put("report.html".into(), html::page(story, &digest, &figures).as_bytes())?;
     Ok(written)
 }

@@ -10,7 +10,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request, StatusCode};
 
 use super::form::Post;
-use super::memory::{self, Limited};
+use super::memory::Limited;
 use super::role::{Ready, Role, raise_open_files};
 use super::scenario::{self, Served};
 use super::serve::{self, Reply, text};
@@ -19,6 +19,7 @@ use crate::testbed::TestbedPlan;
 
 struct Composer {
     storage: Upstream,
+    memory: Limited,
     hold: Duration,
     next_id: AtomicU64,
 }
@@ -33,14 +34,15 @@ pub(super) async fn run(listen: SocketAddr, storage: &str, plan: &TestbedPlan) -
     let storage = storage.to_socket_addrs()?.next().ok_or_else(|| io::Error::other("post-storage has no address"))?;
     // post-storage answers by itself; this is for when it is in trouble of its own.
     let patience = plan.db_timeout.std() + plan.storage_time.std() + Duration::from_secs(1);
+    let listener = serve::listen(listen)?;
+    let address = listener.local_addr()?;
+    let (memory, limit) = Limited::new(plan.budget.0)?;
     let composer = Arc::new(Composer {
         storage: Upstream::new(storage.to_string(), patience),
+        memory,
         hold: plan.hold.std(),
         next_id: AtomicU64::new(1),
     });
-    let listener = serve::listen(listen)?;
-    let address = listener.local_addr()?;
-    let limit = memory::limit(plan.budget.0)?;
     Ready { address, open_files, limit: Some(limit) }.announce()?;
     serve::serve(listener, move |request| compose(Arc::clone(&composer), request)).await
 }
@@ -62,7 +64,7 @@ async fn compose(composer: Arc<Composer>, request: Request<Incoming>) -> Reply {
     };
     let id = composer.next_id.fetch_add(1, Ordering::Relaxed);
     let store = async { composer.storage.put(id, post).await.is_ok() };
-    match scenario::serve(&Limited, composer.hold, store).await {
+    match scenario::serve(&composer.memory, composer.hold, store).await {
         Served::Stored => text(StatusCode::OK, "Successfully upload post"),
         Served::StorageFailed => text(StatusCode::INTERNAL_SERVER_ERROR, "the post could not be stored"),
         Served::GivenUp => text(StatusCode::SERVICE_UNAVAILABLE, "out of memory"),

@@ -55,7 +55,7 @@ impl TestbedPlan {
             if ok { Ok(()) } else { Err(TestbedPlanError::Range { what, range, value: value.to_string() }) }
         };
         let TestbedSettings { budget, hold, db_timeout, storage_time } = settings;
-        range((10 * MIB..=64 * 1024 * MIB).contains(&budget.0), "budget", "between 10 MiB and 64 GiB", &budget)?;
+        range((10 * MIB..=2048 * MIB).contains(&budget.0), "budget", "between 10 MiB and 2 GiB", &budget)?;
         let rest = budget.0 % ERROR_BYTES as u64;
         if rest >= REQUEST_BYTES as u64 {
             // Rounded down to what is surely no more memory than the machine was to give.

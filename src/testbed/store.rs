@@ -4,11 +4,12 @@ use std::io;
 
 use hyper::body::Bytes;
 use redb::backends::FileBackend;
-use redb::{Builder, Database, Error, ReadableDatabase, StorageBackend, TableDefinition};
+use redb::{Builder, Database, Error, ReadableDatabase, TableDefinition};
+use rustix::fs::{MemfdFlags, memfd_create};
 use tokio::sync::{mpsc, oneshot};
 
 const POSTS: TableDefinition<u64, &[u8]> = TableDefinition::new("posts");
-/// The last so many posts are kept, so that a long run does not fill the disk.
+/// The last so many posts are kept, so that a long run does not fill the memory.
 const KEPT: u64 = 100_000;
 /// Writes that arrive together are committed together, at most so many.
 const BATCH: usize = 256;
@@ -26,12 +27,14 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// An empty database, in a file without a name.
+    /// An empty database, in a file without a name. It is kept in memory: a disk that others keep busy holds up writers
+    /// now and then, and that is not the failure that the testbed is about.
     ///
     /// # Errors
-    /// If there is no place for the file, or no thread to be had.
+    /// If there is no such file, or no thread, to be had.
     pub fn open() -> Result<Store, Error> {
-        let backend = Unsynced(FileBackend::new(tempfile::tempfile()?)?);
+        let file = memfd_create("posts", MemfdFlags::CLOEXEC).map_err(io::Error::from)?;
+        let backend = FileBackend::new(file.into())?;
         let db = Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(backend)?;
         let (jobs, mut inbox) = mpsc::channel::<Job>(4096);
         let work = move || {
@@ -113,33 +116,6 @@ fn read(db: &Database, id: u64) -> Result<Option<Bytes>, Error> {
         Err(e) => return Err(e.into()),
     };
     Ok(table.get(id)?.map(|post| Bytes::copy_from_slice(post.value())))
-}
-
-/// A file that is never flushed to the disk: its data ends with the process, and a slow disk is not the failure that
-/// the testbed is about.
-#[derive(Debug)]
-struct Unsynced(FileBackend);
-
-impl StorageBackend for Unsynced {
-    fn len(&self) -> io::Result<u64> {
-        self.0.len()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read(offset, out)
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write(offset, data)
-    }
 }
 
 #[cfg(test)]

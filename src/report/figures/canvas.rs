@@ -3,7 +3,7 @@
 use plotters::backend::DrawingBackend;
 use plotters::coord::Shift;
 use plotters::drawing::DrawingArea;
-use plotters::element::{PathElement, Polygon, Rectangle, Text};
+use plotters::element::{Circle, PathElement, Polygon, Rectangle, Text};
 /// Where on a text its position is.
 pub use plotters::style::text_anchor::HPos as Anchor;
 use plotters::style::text_anchor::{Pos, VPos};
@@ -34,11 +34,13 @@ pub struct Backend {
     pub scale: i32,
     /// The distance from a text's top to its base line, in sizes.
     pub base: f64,
+    /// Thick lines grow spikes at sharp corners: they are drawn piece by piece instead, with a dot on each corner.
+    pub spikes: bool,
 }
 
 /// Bitmaps are drawn at twice their size and averaged down: plotters' own lines are jagged.
-pub const BITMAP: Backend = Backend { scale: 2, base: 0.5 };
-pub const SVG: Backend = Backend { scale: 1, base: 0.76 / 1.24 };
+pub const BITMAP: Backend = Backend { scale: 2, base: 0.5, spikes: true };
+pub const SVG: Backend = Backend { scale: 1, base: 0.76 / 1.24, spikes: false };
 
 /// Makes [`FONT`] known to plotters; again and again is fine.
 pub fn load_font() -> Result<(), DrawError> {
@@ -70,7 +72,17 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
         let style =
             ShapeStyle { color: color.to_rgba(), filled: false, stroke_width: width * self.backend.scale as u32 };
         let points: Vec<Point> = points.iter().map(|p| self.at(*p)).collect();
-        self.area.draw(&PathElement::new(points, style)).map_err(error)
+        if !self.backend.spikes || points.len() == 2 {
+            return self.area.draw(&PathElement::new(points, style)).map_err(error);
+        }
+        let reach = style.stroke_width as i32 / 2;
+        for piece in points.windows(2) {
+            self.area.draw(&PathElement::new(piece, style)).map_err(error)?;
+        }
+        for (x, y) in &points[1..points.len() - 1] {
+            self.area.draw(&Circle::new((*x, *y), reach, color.filled())).map_err(error)?;
+        }
+        Ok(())
     }
 
     /// A dashed line, level or upright.
