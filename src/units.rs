@@ -85,7 +85,7 @@ impl fmt::Display for Time {
     /// In the largest unit that shows it exactly: `20s`, `1500ms`, `250us`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const UNITS: [(u64, &str); 4] = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us"), (1, "ns")];
-        let (scale, unit) = UNITS.into_iter().find(|(scale, _)| self.0 % scale == 0).unwrap_or((1, "ns"));
+        let (scale, unit) = UNITS.into_iter().find(|(scale, _)| self.0.is_multiple_of(*scale)).unwrap_or((1, "ns"));
         write!(f, "{}{unit}", self.0 / scale)
     }
 }

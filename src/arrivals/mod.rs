@@ -44,7 +44,7 @@ pub struct Arrivals {
 #[derive(Clone, Debug)]
 enum Gaps {
     Fixed(Fixed),
-    Exp(Exp),
+    Exp(Box<Exp>),
 }
 
 impl Arrivals {
@@ -52,7 +52,7 @@ impl Arrivals {
     pub fn new(process: Process, rate: f64, seed: u64, thread: u64, threads: u64) -> Arrivals {
         let gaps = match process {
             Process::Fixed => Gaps::Fixed(Fixed::new(rate, thread, threads)),
-            Process::Exp => Gaps::Exp(Exp::new(rate / threads as f64, seed, thread)),
+            Process::Exp => Gaps::Exp(Box::new(Exp::new(rate / threads as f64, seed, thread))),
         };
         Arrivals { gaps, next: 0, thread, threads }
     }

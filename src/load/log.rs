@@ -8,7 +8,7 @@ use hdrhistogram::Histogram;
 use super::sampler::RateSampler;
 use crate::record::tape::Tape;
 use crate::record::{Account, Outcome, RequestRecord};
-use crate::stats::{lag_histogram, latency_histogram, record_ns};
+use crate::stats::{lag_histogram, latency_histogram, record_ns, value_at_percentile};
 
 /// The three latencies of a run.
 #[derive(Clone, Debug)]
@@ -82,6 +82,14 @@ impl Live {
     pub(super) fn set_connections(&self, n: u64) {
         self.connections.store(n, Ordering::Relaxed);
     }
+}
+
+/// How long rates are counted for at a time where no warm-up says anything better, in ns.
+const UNCALIBRATED: u64 = 100_000_000;
+
+/// wrk2's interval after calibration: twice the 90th percentile of the latency, at least 10 ms; in ns.
+pub fn calibrated_interval(latency: &Histogram<u64>) -> u64 {
+    (value_at_percentile(latency, 90.0) * 2).max(10_000) * 1000
 }
 
 /// One thread's memory.
@@ -161,10 +169,14 @@ impl Log {
         }
     }
 
-    /// Hands over what is there, so that a listener is never long behind.
-    pub fn flush(&mut self) {
+    /// Hands over what is there, so that a listener is never long behind; begins to count rates after the warm-up.
+    pub fn upkeep(&mut self, now: u64, warmup: u64) {
         if let Some(tape) = &mut self.tape {
             tape.flush();
+        }
+        if self.rates.interval() == 0 && now >= warmup {
+            let interval = if warmup == 0 { UNCALIBRATED } else { calibrated_interval(&self.calibration) };
+            self.rates.start(warmup, interval);
         }
     }
 

@@ -14,7 +14,7 @@ mod sampler;
 mod timer;
 mod worker;
 
-pub use log::{Latencies, Live};
+pub use log::{Latencies, Live, calibrated_interval};
 pub use plan::{LoadPlan, LoadSettings};
 pub use run::{Control, LoadError, Loaded, Prepared, Running};
-pub use worker::{Left, calibrated_interval};
+pub use worker::Left;

@@ -55,8 +55,6 @@ pub struct Left {
     pub latencies: Latencies,
     /// Response times within the warm-up, in us.
     pub calibration: Histogram<u64>,
-    /// How long an interval of `rates` is, in ns.
-    pub rate_interval: u64,
     pub rates: RateSampler,
     /// Responses, and bytes of them, that arrived before the end of arrivals.
     pub in_time: (u64, u64),
@@ -129,10 +127,6 @@ async fn work(
     };
 
     core.set_clock(clock);
-    let warmup = core.plan.warmup.0;
-    if warmup == 0 {
-        core.log.borrow_mut().rates.start(0, DEFAULT_INTERVAL);
-    }
     let cpu_before = thread_cpu();
     let stop = Rc::new(std::cell::Cell::new(false));
     tokio::task::spawn_local(obey(Rc::clone(core), orders, Rc::clone(&stop)));
@@ -224,30 +218,14 @@ async fn obey(core: Rc<Core>, mut orders: watch::Receiver<Order>, stop: Rc<std::
 
 /// Looks after timeouts, the records on their way, and wrk2's calibration.
 async fn look_after(core: Rc<Core>, live: Arc<Live>) {
-    let mut calibrating = core.plan.warmup > Time::ZERO;
     loop {
         let now = core.now();
         let expires = core.expire(now);
-        let mut log = core.log.borrow_mut();
-        log.flush();
-        if calibrating && now >= core.plan.warmup.0 {
-            calibrating = false;
-            let interval = calibrated_interval(&log.calibration);
-            log.rates.start(now, interval);
-        }
-        drop(log);
+        core.log.borrow_mut().upkeep(now, core.plan.warmup.0);
         live.set_connections(core.dispatcher.borrow().open() as u64);
         let next = expires.min(now + UPKEEP.0);
         tokio::time::sleep(Duration::from_nanos(next - now)).await;
     }
-}
-
-/// wrk2's interval for counting requests per second before it has calibrated, in ns.
-const DEFAULT_INTERVAL: u64 = 100_000_000;
-
-/// wrk2's interval after calibration: twice the 90th percentile of the latency, at least 10 ms; in ns.
-pub fn calibrated_interval(latency: &Histogram<u64>) -> u64 {
-    (latency.value_at_quantile(0.9) * 2).max(10_000) * 1000
 }
 
 fn thread_cpu() -> u64 {
@@ -262,7 +240,6 @@ fn left(core: &Core, until: u64, ended: u64, cpu: u64) -> Left {
         account: log.account,
         latencies: std::mem::take(&mut log.latencies),
         calibration: log.calibration.clone(),
-        rate_interval: log.rates.interval(),
         rates: std::mem::take(&mut log.rates),
         in_time: log.in_time,
         until,
