@@ -18,7 +18,7 @@ pub struct Digest {
     pub service: Histogram<u64>,
     /// Send lag of every attempt that was sent, in ns.
     pub lag: Histogram<u64>,
-    /// Requests of which an attempt was sent before arrivals ended.
+    /// Requests that were sent before arrivals ended, or would have been, had they found a server to connect to.
     pub sent: u64,
     /// Answers that arrived before arrivals ended: wrk's count.
     pub answered_in_time: u64,
@@ -49,7 +49,8 @@ impl Digest {
             d.account.add(r);
             d.times(r, r.is_warmup() || r.intended < story.warmup);
             let on_time = |at| RequestRecord::instant(at).is_some_and(|at| at <= story.end);
-            d.sent += u64::from(r.is_last() && (r.attempt > 0 || on_time(r.sent)));
+            let refused = r.outcome() == Some(Outcome::ConnectError);
+            d.sent += u64::from(r.is_last() && (r.attempt > 0 || refused || on_time(r.sent)));
             if r.outcome() == Some(Outcome::Answered) && on_time(r.end) {
                 d.answered_in_time += 1;
                 d.bytes_in_time += r.bytes;
@@ -122,4 +123,54 @@ fn last_instant(story: &Story) -> u64 {
     let of_faults = story.faults.iter().filter_map(|f| f.to);
     let last = of_requests.chain(of_samples).chain(of_faults).chain([story.end, SECOND]).max();
     last.unwrap_or(SECOND).min(LONGEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::made_up;
+
+    /// Due at `due` s, answered `took` ms later, sent at once.
+    fn answered(request: u64, due: f64, took: u64) -> RequestRecord {
+        let mut r = RequestRecord::planned(request, (due * 1e9) as u64, 0);
+        (r.ready, r.sent, r.end) = (r.intended, r.intended + 1000, r.intended + took * 1_000_000);
+        r.set_outcome(Outcome::Answered);
+        (r.status, r.bytes) = (200, 100);
+        r.set_last(true);
+        r
+    }
+
+    fn story(requests: Vec<RequestRecord>) -> Story {
+        Story { end: 4 * SECOND, warmup: SECOND, requests, ..made_up::empty() }
+    }
+
+    #[test]
+    fn the_warm_up_counts_but_is_not_timed() {
+        let d = Digest::of(&story(vec![answered(0, 0.5, 10), answered(1, 1.5, 20), answered(2, 2.5, 30)]));
+        assert_eq!((d.account.scheduled, d.answered_in_time, d.bytes_in_time, d.sent), (3, 3, 300, 3));
+        assert_eq!((d.response.len(), d.service.len(), d.lag.len()), (2, 2, 3));
+        assert!(d.response.equivalent(d.response.max(), 30_000) && d.response.equivalent(d.response.min(), 20_000));
+        assert_eq!((d.req_per_sec.mean, d.req_per_sec.max), (2.0 / 3.0, 1.0));
+    }
+
+    #[test]
+    fn lower_bounds_are_response_times_and_never_service_times() {
+        let mut cut = answered(0, 2.0, 5_000);
+        cut.set_outcome(Outcome::Unanswered);
+        let mut broken = answered(1, 2.0, 50);
+        broken.set_outcome(Outcome::ReadError);
+        let d = Digest::of(&story(vec![cut, broken]));
+        assert_eq!((d.response.len(), d.response_lower_bounds, d.service.len()), (1, 1, 0));
+        assert_eq!((d.span, d.answered_in_time), (7 * SECOND, 0));
+    }
+
+    #[test]
+    fn a_refused_connection_is_not_the_generators_fault() {
+        let mut refused = answered(0, 2.0, 1);
+        refused.set_outcome(Outcome::ConnectError);
+        refused.sent = crate::record::NEVER;
+        assert_eq!(Digest::of(&story(vec![refused])).sent, 1);
+        refused.set_outcome(Outcome::Unsent);
+        assert_eq!(Digest::of(&story(vec![refused])).sent, 0);
+    }
 }

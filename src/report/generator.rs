@@ -17,7 +17,7 @@ use crate::units::wrk_time;
 #[derive(Clone, Debug, PartialEq)]
 pub struct GeneratorBlock {
     pub account: Account,
-    /// Requests that were sent before arrivals ended.
+    /// Requests that were sent before arrivals ended, or found no server to connect to.
     pub sent: u64,
     /// As planned, in requests per second.
     pub planned_rate: f64,

@@ -53,7 +53,8 @@ impl Cells {
         })
     }
 
-    pub fn size(&self) -> i32 {
+    #[cfg(test)]
+    fn size(&self) -> i32 {
         self.size
     }
 

@@ -3,10 +3,12 @@
 use plotters::backend::DrawingBackend;
 use plotters::style::RGBColor;
 
+use super::axis::count_label;
 use super::canvas::{Anchor, Canvas, DrawError, LABEL, TITLE};
 use super::palette::{MUTED, TEXT};
 use super::{MARGIN, WIDTH};
 use crate::report::Story;
+use crate::stats::ratio;
 
 /// How a legend shows what it explains.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +23,7 @@ pub enum Swatch {
 pub fn title<DB: DrawingBackend>(c: &Canvas<DB>, story: &Story, title: &str) -> Result<(), DrawError> {
     let room = WIDTH - 2 * MARGIN;
     c.text(&c.fitted(title, TITLE, room)?, (MARGIN, 44), TITLE, TEXT, Anchor::Left)?;
-    let run = format!("{}, {} requests/s: {}", story.name, story.rate, story.verdict.name);
+    let run = format!("{}, {} requests/s: {}", story.name, count_label(ratio(story.rate, 1.0)), story.verdict.name);
     c.text(&c.fitted(&run, LABEL, room)?, (MARGIN, 82), LABEL, MUTED, Anchor::Left)
 }
 

@@ -87,18 +87,17 @@ pub fn draw<DB: DrawingBackend>(c: &Canvas<DB>, view: &View, thread: u16) -> Res
         c.text("no requests", middle, LABEL, MUTED, Anchor::Center)?;
     }
 
-    let mut legend = vec![(Swatch::Box, DENSITY[1], "answered".to_owned())];
-    let others = [
+    let kinds = [
+        (answered, Swatch::Box, DENSITY[1], "answered"),
         (bad_status, Swatch::Box, ORANGE, "error status"),
         (failed, Swatch::Cross, VERMILION, "failed"),
         (bounds, Swatch::Triangle, PURPLE, "no answer (at least)"),
     ];
-    legend.extend(
-        others
-            .into_iter()
-            .filter(|(p, ..)| !p.is_empty())
-            .map(|(p, swatch, color, text)| (swatch, color, format!("{text}: {}", count_label(p.len() as f64)))),
-    );
+    let legend: Vec<_> = kinds
+        .into_iter()
+        .filter(|(points, ..)| !points.is_empty())
+        .map(|(points, swatch, color, text)| (swatch, color, format!("{text}: {}", count_label(points.len() as f64))))
+        .collect();
     heading::legend(c, (MARGIN, 122), &legend)
 }
 

@@ -84,10 +84,10 @@ pub fn draw<DB: DrawingBackend>(c: &Canvas<DB>, view: &View, thread: u16) -> Res
     plot.frame(c)?;
     if exact.is_empty() {
         let middle = ((plot.left + plot.right) / 2, (plot.top + plot.bottom) / 2);
-        c.text("no requests", middle, LABEL, MUTED, Anchor::Center)?;
+        c.text("no response times after the warm-up", middle, LABEL, MUTED, Anchor::Center)?;
     }
 
-    let mut legend = vec![(Swatch::Box, BLUE, "answered (count, log scale)".to_owned())];
+    let mut legend = vec![(Swatch::Box, BLUE, "answered (requests, log scale)".to_owned())];
     if bins.iter().any(|b| b.all > b.answered) {
         legend.push((Swatch::Box, PURPLE, "no answer, at least so long".to_owned()));
     }

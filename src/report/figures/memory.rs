@@ -122,3 +122,21 @@ pub fn draw<DB: DrawingBackend>(c: &Canvas<DB>, view: &View) -> Result<(), DrawE
     }
     heading::legend(c, (MARGIN, 122), &legend(&sources))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(at_s: f64, mib: Option<u64>) -> Sample {
+        let memory_bytes = mib.map(|m| m << 20);
+        Sample { at_ns: (at_s * 1e9) as u64, source: "a".into(), memory_bytes, ..Sample::default() }
+    }
+
+    #[test]
+    fn a_source_that_was_down_or_not_seen_leaves_a_gap() {
+        let samples = [sample(0.0, Some(5)), sample(1.0, None), sample(2.0, Some(6)), sample(9.0, Some(7))];
+        let values = with_gaps(&samples.iter().collect::<Vec<_>>());
+        let expected = [(0.0, Some(5.0)), (1.0, None), (2.0, Some(6.0)), (9.0, None), (9.0, Some(7.0))];
+        assert_eq!(values, expected);
+    }
+}

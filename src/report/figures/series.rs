@@ -128,3 +128,34 @@ pub fn open(story: &Story, digest: &Digest) -> Open {
     };
     Open { in_flight: sums(in_flight), due: sums(due) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::made_up;
+
+    #[test]
+    fn bins_are_a_second_or_wider_where_there_is_little_to_count() {
+        let story = |rate| Story { rate, ..made_up::empty() };
+        let width = |rate, seconds: u64| bin_width(&story(rate), seconds * SECOND) / SECOND;
+        assert_eq!([width(300.0, 100), width(300.0, 3600), width(1.0, 100), width(0.0, 100)], [1, 10, 5, 5]);
+        assert_eq!(width(f64::NAN, 48 * 3600), 3600);
+    }
+
+    #[test]
+    fn rates_and_open_requests_follow_the_run() {
+        let story = made_up::metastable();
+        let digest = Digest::of(&story);
+        let at = |series: &Series, second: f64| {
+            let near = series.iter().min_by(|a, b| (a.0 - second).abs().total_cmp(&(b.0 - second).abs()));
+            near.and_then(|p| p.1).unwrap_or(f64::NAN)
+        };
+        let rates = rates(&story, &digest);
+        assert!((at(&rates.offered, 10.0) - 300.0).abs() < 2.0);
+        assert!(at(&rates.good, 10.0) > 290.0 && at(&rates.good, 60.0) < 30.0);
+        assert!(at(&rates.errors, 10.0) < 1.0 && at(&rates.errors, 70.0) > 200.0);
+        assert!(at(&rates.p50, 10.0) < 1e7 && at(&rates.p99, 60.0) > 1e10);
+        let open = open(&story, &digest);
+        assert!(at(&open.in_flight, 10.0) < 20.0 && at(&open.in_flight, 60.0) > 2500.0);
+    }
+}

@@ -70,7 +70,8 @@ fn colour(verdict: &str) -> &'static str {
 }
 
 fn table_html(page: &mut String, table: &Table) {
-    let _ = write!(page, "<div class=\"table\">\n<h3>{}</h3>\n<table>\n", table.title);
+    let class = if table.head.len() > 3 { "table numbers" } else { "table" };
+    let _ = write!(page, "<div class=\"{class}\">\n<h3>{}</h3>\n<table>\n", table.title);
     if !table.head.is_empty() {
         page.push_str("<tr>");
         for cell in table.head {

@@ -50,17 +50,16 @@ fn latency(digest: &Digest) -> Table {
         let cells = [name.to_owned(), l.count.to_string()];
         cells.into_iter().chain(if l.count > 0 { times } else { Default::default() }).collect()
     };
-    let rows = vec![
-        line("response (since due)", Latency::of(&digest.response)),
-        line("service (since sent)", Latency::of(&digest.service)),
-    ];
-    let note = match digest.response_lower_bounds {
-        0 => None,
-        n => Some(format!(
-            "{n} of the response times are lower bounds: those requests had no answer when the wait was cut short."
-        )),
-    };
-    Table { title: "How long they took", head: &["", "count", "p50", "p90", "p99", "p99.9", "max"], rows, note }
+    let rows = vec![line("response", Latency::of(&digest.response)), line("service", Latency::of(&digest.service))];
+    let mut note = "Response: since the request was due. Service: since it was sent.".to_owned();
+    if digest.response_lower_bounds > 0 {
+        note += &format!(
+            " {} of the response times are lower bounds: no answer had come when the wait was cut short.",
+            digest.response_lower_bounds
+        );
+    }
+    let head = &["", "count", "p50", "p90", "p99", "p99.9", "max"];
+    Table { title: "How long they took", head, rows, note: Some(note) }
 }
 
 fn generator(block: &GeneratorBlock) -> Table {

@@ -1,4 +1,4 @@
-mod made_up;
+pub(super) mod made_up;
 
 use std::time::Instant;
 
@@ -10,6 +10,7 @@ use summary::Summary;
 fn unverified() -> Story {
     let mut story = made_up::metastable();
     story.faults[0].to = None;
+    story.threads = 1;
     story
 }
 
@@ -24,7 +25,12 @@ fn all_failed() -> Story {
 
 fn one_request() -> Story {
     let metastable = made_up::metastable();
-    Story { requests: metastable.requests[..1].to_vec(), samples: metastable.samples[..1].to_vec(), ..metastable }
+    Story {
+        threads: 1,
+        requests: metastable.requests[..1].to_vec(),
+        samples: metastable.samples[..1].to_vec(),
+        ..metastable
+    }
 }
 
 /// What a damaged file may hold: threads and instants that no plan has.
@@ -36,6 +42,7 @@ fn absurd() -> Story {
     (r.intended, r.end, r.sent) = (5, 3, 4);
     story.requests.push(r);
     story.rate = f64::NAN;
+    story.threads = 1;
     story.slo = 0;
     story.warmup = u64::MAX;
     story.incidents.push((u64::MAX, "\u{1b}[31m<script>alert(1)</script>".into()));

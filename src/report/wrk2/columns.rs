@@ -21,7 +21,7 @@ fn padded(text: &str, width: usize) -> String {
 /// What is no whole number of seconds is written out (theirs has no such durations).
 pub(super) fn whole_time(duration: Time) -> String {
     const SECOND: u64 = 1_000_000_000;
-    if duration.0 % SECOND != 0 {
+    if !duration.0.is_multiple_of(SECOND) {
         return duration.to_string();
     }
     let seconds = (duration.0 / SECOND) as f64;
