@@ -189,7 +189,7 @@ mod tests {
             in_flight: 612,
             second: Second::default(),
         };
-        insta::assert_snapshot!(describe(&snapshot), @"");
+        insta::assert_snapshot!(describe(&snapshot), @" 17s fault (18s left)  0/s of 300/s answered  goodput -  p50 - p99 -  612 in flight");
         snapshot.second = Second {
             answered: 41.2,
             p50: Some(Time::from_millis(12)),
@@ -197,6 +197,6 @@ mod tests {
             goodput: Some(0.125),
             memory: Some((130 << 20, Some(140 << 20))),
         };
-        insta::assert_snapshot!(describe(&snapshot), @"");
+        insta::assert_snapshot!(describe(&snapshot), @" 17s fault (18s left)  41/s of 300/s answered  goodput 12%  p50 12.00ms p99 4.20s  612 in flight  memory 130/140 MiB");
     }
 }

@@ -7,10 +7,11 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::watch;
 
 use super::log::{Latencies, Live};
-use super::plan::LoadPlan;
+use super::plan::{LoadPlan, WhenBusy};
 use super::worker::{self, Job, Left, Order};
 use crate::record::event::Generator;
 use crate::record::tape::Recorder;
@@ -27,6 +28,10 @@ pub enum LoadError {
     Connect { host: String, service: String, why: String },
     #[error(transparent)]
     Script(#[from] ScriptError),
+    #[error(
+        "{needed} open files are needed for so many connections, and only {limit} allowed; raise the hard limit (ulimit -Hn) or take fewer with --connections or --max-connections"
+    )]
+    Files { needed: u64, limit: u64 },
     #[error("a thread of the generator could not be started: {0}; try fewer threads")]
     Thread(io::Error),
     #[error("a thread of the generator died; please report this with the command that did it")]
@@ -48,6 +53,7 @@ impl Prepared {
     /// [`LoadError`] before any load: the target is not there, or the script makes no requests.
     pub fn new(plan: LoadPlan, recorder: Option<&Recorder>) -> Result<Prepared, LoadError> {
         let address = reach(plan.target())?;
+        allow_files(&plan)?;
         let (orders, received) = watch::channel(Order::Prepare);
         let (ready, readiness) = mpsc::channel();
         let orders = Arc::new(orders);
@@ -197,6 +203,23 @@ impl Loaded {
         }
     }
 }
+
+/// Raises the limit on open files as far as it goes.
+fn allow_files(plan: &LoadPlan) -> Result<(), LoadError> {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    // Where even this is refused, what is allowed already has to do.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let connections = match plan.when_busy {
+        WhenBusy::Wait => plan.connections,
+        WhenBusy::Open => plan.max_connections,
+    };
+    let needed = connections as u64 + OTHER_FILES * plan.threads as u64;
+    if needed > limit { Err(LoadError::Files { needed, limit }) } else { Ok(()) }
+}
+
+/// Files that a thread has open besides its connections, and some for the rest of the program.
+const OTHER_FILES: u64 = 32;
 
 /// The address of the target that takes a connection: the first, if none does.
 fn reach(target: &Target) -> Result<SocketAddr, LoadError> {
