@@ -194,6 +194,7 @@ async fn carry_out(
     system.stop().await;
     ended?;
     folder.seal()?;
+    let stopped = stopped.or(signals.meanwhile().await);
     Ok(Ran { dir: folder.path().to_owned(), stopped, failure })
 }
 
@@ -221,6 +222,12 @@ impl Signals {
         Ok(Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
+    /// Who spoke up while nobody waited.
+    async fn meanwhile(&mut self) -> Option<Stopped> {
+        tokio::time::timeout(Duration::from_millis(1), self.next()).await.ok()
+    }
+
+    /// Waits for either.
     pub async fn next(&mut self) -> Stopped {
         tokio::select! {
             _ = self.interrupt.recv() => Stopped::Interrupt,

@@ -54,6 +54,8 @@ pub fn reasons(plan: &ExperimentPlan, records: &[RequestRecord], cohorts: &Cohor
         Some((Ending::Failed, detail)) => reasons.push(Reason::Failed(detail.clone())),
         Some((Ending::Complete, _)) => {}
     }
+    // What a run that was cut short had no time for needs no words of its own.
+    let complete = reasons.is_empty();
     let width = plan.windows().bin.0;
     match (seen.baseline, seen.timeline.t0()) {
         (Some(baseline), _) => {
@@ -72,7 +74,10 @@ pub fn reasons(plan: &ExperimentPlan, records: &[RequestRecord], cohorts: &Cohor
     reasons.extend(missing(plan, records, seen));
     for (i, fault) in seen.timeline.faults.iter().enumerate() {
         match (fault.effective, fault.removed) {
-            (None, _) => reasons.push(Reason::NeverEffective(i, fault.failure.clone())),
+            (None, _) if complete || fault.failure.is_some() => {
+                reasons.push(Reason::NeverEffective(i, fault.failure.clone()));
+            }
+            (None, _) => {}
             (Some(_), None) => reasons.push(Reason::RemovalUnverified(i, fault.failure.clone())),
             (Some(_), Some(_)) => {}
         }
@@ -80,7 +85,7 @@ pub fn reasons(plan: &ExperimentPlan, records: &[RequestRecord], cohorts: &Cohor
     if !seen.timeline.dead.is_empty() {
         reasons.push(Reason::Dead(seen.timeline.dead.clone()));
     }
-    reasons.extend(short_observation(plan, seen, plan.windows().last.0));
+    reasons.extend(short_observation(plan, seen, plan.windows().last.0).filter(|_| complete));
     reasons
 }
 

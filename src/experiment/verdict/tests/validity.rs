@@ -34,6 +34,15 @@ fn each_reason_makes_a_run_invalid() {
 }
 
 #[test]
+fn a_run_that_was_cut_short_is_not_blamed_for_what_it_had_no_time_for() {
+    let interrupted = || What::Ended { how: Ending::Interrupted, detail: "SIGINT".into() };
+    for run in [Run::new().without_step(Step::Effective).stop_at(12), Run::new().stop_at(40)] {
+        let run = run.without_end().event(40, interrupted());
+        assert_eq!(run.judge().explain(&run.plan).because, ["The run was interrupted before its end."]);
+    }
+}
+
+#[test]
 fn what_is_no_reason_leaves_a_run_valid() {
     let died = |state| What::Component { component: "post-db".into(), state, detail: String::new() };
     let metastable = || Run::new().with(profile(&[OUTAGE, (35, 999, 0.0)]));
