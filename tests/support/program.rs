@@ -46,6 +46,14 @@ impl Started {
         kill(self.pid(), signal);
     }
 
+    /// The names of its threads.
+    pub fn threads(&self) -> Vec<String> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap().flatten();
+        tasks
+            .filter_map(|task| Some(std::fs::read_to_string(task.path().join("comm")).ok()?.trim().to_owned()))
+            .collect()
+    }
+
     /// The next line of its output.
     pub fn line(&mut self) -> String {
         let mut line = String::new();
