@@ -53,7 +53,8 @@ impl Account {
     /// Counts one attempt. A row without an outcome (a damaged file) counts as failed.
     pub fn add(&mut self, record: &RequestRecord) {
         let outcome = record.outcome();
-        self.bytes += record.bytes;
+        // A damaged row may say any number.
+        self.bytes = self.bytes.saturating_add(record.bytes);
         self.attempts += u64::from(outcome != Some(Outcome::Unsent));
         match outcome {
             Some(Outcome::Answered) => self.errors.status += u64::from(record.status > 399),
@@ -88,7 +89,7 @@ impl Account {
         self.unanswered += other.unanswered;
         self.unsent += other.unsent;
         self.attempts += other.attempts;
-        self.bytes += other.bytes;
+        self.bytes = self.bytes.saturating_add(other.bytes);
         self.lower_bounds += other.lower_bounds;
         self.errors.connect += other.errors.connect;
         self.errors.read += other.errors.read;

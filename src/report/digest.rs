@@ -53,7 +53,7 @@ impl Digest {
             d.sent += u64::from(r.is_last() && (r.attempt > 0 || refused || on_time(r.sent)));
             if r.outcome() == Some(Outcome::Answered) && on_time(r.end) {
                 d.answered_in_time += 1;
-                d.bytes_in_time += r.bytes;
+                d.bytes_in_time = d.bytes_in_time.saturating_add(r.bytes);
                 rates.add(r);
             }
         }

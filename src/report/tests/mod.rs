@@ -40,7 +40,8 @@ fn absurd() -> Story {
     (r.thread, r.intended, r.sent, r.end) = (9999, u64::MAX - 1, u64::MAX - 1, u64::MAX - 1);
     story.requests.push(r);
     (r.intended, r.end, r.sent) = (5, 3, 4);
-    story.requests.push(r);
+    r.bytes = u64::MAX;
+    story.requests.extend([r, r]);
     story.rate = f64::NAN;
     story.threads = 1;
     story.slo = 0;
