@@ -8,7 +8,8 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::experiment::progress::Snapshot;
-use crate::experiment::run::{Signals, Stopped, run as run_experiment};
+use crate::experiment::run::run as run_experiment;
+use crate::experiment::signals::{Signals, Stopped};
 use crate::experiment::{self, Overrides, story};
 use crate::out::{say, warn};
 use crate::report::{self, Story, VerdictText};

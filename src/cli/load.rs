@@ -3,7 +3,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 
-use crate::experiment::run::Signals;
+use crate::experiment::signals::Signals;
 use crate::load::plan::WhenBusy;
 use crate::load::{LoadPlan, LoadSettings, Loaded, Prepared, calibrated_interval};
 use crate::out::{say, warn};

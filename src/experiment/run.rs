@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -16,6 +15,7 @@ use super::config::FaultKind;
 use super::goodput::{Cohorts, Schedule};
 use super::plan::{ExperimentPlan, Goal};
 use super::progress::{Pulse, Snapshot, phase};
+use super::signals::{Signals, Stopped};
 use super::verdict::{live, observation_is_over};
 use crate::fault::{self, CutLink, Fault};
 use crate::load::{LoadError, Loaded, Prepared, Running};
@@ -54,23 +54,6 @@ pub enum RunError {
     Begun { dir: PathBuf, cause: Box<RunError> },
     #[error("the system refuses what a run needs: {0}")]
     System(#[from] io::Error),
-}
-
-/// Who stopped a run before its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stopped {
-    Interrupt,
-    Terminate,
-}
-
-impl Stopped {
-    /// What a shell expects of a program that ended so.
-    pub const fn exit_code(self) -> u8 {
-        match self {
-            Stopped::Interrupt => 130,
-            Stopped::Terminate => 143,
-        }
-    }
 }
 
 impl RunError {
@@ -204,35 +187,6 @@ struct Rows(RowsWriter);
 impl Keep for Rows {
     fn keep(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
         self.0.append(batch).map_err(io::Error::other)
-    }
-}
-
-/// SIGINT and SIGTERM.
-pub struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    /// Needs a tokio runtime. From here on neither ends the process by itself.
-    ///
-    /// # Errors
-    /// Where the system refuses.
-    pub fn new() -> io::Result<Signals> {
-        Ok(Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    /// Who spoke up while nobody waited.
-    async fn meanwhile(&mut self) -> Option<Stopped> {
-        tokio::time::timeout(Duration::from_millis(1), self.next()).await.ok()
-    }
-
-    /// Waits for either.
-    pub async fn next(&mut self) -> Stopped {
-        tokio::select! {
-            _ = self.interrupt.recv() => Stopped::Interrupt,
-            _ = self.terminate.recv() => Stopped::Terminate,
-        }
     }
 }
 
