@@ -26,10 +26,6 @@ pub const ERROR_TRIES: u32 = 100;
 pub const FAILURE_TRIES: u32 = 20;
 pub const TRY_EVERY: Duration = Duration::from_millis(100);
 
-/// tokio's timers count whole ms and ring 1 to 2 ms late. Of a hold of 100 ms that would take 2 % of what the costly path
-/// can serve, and at 100 requests/s a fifth of what is left for recovering.
-const LATENESS: Duration = Duration::from_micros(1500);
-
 /// Where blocks of memory come from; they go back when dropped.
 pub trait Memory {
     type Block: Send;
@@ -54,7 +50,7 @@ pub async fn serve<M: Memory>(memory: &M, hold: Duration, store: impl Future<Out
     let request = memory.take(REQUEST_BYTES);
     if request.is_none() {
         let Some(costly) = insist(memory, ERROR_BYTES, ERROR_TRIES).await else { return Served::GivenUp };
-        sleep(hold.saturating_sub(LATENESS)).await;
+        sleep(hold).await;
         drop(costly);
     }
     let stored = store.await;
