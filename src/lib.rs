@@ -1,7 +1,7 @@
 //! metawrk: a load generator that replaces wrk2, and a laboratory for metastable failures.
 //!
 //! The rooms, from the ground up; each imports only from those below it: the pure ground ([`arrivals`], [`http1`],
-//! [`procfs`], [`stats`], [`target`], [`units`]), [`record`], [`script`], [`load`], [`testbed`], [`monitor`],
+//! [`procfs`], [`stats`], [`target`], [`units`]), [`timer`], [`record`], [`script`], [`load`], [`testbed`], [`monitor`],
 //! [`fault`], [`report`], [`experiment`], [`cli`].
 
 pub mod arrivals;
@@ -18,4 +18,5 @@ pub mod script;
 pub mod stats;
 pub mod target;
 pub mod testbed;
+pub mod timer;
 pub mod units;

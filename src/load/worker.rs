@@ -19,11 +19,11 @@ use super::log::{Latencies, Live, Log};
 use super::plan::LoadPlan;
 use super::requests::Requests;
 use super::sampler::RateSampler;
-use super::timer::Timer;
 use super::{LoadError, connection};
 use crate::record::tape::Tape;
 use crate::record::{Account, Clock};
 use crate::script::{Environment, ScriptError, Vm};
+use crate::timer::Timer;
 use crate::units::Time;
 
 /// What the threads of a load are told.

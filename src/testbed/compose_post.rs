@@ -9,6 +9,7 @@ use std::time::Duration;
 use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request, StatusCode};
 
+use super::alarms::Alarms;
 use super::form::Post;
 use super::memory::Limited;
 use super::role::{Ready, Role, raise_open_files};
@@ -20,13 +21,10 @@ use crate::testbed::TestbedPlan;
 struct Composer {
     storage: Upstream,
     memory: Limited,
+    alarms: Alarms,
     hold: Duration,
     next_id: AtomicU64,
 }
-
-/// tokio's timers count whole ms and ring 1 to 2 ms late. Of a hold of 100 ms that would take 2 % of what the costly path
-/// can serve, and at 100 requests/s a fifth of what is left for recovering.
-const LATENESS: Duration = Duration::from_micros(1500);
 
 /// Serves for ever, on memory that is limited from when it is ready. The process has entered [`super::heap`] before.
 ///
@@ -44,7 +42,8 @@ pub(super) async fn run(listen: SocketAddr, storage: &str, plan: &TestbedPlan) -
     let composer = Arc::new(Composer {
         storage: Upstream::new(storage.to_string(), patience),
         memory,
-        hold: plan.hold.std().saturating_sub(LATENESS),
+        alarms: Alarms::start()?,
+        hold: plan.hold.std(),
         next_id: AtomicU64::new(1),
     });
     Ready { address, open_files, limit: Some(limit) }.announce()?;
@@ -68,7 +67,7 @@ async fn compose(composer: Arc<Composer>, request: Request<Incoming>) -> Reply {
     };
     let id = composer.next_id.fetch_add(1, Ordering::Relaxed);
     let store = async { composer.storage.put(id, post).await.is_ok() };
-    match scenario::serve(&composer.memory, composer.hold, store).await {
+    match scenario::serve(&composer.memory, &composer.alarms, composer.hold, store).await {
         Served::Stored => text(StatusCode::OK, "Successfully upload post"),
         Served::StorageFailed => text(StatusCode::INTERNAL_SERVER_ERROR, "the post could not be stored"),
         Served::GivenUp => text(StatusCode::SERVICE_UNAVAILABLE, "out of memory"),
