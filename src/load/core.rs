@@ -48,6 +48,8 @@ pub struct Core {
     vacant: RefCell<Vec<usize>>,
     failure: RefCell<Option<ScriptError>>,
     nudged: Cell<bool>,
+    /// The pacer sleeps until a connection is free or nothing is in flight, not only until an instant.
+    waits: Cell<bool>,
     pacer: RefCell<Option<Waker>>,
 }
 
@@ -71,6 +73,7 @@ impl Core {
             vacant: RefCell::default(),
             failure: RefCell::new(None),
             nudged: Cell::new(false),
+            waits: Cell::new(true),
             pacer: RefCell::new(None),
         }
     }
@@ -105,7 +108,7 @@ impl Core {
         self.slots.borrow_mut()[id] = Slot::default();
         self.vacant.borrow_mut().push(id);
         self.dispatcher.borrow_mut().closed();
-        self.nudge();
+        self.nudge_if_it_waits();
     }
 
     /// Gives a connection an attempt. Where the script fails, the run is over.
@@ -159,14 +162,13 @@ impl Core {
         let work = self.dispatcher.borrow_mut().offer(id, now);
         match work {
             Some(work) => self.assign(id, work),
-            // The pacer may be waiting for a connection.
-            None => self.nudge(),
+            None => self.nudge_if_it_waits(),
         }
     }
 
     /// The attempt that a connection had is over at `now`. Records it, and plans a retry where it failed.
     pub fn conclude(&self, id: usize, outcome: Outcome, now: u64) {
-        let Some(work) = self.slots.borrow_mut()[id].work.take() else { return };
+        let Some(work) = self.slots.borrow_mut()[id].end() else { return };
         let Assigned { mut record, payload, .. } = work;
         record.end = now;
         record.set_outcome(outcome);
@@ -176,14 +178,18 @@ impl Core {
         let again = failed && record.attempt < retries.count && self.failure.borrow().is_none();
         record.set_last(!again);
         let mut dispatcher = self.dispatcher.borrow_mut();
-        self.log.borrow_mut().end(&record, dispatcher.until());
+        let mut log = self.log.borrow_mut();
+        log.end(&record, dispatcher.until());
         if again {
             let wait = retries.backoff.times(1 << record.attempt.min(20));
             dispatcher.retry(&record, payload, now.saturating_add(wait.0));
-            drop(dispatcher);
             self.nudge();
         } else {
             self.requests.borrow_mut().recycle(payload);
+            if log.in_flight == 0 {
+                // That may have been the last, and nobody knows when its connection is free again.
+                self.nudge_if_it_waits();
+            }
         }
     }
 
@@ -282,6 +288,18 @@ impl Core {
         }
     }
 
+    /// The pacer goes to sleep, and says for what: a connection (or nothing in flight), or just an instant.
+    pub fn pacer_waits(&self, for_connections: bool) {
+        self.waits.set(for_connections);
+    }
+
+    /// [`Core::nudge`], where it can make a difference: most answers come while the pacer just waits for an instant.
+    fn nudge_if_it_waits(&self) {
+        if self.waits.get() {
+            self.nudge();
+        }
+    }
+
     /// Ready once after each [`Core::nudge`].
     pub fn poll_nudged(&self, cx: &mut Context<'_>) -> Poll<()> {
         if self.nudged.replace(false) {
@@ -296,6 +314,12 @@ impl Core {
 }
 
 impl Slot {
+    /// Without an attempt nobody waits for an answer, and nobody gives up on one.
+    fn end(&mut self) -> Option<Assigned> {
+        self.abandon = false;
+        self.work.take()
+    }
+
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
             self.waker = Some(cx.waker().clone());

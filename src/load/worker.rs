@@ -166,11 +166,8 @@ fn spawn_connection(core: &Rc<Core>, id: usize) {
 async fn pace(core: &Rc<Core>, timer: &mut Timer, stop: &std::cell::Cell<bool>) -> io::Result<()> {
     let clock = core.clock();
     while !stop.get() && !core.failed() {
-        let now = core.now();
-        let turn = core.dispatcher.borrow_mut().turn(now);
-        let until = core.dispatcher.borrow().until();
-        let drained = until.saturating_add(core.plan.drain.0);
-        let wake_at = match turn {
+        let turn = core.dispatcher.borrow_mut().turn(core.now());
+        let (wake_at, for_connections) = match turn {
             Turn::Send(work, Some(id)) => {
                 core.assign(id, work);
                 continue;
@@ -181,14 +178,12 @@ async fn pace(core: &Rc<Core>, timer: &mut Timer, stop: &std::cell::Cell<bool>) 
                 spawn_connection(core, id);
                 continue;
             }
-            Turn::Over if core.log.borrow().in_flight == 0 || now >= drained => return Ok(()),
-            Turn::Over => drained,
-            // Past the end of arrivals only retries are left, and they have until the end of the drain.
-            Turn::Blocked | Turn::Wait(_) if now >= drained => return Ok(()),
-            Turn::Blocked if now < until => until,
-            Turn::Blocked => drained,
-            Turn::Wait(at) => at.min(drained),
+            Turn::Over => return Ok(()),
+            Turn::Drain(_) if core.log.borrow().in_flight == 0 => return Ok(()),
+            Turn::Drain(at) | Turn::Blocked(at) => (at, true),
+            Turn::Wait(at) => (at, false),
         };
+        core.pacer_waits(for_connections);
         timer.set(clock.monotonic_at(wake_at))?;
         poll_fn(|cx| match core.poll_nudged(cx) {
             Poll::Ready(()) => Poll::Ready(Ok(())),
@@ -218,12 +213,14 @@ async fn obey(core: Rc<Core>, mut orders: watch::Receiver<Order>, stop: Rc<std::
 
 /// Looks after timeouts, the records on their way, and wrk2's calibration.
 async fn look_after(core: Rc<Core>, live: Arc<Live>) {
+    // What is sent while this sleeps must not have expired long before it looks again.
+    let at_least = UPKEEP.min(core.plan.timeout).0;
     loop {
         let now = core.now();
         let expires = core.expire(now);
         core.log.borrow_mut().upkeep(now, core.plan.warmup.0);
         live.set_connections(core.dispatcher.borrow().open() as u64);
-        let next = expires.min(now + UPKEEP.0);
+        let next = expires.min(now + at_least);
         tokio::time::sleep(Duration::from_nanos(next - now)).await;
     }
 }
