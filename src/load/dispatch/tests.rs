@@ -3,6 +3,8 @@ use crate::load::LoadSettings;
 use crate::record::NEVER;
 use crate::units::Time;
 
+mod simulation;
+
 const MS: u64 = 1_000_000;
 
 /// One thread, 100 requests/s (one every 10 ms) for 100 ms, two connections.
