@@ -307,6 +307,22 @@ fn a_connection_whose_request_was_abandoned_is_made_again() {
 }
 
 #[test]
+fn a_client_that_gives_up_goes_on_at_once() {
+    let server = Server::start(|mut peer| peer.swallow());
+    let settings = LoadSettings {
+        threads: 1,
+        connections: 1,
+        duration: Time::from_millis(500),
+        timeout: Time::from_millis(20),
+        on_timeout: OnTimeout::Abandon,
+        ..settings(&server)
+    };
+    let (loaded, _) = run(settings);
+    // 25 at best; with a growing wait between them, 8.
+    assert!(loaded.account().attempts >= 12, "{:?}", loaded.account());
+}
+
+#[test]
 fn a_short_timeout_is_kept_as_a_long_one_is() {
     let server = Server::start(|mut peer| peer.swallow());
     let settings = LoadSettings {

@@ -87,7 +87,8 @@ async fn connect(core: &Core, id: usize) -> Result<TcpStream, Outcome> {
     result
 }
 
-/// Serves until the connection closes; says whether it carried any answer.
+/// Serves until the connection closes; says whether the next may be made at once: this one carried an answer, or closed
+/// because the client gave up, which took its time.
 async fn serve(core: &Core, id: usize, mut stream: TcpStream) -> bool {
     let mut framer = Framer::default();
     let mut served = false;
@@ -116,7 +117,7 @@ async fn serve(core: &Core, id: usize, mut stream: TcpStream) -> bool {
             }
             End::Broken(outcome) => {
                 core.conclude(id, outcome, core.now());
-                return served;
+                return served || outcome == Outcome::Abandoned;
             }
         }
     }

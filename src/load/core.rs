@@ -111,8 +111,8 @@ impl Core {
         self.nudge_if_it_waits();
     }
 
-    /// Gives a connection an attempt. Where the script fails, the run is over.
-    pub fn assign(&self, id: usize, work: Work) {
+    /// Gives a connection an attempt at `now`. Where the script fails, the run is over.
+    pub fn assign(&self, id: usize, work: Work, now: u64) {
         let payload = match work.payload {
             Some(payload) => payload,
             None => match self.requests.borrow_mut().next() {
@@ -125,8 +125,7 @@ impl Core {
         record.set_warmup(record.intended < self.plan.warmup.0);
         self.log.borrow_mut().begin();
         let slot = &mut self.slots.borrow_mut()[id];
-        slot.work = Some(Assigned { record, payload, since: self.now() });
-        slot.abandon = false;
+        slot.work = Some(Assigned { record, payload, since: now });
         if let Some(waker) = slot.waker.take() {
             waker.wake();
         }
@@ -161,7 +160,7 @@ impl Core {
     pub fn offer(&self, id: usize, now: u64) {
         let work = self.dispatcher.borrow_mut().offer(id, now);
         match work {
-            Some(work) => self.assign(id, work),
+            Some(work) => self.assign(id, work, now),
             None => self.nudge_if_it_waits(),
         }
     }

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use rustix::time::{ClockId, clock_gettime};
+use tokio::runtime::LocalOptions;
 use tokio::sync::watch;
-use tokio::task::LocalSet;
 
 use super::core::Core;
 use super::dispatch::Turn;
@@ -80,7 +80,8 @@ const UPKEEP: Time = Time::from_millis(100);
 
 /// Runs the thread: prepares, says so through `ready`, waits for the start, and works until its end.
 pub fn run(job: Job, ready: impl FnOnce(Result<(), LoadError>)) -> io::Result<Left> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_io().enable_time().build_local(LocalOptions::default())?;
     let core = match prepare(&job) {
         Ok(requests) => {
             let log = Log::new(job.tape, Arc::clone(&job.live));
@@ -91,10 +92,9 @@ pub fn run(job: Job, ready: impl FnOnce(Result<(), LoadError>)) -> io::Result<Le
             return Err(io::Error::other(error));
         }
     };
-    let tasks = LocalSet::new();
-    let result = tasks.block_on(&runtime, work(&core, job.orders, &job.live, ready));
+    let result = runtime.block_on(work(&core, job.orders, &job.live, ready));
     // The connections close with their tasks.
-    drop(tasks);
+    drop(runtime);
     let (until, ended, cpu) = result?;
     Ok(left(&core, until, ended, cpu))
 }
@@ -166,15 +166,16 @@ fn spawn_connection(core: &Rc<Core>, id: usize) {
 async fn pace(core: &Rc<Core>, timer: &mut Timer, stop: &std::cell::Cell<bool>) -> io::Result<()> {
     let clock = core.clock();
     while !stop.get() && !core.failed() {
-        let turn = core.dispatcher.borrow_mut().turn(core.now());
+        let now = core.now();
+        let turn = core.dispatcher.borrow_mut().turn(now);
         let (wake_at, for_connections) = match turn {
             Turn::Send(work, Some(id)) => {
-                core.assign(id, work);
+                core.assign(id, work, now);
                 continue;
             }
             Turn::Send(work, None) => {
                 let id = core.new_slot();
-                core.assign(id, work);
+                core.assign(id, work, now);
                 spawn_connection(core, id);
                 continue;
             }
