@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::experiment::progress::Snapshot;
 use crate::experiment::run::{Stopped, run as run_experiment};
 use crate::experiment::{self, Overrides, story};
-use crate::report::{self, Story};
+use crate::report::{self, Story, VerdictText};
 use crate::units::{Time, parse_count, parse_number, wrk_time};
 
 /// An experiment, and what one varies most of it.
@@ -77,12 +77,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         out: Some(args.out.clone()),
     };
     let plan = experiment::load(args.file.as_deref(), &overrides)?;
-    println!("{}: {} requests/s, at most {}", plan.name, plan.load.rate, plan.duration());
+    super::say(&format!("{}: {} requests/s, at most {}\n", plan.name, plan.load.rate, plan.duration()))?;
     let line = Line::new();
     let ran = run_experiment(&plan, &args.out, &mut |snapshot| line.show(snapshot))?;
     line.clear();
     let story = draw(&ran.dir)?;
-    println!("Results in {}: open {}", ran.dir.display(), ran.dir.join("report.html").display());
+    super::say(&format!("Results in {}: open {}\n", ran.dir.display(), ran.dir.join("report.html").display()))?;
     if let Some(failure) = &ran.failure {
         anyhow::bail!("the run was cut short: {failure}");
     }
@@ -110,15 +110,18 @@ fn code(asked: bool, story: &Story) -> ExitCode {
 fn draw(dir: &Path) -> anyhow::Result<Story> {
     let (_, story) = story::read(dir)?;
     report::write(&story, dir).with_context(|| format!("the data in {} is whole", dir.display()))?;
-    let verdict = &story.verdict;
-    println!("\n{}", verdict.name);
-    verdict.because.iter().for_each(|line| println!("  {line}"));
-    if !verdict.next.is_empty() {
-        println!("\nNext:");
-        verdict.next.iter().for_each(|line| println!("  {line}"));
-    }
-    println!();
+    super::say(&told(&story.verdict))?;
     Ok(story)
+}
+
+/// The verdict, why, and what to do next.
+fn told(verdict: &VerdictText) -> String {
+    let lines = |lines: &[String]| lines.iter().map(|line| format!("  {line}\n")).collect::<String>();
+    let mut text = format!("\n{}\n{}", verdict.name, lines(&verdict.because));
+    if !verdict.next.is_empty() {
+        text.push_str(&format!("\nNext:\n{}", lines(&verdict.next)));
+    }
+    text + "\n"
 }
 
 /// One line on standard error, on a terminal only.

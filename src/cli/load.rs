@@ -116,15 +116,12 @@ fn read_script(name: &str) -> anyhow::Result<Script> {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (plan, show) = args.plan()?;
     let prepared = Prepared::new(plan.clone(), None)?;
-    print!(
-        "{}",
-        header(&Header {
-            urls: std::slice::from_ref(&plan.url),
-            threads: plan.threads,
-            connections: plan.connections,
-            duration: plan.duration,
-        })
-    );
+    super::say(&header(&Header {
+        urls: std::slice::from_ref(&plan.url),
+        threads: plan.threads,
+        connections: plan.connections,
+        duration: plan.duration,
+    }))?;
     let running = prepared.start(Clock::starting_in(Time::from_millis(1)));
     let control = running.control();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -140,7 +137,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         control.stop();
         Ok((finished.await??, code))
     })?;
-    print!("{}", report(&loaded, show));
+    super::say(&report(&loaded, show))?;
     match loaded.failure() {
         Some(error) => bail!("the run was ended by its script: {error}"),
         None => Ok(ExitCode::from(code)),

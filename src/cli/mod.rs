@@ -7,6 +7,7 @@ mod experiment;
 mod load;
 
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -80,4 +81,32 @@ fn done(result: anyhow::Result<ExitCode>) -> ExitCode {
         eprintln!("{error:#}");
         ExitCode::FAILURE
     })
+}
+
+/// Prints to standard output.
+fn say(text: &str) -> io::Result<()> {
+    put(&mut io::stdout().lock(), text)
+}
+
+/// A reader that has left (`| head`) wants no more, and what was run is done all the same.
+fn put(out: &mut impl Write, text: &str) -> io::Result<()> {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_that_has_left_is_no_error_and_a_full_disk_is() {
+        let (reader, mut pipe) = io::pipe().unwrap();
+        put(&mut pipe, "read").unwrap();
+        drop(reader);
+        put(&mut pipe, "not read").unwrap();
+        let mut full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        assert!(put(&mut full, "lost").is_err());
+    }
 }
