@@ -138,13 +138,14 @@ async fn work(
     pace(core, &mut timer, &stop).await?;
 
     let ended = core.now();
+    let cpu = thread_cpu().saturating_sub(cpu_before);
     if stop.get() || core.failed() {
         core.dispatcher.borrow_mut().end_arrivals(ended);
     }
     let until = core.dispatcher.borrow().until();
     core.settle(ended);
     core.log.borrow_mut().rates.pass(until);
-    Ok((until, ended, thread_cpu().saturating_sub(cpu_before)))
+    Ok((until, ended, cpu))
 }
 
 /// Opens the connections that the plan starts with, and waits until each is there or refused, for a second at most.
