@@ -4,7 +4,7 @@ mod checks;
 
 use serde::{Deserialize, Serialize};
 
-use super::config::{Fault, ScriptSetting, Settings};
+use super::settings::{Fault, ScriptSetting, Settings};
 use crate::load::plan::{LoadPlan, LoadSettings, OnTimeout, PlanError};
 use crate::script::Script;
 use crate::testbed::{TestbedPlan, TestbedSettings};

@@ -11,10 +11,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-use super::config::FaultKind;
 use super::goodput::{Cohorts, Schedule};
 use super::plan::{ExperimentPlan, Goal};
 use super::progress::{Pulse, Snapshot, phase};
+use super::settings::FaultKind;
 use super::signals::{Signals, Stopped};
 use super::verdict::{live, observation_is_over};
 use crate::fault::{self, CutLink, Fault};

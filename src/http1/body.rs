@@ -101,11 +101,8 @@ impl Body {
         let mut coding: Option<bool> = None;
         for header in headers {
             if header.name.eq_ignore_ascii_case("content-length") {
-                let text = std::str::from_utf8(header.value).map_err(|_| ProtocolError::ContentLength)?;
-                for part in text.split(',') {
-                    let part = part.trim();
-                    let digits = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-                    let n: u64 = digits.then(|| part.parse().ok()).flatten().ok_or(ProtocolError::ContentLength)?;
+                for part in header.value.split(|&b| b == b',') {
+                    let n = number(part.trim_ascii()).ok_or(ProtocolError::ContentLength)?;
                     if length.is_some_and(|before| before != n) {
                         return Err(ProtocolError::ContentLength);
                     }
@@ -141,4 +138,11 @@ impl Body {
             }
         }
     }
+}
+
+/// Digits and nothing else.
+fn number(digits: &[u8]) -> Option<u64> {
+    let add =
+        |n: u64, byte: &u8| n.checked_mul(10)?.checked_add(u64::from(byte.is_ascii_digit().then(|| byte - b'0')?));
+    if digits.is_empty() { None } else { digits.iter().try_fold(0, add) }
 }

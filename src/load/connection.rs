@@ -67,6 +67,7 @@ impl Backoff {
 
 async fn connect(core: &Core, id: usize) -> Result<TcpStream, Outcome> {
     core.opened.set(core.opened.get() + 1);
+    let began = core.now();
     let connected = async {
         let stream = TcpStream::connect(core.address).await?;
         stream.set_nodelay(true)?;
@@ -78,15 +79,16 @@ async fn connect(core: &Core, id: usize) -> Result<TcpStream, Outcome> {
         () = poll_fn(|cx| core.poll_abandoned(id, cx)) => Err(Outcome::Abandoned),
     };
     match &result {
-        // Whoever came with an attempt starts with it: its wait for the connection is the system's, not ours.
-        Ok(_) => core.note(id, |record| record.ready = record.ready.max(core.now())),
+        // An attempt that waited for this: the connecting was the system's time, what came before it was ours.
+        Ok(_) => core.note(id, |record| record.ready += core.now() - began),
         Err(Outcome::ConnectError) => core.connect_errors.set(core.connect_errors.get() + 1),
         Err(_) => {}
     }
     result
 }
 
-/// Serves until the connection closes; says whether it carried any answer.
+/// Serves until the connection closes; says whether the next may be made at once: this one carried an answer, or closed
+/// because the client gave up, which took its time.
 async fn serve(core: &Core, id: usize, mut stream: TcpStream) -> bool {
     let mut framer = Framer::default();
     let mut served = false;
@@ -115,7 +117,7 @@ async fn serve(core: &Core, id: usize, mut stream: TcpStream) -> bool {
             }
             End::Broken(outcome) => {
                 core.conclude(id, outcome, core.now());
-                return served;
+                return served || outcome == Outcome::Abandoned;
             }
         }
     }

@@ -48,6 +48,8 @@ pub struct Core {
     vacant: RefCell<Vec<usize>>,
     failure: RefCell<Option<ScriptError>>,
     nudged: Cell<bool>,
+    /// The pacer sleeps until a connection is free or nothing is in flight, not only until an instant.
+    waits: Cell<bool>,
     pacer: RefCell<Option<Waker>>,
 }
 
@@ -71,6 +73,7 @@ impl Core {
             vacant: RefCell::default(),
             failure: RefCell::new(None),
             nudged: Cell::new(false),
+            waits: Cell::new(true),
             pacer: RefCell::new(None),
         }
     }
@@ -105,11 +108,11 @@ impl Core {
         self.slots.borrow_mut()[id] = Slot::default();
         self.vacant.borrow_mut().push(id);
         self.dispatcher.borrow_mut().closed();
-        self.nudge();
+        self.nudge_if_it_waits();
     }
 
-    /// Gives a connection an attempt. Where the script fails, the run is over.
-    pub fn assign(&self, id: usize, work: Work) {
+    /// Gives a connection an attempt at `now`. Where the script fails, the run is over.
+    pub fn assign(&self, id: usize, work: Work, now: u64) {
         let payload = match work.payload {
             Some(payload) => payload,
             None => match self.requests.borrow_mut().next() {
@@ -122,8 +125,7 @@ impl Core {
         record.set_warmup(record.intended < self.plan.warmup.0);
         self.log.borrow_mut().begin();
         let slot = &mut self.slots.borrow_mut()[id];
-        slot.work = Some(Assigned { record, payload, since: self.now() });
-        slot.abandon = false;
+        slot.work = Some(Assigned { record, payload, since: now });
         if let Some(waker) = slot.waker.take() {
             waker.wake();
         }
@@ -158,15 +160,14 @@ impl Core {
     pub fn offer(&self, id: usize, now: u64) {
         let work = self.dispatcher.borrow_mut().offer(id, now);
         match work {
-            Some(work) => self.assign(id, work),
-            // The pacer may be waiting for a connection.
-            None => self.nudge(),
+            Some(work) => self.assign(id, work, now),
+            None => self.nudge_if_it_waits(),
         }
     }
 
     /// The attempt that a connection had is over at `now`. Records it, and plans a retry where it failed.
     pub fn conclude(&self, id: usize, outcome: Outcome, now: u64) {
-        let Some(work) = self.slots.borrow_mut()[id].work.take() else { return };
+        let Some(work) = self.slots.borrow_mut()[id].end() else { return };
         let Assigned { mut record, payload, .. } = work;
         record.end = now;
         record.set_outcome(outcome);
@@ -176,14 +177,18 @@ impl Core {
         let again = failed && record.attempt < retries.count && self.failure.borrow().is_none();
         record.set_last(!again);
         let mut dispatcher = self.dispatcher.borrow_mut();
-        self.log.borrow_mut().end(&record, dispatcher.until());
+        let mut log = self.log.borrow_mut();
+        log.end(&record, dispatcher.until());
         if again {
             let wait = retries.backoff.times(1 << record.attempt.min(20));
             dispatcher.retry(&record, payload, now.saturating_add(wait.0));
-            drop(dispatcher);
             self.nudge();
         } else {
             self.requests.borrow_mut().recycle(payload);
+            if log.in_flight == 0 {
+                // That may have been the last, and nobody knows when its connection is free again.
+                self.nudge_if_it_waits();
+            }
         }
     }
 
@@ -282,6 +287,18 @@ impl Core {
         }
     }
 
+    /// The pacer goes to sleep, and says for what: a connection (or nothing in flight), or just an instant.
+    pub fn pacer_waits(&self, for_connections: bool) {
+        self.waits.set(for_connections);
+    }
+
+    /// [`Core::nudge`], where it can make a difference: most answers come while the pacer just waits for an instant.
+    fn nudge_if_it_waits(&self) {
+        if self.waits.get() {
+            self.nudge();
+        }
+    }
+
     /// Ready once after each [`Core::nudge`].
     pub fn poll_nudged(&self, cx: &mut Context<'_>) -> Poll<()> {
         if self.nudged.replace(false) {
@@ -296,6 +313,12 @@ impl Core {
 }
 
 impl Slot {
+    /// Without an attempt nobody waits for an answer, and nobody gives up on one.
+    fn end(&mut self) -> Option<Assigned> {
+        self.abandon = false;
+        self.work.take()
+    }
+
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
             self.waker = Some(cx.waker().clone());

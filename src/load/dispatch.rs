@@ -19,13 +19,15 @@ pub struct Work {
 /// What the pacer does next.
 #[derive(Debug)]
 pub enum Turn {
-    /// Nothing before that instant.
-    Wait(u64),
-    /// Something is due and no connection may carry it.
-    Blocked,
     /// Send this, on that free connection or on a new one.
     Send(Work, Option<usize>),
-    /// Arrivals are over and no retry is waiting.
+    /// Nothing before that instant, whatever connections do.
+    Wait(u64),
+    /// Something is due and no connection may carry it: look again when one is free, or at that instant.
+    Blocked(u64),
+    /// Nothing is left to send. What is in flight has until that instant, and a failure may still want a retry.
+    Drain(u64),
+    /// Nothing more is sent or waited for.
     Over,
 }
 
@@ -35,6 +37,8 @@ pub struct Dispatcher {
     head: Option<Arrival>,
     /// The end of arrivals.
     until: u64,
+    /// For so long after it, what is in flight may finish and retries may go.
+    drain: u64,
     mode: WhenBusy,
     catch_up: f64,
     /// While behind, the head goes no earlier than this.
@@ -67,6 +71,7 @@ impl Dispatcher {
             arrivals,
             head: None,
             until: plan.duration.0,
+            drain: plan.drain.0,
             mode: plan.when_busy,
             catch_up: plan.catch_up,
             allowed: 0,
@@ -116,12 +121,16 @@ impl Dispatcher {
 
     /// What the pacer does at `now`.
     pub fn turn(&mut self, now: u64) -> Turn {
-        let Some(at) = self.next_at(now) else {
-            return if now < self.until { Turn::Wait(self.until) } else { Turn::Over };
-        };
-        if at > now {
-            // The end of arrivals changes what may go.
-            return Turn::Wait(if now < self.until { at.min(self.until) } else { at });
+        if now >= self.drained() {
+            return Turn::Over;
+        }
+        // Both ends change what may go.
+        let end = if now < self.until { self.until } else { self.drained() };
+        match self.next_at(now) {
+            None if now < self.until => return Turn::Wait(end),
+            None => return Turn::Drain(end),
+            Some(at) if at > now => return Turn::Wait(at.min(end)),
+            Some(_) => {}
         }
         match self.free.pop_front() {
             Some((connection, since)) => Turn::Send(self.take(now, since), Some(connection)),
@@ -131,7 +140,7 @@ impl Dispatcher {
             }
             None => {
                 self.bound_reached = true;
-                Turn::Blocked
+                Turn::Blocked(end)
             }
         }
     }
@@ -176,8 +185,16 @@ impl Dispatcher {
         Some(RequestRecord::planned(head.request, head.due, self.thread))
     }
 
+    /// When the run ends, whatever is in flight then.
+    fn drained(&self) -> u64 {
+        self.until.saturating_add(self.drain)
+    }
+
     /// When the next attempt may go.
-    fn next_at(&mut self, now: u64) -> Option<u64> {
+    fn next_at(&self, now: u64) -> Option<u64> {
+        if now >= self.drained() {
+            return None;
+        }
         if now >= self.until {
             // What is due and unsent by now stays unsent; only retries may still go.
             return self.retries.peek().map(|Reverse(retry)| retry.due);

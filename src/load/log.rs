@@ -176,12 +176,30 @@ impl Log {
         }
         if self.rates.interval() == 0 && now >= warmup {
             let interval = if warmup == 0 { UNCALIBRATED } else { calibrated_interval(&self.calibration) };
-            self.rates.start(warmup, interval);
+            // From now on, not from the end of the warm-up: what came in between was not counted.
+            self.rates.start(now, interval);
         }
     }
 
     /// Hands over the rest; says how many records found no room during the run.
     pub fn finish(&mut self) -> u64 {
         self.tape.take().map_or(0, |mut tape| tape.finish())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_counted_from_the_moment_that_they_can_be() {
+        let mut log = Log::new(None, Arc::default());
+        let (warmup, looked, until) = (10_000_000_000, 10_090_000_000, 11_000_000_000);
+        log.upkeep(warmup - 1, warmup);
+        log.upkeep(looked, warmup);
+        (looked..until).step_by(1_000_000).for_each(|at| log.rates.count(at));
+        log.rates.pass(until);
+        let rates: Vec<_> = log.rates.rates().collect();
+        assert_eq!(rates, [(1000.0, 91)], "no interval is empty");
     }
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use rustix::time::{ClockId, clock_gettime};
+use tokio::runtime::LocalOptions;
 use tokio::sync::watch;
-use tokio::task::LocalSet;
 
 use super::core::Core;
 use super::dispatch::Turn;
@@ -19,11 +19,11 @@ use super::log::{Latencies, Live, Log};
 use super::plan::LoadPlan;
 use super::requests::Requests;
 use super::sampler::RateSampler;
-use super::timer::Timer;
 use super::{LoadError, connection};
 use crate::record::tape::Tape;
 use crate::record::{Account, Clock};
 use crate::script::{Environment, ScriptError, Vm};
+use crate::timer::Timer;
 use crate::units::Time;
 
 /// What the threads of a load are told.
@@ -80,7 +80,8 @@ const UPKEEP: Time = Time::from_millis(100);
 
 /// Runs the thread: prepares, says so through `ready`, waits for the start, and works until its end.
 pub fn run(job: Job, ready: impl FnOnce(Result<(), LoadError>)) -> io::Result<Left> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_io().enable_time().build_local(LocalOptions::default())?;
     let core = match prepare(&job) {
         Ok(requests) => {
             let log = Log::new(job.tape, Arc::clone(&job.live));
@@ -91,10 +92,9 @@ pub fn run(job: Job, ready: impl FnOnce(Result<(), LoadError>)) -> io::Result<Le
             return Err(io::Error::other(error));
         }
     };
-    let tasks = LocalSet::new();
-    let result = tasks.block_on(&runtime, work(&core, job.orders, &job.live, ready));
+    let result = runtime.block_on(work(&core, job.orders, &job.live, ready));
     // The connections close with their tasks.
-    drop(tasks);
+    drop(runtime);
     let (until, ended, cpu) = result?;
     Ok(left(&core, until, ended, cpu))
 }
@@ -169,27 +169,23 @@ async fn pace(core: &Rc<Core>, timer: &mut Timer, stop: &std::cell::Cell<bool>) 
     while !stop.get() && !core.failed() {
         let now = core.now();
         let turn = core.dispatcher.borrow_mut().turn(now);
-        let until = core.dispatcher.borrow().until();
-        let drained = until.saturating_add(core.plan.drain.0);
-        let wake_at = match turn {
+        let (wake_at, for_connections) = match turn {
             Turn::Send(work, Some(id)) => {
-                core.assign(id, work);
+                core.assign(id, work, now);
                 continue;
             }
             Turn::Send(work, None) => {
                 let id = core.new_slot();
-                core.assign(id, work);
+                core.assign(id, work, now);
                 spawn_connection(core, id);
                 continue;
             }
-            Turn::Over if core.log.borrow().in_flight == 0 || now >= drained => return Ok(()),
-            Turn::Over => drained,
-            // Past the end of arrivals only retries are left, and they have until the end of the drain.
-            Turn::Blocked | Turn::Wait(_) if now >= drained => return Ok(()),
-            Turn::Blocked if now < until => until,
-            Turn::Blocked => drained,
-            Turn::Wait(at) => at.min(drained),
+            Turn::Over => return Ok(()),
+            Turn::Drain(_) if core.log.borrow().in_flight == 0 => return Ok(()),
+            Turn::Drain(at) | Turn::Blocked(at) => (at, true),
+            Turn::Wait(at) => (at, false),
         };
+        core.pacer_waits(for_connections);
         timer.set(clock.monotonic_at(wake_at))?;
         poll_fn(|cx| match core.poll_nudged(cx) {
             Poll::Ready(()) => Poll::Ready(Ok(())),
@@ -219,12 +215,14 @@ async fn obey(core: Rc<Core>, mut orders: watch::Receiver<Order>, stop: Rc<std::
 
 /// Looks after timeouts, the records on their way, and wrk2's calibration.
 async fn look_after(core: Rc<Core>, live: Arc<Live>) {
+    // What is sent while this sleeps must not have expired long before it looks again.
+    let at_least = UPKEEP.min(core.plan.timeout).0;
     loop {
         let now = core.now();
         let expires = core.expire(now);
         core.log.borrow_mut().upkeep(now, core.plan.warmup.0);
         live.set_connections(core.dispatcher.borrow().open() as u64);
-        let next = expires.min(now + UPKEEP.0);
+        let next = expires.min(now + at_least);
         tokio::time::sleep(Duration::from_nanos(next - now)).await;
     }
 }

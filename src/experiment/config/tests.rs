@@ -2,6 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::experiment::plan::Goal;
+use crate::load::plan::{OnTimeout, WhenBusy};
+use crate::testbed::TestbedSettings;
 
 const SMALL: &str = "\
 name = \"small\"

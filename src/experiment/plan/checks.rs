@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::{Impossible, Windows, impossible};
-use crate::experiment::config::{FaultKind, Settings};
+use crate::experiment::settings::{FaultKind, Settings};
 use crate::load::plan::{OnTimeout, PlanError};
 use crate::testbed::TestbedPlanError;
 use crate::units::Time;

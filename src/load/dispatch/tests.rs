@@ -3,6 +3,8 @@ use crate::load::LoadSettings;
 use crate::record::NEVER;
 use crate::units::Time;
 
+mod simulation;
+
 const MS: u64 = 1_000_000;
 
 /// One thread, 100 requests/s (one every 10 ms) for 100 ms, two connections.
@@ -59,7 +61,7 @@ fn requests_go_when_they_are_due_on_the_connection_that_is_free_longest() {
 #[test]
 fn with_all_connections_busy_a_request_waits_and_its_wait_is_not_the_generators() {
     let mut d = dispatcher(settings());
-    assert!(matches!(d.turn(0), Turn::Blocked));
+    assert!(matches!(d.turn(0), Turn::Blocked(_)));
     let work = d.offer(0, 35 * MS).unwrap();
     assert_eq!((work.record.intended, work.record.ready), (0, 35 * MS));
     assert!(d.bound_reached());
@@ -91,7 +93,7 @@ fn open_makes_a_connection_for_what_is_due_up_to_the_bound() {
     assert_eq!(d.open(), 2);
     // Both first connections are still being made: the third takes the request.
     assert_eq!(sent(d.turn(0)), (0, 0, None));
-    assert!(matches!(d.turn(10 * MS), Turn::Blocked));
+    assert!(matches!(d.turn(10 * MS), Turn::Blocked(_)));
     d.closed();
     assert_eq!(sent(d.turn(12 * MS)).2, None);
     // In an open system nothing is slowed down after a wait.
@@ -120,11 +122,14 @@ fn after_the_end_of_arrivals_only_retries_go() {
     let mut d = dispatcher(settings());
     let work = d.offer(0, 0).unwrap();
     d.retry(&work.record, Rc::default(), 120 * MS);
-    assert!(matches!(d.turn(99 * MS), Turn::Blocked));
+    assert!(matches!(d.turn(99 * MS), Turn::Blocked(_)));
     assert!(d.offer(0, 101 * MS).is_none(), "due, but too late");
     assert_eq!(waits(d.turn(101 * MS)), 120 * MS);
     assert_eq!(sent(d.turn(120 * MS)).0, 0);
-    assert!(matches!(d.turn(121 * MS), Turn::Over));
+    assert!(matches!(d.turn(121 * MS), Turn::Drain(end) if end == 2100 * MS));
+    d.retry(&work.record, Rc::default(), 125 * MS);
+    assert!(matches!(d.turn(2100 * MS), Turn::Over), "no further attempt once the drain is over");
+    assert!(d.offer(0, 2100 * MS).is_none());
     // Requests 1 to 9 were due before 100 ms and never went.
     let unsent: Vec<u64> = std::iter::from_fn(|| d.next_unsent()).map(|record| record.request).collect();
     assert_eq!(unsent, (1..10).collect::<Vec<_>>());
@@ -149,5 +154,5 @@ fn a_connection_that_closed_gets_nothing() {
     assert!(d.offer(1, MS).is_none());
     d.withdraw(0);
     assert_eq!(sent(d.turn(10 * MS)).2, Some(1));
-    assert!(matches!(d.turn(20 * MS), Turn::Blocked));
+    assert!(matches!(d.turn(20 * MS), Turn::Blocked(_)));
 }

@@ -191,12 +191,3 @@ pub fn recovered() -> Story {
     });
     story
 }
-
-/// `n` requests in 200 s, with an outage in the middle.
-pub fn many(n: u64) -> Story {
-    run("many", n as f64 / 200.0, 200 * SECOND, |at, dice| match at {
-        _ if at / SECOND % 100 > 70 => (dice.around(900 * MS), Outcome::Answered, 200),
-        _ if dice.roll() < 0.001 => (dice.around(2_000 * MS), Outcome::Abandoned, 0),
-        _ => healthy(dice),
-    })
-}

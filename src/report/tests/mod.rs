@@ -1,7 +1,5 @@
 pub(super) mod made_up;
 
-use std::time::Instant;
-
 use super::*;
 use digest::Digest;
 use figures::{Figure, View};
@@ -175,27 +173,4 @@ fn a_page_says_what_became_of_all_requests_and_warns() {
         assert!(page.contains(text), "{text}");
     }
     assert!(page.len() < 1_000_000, "{}", page.len());
-}
-
-/// For looking at, and for measuring: `cargo test --release --lib gallery -- --ignored --nocapture`.
-#[test]
-#[ignore = "for a person to look at"]
-fn draws_a_gallery() {
-    let all = stories().into_iter().chain([("many", made_up::many(1_000_000))]);
-    for (name, story) in all {
-        let dir = std::env::temp_dir().join("metawrk-gallery").join(name);
-        let begin = Instant::now();
-        let files = write(&story, &dir).unwrap();
-        println!("{name}: {:?} in {}", begin.elapsed(), dir.display());
-        for file in files {
-            println!("  {:>9} {}", std::fs::metadata(&file).unwrap().len(), file.file_name().unwrap().display());
-        }
-        let digest = Digest::of(&story);
-        let view = View::new(&story, &digest);
-        for figure in Figure::all(&story) {
-            let begin = Instant::now();
-            figure.png(&view).unwrap();
-            println!("  {} png {:?}", figure.stem(), begin.elapsed());
-        }
-    }
 }

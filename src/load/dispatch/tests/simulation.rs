@@ -1,0 +1,353 @@
+//! The dispatcher before a made-up pool of connections, on made-up time. Whatever the pool does: every request ends up
+//! somewhere, what is due first goes first, catching up keeps to its bound, and nobody sleeps while there is work.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::iter::Peekable;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::arrivals::Process;
+use crate::load::plan::Retries;
+use crate::record::Outcome;
+
+/// What comes of an attempt.
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Answered,
+    AnsweredAndClosed,
+    Failed,
+}
+
+/// What happens at an instant.
+enum Happens {
+    Ended(usize, RequestRecord, Fate),
+    Connected(usize),
+    IdleClosed(usize),
+    EndOfArrivals,
+}
+
+/// How the world behaves; times in ns.
+#[derive(Clone, Debug)]
+struct World {
+    /// Of one attempt after the other, over and over.
+    fates: Vec<(u64, Fate)>,
+    reconnects_after: u64,
+    idle_for: u64,
+    pacer_late_by: u64,
+    ends_at: Option<u64>,
+}
+
+struct Simulation {
+    dispatcher: Dispatcher,
+    settings: LoadSettings,
+    world: World,
+    now: u64,
+    happens: BTreeMap<(u64, u64), Happens>,
+    number: u64,
+    idle: BTreeSet<usize>,
+    connections: usize,
+    in_flight: BTreeMap<usize, RequestRecord>,
+    /// Retries not yet made: due, request.
+    pending: BTreeSet<(u64, u64)>,
+    schedule: Peekable<Arrivals>,
+    /// The next request may not go before.
+    allowed: u64,
+    pacer_wakes: u64,
+    pacer_waits: bool,
+    over: bool,
+    begun: u64,
+    records: Vec<RequestRecord>,
+}
+
+impl Simulation {
+    fn new(settings: LoadSettings, world: World) -> Simulation {
+        let s = &settings;
+        let schedule = Arrivals::new(s.arrivals, s.rate, s.seed, 0, 1).peekable();
+        Simulation {
+            dispatcher: Dispatcher::new(&LoadPlan::new(settings.clone()).unwrap(), 0),
+            connections: settings.connections,
+            settings,
+            world,
+            now: 0,
+            happens: BTreeMap::new(),
+            number: 0,
+            idle: BTreeSet::new(),
+            in_flight: BTreeMap::new(),
+            pending: BTreeSet::new(),
+            schedule,
+            allowed: 0,
+            pacer_wakes: 0,
+            pacer_waits: true,
+            over: false,
+            begun: 0,
+            records: Vec::new(),
+        }
+    }
+
+    /// Runs to the end; gives the records, the last of each request marked.
+    fn run(mut self) -> Vec<RequestRecord> {
+        for connection in 0..self.connections {
+            if connection % 2 == 0 {
+                self.free(connection);
+            } else {
+                self.later(self.world.reconnects_after, Happens::Connected(connection));
+            }
+        }
+        if let Some(at) = self.world.ends_at {
+            self.later(at, Happens::EndOfArrivals);
+        }
+        self.dispatcher.begin();
+        self.pace();
+        while !self.over {
+            self.nobody_sleeps_while_there_is_work();
+            match self.happens.first_key_value() {
+                Some((&(at, _), _)) if at <= self.pacer_wakes => {
+                    self.now = at;
+                    let (_, what) = self.happens.pop_first().unwrap();
+                    if self.take(what) {
+                        self.pace();
+                    }
+                }
+                _ => {
+                    self.now = self.pacer_wakes;
+                    self.pace();
+                }
+            }
+        }
+        self.settle()
+    }
+
+    fn later(&mut self, after: u64, what: Happens) {
+        self.number += 1;
+        self.happens.insert((self.now + after, self.number), what);
+    }
+
+    /// Says whether the pacer is to look again.
+    fn take(&mut self, what: Happens) -> bool {
+        match what {
+            Happens::EndOfArrivals => {
+                self.dispatcher.end_arrivals(self.now);
+                true
+            }
+            Happens::Connected(connection) => self.free(connection),
+            Happens::IdleClosed(connection) => {
+                let idle = self.idle.remove(&connection);
+                if idle {
+                    self.dispatcher.withdraw(connection);
+                }
+                idle && self.gone(connection)
+            }
+            Happens::Ended(connection, mut record, fate) => {
+                self.in_flight.remove(&connection);
+                let failed = matches!(fate, Fate::Failed);
+                let again = failed && record.attempt < self.settings.retries.count;
+                record.end = self.now;
+                record.set_outcome(if failed { Outcome::ReadError } else { Outcome::Answered });
+                record.set_last(!again);
+                self.records.push(record);
+                if again {
+                    let due = self.now + self.settings.retries.backoff.0;
+                    self.dispatcher.retry(&record, Rc::default(), due);
+                    self.pending.insert((due, record.request));
+                }
+                let last = self.in_flight.is_empty() && self.pacer_waits;
+                let nudged = match fate {
+                    Fate::Answered => self.free(connection),
+                    Fate::AnsweredAndClosed | Fate::Failed => self.gone(connection),
+                };
+                again || last || nudged
+            }
+        }
+    }
+
+    fn free(&mut self, connection: usize) -> bool {
+        match self.dispatcher.offer(connection, self.now) {
+            Some(work) => {
+                self.send(connection, work);
+                false
+            }
+            None => {
+                self.idle.insert(connection);
+                self.later(self.world.idle_for, Happens::IdleClosed(connection));
+                self.pacer_waits
+            }
+        }
+    }
+
+    fn gone(&mut self, connection: usize) -> bool {
+        match self.settings.when_busy {
+            WhenBusy::Wait => {
+                self.later(self.world.reconnects_after, Happens::Connected(connection));
+                false
+            }
+            WhenBusy::Open => {
+                self.dispatcher.closed();
+                self.pacer_waits
+            }
+        }
+    }
+
+    fn pace(&mut self) {
+        loop {
+            (self.pacer_wakes, self.pacer_waits) = match self.dispatcher.turn(self.now) {
+                Turn::Send(work, Some(connection)) => {
+                    assert!(self.idle.remove(&connection), "connection {connection} is not free");
+                    self.send(connection, work);
+                    continue;
+                }
+                Turn::Send(work, None) => {
+                    self.connections += 1;
+                    self.send(self.connections - 1, work);
+                    continue;
+                }
+                Turn::Over => break self.over = true,
+                Turn::Drain(_) if self.in_flight.is_empty() => break self.over = true,
+                Turn::Blocked(at) => {
+                    assert!(!self.has_room(), "blocked with connections to spare");
+                    (at, true)
+                }
+                Turn::Drain(at) => (at, true),
+                Turn::Wait(at) => (at, false),
+            };
+            assert!(self.pacer_wakes > self.now);
+            break self.pacer_wakes += self.world.pacer_late_by;
+        }
+    }
+
+    fn send(&mut self, connection: usize, work: Work) {
+        let mut record = work.record;
+        record.sent = self.now;
+        assert!(record.intended <= record.ready && record.ready <= record.sent, "{record:?}");
+        let first_retry = self.pending.first().copied();
+        if record.attempt == 0 {
+            let head = self.schedule.next().unwrap();
+            assert_eq!((record.request, record.intended), (head.request, head.due), "in order, as planned");
+            let at = head.due.max(self.allowed);
+            assert!(at <= self.now, "{record:?} goes before {at}");
+            assert!(first_retry.is_none_or(|(due, _)| due >= at), "a retry was due before {record:?}");
+            if self.settings.when_busy == WhenBusy::Wait {
+                let gap = self.schedule.peek().unwrap().due - head.due;
+                self.allowed = self.now + (gap as f64 / self.settings.catch_up) as u64;
+            }
+        } else {
+            let (due, request) = self.pending.pop_first().unwrap();
+            assert!(due <= self.now && request == record.request && work.payload.is_some());
+            assert!(self.head_at().is_none_or(|at| due < at), "request was due before {record:?}");
+        }
+        let (service, fate) = self.world.fates[self.begun as usize % self.world.fates.len()];
+        self.begun += 1;
+        assert!(self.in_flight.insert(connection, record).is_none(), "connection {connection} is busy");
+        self.later(service, Happens::Ended(connection, record, fate));
+    }
+
+    /// When the next first attempt may go, if it still may.
+    fn head_at(&mut self) -> Option<u64> {
+        let until = self.dispatcher.until();
+        let head = self.schedule.peek().filter(|head| head.due < until && self.now < until)?;
+        Some(head.due.max(self.allowed))
+    }
+
+    fn has_room(&self) -> bool {
+        let settings = &self.settings;
+        !self.idle.is_empty()
+            || settings.when_busy == WhenBusy::Open && self.dispatcher.open() < settings.max_connections
+    }
+
+    fn nobody_sleeps_while_there_is_work(&mut self) {
+        let retry = self.pending.first().map(|(due, _)| *due);
+        if self.has_room()
+            && let Some(at) = self.head_at().into_iter().chain(retry).min()
+        {
+            assert!(self.pacer_wakes <= at.max(self.now) + self.world.pacer_late_by, "nobody looks after {at}");
+        }
+    }
+
+    /// As [`Core::settle`](crate::load) does it.
+    fn settle(mut self) -> Vec<RequestRecord> {
+        let (until, late) = (self.dispatcher.until(), self.world.pacer_late_by);
+        assert!(self.now <= until + self.settings.drain.0 + late, "the run ends with the drain");
+        let retries = self.dispatcher.abandoned_retries();
+        assert_eq!(retries.len(), self.pending.len());
+        let unsent = std::iter::from_fn(|| self.dispatcher.next_unsent());
+        let open = self.in_flight.into_values().chain(retries).map(|record| (record, Outcome::Unanswered));
+        for (mut record, outcome) in open.chain(unsent.map(|record| (record, Outcome::Unsent))) {
+            record.set_outcome(outcome);
+            record.set_last(true);
+            self.records.push(record);
+        }
+        let mut last: Vec<_> = self
+            .records
+            .iter()
+            .filter(|r| r.is_last())
+            .map(|r| Arrival { request: r.request, due: r.intended })
+            .collect();
+        last.sort_unstable_by_key(|arrival| arrival.request);
+        let s = &self.settings;
+        let plan = Arrivals::new(s.arrivals, s.rate, s.seed, 0, 1);
+        // What was due at the very instant of an early end may have gone already.
+        let planned: Vec<_> = plan.take_while(|arrival| arrival.due <= until).collect();
+        let certain = planned.partition_point(|arrival| arrival.due < until);
+        assert!(last.len() >= certain && last == planned[..last.len()], "each request ends once, when it was planned");
+        self.records
+    }
+}
+
+fn fates() -> impl Strategy<Value = Vec<(u64, Fate)>> {
+    let fate = prop_oneof![5 => Just(Fate::Answered), 1 => Just(Fate::AnsweredAndClosed), 2 => Just(Fate::Failed)];
+    let service = prop_oneof![4 => 0..20 * MS, 1 => 0..500 * MS];
+    proptest::collection::vec((service, fate), 1..30)
+}
+
+fn worlds() -> impl Strategy<Value = World> {
+    let late = prop_oneof![Just(0), 0..3 * MS];
+    let ends = proptest::option::weighted(0.3, 0..200 * MS);
+    (fates(), 0..60 * MS, MS..300 * MS, late, ends).prop_map(
+        |(fates, reconnects_after, idle_for, pacer_late_by, ends_at)| World {
+            fates,
+            reconnects_after,
+            idle_for,
+            pacer_late_by,
+            ends_at,
+        },
+    )
+}
+
+fn loads() -> impl Strategy<Value = LoadSettings> {
+    let modes = (proptest::bool::ANY, 1usize..5, 0usize..5, 1.0..5.0f64, proptest::bool::ANY);
+    let times = (20.0..2000.0f64, 1u64..200, 0u64..100, any::<u64>());
+    let retries = (0u16..4, 0u64..10);
+    (modes, times, retries).prop_map(|((open, connections, more, catch_up, random), times, (count, backoff))| {
+        let (rate, duration, drain, seed) = times;
+        LoadSettings {
+            threads: 1,
+            connections,
+            max_connections: connections + more,
+            when_busy: if open { WhenBusy::Open } else { WhenBusy::Wait },
+            catch_up,
+            arrivals: if random { Process::Exp } else { Process::Fixed },
+            seed,
+            duration: Time::from_millis(duration),
+            drain: Time::from_millis(drain),
+            retries: Retries { count, backoff: Time::from_millis(backoff) },
+            ..LoadSettings::new("http://localhost/", rate)
+        }
+    })
+}
+
+proptest! {
+    #[test]
+    fn whatever_the_pool_does(settings in loads(), world in worlds()) {
+        let (wait, catch_up) = (settings.when_busy == WhenBusy::Wait, settings.catch_up);
+        let records = Simulation::new(settings, world).run();
+        let account = crate::record::Account::of(&records);
+        prop_assert!(account.balances());
+        let mut first: Vec<_> = records.iter().filter(|r| r.attempt == 0 && r.sent != NEVER).collect();
+        first.sort_unstable_by_key(|r| r.request);
+        for pair in first.windows(2) {
+            let gap = (pair[1].intended - pair[0].intended) as f64;
+            prop_assert!(pair[0].sent <= pair[1].sent);
+            prop_assert!(!wait || (pair[1].sent - pair[0].sent) as f64 + 1.0 >= gap / catch_up);
+        }
+    }
+}
