@@ -163,6 +163,18 @@ async fn a_role_that_dies_is_reported() {
 }
 
 #[tokio::test]
+async fn a_link_to_a_dead_database_is_not_waited_for_long() {
+    let testbed = testbed().await;
+    let pid = rustix::process::Pid::from_raw(testbed.pid(Role::PostDb) as i32).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    let start = Instant::now();
+    let error = CutLink::new(testbed.link()).verify_removed().await.unwrap_err();
+    // A link that is only slow to heal gets 5 s.
+    assert!(error.why.contains("Broken") && start.elapsed() < Duration::from_secs(4), "{error} {:?}", start.elapsed());
+    testbed.stop().await;
+}
+
+#[tokio::test]
 async fn stopping_and_dropping_end_every_process() {
     for stop in [true, false] {
         let testbed = testbed().await;
