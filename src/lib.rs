@@ -1,7 +1,7 @@
 //! metawrk: a load generator that replaces wrk2, and a laboratory for metastable failures.
 //!
 //! The rooms, from the ground up; each imports only from those below it: the pure ground ([`arrivals`], [`http1`],
-//! [`procfs`], [`stats`], [`target`], [`units`]), [`record`], [`script`], [`load`], [`testbed`], [`monitor`],
+//! [`out`], [`procfs`], [`stats`], [`target`], [`units`]), [`timer`], [`record`], [`script`], [`load`], [`testbed`], [`monitor`],
 //! [`fault`], [`report`], [`experiment`], [`cli`].
 
 pub mod arrivals;
@@ -11,6 +11,7 @@ pub mod fault;
 pub mod http1;
 pub mod load;
 pub mod monitor;
+pub mod out;
 pub mod procfs;
 pub mod record;
 pub mod report;
@@ -18,4 +19,5 @@ pub mod script;
 pub mod stats;
 pub mod target;
 pub mod testbed;
+pub mod timer;
 pub mod units;

@@ -18,6 +18,8 @@ pub enum UnitError {
     Time(String),
     #[error("`{0}` is no number: write digits, with k, M or G behind them if you like (2k = 2000)")]
     Number(String),
+    #[error("`{0}` is no count: write a whole number of at least 1, with k or M behind it if you like (2k = 2000)")]
+    Count(String),
 }
 
 impl Time {
@@ -124,13 +126,11 @@ pub fn parse_number(text: &str) -> Result<f64, UnitError> {
 /// [`parse_number`], whole and at least one.
 ///
 /// # Errors
-/// [`UnitError::Number`] where it is not.
+/// [`UnitError::Count`] where it is not.
 pub fn parse_count(text: &str) -> Result<usize, UnitError> {
-    let n = parse_number(text)?;
-    if n < 1.0 || n.fract() != 0.0 || n > u32::MAX as f64 {
-        return Err(UnitError::Number(text.to_owned()));
-    }
-    Ok(n as usize)
+    let whole = |n: &f64| *n >= 1.0 && n.fract() == 0.0 && *n <= f64::from(u32::MAX);
+    let n = parse_number(text).ok().filter(whole);
+    n.map(|n| n as usize).ok_or_else(|| UnitError::Count(text.to_owned()))
 }
 
 /// Digits with at most one point; no sign, no exponent, no `inf`.
@@ -209,8 +209,8 @@ mod tests {
         for text in ["", "k", "1kk", "-3", "1e3", "nan", "inf"] {
             assert!(parse_number(text).is_err(), "{text}");
         }
-        for text in ["0", "1.5", "10G"] {
-            assert!(parse_count(text).is_err(), "{text}");
+        for text in ["0", "1.5", "10G", "x"] {
+            assert_eq!(parse_count(text), Err(UnitError::Count(text.to_owned())));
         }
     }
 

@@ -1,14 +1,16 @@
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::experiment::progress::Snapshot;
-use crate::experiment::run::{Stopped, run as run_experiment};
+use crate::experiment::run::{Signals, Stopped, run as run_experiment};
 use crate::experiment::{self, Overrides, story};
+use crate::out::{say, warn};
 use crate::report::{self, Story, VerdictText};
 use crate::units::{Time, parse_count, parse_number, wrk_time};
 
@@ -77,18 +79,26 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         out: Some(args.out.clone()),
     };
     let plan = experiment::load(args.file.as_deref(), &overrides)?;
-    super::say(&format!("{}: {} requests/s, at most {}\n", plan.name, plan.load.rate, plan.duration()))?;
+    say(&format!("{}: {} requests/s, at most {}\n", plan.name, plan.load.rate, plan.duration()))?;
     let line = Line::new();
-    let ran = run_experiment(&plan, &args.out, &mut |snapshot| line.show(snapshot))?;
+    let ran = run_experiment(&plan, &args.out, &mut |snapshot| line.show(snapshot));
     line.clear();
+    let ran = match ran {
+        Ok(ran) => ran,
+        Err(error) => {
+            let Some(by) = error.stopped() else { return Err(error.into()) };
+            warn(&error.to_string());
+            return Ok(ExitCode::from(by.exit_code()));
+        }
+    };
+    let late = Late::listen()?;
     let story = draw(&ran.dir)?;
-    super::say(&format!("Results in {}: open {}\n", ran.dir.display(), ran.dir.join("report.html").display()))?;
+    say(&format!("Results in {}: open {}\n", ran.dir.display(), ran.dir.join("report.html").display()))?;
     if let Some(failure) = &ran.failure {
         anyhow::bail!("the run was cut short: {failure}");
     }
-    Ok(match ran.stopped {
-        Some(Stopped::Interrupt) => ExitCode::from(130),
-        Some(Stopped::Terminate) => ExitCode::from(143),
+    Ok(match ran.stopped.or(late.heard()) {
+        Some(by) => ExitCode::from(by.exit_code()),
         None => code(args.exit_code, &story),
     })
 }
@@ -109,19 +119,42 @@ fn code(asked: bool, story: &Story) -> ExitCode {
 /// Judges what a folder holds, writes all products, and prints the verdict.
 fn draw(dir: &Path) -> anyhow::Result<Story> {
     let (_, story) = story::read(dir)?;
-    report::write(&story, dir).with_context(|| format!("the data in {} is whole", dir.display()))?;
-    super::say(&told(&story.verdict))?;
+    let written = report::write(&story, dir).with_context(|| format!("the data in {} is whole", dir.display()));
+    say(&verdict(&story.verdict))?;
+    written?;
     Ok(story)
 }
 
-/// The verdict, why, and what to do next.
-fn told(verdict: &VerdictText) -> String {
+fn verdict(verdict: &VerdictText) -> String {
     let lines = |lines: &[String]| lines.iter().map(|line| format!("  {line}\n")).collect::<String>();
-    let mut text = format!("\n{}\n{}", verdict.name, lines(&verdict.because));
-    if !verdict.next.is_empty() {
-        text.push_str(&format!("\nNext:\n{}", lines(&verdict.next)));
+    let next = if verdict.next.is_empty() { "" } else { "\nNext:\n" };
+    format!("\n{}\n{}{next}{}\n", verdict.name, lines(&verdict.because), lines(&verdict.next))
+}
+
+/// Hears SIGINT and SIGTERM while the report is drawn. The first lets it be finished, a second does not.
+struct Late(Arc<Mutex<Option<Stopped>>>);
+
+impl Late {
+    fn listen() -> std::io::Result<Late> {
+        let heard = Arc::new(Mutex::new(None));
+        let note = Arc::clone(&heard);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let mut signals = {
+            let _guard = runtime.enter();
+            Signals::new()?
+        };
+        std::thread::Builder::new().name("signals".into()).spawn(move || {
+            let by = runtime.block_on(signals.next());
+            *note.lock().unwrap_or_else(PoisonError::into_inner) = Some(by);
+            warn("drawing the report; once more to leave it: `metawrk report` can draw it later");
+            std::process::exit(runtime.block_on(signals.next()).exit_code().into());
+        })?;
+        Ok(Late(heard))
     }
-    text + "\n"
+
+    fn heard(&self) -> Option<Stopped> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// One line on standard error, on a terminal only.
@@ -134,6 +167,7 @@ impl Line {
             if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
                 bar.set_style(style);
             }
+            bar.set_message("getting ready");
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });

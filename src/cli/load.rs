@@ -2,10 +2,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use tokio::signal::unix::{SignalKind, signal};
 
+use crate::experiment::run::Signals;
 use crate::load::plan::WhenBusy;
 use crate::load::{LoadPlan, LoadSettings, Loaded, Prepared, calibrated_interval};
+use crate::out::{say, warn};
 use crate::record::{Clock, Errors};
 use crate::report::generator::{GeneratorBlock, Lag};
 use crate::report::wrk2::{Calibration, Header, Report, Show, Tally, header, text};
@@ -92,10 +93,11 @@ impl Args {
 }
 
 fn parse_header(text: &str) -> anyhow::Result<(String, String)> {
-    let Some((name, value)) = text.split_once(':') else {
-        bail!("-H takes \"Name: value\", not `{text}`");
-    };
-    Ok((name.trim().to_owned(), value.trim().to_owned()))
+    let parts = text.split_once(':').map(|(name, value)| (name.trim(), value.trim()));
+    match parts.filter(|(name, _)| http::HeaderName::from_bytes(name.as_bytes()).is_ok()) {
+        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+        None => bail!("-H takes \"Name: value\", not `{text}`"),
+    }
 }
 
 fn read_script(name: &str) -> anyhow::Result<Script> {
@@ -116,7 +118,13 @@ fn read_script(name: &str) -> anyhow::Result<Script> {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (plan, show) = args.plan()?;
     let prepared = Prepared::new(plan.clone(), None)?;
-    super::say(&header(&Header {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Before anybody can know that load begins.
+    let mut signals = {
+        let _guard = runtime.enter();
+        Signals::new()?
+    };
+    say(&header(&Header {
         urls: std::slice::from_ref(&plan.url),
         threads: plan.threads,
         connections: plan.connections,
@@ -124,23 +132,28 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }))?;
     let running = prepared.start(Clock::starting_in(Time::from_millis(1)));
     let control = running.control();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (loaded, code) = runtime.block_on(async move {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
         let mut finished = tokio::task::spawn_blocking(move || running.finish());
-        let code = tokio::select! {
-            loaded = &mut finished => return anyhow::Ok((loaded??, 0)),
-            _ = interrupt.recv() => 130,
-            _ = terminate.recv() => 143,
+        let by = tokio::select! {
+            loaded = &mut finished => return anyhow::Ok((Some(loaded??), ExitCode::SUCCESS)),
+            by = signals.next() => by,
         };
         control.stop();
-        Ok((finished.await??, code))
+        tokio::select! {
+            loaded = &mut finished => Ok((Some(loaded??), ExitCode::from(by.exit_code()))),
+            // Only a script that is stuck keeps a load from stopping at once.
+            by = signals.next() => Ok((None, ExitCode::from(by.exit_code()))),
+        }
     })?;
-    super::say(&report(&loaded, show))?;
+    runtime.shutdown_background();
+    let Some(loaded) = loaded else {
+        warn("stopped twice while the script was stuck: there is no report");
+        return Ok(code);
+    };
+    say(&report(&loaded, show))?;
     match loaded.failure() {
         Some(error) => bail!("the run was ended by its script: {error}"),
-        None => Ok(ExitCode::from(code)),
+        None => Ok(code),
     }
 }
 
@@ -177,6 +190,13 @@ fn report(loaded: &Loaded, show: Show) -> String {
         lag: Lag::of(&latencies.send_lag, 1),
         own: generator,
     };
+    let mut own = block.text();
+    if duration < loaded.plan.warmup.0 {
+        own.push_str(&format!(
+            "  warning: the run ended within its warm-up of {}, so no latency was measured\n",
+            loaded.plan.warmup
+        ));
+    }
     text(&Report {
         calibration: &calibration,
         latencies_file: None,
@@ -192,6 +212,6 @@ fn report(loaded: &Loaded, show: Show) -> String {
         },
         targets: &[],
         show,
-        own: &block.text(),
+        own: &own,
     })
 }

@@ -7,13 +7,12 @@ mod experiment;
 mod load;
 
 use std::ffi::OsString;
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use crate::testbed;
+use crate::{out, testbed};
 
 /// A load generator that replaces wrk2, and a laboratory for metastable failures.
 #[derive(Parser)]
@@ -30,14 +29,16 @@ enum Command {
     /// Judge a results folder, and draw its report, again
     Report(experiment::ReportArgs),
     /// Make load as wrk2 does (the same command line)
+    #[command(args_override_self = true)]
     Load(load::Args),
     /// Run the testbed alone, or one of its parts
     Testbed(testbed::cli::TestbedArgs),
 }
 
-/// `wrk2 ...`
+/// Loads an HTTP server at a constant rate, and reports latencies that no stall of the server hides.
 #[derive(Parser)]
-#[command(name = "wrk2", version, arg_required_else_help = true)]
+// Of an option given twice wrk takes the last.
+#[command(name = "wrk2", version, arg_required_else_help = true, args_override_self = true)]
 struct Wrk2 {
     #[command(flatten)]
     load: load::Args,
@@ -78,35 +79,16 @@ fn parse<P: Parser>(args: impl Iterator<Item = OsString>) -> Result<P, ExitCode>
 
 fn done(result: anyhow::Result<ExitCode>) -> ExitCode {
     result.unwrap_or_else(|error| {
-        eprintln!("{error:#}");
+        out::warn(&told(&error));
         ExitCode::FAILURE
     })
 }
 
-/// Prints to standard output.
-fn say(text: &str) -> io::Result<()> {
-    put(&mut io::stdout().lock(), text)
-}
-
-/// A reader that has left (`| head`) wants no more, and what was run is done all the same.
-fn put(out: &mut impl Write, text: &str) -> io::Result<()> {
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reader_that_has_left_is_no_error_and_a_full_disk_is() {
-        let (reader, mut pipe) = io::pipe().unwrap();
-        put(&mut pipe, "read").unwrap();
-        drop(reader);
-        put(&mut pipe, "not read").unwrap();
-        let mut full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-        assert!(put(&mut full, "lost").is_err());
-    }
+/// The error and its causes, but those that it tells of already.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told.as_str() {
+        "" => cause,
+        _ if told.contains(&cause) => told,
+        _ => format!("{told}: {cause}"),
+    })
 }

@@ -9,6 +9,7 @@ pub mod goodput;
 pub mod plan;
 pub mod progress;
 pub mod run;
+pub mod settings;
 mod source;
 pub mod story;
 pub mod timeline;

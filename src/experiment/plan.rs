@@ -4,7 +4,7 @@ mod checks;
 
 use serde::{Deserialize, Serialize};
 
-use super::config::{Fault, ScriptSetting, Settings};
+use super::settings::{Fault, ScriptSetting, Settings};
 use crate::load::plan::{LoadPlan, LoadSettings, OnTimeout, PlanError};
 use crate::script::Script;
 use crate::testbed::{TestbedPlan, TestbedSettings};
@@ -67,6 +67,7 @@ impl ExperimentPlan {
         let (faults_end, default_at) = (checks::faults(s, windows)?, s.phases.warmup.plus(s.phases.baseline));
         checks::monitors(s)?;
         let (observe, duration) = checks::spans(s, windows, faults_end)?;
+        checks::requests(s, duration)?;
         settings.fault.iter_mut().for_each(|fault| fault.at = fault.at.or(Some(default_at)));
         settings.phases.observe = Some(observe);
         settings.phases.duration = Some(duration);

@@ -12,10 +12,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-use super::config::FaultKind;
 use super::goodput::{Cohorts, Schedule};
 use super::plan::{ExperimentPlan, Goal};
 use super::progress::{Pulse, Snapshot, phase};
+use super::settings::FaultKind;
 use super::verdict::{live, observation_is_over};
 use crate::fault::{self, CutLink, Fault};
 use crate::load::{LoadError, Loaded, Prepared, Running};
@@ -45,8 +45,13 @@ pub enum RunError {
     Plan(#[from] crate::load::plan::PlanError),
     #[error("the plan can't be written down: {0}")]
     Toml(#[from] toml::ser::Error),
-    #[error("the requests could not all be kept: {0}; what was kept is in {}", dir.display())]
-    Keep { dir: PathBuf, source: io::Error },
+    #[error("stopped before the load began: there is nothing to report")]
+    Unbegun(Stopped),
+    #[error("stopped twice, and so left as it was")]
+    Abandoned(Stopped),
+    /// What broke a run whose load had begun.
+    #[error("{cause}; `metawrk report {}` shows what there is of the run", dir.display())]
+    Begun { dir: PathBuf, cause: Box<RunError> },
     #[error("the system refuses what a run needs: {0}")]
     System(#[from] io::Error),
 }
@@ -56,6 +61,27 @@ pub enum RunError {
 pub enum Stopped {
     Interrupt,
     Terminate,
+}
+
+impl Stopped {
+    /// What a shell expects of a program that ended so.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Stopped::Interrupt => 130,
+            Stopped::Terminate => 143,
+        }
+    }
+}
+
+impl RunError {
+    /// Who stopped the run, if that is what kept it from leaving a report.
+    pub fn stopped(&self) -> Option<Stopped> {
+        match self {
+            RunError::Unbegun(by) | RunError::Abandoned(by) => Some(*by),
+            RunError::Begun { cause, .. } => cause.stopped(),
+            _ => None,
+        }
+    }
 }
 
 /// A run that left a results folder.
@@ -72,35 +98,80 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Runs `plan`, and leaves everything in a fresh folder in `out`. `watch` is shown how it goes, ten times a second.
 ///
-/// SIGINT and SIGTERM end it early: faults are removed, processes stopped, and what there is is kept.
+/// SIGINT and SIGTERM end it early: faults are removed, processes stopped, and what there is is kept. A second one no
+/// longer waits for the load, whose script may be stuck. A run whose load never began leaves nothing.
 ///
 /// # Errors
 /// [`RunError`], where no load began or its results could not be kept.
 pub fn run(plan: &ExperimentPlan, out: &Path, watch: &mut dyn FnMut(&Snapshot)) -> Result<Ran, RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(conduct(plan, out, watch))
+    let result = runtime.block_on(conduct(plan, out, watch));
+    // A name that is still looked up, or a script that is stuck, keeps nobody.
+    runtime.shutdown_background();
+    result
 }
 
 async fn conduct(plan: &ExperimentPlan, out: &Path, watch: &mut dyn FnMut(&Snapshot)) -> Result<Ran, RunError> {
     let mut signals = Signals::new()?;
     let folder = Folder::create(out, &plan.name, jiff::Zoned::now().datetime())?;
-    folder.write_plan(&plan.to_toml()?)?;
-    let mut system = System::start(plan).await?;
-    let (forward, records) = Forward::new();
-    let rows = Rows(folder.rows()?);
-    let recorder = Recorder::start(vec![Box::new(rows), Box::new(forward)])?;
-    let load = plan.load_plan(&system.url)?;
-    let prepared = Prepared::new(load, Some(&recorder))?;
+    let ready = tokio::select! {
+        ready = Ready::new(plan, &folder) => ready,
+        by = signals.next() => Err(RunError::Unbegun(by)),
+    };
+    match ready.and_then(|ready| folder.make_latest().map(|()| ready).map_err(RunError::from)) {
+        Ok(ready) => {
+            let begun = |cause| RunError::Begun { dir: folder.path().to_owned(), cause: Box::new(cause) };
+            carry_out(plan, ready, &folder, &mut signals, watch).await.map_err(begun)
+        }
+        Err(error) => {
+            folder.discard();
+            Err(error)
+        }
+    }
+}
 
+/// All that a load takes: it waits for its start.
+struct Ready {
+    system: System,
+    recorder: Recorder,
+    records: Receiver<Vec<RequestRecord>>,
+    prepared: Prepared,
+    journal: Journal,
+}
+
+impl Ready {
+    async fn new(plan: &ExperimentPlan, folder: &Folder) -> Result<Ready, RunError> {
+        folder.write_plan(&plan.to_toml()?)?;
+        let journal = Journal { events: Vec::new(), log: folder.events()?, samples: folder.samples()? };
+        let rows = Rows(folder.rows()?);
+        let system = System::start(plan).await?;
+        let (forward, records) = Forward::new();
+        let recorder = Recorder::start(vec![Box::new(rows), Box::new(forward)])?;
+        let load = plan.load_plan(&system.url)?;
+        // Names are looked up in it, and scripts run: both may take their time.
+        let prepare = move || Prepared::new(load, Some(&recorder)).map(|prepared| (prepared, recorder));
+        let (prepared, recorder) = tokio::task::spawn_blocking(prepare).await.map_err(io::Error::other)??;
+        Ok(Ready { system, recorder, records, prepared, journal })
+    }
+}
+
+/// From the start of load on: whatever comes, faults are removed and processes ended.
+async fn carry_out(
+    plan: &ExperimentPlan,
+    ready: Ready,
+    folder: &Folder,
+    signals: &mut Signals,
+    watch: &mut dyn FnMut(&Snapshot),
+) -> Result<Ran, RunError> {
+    let Ready { mut system, recorder, records, prepared, journal } = ready;
     let clock = Clock::starting_in(Time::from_millis(10));
-    let journal = Journal { events: Vec::new(), log: folder.events()?, samples: folder.samples()? };
     let mut run = Run::new(plan, clock, prepared.start(clock), journal, records);
     run.started()?;
     let (cancel, cancelled) = watch::channel(false);
     let faults = system.drive_faults(plan, clock, &run.tell, &cancelled);
     system.monitor(plan, clock, &run.sample);
 
-    let result = run.watch_over(&mut signals, &mut system, watch).await;
+    let result = run.watch_over(signals, &mut system, &recorder, watch).await;
     // Faults are removed whatever came of the rest.
     cancel.send_replace(true);
     for fault in faults {
@@ -116,14 +187,12 @@ async fn conduct(plan: &ExperimentPlan, out: &Path, watch: &mut dyn FnMut(&Snaps
     let Run { load, mut journal, mut told, failure, .. } = run;
     let loaded = load.finish()?;
     let kept = recorder.finish();
-    while let Ok(event) = told.try_recv() {
-        journal.event(event)?;
-    }
     let failure = failure.or_else(|| loaded.failure().map(|error| format!("the script failed: {error}")));
-    let failure = failure.or_else(|| kept.as_ref().err().map(|error| format!("requests were not kept: {error}")));
-    journal.end(&loaded, clock, stopped, failure.as_deref())?;
+    let failure = failure.or_else(|| kept.err().map(|error| format!("requests were not kept: {error}")));
+    let told = std::iter::from_fn(|| told.try_recv().ok());
+    let ended = journal.end(told, &loaded, clock, stopped, failure.as_deref());
     system.stop().await;
-    kept.map_err(|source| RunError::Keep { dir: folder.path().to_owned(), source })?;
+    ended?;
     folder.seal()?;
     Ok(Ran { dir: folder.path().to_owned(), stopped, failure })
 }
@@ -138,17 +207,21 @@ impl Keep for Rows {
 }
 
 /// SIGINT and SIGTERM.
-struct Signals {
+pub struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
 }
 
 impl Signals {
-    fn new() -> io::Result<Signals> {
+    /// Needs a tokio runtime. From here on neither ends the process by itself.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub fn new() -> io::Result<Signals> {
         Ok(Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    async fn next(&mut self) -> Stopped {
+    pub async fn next(&mut self) -> Stopped {
         tokio::select! {
             _ = self.interrupt.recv() => Stopped::Interrupt,
             _ = self.terminate.recv() => Stopped::Terminate,
@@ -236,6 +309,7 @@ impl Journal {
 
     fn end(
         &mut self,
+        mut told: impl Iterator<Item = Event>,
         loaded: &Loaded,
         clock: Clock,
         stopped: Option<Stopped>,
@@ -247,6 +321,7 @@ impl Journal {
             (None, Some(Stopped::Terminate)) => (Ending::Interrupted, "SIGTERM".to_owned()),
             (None, None) => (Ending::Complete, String::new()),
         };
+        told.try_for_each(|event| self.event(event))?;
         self.event(Event { at_ns: clock.now(), what: What::Generator(loaded.generator()) })?;
         self.event(Event { at_ns: clock.now(), what: What::Ended { how, detail } })
     }
@@ -310,6 +385,7 @@ impl<'a> Run<'a> {
         &mut self,
         signals: &mut Signals,
         system: &mut System,
+        recorder: &Recorder,
         watch: &mut dyn FnMut(&Snapshot),
     ) -> Result<Option<Stopped>, RunError> {
         let control = self.load.control();
@@ -320,6 +396,9 @@ impl<'a> Run<'a> {
             tokio::select! {
                 _ = tick.tick() => {}
                 by = signals.next() => {
+                    if stopped.is_some() {
+                        return Err(RunError::Abandoned(by));
+                    }
                     stopped = Some(by);
                     control.stop();
                 }
@@ -328,9 +407,9 @@ impl<'a> Run<'a> {
                     control.end_arrivals();
                 }
             }
-            if let Err(error) = self.take() {
+            self.take()?;
+            if recorder.is_broken() {
                 control.stop();
-                return Err(error.into());
             }
             if self.nothing_more_to_learn() {
                 control.end_arrivals();

@@ -26,7 +26,7 @@ pub fn read(dir: &Path) -> Result<(ExperimentPlan, Story), StoryError> {
     let recorded = folder::load(dir)?;
     let origin = dir.join(PLAN).display().to_string();
     let source = Source { origin: &origin, text: &recorded.plan };
-    let plan = source.parse::<super::config::Settings>()?;
+    let plan = source.parse::<super::settings::Settings>()?;
     let plan = ExperimentPlan::new(plan).map_err(|e| source.error(&e.key, e.why))?;
     let story = story(&plan, recorded);
     Ok((plan, story))

@@ -15,6 +15,8 @@ pub struct CutLink {
 
 /// How long a look may differ from what it should be: a busy machine answers late.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// What answers with an error is in trouble that waiting seldom ends.
+const PATIENCE_WITH_TROUBLE: Duration = Duration::from_millis(500);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -24,13 +26,14 @@ impl CutLink {
     }
 
     async fn look_for(&self, wanted: Probe, what: &'static str, found: &str) -> Result<String, FaultError> {
-        let deadline = Instant::now() + PATIENCE;
+        let start = Instant::now();
         loop {
             let seen = self.link.probe().await;
             if seen == wanted {
                 return Ok(found.to_owned());
             }
-            if Instant::now() >= deadline {
+            let patience = if matches!(seen, Probe::Broken(_)) { PATIENCE_WITH_TROUBLE } else { PATIENCE };
+            if start.elapsed() >= patience {
                 return Err(failed(what, format!("a request through it was {seen:?}, not {wanted:?}")));
             }
             sleep(PAUSE).await;

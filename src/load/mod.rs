@@ -11,7 +11,6 @@ pub mod plan;
 mod requests;
 mod run;
 mod sampler;
-mod timer;
 mod worker;
 
 pub use log::{Latencies, Live, calibrated_interval};

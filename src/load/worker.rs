@@ -19,11 +19,11 @@ use super::log::{Latencies, Live, Log};
 use super::plan::LoadPlan;
 use super::requests::Requests;
 use super::sampler::RateSampler;
-use super::timer::Timer;
 use super::{LoadError, connection};
 use crate::record::tape::Tape;
 use crate::record::{Account, Clock};
 use crate::script::{Environment, ScriptError, Vm};
+use crate::timer::Timer;
 use crate::units::Time;
 
 /// What the threads of a load are told.
@@ -138,13 +138,14 @@ async fn work(
     pace(core, &mut timer, &stop).await?;
 
     let ended = core.now();
+    let cpu = thread_cpu().saturating_sub(cpu_before);
     if stop.get() || core.failed() {
         core.dispatcher.borrow_mut().end_arrivals(ended);
     }
     let until = core.dispatcher.borrow().until();
     core.settle(ended);
     core.log.borrow_mut().rates.pass(until);
-    Ok((until, ended, thread_cpu().saturating_sub(cpu_before)))
+    Ok((until, ended, cpu))
 }
 
 /// Opens the connections that the plan starts with, and waits until each is there or refused, for a second at most.

@@ -36,6 +36,9 @@ fn remedy(error: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             "; choose a place that you may write to with --out"
         }
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            "; something else has that name: move it away, or choose another place with --out"
+        }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room, or choose another disk with --out",
         _ => "",
     }

@@ -1,7 +1,8 @@
 //! The folder that a run leaves: `results/<name>-<time>/`, and `results/latest` pointing at the newest.
 
+use std::ffi::OsStr;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::lines::{self, EventLog, SampleLog};
@@ -23,7 +24,7 @@ pub enum FolderError {
     #[error("{} holds no {missing}: {todo}", dir.display())]
     Missing { dir: PathBuf, missing: &'static str, todo: &'static str },
     #[error("cannot point {} at this run: {source}; if a file or folder of that name is there, move it away", path.display())]
-    Latest { path: PathBuf, source: std::io::Error },
+    Latest { path: PathBuf, source: io::Error },
 }
 
 /// A results folder being filled.
@@ -34,12 +35,16 @@ pub struct Folder {
 
 impl Folder {
     /// A fresh folder `<name>-<YYYYmmdd-HHMMSS>` in `results` (itself made where it is missing), with `-2`, `-3`, ...
-    /// behind it if that is taken, and `results/latest` pointing at it. Nothing is ever overwritten.
+    /// behind it if that is taken. Nothing is ever overwritten.
     ///
     /// # Errors
-    /// [`FolderError::File`] if it can't be made, [`FolderError::Latest`] if `latest` can't be replaced.
+    /// [`FolderError::File`] if it can't be made, [`FolderError::Latest`] if `latest` could not be pointed at it.
     pub fn create(results: &Path, name: &str, now: jiff::civil::DateTime) -> Result<Folder, FolderError> {
         fs::create_dir_all(results).map_err(FileError::io(results, "create"))?;
+        let latest = results.join("latest");
+        if fs::symlink_metadata(&latest).is_ok_and(|found| !found.is_symlink()) {
+            return Err(FolderError::Latest { path: latest, source: io::Error::other("it is no link") });
+        }
         let stem = format!("{}-{}", sanitized(name), now.strftime("%Y%m%d-%H%M%S"));
         let mut leaf = stem.clone();
         for n in 2u32.. {
@@ -50,8 +55,25 @@ impl Folder {
                 Err(e) => return Err(FileError::io(&path, "create")(e).into()),
             }
         }
-        point_latest(results, &leaf)?;
         Ok(Folder { path: results.join(leaf) })
+    }
+
+    /// Points `results/latest` at this folder.
+    ///
+    /// # Errors
+    /// [`FolderError::Latest`].
+    pub fn make_latest(&self) -> Result<(), FolderError> {
+        match (self.path.parent(), self.path.file_name()) {
+            (Some(results), Some(leaf)) => point_latest(results, leaf),
+            // Every folder was made in another.
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the folder away again, for a run that never began.
+    pub fn discard(self) {
+        // What can't be removed is left for the user to see.
+        let _ = fs::remove_dir_all(&self.path);
     }
 
     pub fn path(&self) -> &Path {
@@ -138,14 +160,23 @@ pub fn load(dir: &Path) -> Result<Recorded, FolderError> {
 /// `requests.rows` to `requests.parquet`, through a file of another name, so that one of that name is always whole.
 fn convert(dir: &Path) -> Result<(), FileError> {
     let (rows, part, whole) = (dir.join(ROWS), dir.join("requests.parquet.part"), dir.join(REQUESTS));
-    let mut reader = RowsReader::open(&rows)?;
-    let mut writer = ParquetWriter::create(&part)?;
+    let written =
+        write_parquet(&rows, &part).and_then(|()| fs::rename(&part, &whole).map_err(FileError::io(&whole, "write")));
+    if written.is_err() {
+        // Half a file is of no use, and the disk may be full of it.
+        let _ = fs::remove_file(&part);
+    }
+    written?;
+    fs::remove_file(&rows).map_err(FileError::io(&rows, "remove"))
+}
+
+fn write_parquet(rows: &Path, part: &Path) -> Result<(), FileError> {
+    let mut reader = RowsReader::open(rows)?;
+    let mut writer = ParquetWriter::create(part)?;
     while reader.left() > 0 {
         writer.append(&reader.next_batch(1 << 16)?)?;
     }
-    writer.finish()?;
-    fs::rename(&part, &whole).map_err(FileError::io(&whole, "write"))?;
-    fs::remove_file(&rows).map_err(FileError::io(&rows, "remove"))
+    writer.finish()
 }
 
 /// A name that is one plain path component: letters, digits, `-`, `_` and `.`, not beginning with a dot, 64 at most.
@@ -156,9 +187,9 @@ fn sanitized(name: &str) -> String {
 }
 
 /// Replaces `results/latest` in one step: a link made under another name, then renamed over it.
-fn point_latest(results: &Path, leaf: &str) -> Result<(), FolderError> {
+fn point_latest(results: &Path, leaf: &OsStr) -> Result<(), FolderError> {
     let path = results.join("latest");
-    let fresh = results.join(format!(".latest-{leaf}"));
+    let fresh = results.join(format!(".latest-{}", leaf.display()));
     std::os::unix::fs::symlink(leaf, &fresh).and_then(|()| fs::rename(&fresh, &path)).map_err(|source| {
         let _ = fs::remove_file(&fresh);
         FolderError::Latest { path, source }

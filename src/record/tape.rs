@@ -1,6 +1,8 @@
 //! Records on their way from the generator's threads to whoever keeps them, without a wait on the hot path.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
@@ -30,6 +32,7 @@ pub trait Keep: Send {
 /// The recorder's thread.
 pub struct Recorder {
     batches: SyncSender<Vec<RequestRecord>>,
+    broken: Arc<AtomicBool>,
     thread: JoinHandle<io::Result<()>>,
 }
 
@@ -40,11 +43,14 @@ impl Recorder {
     /// Where the system gives no thread.
     pub fn start(mut keepers: Vec<Box<dyn Keep>>) -> io::Result<Recorder> {
         let (batches, incoming) = sync_channel::<Vec<RequestRecord>>(WAITING);
+        let broken = Arc::new(AtomicBool::new(false));
+        let tell = Arc::clone(&broken);
         let thread = std::thread::Builder::new().name("recorder".into()).spawn(move || {
             let mut first_error = Ok(());
             let mut fail = |result: io::Result<()>| match result {
                 Ok(()) => true,
                 Err(error) => {
+                    tell.store(true, Ordering::Relaxed);
                     if first_error.is_ok() {
                         first_error = Err(error);
                     }
@@ -57,12 +63,17 @@ impl Recorder {
             keepers.retain_mut(|keeper| fail(keeper.finish()));
             first_error
         })?;
-        Ok(Recorder { batches, thread })
+        Ok(Recorder { batches, broken, thread })
     }
 
     /// A way in for one of the generator's threads.
     pub fn tape(&self) -> Tape {
         Tape { batches: self.batches.clone(), batch: Vec::with_capacity(BATCH), dropped: 0 }
+    }
+
+    /// A keeper failed: what comes now is not kept by all. [`Recorder::finish`] says why.
+    pub fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
     }
 
     /// Waits until all that is on its way has been kept. Every [`Tape`] must be gone.
@@ -179,9 +190,13 @@ mod tests {
         let (forward, received) = Forward::new();
         let recorder = Recorder::start(vec![Box::new(Full(1500)), Box::new(forward)]).unwrap();
         let mut tape = recorder.tape();
+        assert!(!recorder.is_broken());
         records(3000).for_each(|record| tape.push_patiently(&record));
         tape.finish();
         drop(tape);
+        while !recorder.is_broken() {
+            std::thread::yield_now();
+        }
         assert_eq!(recorder.finish().unwrap_err().kind(), io::ErrorKind::StorageFull);
         assert_eq!(received.iter().flatten().count(), 3000);
     }

@@ -123,3 +123,11 @@ fn compose_post_repeats_with_the_seed() {
     assert_eq!(first(1), first(1));
     assert_ne!(first(1), first(2));
 }
+
+#[test]
+fn a_script_is_named_whatever_it_raises() {
+    for (text, says) in [("error('no')", "test.lua:1: no"), ("error({})", "test.lua: raised table: ")] {
+        let error = vm(text).err().unwrap().to_string();
+        assert!(error.starts_with(says), "{error}");
+    }
+}

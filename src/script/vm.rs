@@ -19,6 +19,9 @@ pub struct Environment<'a> {
     pub seed: u64,
 }
 
+/// The script that every state has.
+const OWN: &str = "wrk.lua";
+
 /// A thread's Lua state with its script loaded.
 pub struct Vm {
     // Holds the functions below; dropped last.
@@ -35,7 +38,8 @@ impl Vm {
     /// # Errors
     /// [`ScriptError::Lua`] where it doesn't load or raises an error.
     pub fn new(script: Option<&Script>, environment: &Environment<'_>) -> Result<Vm, ScriptError> {
-        Vm::load(script, environment).map_err(|error| ScriptError::Lua(message(&error)))
+        let name = script.map_or(OWN, |script| &script.name);
+        Vm::load(script, environment).map_err(|error| raised(name, &error))
     }
 
     fn load(script: Option<&Script>, environment: &Environment<'_>) -> mlua::Result<Vm> {
@@ -44,7 +48,7 @@ impl Vm {
         let lua = unsafe { Lua::unsafe_new_with(StdLib::ALL, LuaOptions::new().catch_rust_panics(false)) };
         socket::install(&lua)?;
         let wrk = wrk_table(&lua, environment)?;
-        lua.load(include_str!("../../lua/wrk.lua")).set_name("=wrk.lua").exec()?;
+        lua.load(include_str!("../../lua/wrk.lua")).set_name(format!("={OWN}")).exec()?;
         if let Some(script) = script {
             lua.load(&script.text).set_name(format!("@{}", script.name)).exec()?;
         }
@@ -62,7 +66,7 @@ impl Vm {
             None => wrk.get("request")?,
         };
         let response = lua.globals().get("response")?;
-        let name = script.map_or_else(|| "wrk.lua".to_owned(), |script| script.name.clone());
+        let name = script.map_or(OWN, |script| &script.name).to_owned();
         Ok(Vm { lua, name, request, response, fixed })
     }
 
@@ -81,7 +85,7 @@ impl Vm {
     /// # Errors
     /// [`ScriptError`] where it raises an error or returns anything but one whole HTTP request.
     pub fn request(&self, bytes: &mut Vec<u8>) -> Result<bool, ScriptError> {
-        let value: Value = self.request.call(()).map_err(|error| ScriptError::Lua(message(&error)))?;
+        let value: Value = self.request.call(()).map_err(|error| raised(&self.name, &error))?;
         let Value::String(text) = value else {
             return Err(ScriptError::NoString { script: self.name.clone(), what: describe(&value) });
         };
@@ -108,7 +112,7 @@ impl Vm {
             }
             response.call::<()>((status, table, self.lua.create_string(body)?))
         };
-        call().map_err(|error| ScriptError::Lua(message(&error)))
+        call().map_err(|error| raised(&self.name, &error))
     }
 }
 
@@ -149,6 +153,12 @@ fn lookup(lua: &Lua, (host, service): (String, String)) -> mlua::Result<Table> {
 
 fn connects(address: &str) -> bool {
     address.parse().is_ok_and(|address| TcpStream::connect_timeout(&address, Duration::from_secs(2)).is_ok())
+}
+
+/// What a script raised. What is no string says nothing of where it comes from: then at least the script is named.
+fn raised(script: &str, error: &mlua::Error) -> ScriptError {
+    let message = message(error);
+    ScriptError::Lua(if message.contains(script) { message } else { format!("{script}: raised {message}") })
 }
 
 /// Lua's message without the traceback: `file:line: what`.

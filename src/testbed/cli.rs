@@ -12,6 +12,7 @@ use super::plan::{TestbedPlan, TestbedSettings};
 use super::role::{Role, listen_to_stdin, live_with};
 use super::supervisor::Testbed;
 use super::{compose_post, heap, link, post_db, post_storage};
+use crate::out::{say, warn};
 use crate::units::Time;
 
 /// What to run.
@@ -145,23 +146,23 @@ fn by_hand(plan: &TestbedPlan) -> anyhow::Result<()> {
     runtime.block_on(async {
         let mut testbed = Testbed::start(plan, None).await?;
         for role in Role::ALL {
-            println!("{role}: process {}", testbed.pid(role));
+            say(&format!("{role}: process {}\n", testbed.pid(role)))?;
             let warnings = testbed.stderr(role);
             if !warnings.is_empty() {
-                eprintln!("{warnings}");
+                warn(&warnings);
             }
         }
-        println!("memory limit: {}", ByteSize(testbed.limit_bytes()));
-        println!("serving: {}/wrk2-api/post/compose", testbed.url());
+        say(&format!("memory limit: {}\n", ByteSize(testbed.limit_bytes())))?;
+        say(&format!("serving: {}/wrk2-api/post/compose\n", testbed.url()))?;
         let (lines, mut commands) = tokio::sync::mpsc::unbounded_channel();
         listen_to_stdin(move |line| drop(lines.send(line.to_owned())))?;
         let link = testbed.link();
         loop {
             tokio::select! {
                 command = commands.recv() => match command.as_deref().map(str::trim) {
-                    Some("cut") => { link.cut().await?; println!("cut") }
-                    Some("heal") => { link.heal().await?; println!("healed") }
-                    Some(other) => eprintln!("`{other}` is neither cut nor heal"),
+                    Some("cut") => { link.cut().await?; say("cut\n")? }
+                    Some("heal") => { link.heal().await?; say("healed\n")? }
+                    Some(other) => warn(&format!("`{other}` is neither cut nor heal")),
                     None => break,
                 },
                 Some(death) = testbed.death() => {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request, StatusCode};
 
+use super::alarms::Alarms;
 use super::form::Post;
 use super::memory::Limited;
 use super::role::{Ready, Role, raise_open_files};
@@ -20,6 +21,7 @@ use crate::testbed::TestbedPlan;
 struct Composer {
     storage: Upstream,
     memory: Limited,
+    alarms: Alarms,
     hold: Duration,
     next_id: AtomicU64,
 }
@@ -40,6 +42,7 @@ pub(super) async fn run(listen: SocketAddr, storage: &str, plan: &TestbedPlan) -
     let composer = Arc::new(Composer {
         storage: Upstream::new(storage.to_string(), patience),
         memory,
+        alarms: Alarms::start()?,
         hold: plan.hold.std(),
         next_id: AtomicU64::new(1),
     });
@@ -64,7 +67,7 @@ async fn compose(composer: Arc<Composer>, request: Request<Incoming>) -> Reply {
     };
     let id = composer.next_id.fetch_add(1, Ordering::Relaxed);
     let store = async { composer.storage.put(id, post).await.is_ok() };
-    match scenario::serve(&composer.memory, composer.hold, store).await {
+    match scenario::serve(&composer.memory, &composer.alarms, composer.hold, store).await {
         Served::Stored => text(StatusCode::OK, "Successfully upload post"),
         Served::StorageFailed => text(StatusCode::INTERNAL_SERVER_ERROR, "the post could not be stored"),
         Served::GivenUp => text(StatusCode::SERVICE_UNAVAILABLE, "out of memory"),

@@ -4,6 +4,7 @@
 //! in `post-db`. [`Testbed`] starts and supervises them; none of them outlives it. While the link is cut, posts fail,
 //! and failing holds memory; with enough load, what is out of memory stays so when the link is healed: see [`scenario`].
 
+mod alarms;
 mod child;
 pub mod cli;
 mod compose_post;

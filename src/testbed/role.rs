@@ -126,10 +126,10 @@ pub(super) fn raise_open_files(role: Role) -> io::Result<u64> {
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     if files < FEW_FILES {
-        eprintln!(
+        crate::out::warn(&format!(
             "{role}: only {files} files may be open at once (ulimit -Hn), so at most about {files} connections: \
              raise it to {FEW_FILES} or more, or keep rates low"
-        );
+        ));
     }
     Ok(files)
 }

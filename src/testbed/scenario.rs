@@ -9,8 +9,6 @@
 use std::future::Future;
 use std::time::Duration;
 
-use tokio::time::sleep;
-
 const MIB: usize = 1 << 20;
 
 /// Held through the storage call.
@@ -34,6 +32,11 @@ pub trait Memory {
     fn take(&self, bytes: usize) -> Option<Self::Block>;
 }
 
+/// Where time passes.
+pub trait Sleep {
+    fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send;
+}
+
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Served {
@@ -46,11 +49,16 @@ pub enum Served {
 }
 
 /// One request's way. `store` says whether the post was stored.
-pub async fn serve<M: Memory>(memory: &M, hold: Duration, store: impl Future<Output = bool>) -> Served {
+pub async fn serve<M: Memory>(
+    memory: &M,
+    clock: &impl Sleep,
+    hold: Duration,
+    store: impl Future<Output = bool>,
+) -> Served {
     let request = memory.take(REQUEST_BYTES);
     if request.is_none() {
-        let Some(costly) = insist(memory, ERROR_BYTES, ERROR_TRIES).await else { return Served::GivenUp };
-        sleep(hold).await;
+        let Some(costly) = insist(memory, clock, ERROR_BYTES, ERROR_TRIES).await else { return Served::GivenUp };
+        clock.sleep(hold).await;
         drop(costly);
     }
     let stored = store.await;
@@ -58,16 +66,16 @@ pub async fn serve<M: Memory>(memory: &M, hold: Duration, store: impl Future<Out
     if stored {
         return Served::Stored;
     }
-    let Some(failure) = insist(memory, FAILURE_BYTES, FAILURE_TRIES).await else { return Served::GivenUp };
-    sleep(FAILURE_HOLD).await;
+    let Some(failure) = insist(memory, clock, FAILURE_BYTES, FAILURE_TRIES).await else { return Served::GivenUp };
+    clock.sleep(FAILURE_HOLD).await;
     drop(failure);
     Served::StorageFailed
 }
 
-async fn insist<M: Memory>(memory: &M, bytes: usize, tries: u32) -> Option<M::Block> {
+async fn insist<M: Memory>(memory: &M, clock: &impl Sleep, bytes: usize, tries: u32) -> Option<M::Block> {
     for attempt in 0..tries {
         if attempt > 0 {
-            sleep(TRY_EVERY).await;
+            clock.sleep(TRY_EVERY).await;
         }
         if let Some(block) = memory.take(bytes) {
             return Some(block);

@@ -1,5 +1,10 @@
 //! Servers for the tests, the misbehaving ones above all. Each listens on a free port of loopback and ends with the
-//! test.
+//! test. And programs as a shell starts them: [`program`].
+
+// No test needs all of it.
+#![allow(dead_code)]
+
+pub mod program;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -2,6 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::experiment::plan::Goal;
+use crate::load::plan::{OnTimeout, WhenBusy};
+use crate::testbed::TestbedSettings;
 
 const SMALL: &str = "\
 name = \"small\"
@@ -69,7 +71,9 @@ fn what_is_no_experiment_is_refused_by_line_and_key() {
         ("rate = 100", "rate = \"fast\"", "x.toml:4: load.rate: invalid type"),
         ("rate = 100", "rate = 0", "x.toml:4: load.rate: must be above 0"),
         ("rate = 100", "rate = nan", "x.toml:4: load.rate: "),
-        ("rate = 100", "rate = 1e9", "x.toml:4: load.rate: rate must be"),
+        ("rate = 100", "rate = 1e9", "x.toml:4: load.rate: must be between 0.001 and 1000000"),
+        ("rate = 100", "rate = 1e-9", "x.toml:4: load.rate: must be between 0.001 and 1000000"),
+        ("rate = 100", "rate = 1e6", "x.toml:4: load.rate: makes 141000000 requests in 141s"),
         ("rate = 100", "rate = 100\nthreads = 0", "x.toml:5: load.threads: "),
         ("rate = 100", "rate = 100\nconnections = 20000", "x.toml:3: load.max-connections: "),
         ("rate = 100", "rate = 100\non-timeout = \"wait\"", "x.toml:5: load.on-timeout: "),

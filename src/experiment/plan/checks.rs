@@ -1,7 +1,9 @@
 //! What makes an experiment possible, section by section.
 
+use std::ops::RangeInclusive;
+
 use super::{Impossible, Windows, impossible};
-use crate::experiment::config::{FaultKind, Settings};
+use crate::experiment::settings::{FaultKind, Settings};
 use crate::load::plan::{OnTimeout, PlanError};
 use crate::testbed::TestbedPlanError;
 use crate::units::Time;
@@ -10,6 +12,11 @@ const DAY: Time = Time::from_secs(24 * 3600);
 /// The components of the testbed.
 const COMPONENTS: [&str; 3] = ["compose-post", "post-storage", "post-db"];
 
+/// Windows hold 5 bins of 50 requests: below, a day holds none. Above, no generator gets.
+const RATES: RangeInclusive<f64> = 1e-3..=1e6;
+/// Of a run: judging it and drawing it takes some 200 bytes of memory for each.
+const MOST_REQUESTS: f64 = 1e8;
+
 /// A fault's removal may take this long to be verified without shortening the observation.
 const VERIFICATION: Time = Time::from_secs(5);
 
@@ -17,6 +24,9 @@ pub fn load(s: &Settings) -> Result<(), Impossible> {
     let rate = s.load.rate;
     if !(rate > 0.0 && rate.is_finite()) {
         return Err(impossible("load.rate", format!("must be above 0 requests/s, not {rate}")));
+    }
+    if !RATES.contains(&rate) {
+        return Err(impossible("load.rate", format!("must be between 0.001 and 1000000 requests/s, not {rate}")));
     }
     Ok(())
 }
@@ -48,7 +58,8 @@ pub fn phases(s: &Settings, windows: Windows) -> Result<(), Impossible> {
         return Err(impossible(key, "must be at most 24h"));
     }
     if s.phases.baseline < windows.least_baseline {
-        let least = windows.least_baseline;
+        // In ms, since ns are nothing to type.
+        let least = Time(windows.least_baseline.0.next_multiple_of(1_000_000));
         return Err(impossible(
             "phases.baseline",
             format!("must be at least {least} at {} requests/s, to hold 5 bins of 50 requests or 1s", s.load.rate),
@@ -61,6 +72,18 @@ pub fn phases(s: &Settings, windows: Windows) -> Result<(), Impossible> {
         return Err(impossible("verdict.slo", "must be above 0 and at most 1h"));
     }
     Ok(())
+}
+
+/// All requests of a load that lasts for `duration` must find room in memory.
+pub fn requests(s: &Settings, duration: Time) -> Result<(), Impossible> {
+    let requests = s.load.rate * duration.as_secs_f64();
+    if requests <= MOST_REQUESTS {
+        return Ok(());
+    }
+    let why = format!(
+        "makes {requests:.0} requests in {duration}, and a report holds at most {MOST_REQUESTS:.0}: lower it, or shorten the load"
+    );
+    Err(impossible("load.rate", why))
 }
 
 /// When the last fault is to be gone, if there is one.

@@ -12,6 +12,29 @@ fn slopes_and_intervals_are_those_of_scipy() {
     }
 }
 
+fn seconds(ys: &[f64]) -> Vec<(f64, f64)> {
+    ys.iter().enumerate().map(|(i, &y)| (i as f64, y)).collect()
+}
+
+#[test]
+fn a_stuck_backlog_that_wanders_down_for_a_while_has_no_sure_trend() {
+    // Requests open in the last 30 s of a run of the testbed at 300 requests/s, answering 3 % of them in time.
+    let stuck = [
+        2544.0, 2512.0, 2528.0, 2521.0, 2481.0, 2539.0, 2548.0, 2526.0, 2505.0, 2532.0, 2512.0, 2540.0, 2555.0, 2583.0,
+        2591.0, 2600.0, 2533.0, 2514.0, 2484.0, 2431.0, 2408.0, 2381.0, 2371.0, 2334.0, 2286.0, 2254.0, 2307.0, 2318.0,
+        2370.0, 2434.0, 2444.0,
+    ];
+    let trend = Trend::through(&seconds(&stuck)).unwrap();
+    assert!(trend.slope < -7.0 && trend.high > 0.0, "{trend:?}");
+}
+
+#[test]
+fn a_backlog_that_drains_while_it_wavers_has_one() {
+    let drains: Vec<f64> = (0..31).map(|i| 2500.0 - 20.0 * f64::from(i) + 40.0 * (f64::from(i) / 4.0).sin()).collect();
+    let trend = Trend::through(&seconds(&drains)).unwrap();
+    assert!(trend.high < -10.0, "{trend:?}");
+}
+
 #[test]
 fn a_few_points_have_no_trend() {
     assert_eq!(Trend::through(&[(0.0, 1.0), (1.0, 2.0), (2.0, 3.0), (3.0, 4.0)]), None);

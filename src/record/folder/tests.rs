@@ -24,7 +24,11 @@ fn folders_never_overwrite_and_latest_is_the_newest() {
     let dir = tempfile::tempdir().unwrap();
     let results = dir.path().join("deep/results");
     let names: Vec<_> = (0..3)
-        .map(|_| Folder::create(&results, "../a b/ü", now()).unwrap().path().file_name().unwrap().to_owned())
+        .map(|_| {
+            let folder = Folder::create(&results, "../a b/ü", now()).unwrap();
+            folder.make_latest().unwrap();
+            folder.path().file_name().unwrap().to_owned()
+        })
         .collect();
     let stem = "-a-b---20260304-050607";
     assert_eq!(names, [stem.to_owned(), format!("{stem}-2"), format!("{stem}-3")].map(std::ffi::OsString::from));
@@ -56,6 +60,26 @@ fn after_a_crash_the_rows_become_the_parquet_file() {
 }
 
 #[test]
+fn a_run_that_never_began_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let began = filled(dir.path());
+    began.make_latest().unwrap();
+    filled(dir.path()).discard();
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "the first folder and the link");
+    assert_eq!(fs::read_link(dir.path().join("latest")).unwrap(), began.path().file_name().unwrap());
+}
+
+#[test]
+fn what_does_not_convert_leaves_the_rows_and_no_half_of_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = filled(dir.path());
+    fs::write(folder.path().join(ROWS), "no rows at all, and long enough").unwrap();
+    fs::write(folder.path().join("requests.parquet.part"), "half").unwrap();
+    assert!(folder.seal().is_err());
+    assert!(folder.path().join(ROWS).exists() && !folder.path().join("requests.parquet.part").exists());
+}
+
+#[test]
 fn what_is_missing_is_named() {
     let dir = tempfile::tempdir().unwrap();
     for file in [PLAN, EVENTS, REQUESTS] {
@@ -78,9 +102,15 @@ fn a_place_that_cannot_be_written_is_named() {
     let error = Folder::create(&file.join("results"), "x", now()).unwrap_err().to_string();
     assert!(error.contains("file/results"), "{error}");
 
-    fs::create_dir(dir.path().join("latest")).unwrap();
-    let error = Folder::create(dir.path(), "x", now()).unwrap_err();
-    assert!(matches!(error, FolderError::Latest { .. }), "{error}");
+    // A link is replaced; a file or folder of that name is somebody's.
+    let latest = dir.path().join("latest");
+    for is_file in [true, false] {
+        if is_file { fs::write(&latest, "mine") } else { fs::create_dir(&latest) }.unwrap();
+        let error = Folder::create(dir.path(), "x", now()).unwrap_err();
+        assert!(matches!(error, FolderError::Latest { .. }), "{error}");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing was made");
+        let _ = fs::remove_file(&latest);
+    }
 
     let closed = dir.path().join("closed");
     fs::create_dir(&closed).unwrap();

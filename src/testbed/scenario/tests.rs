@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::*;
 
@@ -38,6 +38,15 @@ impl Drop for Taken {
     }
 }
 
+/// tokio's time, which stands still while anything is to be done.
+struct Paused;
+
+impl Sleep for Paused {
+    async fn sleep(&self, time: Duration) {
+        sleep(time).await;
+    }
+}
+
 const HOLD: Duration = Duration::from_millis(100);
 const CALL: Duration = Duration::from_millis(7);
 
@@ -50,7 +59,7 @@ async fn one(memory: &Budget, stored: bool) -> (usize, Served, Duration) {
         during = memory.left();
         stored
     };
-    let served = serve(memory, HOLD, store).await;
+    let served = serve(memory, &Paused, HOLD, store).await;
     (during, served, start.elapsed())
 }
 
@@ -124,7 +133,7 @@ async fn after_outage(rate: f64, hold: Duration, outage: u64, observed: u64) -> 
                 sleep(if down { Duration::from_millis(300) } else { CALL }).await;
                 !down
             };
-            let served = serve(&memory, hold, store).await;
+            let served = serve(&memory, &Paused, hold, store).await;
             ((at - start).as_secs() as usize, served == Served::Stored && at.elapsed() <= Duration::from_secs(1))
         }));
     }

@@ -1,0 +1,266 @@
+//! The command lines as users type them, wrong ones above all: a clear word, an exit code, nothing lost, no panic.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use metawrk::experiment::{self, Overrides};
+use metawrk::record::{Folder, Outcome, RequestRecord, Sample};
+use rustix::process::Signal;
+use support::program::{METAWRK, WRK2, eventually, run, started};
+use support::{OK, Server};
+
+const TARGET: &str = "name = \"t\"\n[target]\nurl = \"URL\"\n[load]\nrate = 100\nthreads = 1\nconnections = 2\n\
+                      [phases]\nwarmup = \"0s\"\nbaseline = \"5s\"\nduration = \"5s\"\n";
+
+fn refused(program: &str, dir: &Path, args: &[&str], says: &str) {
+    let ended = run(program, dir, args);
+    assert_eq!(ended.code, Some(1), "{args:?}: {ended:?}");
+    assert!(ended.err.contains(says), "{args:?}: wanted {says}: {ended:?}");
+}
+
+#[test]
+fn wrk2_refuses_what_cannot_be() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("bad.lua"), "function request( return").unwrap();
+    let server = Server::answering(OK);
+    for (args, says) in [
+        (&["-R10", "-t0"][..], "`0` is no count"),
+        (&["-R10", "-t", "x"], "`x` is no count"),
+        (&["-R10", "-t5", "-c2"], "number of connections must be >= threads"),
+        (&["-R10", "-c1G"], "connections must be at most"),
+        (&["-R10", "-d0"], "duration must be above 0"),
+        (&["-R10", "-d", "long"], "`long` is no time"),
+        (&["-R0"], "rate must be above 0"),
+        (&["-R1e12"], "`1e12` is no number"),
+        (&["-R1000G"], "rate must be above 0 and at most"),
+        (&["-R10", "-T0"], "timeout must be above 0"),
+        (&["-R10", "-H", "nonsense"], "-H takes \"Name: value\", not `nonsense`"),
+        (&["-R10", "-H", ": x"], "-H takes"),
+        (&["-R10", "-s", "none.lua"], "cannot read the script none.lua"),
+        (&["-R10", "-s", "."], "cannot read the script ."),
+        (&["-R10", "-s", "bad.lua"], "bad.lua:1: "),
+        (&["-R10", "--bogus"], "--bogus"),
+        (&[], "Throughput MUST be specified with the --rate or -R option"),
+    ] {
+        refused(WRK2, dir.path(), &[args, &[&server.url()]].concat(), says);
+    }
+    refused(WRK2, dir.path(), &["-R10"], "<URL>");
+    refused(WRK2, dir.path(), &["-R10", "there"], "invalid URL: there");
+    refused(METAWRK, dir.path(), &["load", "-R10", "ftp://x/"], "invalid URL");
+    assert!(server.requests.lock().unwrap().is_empty());
+}
+
+#[test]
+fn an_error_says_everything_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let ended = run(METAWRK, dir.path(), &["experiment", "none.toml"]);
+    assert_eq!(ended.err, "cannot read none.toml: No such file or directory (os error 2)\n");
+}
+
+#[test]
+fn of_an_option_given_twice_the_last_counts_and_headers_add_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::answering(OK);
+    for (program, first) in [(WRK2, None), (METAWRK, Some("load"))] {
+        let args = ["-R100", "-d1h", "-H", "A: 1", "-d100ms", "-H", "B: 2", &server.url()];
+        let ended = run(program, dir.path(), &first.into_iter().chain(args).collect::<Vec<_>>());
+        assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{ended:?}");
+    }
+    let requests = server.requests.lock().unwrap();
+    let text = String::from_utf8_lossy(&requests[0]);
+    assert!(requests.len() == 20 && text.contains("A: 1") && text.contains("B: 2"), "{text}");
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::answering(OK);
+    let mut wrk2 = started(WRK2, dir.path(), &["-R100", "-d100ms", &server.url()]);
+    assert!(wrk2.line().starts_with("Running "));
+    wrk2.hang_up();
+    let mut report = started(METAWRK, dir.path(), &["report", recorded(dir.path()).to_str().unwrap()]);
+    report.hang_up();
+    for ended in [wrk2.end(), report.end()] {
+        assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+    }
+}
+
+#[test]
+fn text_that_is_lost_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = std::process::Command::new(METAWRK);
+    let output = command.arg("report").arg(recorded(dir.path())).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write to standard output"));
+}
+
+#[test]
+fn sigint_and_sigterm_end_wrk2_with_a_full_report() {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let dir = tempfile::tempdir().unwrap();
+        let server = Server::answering(OK);
+        let wrk2 = started(WRK2, dir.path(), &["-R200", "-d1h", &server.url()]);
+        eventually("load", || server.requests.lock().unwrap().len() > 20);
+        wrk2.send(signal);
+        let ended = wrk2.end();
+        assert_eq!(ended.code, Some(code), "{ended:?}");
+        for says in [" requests in ", "Requests/sec:", "scheduled ", "ended within its warm-up of 10s"] {
+            assert!(ended.out.contains(says), "{says}: {ended:?}");
+        }
+    }
+}
+
+#[test]
+fn a_script_that_is_stuck_is_left_at_the_second_signal() {
+    let dir = tempfile::tempdir().unwrap();
+    let stuck = "n = 0 function request() n = n + 1 while n > 5 do end return wrk.format() end";
+    fs::write(dir.path().join("stuck.lua"), stuck).unwrap();
+    let server = Server::answering(OK);
+    let args = ["-R100", "-d1h", "-t1", "-c1", "-s", "stuck.lua", &server.url()];
+    let wrk2 = started(WRK2, dir.path(), &args);
+    eventually("the last request", || server.requests.lock().unwrap().len() == 5);
+    let ended = wrk2.end_by(Signal::INT);
+    assert_eq!((ended.code, ended.err.contains("stuck")), (Some(130), true), "{ended:?}");
+}
+
+#[test]
+fn an_experiment_that_cannot_be_says_where_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::answering(OK);
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let script = |name: &str, text: &str| {
+        fs::write(dir.path().join(name), text).unwrap();
+        format!("rate = 100\nscript = \"{name}\"")
+    };
+    let good = TARGET.replace("URL", &server.url());
+    for (text, says) in [
+        (good.replace("rate", "raet"), "x.toml:5: load.raet: unknown field `raet`"),
+        (good.replace("[load]", "[laod]"), "did you mean `load`?"),
+        (good.replace("100", "\"fast\""), "x.toml:5: load.rate: invalid type"),
+        (good.replace("100", "0"), "x.toml:5: load.rate: must be above 0"),
+        (good.replace("100", "1e12"), "x.toml:5: load.rate: must be between"),
+        (good.replace("100", "7"), "phases.baseline: must be at least 35715ms"),
+        (good.replace("rate = 100", "rate = 100\nscript = \"none.lua\""), "x.toml:6: load.script: "),
+        (good.replace(&server.url(), &format!("http://{closed}/")), "unable to connect to 127.0.0.1:"),
+        (good.replace("rate = 100", &script("a.lua", "function request( return")), "a.lua:1: "),
+        (good.replace("rate = 100", &script("b.lua", "error('at once')")), "b.lua:1: at once"),
+        (good.replace("rate = 100", &script("c.lua", "function request() return 5 end")), "c.lua: request() returned"),
+        (good.replace("rate = 100", &script("d.lua", "error({})")), "d.lua: raised"),
+    ] {
+        fs::write(dir.path().join("x.toml"), text).unwrap();
+        refused(METAWRK, dir.path(), &["experiment", "x.toml"], says);
+        let results = fs::read_dir(dir.path().join("results"));
+        assert_eq!(results.map_or(0, Iterator::count), 0, "{says}");
+    }
+    fs::write(dir.path().join("x.toml"), good).unwrap();
+    refused(METAWRK, dir.path(), &["experiment", "x.toml", "--rate", "0"], "--rate: must be above 0");
+    refused(METAWRK, dir.path(), &["experiment", "x.toml", "--rate", "1000G"], "--rate: must be between");
+    refused(METAWRK, dir.path(), &["experiment", "."], "cannot read .: Is a directory");
+    refused(METAWRK, dir.path(), &["experiment", "x.toml", "--out", "x.toml"], "cannot create x.toml: ");
+    fs::create_dir_all(dir.path().join("taken/latest")).unwrap();
+    refused(METAWRK, dir.path(), &["experiment", "x.toml", "--out", "taken"], "move it away");
+    assert!(server.requests.lock().unwrap().is_empty());
+}
+
+/// What a run that was killed leaves after two seconds.
+fn recorded(results: &Path) -> std::path::PathBuf {
+    let overrides = Overrides { rate: Some(100.0), ..Overrides::default() };
+    let plan = experiment::load(None, &overrides).unwrap();
+    let folder = Folder::create(results, "small", jiff::civil::date(2026, 1, 2).at(3, 4, 5, 0)).unwrap();
+    folder.write_plan(&plan.to_toml().unwrap()).unwrap();
+    let records: Vec<RequestRecord> = (0..200u64).map(answered).collect();
+    folder.rows().unwrap().append(&records).unwrap();
+    folder.events().unwrap();
+    let sample =
+        |i| Sample { at_ns: i * 1_000_000_000, source: "a".into(), memory_bytes: Some(i), ..Sample::default() };
+    folder.samples().unwrap().append(&[sample(0), sample(1), sample(2)]).unwrap();
+    folder.path().to_owned()
+}
+
+fn answered(i: u64) -> RequestRecord {
+    let mut record = RequestRecord::planned(i, i * 10_000_000, 0);
+    (record.ready, record.sent) = (record.intended, record.intended + 50_000);
+    (record.first_byte, record.end) = (record.sent + 1_000_000, record.sent + (1 + i % 7) * 1_000_000);
+    (record.status, record.bytes) = (200, 40);
+    record.set_outcome(Outcome::Answered);
+    record.set_last(true);
+    record
+}
+
+/// Names and bytes of what is in a folder.
+fn contents(dir: &Path) -> Vec<(String, Vec<u8>)> {
+    let entries = fs::read_dir(dir).unwrap().flatten();
+    let mut all: Vec<_> =
+        entries.map(|e| (e.file_name().into_string().unwrap(), fs::read(e.path()).unwrap())).collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn a_report_drawn_twice_is_the_same_to_the_byte() {
+    let results = tempfile::tempdir().unwrap();
+    let dir = recorded(results.path());
+    let first = run(METAWRK, &dir, &["report", ".", "--exit-code"]);
+    assert_eq!(first.code, Some(20), "{first:?}");
+    assert!(first.out.contains("INVALID: the run was killed"), "{first:?}");
+    let once = contents(&dir);
+    let names: Vec<&str> = once.iter().map(|(name, _)| name.as_str()).collect();
+    assert!(names.contains(&"requests.parquet") && !names.contains(&"requests.rows"), "{names:?}");
+    assert!(once.len() >= 15, "{names:?}");
+    let second = run(METAWRK, &dir, &["report", "."]);
+    assert_eq!((second.code, second.out), (Some(0), first.out));
+    for (one, other) in once.iter().zip(contents(&dir)) {
+        assert!(*one == other, "{} changed", one.0);
+    }
+    assert_eq!(contents(&dir).len(), once.len());
+}
+
+#[test]
+fn lines_that_a_crash_tore_are_passed_over() {
+    let results = tempfile::tempdir().unwrap();
+    let dir = recorded(results.path());
+    for (file, torn) in
+        [("events.jsonl", &b"{\"at_ns\":9,\"eve"[..]), ("samples.csv", b"77,a,1"), ("requests.rows", b"tor")]
+    {
+        let mut bytes = fs::read(dir.join(file)).unwrap();
+        bytes.extend(torn);
+        fs::write(dir.join(file), bytes).unwrap();
+    }
+    let ended = run(METAWRK, &dir, &["report", "."]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let summary = fs::read_to_string(dir.join("summary.json")).unwrap();
+    assert!(summary.contains("\"scheduled\": 200,"), "{summary}");
+}
+
+#[test]
+fn what_is_no_results_folder_or_a_damaged_one_is_named() {
+    let results = tempfile::tempdir().unwrap();
+    for (file, text, says) in [
+        ("experiment.toml", None, "holds no experiment.toml"),
+        ("experiment.toml", Some("x = ["), "experiment.toml:1: "),
+        ("events.jsonl", None, "holds no events.jsonl"),
+        ("events.jsonl", Some("{}\n"), "events.jsonl:1: "),
+        ("samples.csv", Some("1,2\n"), "samples.csv: its first line is not"),
+        ("requests.parquet", None, "holds no requests.parquet"),
+        ("requests.parquet", Some("garbage"), "requests.parquet: "),
+        ("requests.parquet", Some("PAR1 garbage PAR1"), "requests.parquet: "),
+        ("requests.rows", Some("garbage"), "requests.rows: no file of request rows"),
+    ] {
+        let dir = recorded(results.path());
+        // Rows that are left would come before it.
+        if file == "requests.parquet" {
+            assert_eq!(run(METAWRK, &dir, &["report", "."]).code, Some(0));
+        }
+        let path = dir.join(file);
+        match text {
+            Some(text) => fs::write(path, text).unwrap(),
+            None => fs::remove_file(path).unwrap(),
+        }
+        refused(METAWRK, &dir, &["report", "."], says);
+    }
+    refused(METAWRK, results.path(), &["report", "nowhere"], "nowhere holds no experiment.toml");
+    refused(METAWRK, results.path(), &["report", "."], "holds no experiment.toml");
+}

@@ -1,0 +1,198 @@
+//! Experiments from the command line, short ones: to their end, and cut short in every way.
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use metawrk::report::summary::Summary;
+use rustix::process::Signal;
+use support::program::{Ended, METAWRK, Started, children, eventually, is_alive, kill, run, started};
+use support::{OK, Server};
+
+/// Every file of a run whose generator has one thread.
+const FILES: [&str; 15] = [
+    "events.jsonl",
+    "experiment.toml",
+    "latencies-t0.png",
+    "latencies-t0.svg",
+    "latencies.txt",
+    "latency-hist-t0.png",
+    "latency-hist-t0.svg",
+    "memory-usage.png",
+    "memory-usage.svg",
+    "report.html",
+    "requests.parquet",
+    "samples.csv",
+    "summary.json",
+    "timeline.png",
+    "timeline.svg",
+];
+
+/// Whoever needs a generator that is never late writes, the others read: a test that failed poisons nothing.
+static MACHINE: RwLock<()> = RwLock::new(());
+
+fn with_others() -> RwLockReadGuard<'static, ()> {
+    MACHINE.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The shortest that a plan allows, on a system that runs already.
+fn target(dir: &Path, server: &Server, load: &str) {
+    let text = format!(
+        "name = \"t\"\n[target]\nurl = \"{}\"\n[load]\nrate = 100\n{load}\n\
+         [phases]\nwarmup = \"0s\"\nbaseline = \"5s\"\nduration = \"5s\"\n",
+        server.url()
+    );
+    fs::write(dir.join("x.toml"), text).unwrap();
+}
+
+fn summary(results: &Path) -> Summary {
+    serde_json::from_slice(&fs::read(results.join("latest/summary.json")).unwrap()).unwrap()
+}
+
+/// The report is whole, every request accounted for, and the verdict such.
+fn check(dir: &Path, ended: &Ended, verdict: &str) -> Summary {
+    let results = dir.join("results");
+    let mut files: Vec<String> = fs::read_dir(results.join("latest"))
+        .unwrap_or_else(|e| panic!("{e}: {ended:?}"))
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    files.sort();
+    assert_eq!(files, FILES);
+    let summary = summary(&results);
+    assert_eq!(summary.verdict.name, verdict, "{ended:?}");
+    let account = summary.account.account;
+    assert_eq!(account.scheduled, account.answered + account.failed + account.unanswered + account.unsent);
+    assert!(account.scheduled > 0 && summary.account.balances, "{account:?}");
+    assert!(ended.out.contains(verdict) && ended.out.contains("report.html"), "{ended:?}");
+    summary
+}
+
+#[test]
+fn a_healthy_system_is_stable_and_everything_is_there() {
+    let _alone = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
+    let dir = tempfile::tempdir().unwrap();
+    target(dir.path(), &Server::answering(OK), "");
+    let ended = run(METAWRK, dir.path(), &["experiment", "x.toml", "--exit-code"]);
+    let summary = check(dir.path(), &ended, "STABLE");
+    // No progress line where standard error is no terminal.
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+    assert_eq!((summary.account.account.scheduled, summary.account.account.answered), (500, 500));
+}
+
+#[test]
+fn a_script_that_raises_in_the_middle_ends_the_run_with_a_report() {
+    let _shared = with_others();
+    let dir = tempfile::tempdir().unwrap();
+    let text = "n = 0 function request() n = n + 1\n if n > 30 then error('boom') end return wrk.format() end";
+    fs::write(dir.path().join("boom.lua"), text).unwrap();
+    target(dir.path(), &Server::answering(OK), "script = \"boom.lua\"");
+    let ended = run(METAWRK, dir.path(), &["experiment", "x.toml"]);
+    check(dir.path(), &ended, "INVALID: the run failed");
+    assert_eq!(ended.code, Some(1));
+    assert_eq!(ended.err, "the run was cut short: the script failed: boom.lua:2: boom\n");
+}
+
+#[test]
+fn a_signal_in_the_drain_ends_the_wait() {
+    let _shared = with_others();
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(|mut peer| peer.swallow());
+    target(dir.path(), &server, "when-busy = \"open\"");
+    let running = started(METAWRK, dir.path(), &["experiment", "x.toml"]);
+    // The look before any load, and one for each request.
+    eventually("the last request", || server.connections.load(std::sync::atomic::Ordering::SeqCst) >= 500);
+    running.send(Signal::TERM);
+    let ended = running.end();
+    assert_eq!(ended.code, Some(143), "{ended:?}");
+    assert_eq!(check(dir.path(), &ended, "INVALID: interrupted").account.account.answered, 0);
+}
+
+/// The embedded testbed, once its load has left records.
+fn embedded(dir: &Path) -> (Started, Vec<(u32, Vec<String>)>) {
+    let running = started(METAWRK, dir, &["experiment", "--rate", "50"]);
+    let rows = dir.join("results/latest/requests.rows");
+    eventually("records", || fs::metadata(&rows).is_ok_and(|rows| rows.len() > 1000));
+    let roles = children(running.pid());
+    assert_eq!(roles.len(), 4, "{roles:?}");
+    (running, roles)
+}
+
+fn gone(roles: &[(u32, Vec<String>)]) {
+    eventually("the end of the testbed", || !roles.iter().any(|(pid, _)| is_alive(*pid)));
+}
+
+#[test]
+fn sigint_ends_the_embedded_testbed_with_a_report() {
+    let _shared = with_others();
+    let dir = tempfile::tempdir().unwrap();
+    let (running, roles) = embedded(dir.path());
+    running.send(Signal::INT);
+    let ended = running.end();
+    assert_eq!((ended.code, ended.err.as_str()), (Some(130), ""), "{ended:?}");
+    check(dir.path(), &ended, "INVALID: interrupted");
+    assert!(!roles.iter().any(|(pid, _)| is_alive(*pid)), "they ended before the run did");
+}
+
+#[test]
+fn sigint_before_the_load_leaves_nothing() {
+    let _shared = with_others();
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("slow.lua"), "while true do end").unwrap();
+    let server = Server::answering(OK);
+    target(dir.path(), &server, "script = \"slow.lua\"");
+    let running = started(METAWRK, dir.path(), &["experiment", "x.toml"]);
+    // The look before any load: from then on the script runs.
+    eventually("a look at the target", || server.connections.load(std::sync::atomic::Ordering::SeqCst) > 0);
+    running.send(Signal::INT);
+    let ended = running.end();
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    assert!(ended.err.contains("before the load began"), "{ended:?}");
+    assert_eq!(fs::read_dir(dir.path().join("results")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_run_whose_script_is_stuck_is_left_at_the_second_signal() {
+    let _shared = with_others();
+    let dir = tempfile::tempdir().unwrap();
+    let stuck = "n = 0 function request() n = n + 1 while n > 30 do end return wrk.format() end";
+    fs::write(dir.path().join("stuck.lua"), stuck).unwrap();
+    let server = Server::answering(OK);
+    target(dir.path(), &server, "script = \"stuck.lua\"");
+    let running = started(METAWRK, dir.path(), &["experiment", "x.toml"]);
+    eventually("the last request", || server.requests.lock().unwrap().len() == 30);
+    let ended = running.end_by(Signal::INT);
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    assert!(ended.err.contains("stopped twice") && ended.err.contains("`metawrk report results/t-"), "{ended:?}");
+    assert!(dir.path().join("results/latest/requests.rows").exists());
+}
+
+#[test]
+fn a_component_that_dies_ends_the_run_with_a_report() {
+    let _shared = with_others();
+    let dir = tempfile::tempdir().unwrap();
+    let (running, roles) = embedded(dir.path());
+    let db = roles.iter().find(|(_, arguments)| arguments.iter().any(|a| a == "post-db")).unwrap().0;
+    kill(db, Signal::KILL);
+    let ended = running.end();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.err.contains("the run was cut short: post-db died: signal: 9"), "{ended:?}");
+    check(dir.path(), &ended, "INVALID: the run failed");
+    gone(&roles);
+}
+
+#[test]
+fn a_run_that_is_killed_leaves_no_process_and_can_be_reported_on() {
+    let _shared = with_others();
+    let dir = tempfile::tempdir().unwrap();
+    let (running, roles) = embedded(dir.path());
+    running.send(Signal::KILL);
+    assert_eq!(running.end().code, None);
+    gone(&roles);
+    let latest: PathBuf = dir.path().join("results/latest");
+    let ended = run(METAWRK, dir.path(), &["report", "results/latest", "--exit-code"]);
+    assert_eq!(ended.code, Some(20), "{ended:?}");
+    assert!(ended.out.contains("INVALID: the run was killed"), "{ended:?}");
+    assert!(latest.join("timeline.png").exists() && !latest.join("requests.rows").exists());
+}

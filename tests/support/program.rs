@@ -1,0 +1,131 @@
+//! The two programs as a shell starts them, and what is left of them.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+pub const METAWRK: &str = env!("CARGO_BIN_EXE_metawrk");
+pub const WRK2: &str = env!("CARGO_BIN_EXE_wrk2");
+
+/// What a program that ended left.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+/// Runs a program in `dir` to its end.
+pub fn run(program: &str, dir: &Path, args: &[&str]) -> Ended {
+    started(program, dir, args).end()
+}
+
+/// A program under way.
+pub struct Started {
+    child: Child,
+    out: BufReader<Box<dyn Read>>,
+}
+
+pub fn started(program: &str, dir: &Path, args: &[&str]) -> Started {
+    let mut command = Command::new(program);
+    command.args(args).current_dir(dir).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let out: Box<dyn Read> = Box::new(child.stdout.take().unwrap());
+    Started { child, out: BufReader::new(out) }
+}
+
+impl Started {
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn send(&self, signal: Signal) {
+        kill(self.pid(), signal);
+    }
+
+    /// The next line of its output.
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.out.read_line(&mut line).unwrap();
+        line
+    }
+
+    /// Nobody reads its output any more.
+    pub fn hang_up(&mut self) {
+        self.out = BufReader::new(Box::new(std::io::empty()));
+    }
+
+    /// Waits for its end.
+    pub fn end(self) -> Ended {
+        self.end_after(|_| {})
+    }
+
+    /// Signals it over and over, until it ends: one that comes too soon after another may be lost.
+    pub fn end_by(self, signal: Signal) -> Ended {
+        self.end_after(|running| running.send(signal))
+    }
+
+    /// What it printed fits into a pipe.
+    fn end_after(mut self, again: impl Fn(&Started)) -> Ended {
+        let mut status: Option<ExitStatus> = None;
+        eventually("the end of the program", || {
+            again(&self);
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        let mut ended = Ended { code: status.unwrap().code(), out: String::new(), err: String::new() };
+        self.out.read_to_string(&mut ended.out).unwrap();
+        self.child.stderr.take().unwrap().read_to_string(&mut ended.err).unwrap();
+        assert!(!ended.err.contains("panicked"), "{ended:?}");
+        ended
+    }
+}
+
+impl Drop for Started {
+    /// A test that fails leaves nothing behind.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn kill(pid: u32, signal: Signal) {
+    kill_process(Pid::from_raw(pid as i32).unwrap(), signal).unwrap();
+}
+
+/// Until `happened`, or a minute, which is a failure.
+pub fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !happened() {
+        assert!(Instant::now() < deadline, "{what} never came");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Process ids of the children of `parent` that still run, each with its arguments.
+pub fn children(parent: u32) -> Vec<(u32, Vec<String>)> {
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|&pid| state(pid).is_some_and(|(of, _)| of == parent))
+        .filter_map(|pid| {
+            let arguments = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
+            Some((pid, arguments.split('\0').map(str::to_owned).collect()))
+        })
+        .collect()
+}
+
+/// Collected or not, a process that ended runs no more.
+pub fn is_alive(pid: u32) -> bool {
+    state(pid).is_some_and(|(_, state)| state != "Z")
+}
+
+/// Its parent and its state.
+fn state(pid: u32) -> Option<(u32, String)> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?.to_owned();
+    Some((fields.next()?.parse().ok()?, state))
+}
