@@ -20,10 +20,20 @@ fn settings(server: &Server) -> LoadSettings {
 }
 
 fn run(settings: LoadSettings) -> (Loaded, Vec<RequestRecord>) {
+    run_until(settings, None)
+}
+
+/// Stopped that long after its start, if at all.
+fn run_until(settings: LoadSettings, stop: Option<Duration>) -> (Loaded, Vec<RequestRecord>) {
     let (forward, received) = Forward::new();
     let recorder = Recorder::start(vec![Box::new(forward)]).unwrap();
     let prepared = Prepared::new(LoadPlan::new(settings).unwrap(), Some(&recorder)).unwrap();
-    let loaded = prepared.start(Clock::starting_in(Time::from_millis(1))).finish().unwrap();
+    let running = prepared.start(Clock::starting_in(Time::from_millis(1)));
+    if let Some(after) = stop {
+        std::thread::sleep(after);
+        running.control().stop();
+    }
+    let loaded = running.finish().unwrap();
     recorder.finish().unwrap();
     let records: Vec<RequestRecord> = received.iter().flatten().collect();
     check(&loaded, &records);
@@ -384,4 +394,48 @@ fn a_slow_script_is_the_generators_own_lateness_on_new_connections_too() {
     // The first request was made when the script was verified.
     let lags: Vec<u64> = records[1..].iter().filter_map(RequestRecord::send_lag).collect();
     assert!(lags.len() > 2 && lags.iter().all(|&lag| lag >= 20_000_000), "{lags:?}");
+}
+
+#[test]
+fn whatever_the_server_does_and_however_the_run_ends_every_request_is_accounted_for() {
+    let server = Server::start(|mut peer| {
+        for answer in peer.number.. {
+            if peer.request().is_none() {
+                return;
+            }
+            match answer % 7 {
+                0..=2 => peer.send(OK),
+                3 => peer.send(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"),
+                4 => {
+                    peer.send(b"HTTP/1.1 200 OK\r\n\r\nto the end");
+                    return;
+                }
+                5 => return peer.reset(),
+                _ => return peer.swallow(),
+            };
+        }
+    });
+    let text = "function response() n = (n or 0) + 1; if n > 20 then error('enough') end end";
+    let raises = Script { name: "raises.lua".into(), text: text.into() };
+    for choice in 0..32 {
+        let pick = |bit: u32| choice >> bit & 1 == 1;
+        let settings = LoadSettings {
+            rate: 500.0,
+            duration: Time::from_millis(100),
+            drain: Time::from_millis(if pick(4) { 60 } else { 0 }),
+            when_busy: if pick(0) { WhenBusy::Open } else { WhenBusy::Wait },
+            max_connections: 20,
+            timeout: Time::from_millis(15),
+            on_timeout: if pick(1) { OnTimeout::Abandon } else { OnTimeout::Wait },
+            retries: Retries { count: if pick(2) { 3 } else { 0 }, backoff: Time::from_millis(2) },
+            script: (choice % 5 == 0).then(|| raises.clone()),
+            warmup: Time::from_millis(20),
+            ..settings(&server)
+        };
+        // What holds is checked within.
+        let stop = pick(3).then(|| Duration::from_millis(3 * choice));
+        let (loaded, _) = run_until(settings, stop);
+        assert!(loaded.account().scheduled <= 50);
+        assert!(stop.is_some() || loaded.failure().is_some() || loaded.account().scheduled == 50);
+    }
 }

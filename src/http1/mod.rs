@@ -32,8 +32,6 @@ pub enum ProtocolError {
     Switch,
     #[error("the connection closed before the response was whole")]
     Closed,
-    #[error("bytes that no request asked for")]
-    Unasked,
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
 
-/// To be the `#[global_allocator]` of a program whose roles may [`enter`] it.
+/// To be the `#[global_allocator]` of a program whose roles may `enter` it.
 pub struct Heap;
 
 /// Address space, not memory: pages come as they are touched.
