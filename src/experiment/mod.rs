@@ -6,6 +6,7 @@
 
 pub mod config;
 pub mod goodput;
+mod journal;
 pub mod plan;
 pub mod progress;
 pub mod run;
@@ -13,6 +14,7 @@ pub mod settings;
 pub mod signals;
 mod source;
 pub mod story;
+mod system;
 pub mod timeline;
 mod trend;
 pub mod verdict;

@@ -8,24 +8,19 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use super::goodput::{Cohorts, Schedule};
-use super::plan::{ExperimentPlan, Goal};
+use super::journal::{Journal, Rows};
+use super::plan::ExperimentPlan;
 use super::progress::{Pulse, Snapshot, phase};
-use super::settings::FaultKind;
 use super::signals::{Signals, Stopped};
+use super::system::{StartError, System};
 use super::verdict::{live, observation_is_over};
-use crate::fault::{self, CutLink, Fault};
-use crate::load::{LoadError, Loaded, Prepared, Running};
-use crate::monitor::{self, Monitor, Process};
-use crate::record::event::{ComponentState, Ending};
-use crate::record::lines::{EventLog, SampleLog};
-use crate::record::rows::RowsWriter;
-use crate::record::tape::{Forward, Keep, Recorder};
+use crate::load::{LoadError, Prepared, Running};
+use crate::record::event::ComponentState;
+use crate::record::tape::{Forward, Recorder};
 use crate::record::{Clock, Event, FileError, Folder, FolderError, RequestRecord, Sample, What};
-use crate::testbed::{Role, Testbed, TestbedError, TestbedPlan, TestbedPlanError};
 use crate::units::Time;
 
 /// Why an experiment did not run, or left less than it should.
@@ -35,10 +30,8 @@ pub enum RunError {
     Folder(#[from] FolderError),
     #[error(transparent)]
     File(#[from] FileError),
-    #[error("the testbed does not start: {0}")]
-    Testbed(#[from] TestbedError),
     #[error(transparent)]
-    TestbedPlan(#[from] TestbedPlanError),
+    Start(#[from] StartError),
     #[error(transparent)]
     Load(#[from] LoadError),
     #[error(transparent)]
@@ -125,7 +118,7 @@ struct Ready {
 impl Ready {
     async fn new(plan: &ExperimentPlan, folder: &Folder) -> Result<Ready, RunError> {
         folder.write_plan(&plan.to_toml()?)?;
-        let journal = Journal { events: Vec::new(), log: folder.events()?, samples: folder.samples()? };
+        let journal = Journal::new(folder)?;
         let rows = Rows(folder.rows()?);
         let system = System::start(plan).await?;
         let (forward, records) = Forward::new();
@@ -179,113 +172,6 @@ async fn carry_out(
     folder.seal()?;
     let stopped = stopped.or(signals.meanwhile().await);
     Ok(Ran { dir: folder.path().to_owned(), stopped, failure })
-}
-
-/// The records' way to disk.
-struct Rows(RowsWriter);
-
-impl Keep for Rows {
-    fn keep(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
-        self.0.append(batch).map_err(io::Error::other)
-    }
-}
-
-/// What the load goes to.
-struct System {
-    url: String,
-    testbed: Option<Testbed>,
-}
-
-impl System {
-    async fn start(plan: &ExperimentPlan) -> Result<System, RunError> {
-        match plan.goal() {
-            Goal::Url(url) => Ok(System { url: url.to_owned(), testbed: None }),
-            Goal::Embedded(settings) => {
-                let testbed = Testbed::start(&TestbedPlan::new(settings.clone())?, None).await?;
-                Ok(System { url: format!("{}/wrk2-api/post/compose", testbed.url()), testbed: Some(testbed) })
-            }
-        }
-    }
-
-    fn drive_faults(
-        &self,
-        plan: &ExperimentPlan,
-        clock: Clock,
-        tell: &UnboundedSender<Event>,
-        cancelled: &watch::Receiver<bool>,
-    ) -> Vec<JoinHandle<fault::Outcome>> {
-        let faults = plan.fault.iter().enumerate().filter_map(|(index, planned)| {
-            let mut fault: Box<dyn Fault> = match planned.kind {
-                FaultKind::Link => Box::new(CutLink::new(self.testbed.as_ref()?.link())),
-            };
-            let schedule = fault::Schedule { at: plan.at(planned), lasting: planned.lasts };
-            let (tell, cancelled) = (tell.clone(), cancelled.clone());
-            Some(tokio::spawn(async move {
-                fault::drive(fault.as_mut(), index, schedule, || clock.now(), tell, cancelled).await
-            }))
-        });
-        faults.collect()
-    }
-
-    fn monitor(&self, plan: &ExperimentPlan, clock: Clock, sample: &UnboundedSender<Sample>) {
-        let Some(testbed) = &self.testbed else { return };
-        for planned in &plan.monitor {
-            let Some(role) = Role::ALL.into_iter().find(|role| role.name() == planned.component) else { continue };
-            let monitor: Box<dyn Monitor> = Box::new(Process::new(role.name(), testbed.pid(role)));
-            tokio::spawn(monitor::run(vec![monitor], planned.every, move || clock.now(), sample.clone()));
-        }
-    }
-
-    /// The next component that died.
-    async fn death(&mut self) -> (String, String) {
-        match &mut self.testbed {
-            Some(testbed) => match testbed.death().await {
-                Some(death) => (death.role.name().to_owned(), format!("{} {}", death.status, death.stderr)),
-                None => std::future::pending().await,
-            },
-            None => std::future::pending().await,
-        }
-    }
-
-    async fn stop(self) {
-        if let Some(testbed) = self.testbed {
-            testbed.stop().await;
-        }
-    }
-}
-
-/// Events and samples, on disk as they happen.
-struct Journal {
-    events: Vec<Event>,
-    log: EventLog,
-    samples: SampleLog,
-}
-
-impl Journal {
-    fn event(&mut self, event: Event) -> Result<(), FileError> {
-        self.log.append(&event)?;
-        self.events.push(event);
-        Ok(())
-    }
-
-    fn end(
-        &mut self,
-        mut told: impl Iterator<Item = Event>,
-        loaded: &Loaded,
-        clock: Clock,
-        stopped: Option<Stopped>,
-        failure: Option<&str>,
-    ) -> Result<(), FileError> {
-        let (how, detail) = match (failure, stopped) {
-            (Some(failure), _) => (Ending::Failed, failure.to_owned()),
-            (None, Some(Stopped::Interrupt)) => (Ending::Interrupted, "SIGINT".to_owned()),
-            (None, Some(Stopped::Terminate)) => (Ending::Interrupted, "SIGTERM".to_owned()),
-            (None, None) => (Ending::Complete, String::new()),
-        };
-        told.try_for_each(|event| self.event(event))?;
-        self.event(Event { at_ns: clock.now(), what: What::Generator(loaded.generator()) })?;
-        self.event(Event { at_ns: clock.now(), what: What::Ended { how, detail } })
-    }
 }
 
 /// A run under way.

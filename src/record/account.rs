@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, RequestRecord};
+use super::{NEVER, Outcome, RequestRecord};
 
 /// What became of every scheduled request. Requests count by their last attempt, attempts apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +55,9 @@ impl Account {
         let outcome = record.outcome();
         // A damaged row may say any number.
         self.bytes = self.bytes.saturating_add(record.bytes);
-        self.attempts += u64::from(outcome != Some(Outcome::Unsent));
+        // A retry that was still waiting for its turn when the run ended was never made.
+        let waiting = outcome == Some(Outcome::Unanswered) && record.sent == NEVER;
+        self.attempts += u64::from(outcome != Some(Outcome::Unsent) && !waiting);
         match outcome {
             Some(Outcome::Answered) => self.errors.status += u64::from(record.status > 399),
             Some(Outcome::ConnectError) => self.errors.connect += 1,
@@ -109,6 +111,9 @@ mod tests {
         r.set_last(last);
         r.status = status;
         r.bytes = 10;
+        if outcome != Outcome::Unsent {
+            r.sent = 1;
+        }
         r
     }
 
@@ -131,6 +136,14 @@ mod tests {
         ]);
         assert_eq!((a.scheduled, a.answered, a.failed, a.attempts), (1, 1, 0, 3));
         assert_eq!((a.errors.status, a.errors.timeout, a.lower_bounds), (1, 1, 0));
+    }
+
+    #[test]
+    fn a_retry_that_waited_when_the_run_ended_is_no_attempt() {
+        let sent = record(Outcome::Unanswered, true, 0);
+        assert_eq!(Account::of(&[sent]).attempts, 1);
+        let waited = RequestRecord { sent: NEVER, ..sent };
+        assert_eq!((Account::of(&[waited]).attempts, Account::of(&[waited]).unanswered), (0, 1));
     }
 
     #[test]

@@ -1,0 +1,67 @@
+//! What a run leaves while it goes on: requests, events, samples, each on disk as it happens.
+
+use std::io;
+
+use super::signals::Stopped;
+use crate::load::Loaded;
+use crate::record::event::Ending;
+use crate::record::lines::{EventLog, SampleLog};
+use crate::record::rows::RowsWriter;
+use crate::record::tape::Keep;
+use crate::record::{Clock, Event, FileError, Folder, RequestRecord, What};
+
+/// The records' way to disk.
+pub struct Rows(pub RowsWriter);
+
+impl Keep for Rows {
+    fn keep(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
+        self.0.append(batch).map_err(io::Error::other)
+    }
+}
+
+/// Events and samples, on disk as they happen.
+pub struct Journal {
+    /// All so far.
+    pub events: Vec<Event>,
+    pub samples: SampleLog,
+    log: EventLog,
+}
+
+impl Journal {
+    /// # Errors
+    /// Where the folder takes no files.
+    pub fn new(folder: &Folder) -> Result<Journal, FileError> {
+        Ok(Journal { events: Vec::new(), samples: folder.samples()?, log: folder.events()? })
+    }
+
+    /// # Errors
+    /// Where it can't be written down.
+    pub fn event(&mut self, event: Event) -> Result<(), FileError> {
+        self.log.append(&event)?;
+        self.events.push(event);
+        Ok(())
+    }
+
+    /// The end of a run: what was still told, the generator's account, and how it ended.
+    ///
+    /// # Errors
+    /// Where it can't be written down.
+    pub fn end(
+        &mut self,
+        mut told: impl Iterator<Item = Event>,
+        loaded: &Loaded,
+        clock: Clock,
+        stopped: Option<Stopped>,
+        failure: Option<&str>,
+    ) -> Result<(), FileError> {
+        let (how, detail) = match (failure, stopped) {
+            (Some(failure), _) => (Ending::Failed, failure.to_owned()),
+            (None, Some(Stopped::Interrupt)) => (Ending::Interrupted, "SIGINT".to_owned()),
+            (None, Some(Stopped::Terminate)) => (Ending::Interrupted, "SIGTERM".to_owned()),
+            (None, None) => (Ending::Complete, String::new()),
+        };
+        told.try_for_each(|event| self.event(event))?;
+        self.event(Event { at_ns: clock.now(), what: What::Generator(loaded.generator()) })?;
+        self.event(Event { at_ns: clock.now(), what: What::Ended { how, detail } })
+    }
+}
