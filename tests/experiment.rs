@@ -88,6 +88,8 @@ fn a_healthy_system_is_stable_and_everything_is_there() {
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
     let account = summary.account.account;
     assert!(account.scheduled == 500 && account.answered >= 495, "{account:?}");
+    // No result without its validity.
+    assert!(ended.out.contains("\nGenerator:\n  scheduled   500 = "), "{}", ended.out);
 }
 
 #[test]

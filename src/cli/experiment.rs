@@ -12,6 +12,8 @@ use crate::experiment::run::run as run_experiment;
 use crate::experiment::signals::{Signals, Stopped};
 use crate::experiment::{self, Overrides, story};
 use crate::out::{say, warn};
+use crate::report::digest::Digest;
+use crate::report::generator::GeneratorBlock;
 use crate::report::{self, Story, VerdictText};
 use crate::units::{Time, parse_count, parse_number, wrk_time};
 
@@ -117,11 +119,12 @@ fn code(asked: bool, story: &Story) -> ExitCode {
     if asked { ExitCode::from(story.verdict.exit_code) } else { ExitCode::SUCCESS }
 }
 
-/// Judges what a folder holds, writes all products, and prints the verdict.
+/// Judges what a folder holds, writes all products, and prints the verdict with the generator's own conduct.
 fn draw(dir: &Path) -> anyhow::Result<Story> {
     let (_, story) = story::read(dir)?;
     let written = report::write(&story, dir).with_context(|| format!("the data in {} is whole", dir.display()));
-    say(&verdict(&story.verdict))?;
+    let conduct = GeneratorBlock::of(&story, &Digest::of(&story)).text();
+    say(&format!("{}{conduct}\n", verdict(&story.verdict)))?;
     written?;
     Ok(story)
 }
