@@ -21,10 +21,10 @@ pub fn read(path: &Path) -> Result<Vec<RequestRecord>, FileError> {
     // The decoder trusts what it reads in places: a damaged file may make it panic, which is no reason for us to.
     catch_unwind(AssertUnwindSafe(|| read_groups(file)))
         .unwrap_or_else(|_| Err("it is damaged".to_owned()))
-        .map_err(|why| FileError::foreign(path, why, TODO))
+        .map_err(|why| FileError::foreign(path, why, WHAT_NOW))
 }
 
-const TODO: &str = "read it with the version of metawrk that wrote it, or run the experiment again";
+const WHAT_NOW: &str = "read it with the version of metawrk that wrote it, or run the experiment again";
 
 fn read_groups(file: File) -> Result<Vec<RequestRecord>, String> {
     let reader =
