@@ -98,11 +98,9 @@ impl ExperimentPlan {
         let load = &self.settings.load;
         let slo = self.settings.verdict.slo.unwrap_or(MOST_SLO);
         LoadSettings {
-            url: url.to_owned(),
             threads: load.threads,
             connections: load.connections,
             duration: self.duration,
-            rate: load.rate,
             arrivals: load.arrivals,
             seed: load.seed,
             script: load.script.as_ref().and_then(|script| match script {
@@ -119,7 +117,7 @@ impl ExperimentPlan {
             retries: load.retries,
             drain: slo.plus(load.timeout.unwrap_or(Time::ZERO)),
             warmup: self.settings.phases.warmup,
-            ahead: true,
+            ..LoadSettings::new(url, load.rate)
         }
     }
 

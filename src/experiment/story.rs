@@ -110,6 +110,7 @@ fn facts(plan: &ExperimentPlan) -> Vec<(String, String)> {
         "connections",
         match load.when_busy {
             WhenBusy::Wait => format!("{}; a request that finds none idle waits", load.connections),
+            WhenBusy::Pipeline => format!("{}; a request that finds none idle goes behind another", load.connections),
             WhenBusy::Open => format!("{}, further ones as needed up to {}", load.connections, load.max_connections),
         },
     );

@@ -27,7 +27,7 @@ enum End {
 /// Lives as long as its place among the thread's connections: with `wait` to the end of the run, with `open` until
 /// the connection closes.
 pub async fn run(core: Rc<Core>, id: usize) {
-    let keeps_place = core.plan.when_busy == WhenBusy::Wait;
+    let keeps_place = core.plan.when_busy != WhenBusy::Open;
     let mut backoff = Backoff::default();
     loop {
         let served = match connect(&core, id).await {

@@ -1,5 +1,7 @@
 //! What load to make: plain data that one process can send another. A [`LoadPlan`] that exists is valid.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::arrivals::Process;
@@ -23,6 +25,8 @@ pub struct LoadSettings {
     pub arrivals: Process,
     /// Of random arrivals.
     pub seed: u64,
+    /// This load's place among those that share one schedule in turn.
+    pub part: Part,
     pub script: Option<Script>,
     /// Given to the script's `init(args)`.
     pub args: Vec<String>,
@@ -42,6 +46,13 @@ pub struct LoadSettings {
     pub warmup: Time,
     /// Build the next request before it is due (where the script lets us).
     pub ahead: bool,
+    /// Of the requests that a script returns in one string, only the last one's latency is a sample.
+    pub batch_latency: bool,
+    /// Never sleep: each thread looks at its clock and its sockets all the time, and uses up a core.
+    pub spin: bool,
+    pub tls: TlsSettings,
+    /// Speak HTTP/2: by ALPN over TLS, with prior knowledge in clear.
+    pub http2: bool,
 }
 
 impl LoadSettings {
@@ -55,6 +66,7 @@ impl LoadSettings {
             rate,
             arrivals: Process::Fixed,
             seed: 1,
+            part: Part::default(),
             script: None,
             args: Vec::new(),
             headers: Vec::new(),
@@ -67,8 +79,38 @@ impl LoadSettings {
             drain: Time::from_secs(2),
             warmup: Time::ZERO,
             ahead: true,
+            batch_latency: false,
+            spin: false,
+            tls: TlsSettings::default(),
+            http2: false,
         }
     }
+}
+
+/// Part `index` of `of` loads that share one schedule in turn, so that no two of them send at the same instant: the
+/// requests of all are numbered through, and so are their threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    pub index: u16,
+    pub of: u16,
+}
+
+impl Default for Part {
+    /// All of it.
+    fn default() -> Part {
+        Part { index: 0, of: 1 }
+    }
+}
+
+/// How an `https` target's certificate is looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TlsSettings {
+    /// Check it. wrk2 does not.
+    pub verify: bool,
+    /// Check it against the authorities in this PEM file, not against the system's.
+    pub authorities: Option<PathBuf>,
 }
 
 /// What happens to a request that is due when every connection is busy.
@@ -78,6 +120,8 @@ pub enum WhenBusy {
     /// It waits for one, and its wait counts.
     #[default]
     Wait,
+    /// It is written behind those that are outstanding on a connection, each in turn: an HTTP/1.1 pipeline.
+    Pipeline,
     /// A new connection is opened for it: an open system.
     Open,
 }

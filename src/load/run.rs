@@ -211,7 +211,7 @@ fn allow_files(plan: &LoadPlan) -> Result<(), LoadError> {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let connections = match plan.when_busy {
-        WhenBusy::Wait => plan.connections,
+        WhenBusy::Wait | WhenBusy::Pipeline => plan.connections,
         WhenBusy::Open => plan.max_connections,
     };
     let needed = connections as u64 + OTHER_FILES * plan.threads as u64;

@@ -92,7 +92,7 @@ impl Judgement {
     fn bound(&self, plan: &ExperimentPlan) -> Option<String> {
         let stable = matches!(self.verdict, Verdict::Unaffected | Verdict::Recovered(_) | Verdict::Stable);
         (stable && self.timeline.generator.bound_reached).then(|| match plan.load.when_busy {
-            WhenBusy::Wait => format!("The bound of {} connections", plan.load.connections),
+            WhenBusy::Wait | WhenBusy::Pipeline => format!("The bound of {} connections", plan.load.connections),
             WhenBusy::Open => format!("The bound of {} connections (max-connections)", plan.load.max_connections),
         })
     }
@@ -132,7 +132,7 @@ impl Judgement {
             lines.insert(
                 0,
                 match plan.load.when_busy {
-                    WhenBusy::Wait => {
+                    WhenBusy::Wait | WhenBusy::Pipeline => {
                         "Run again with when-busy = \"open\" in [load], so that arrivals do not wait.".to_owned()
                     }
                     WhenBusy::Open => "Run again with a higher max-connections in [load].".to_owned(),

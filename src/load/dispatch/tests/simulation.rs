@@ -177,7 +177,7 @@ impl Simulation {
 
     fn gone(&mut self, connection: usize) -> bool {
         match self.settings.when_busy {
-            WhenBusy::Wait => {
+            WhenBusy::Wait | WhenBusy::Pipeline => {
                 self.later(self.world.reconnects_after, Happens::Connected(connection));
                 false
             }
