@@ -1,5 +1,6 @@
-//! One connection: connect, send what it is given, find the end of the answer, again.
+//! One connection: connect, write what it is given, find the ends of the answers, again.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
@@ -8,21 +9,13 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use httparse::Header;
-use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::core::Core;
+use super::core::{Core, Outgoing};
 use super::plan::WhenBusy;
 use crate::http1::{Fed, Framer, Ignore, Response, Sink};
 use crate::record::{NEVER, Outcome};
-
-/// How an exchange ended.
-enum End {
-    /// A whole response, and when its last byte was read; the connection may carry more.
-    Answered(Response, u64),
-    /// The connection is of no further use.
-    Broken(Outcome),
-}
 
 /// Lives as long as its place among the thread's connections: with `wait` to the end of the run, with `open` until
 /// the connection closes.
@@ -33,7 +26,7 @@ pub async fn run(core: Rc<Core>, id: usize) {
         let served = match connect(&core, id).await {
             Ok(stream) => serve(&core, id, stream).await,
             Err(outcome) => {
-                core.conclude(id, outcome, core.now());
+                core.conclude_all(id, outcome, core.now());
                 false
             }
         };
@@ -89,130 +82,174 @@ async fn connect(core: &Core, id: usize) -> Result<TcpStream, Outcome> {
 
 /// Serves until the connection closes; says whether the next may be made at once: this one carried an answer, or closed
 /// because the client gave up, which took its time.
-async fn serve(core: &Core, id: usize, mut stream: TcpStream) -> bool {
-    let mut framer = Framer::default();
-    let mut served = false;
-    if core.payload(id).is_none() {
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(core: &Core, id: usize, stream: S) -> bool {
+    let taken = core.requests.borrow().vm().wants_responses().then(Taken::default);
+    let mut wire = Wire { core, id, stream, framer: Framer::default(), framing: false, outgoing: None, served: false, parted: false, taken };
+    // A new connection of an open system was made for an attempt that it has already.
+    if !core.has_work(id) {
         core.offer(id, core.now());
     }
-    loop {
-        let Some(payload) = assigned(core, id, &mut stream).await else {
-            return served;
-        };
-        framer.expect(payload.head);
-        let end = tokio::select! {
-            biased;
-            end = exchange(core, id, &mut stream, &mut framer, &payload.bytes) => end,
-            () = poll_fn(|cx| core.poll_abandoned(id, cx)) => End::Broken(Outcome::Abandoned),
-        };
-        drop(payload);
-        match end {
-            End::Answered(response, now) => {
-                served = true;
-                core.conclude(id, Outcome::Answered, now);
-                if !response.keep_alive {
-                    return served;
-                }
-                core.offer(id, now);
+    poll_fn(|cx| wire.poll(cx)).await
+}
+
+/// An HTTP/1.1 connection that is there: writes what it is given, and frames what comes back.
+struct Wire<'a, S> {
+    core: &'a Core,
+    id: usize,
+    stream: S,
+    framer: Framer,
+    /// The framer is set for the answer to the first attempt.
+    framing: bool,
+    /// What is being written.
+    outgoing: Option<Outgoing>,
+    served: bool,
+    /// It ended with an answer, and was offered no further work.
+    parted: bool,
+    /// Where the script wants responses.
+    taken: Option<Taken>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<'_, S> {
+    /// Ready when the connection is of no further use.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        let (core, id) = (self.core, self.id);
+        core.wakes(id);
+        let outcome = if core.is_abandoned(id) {
+            Outcome::Abandoned
+        } else {
+            match ready!(self.exchange(cx)) {
+                Ok(never) => match never {},
+                Err(outcome) => outcome,
             }
-            End::Broken(outcome) => {
-                core.conclude(id, outcome, core.now());
-                return served || outcome == Outcome::Abandoned;
+        };
+        let waits_for_work = !core.has_work(id) && !self.parted;
+        if waits_for_work || core.plan.when_busy == WhenBusy::Pipeline {
+            core.dispatcher.borrow_mut().withdraw(id);
+        }
+        core.conclude_all(id, outcome, core.now());
+        Poll::Ready(self.served || outcome == Outcome::Abandoned)
+    }
+
+    /// Writes and reads as long as anything moves. Ends with what becomes of the attempts that are left.
+    fn exchange(&mut self, cx: &mut Context<'_>) -> Poll<Result<Infallible, Outcome>> {
+        loop {
+            // Whether all could be written or not: the answers to what was may come.
+            let _ = self.write(cx)?;
+            if self.read(cx)?.is_pending() {
+                self.core.sleeps(self.id, cx);
+                return Poll::Pending;
             }
         }
     }
-}
 
-/// Waits for an attempt; `None` if the peer closed the connection (or spoke out of turn) before.
-async fn assigned(core: &Core, id: usize, stream: &mut TcpStream) -> Option<Rc<super::requests::Payload>> {
-    let closed = poll_fn(|cx| {
-        if core.poll_assigned(id, cx).is_ready() {
-            return Poll::Ready(false);
+    /// Ready when there is nothing to write.
+    fn write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Outcome>> {
+        loop {
+            if self.outgoing.is_none() {
+                self.outgoing = self.core.next_outgoing(self.id);
+            }
+            let Some(outgoing) = &mut self.outgoing else { return Poll::Ready(Ok(())) };
+            let bytes = &outgoing.payload.bytes[outgoing.bytes.clone()];
+            match ready!(Pin::new(&mut self.stream).poll_write(cx, bytes)) {
+                Ok(n) if n > 0 => outgoing.bytes.start += n,
+                _ => return Poll::Ready(Err(Outcome::WriteError)),
+            }
+            if outgoing.bytes.is_empty() {
+                self.outgoing = None;
+                self.core.prepare();
+            }
         }
+    }
+
+    /// Reads once. Ready when something came.
+    fn read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Outcome>> {
+        let core = self.core;
         let mut scratch = core.scratch.borrow_mut();
         let mut buffer = ReadBuf::new(&mut scratch);
-        match Pin::new(&mut *stream).poll_read(cx, &mut buffer) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(_) => {
-                core.unasked.set(core.unasked.get() + u64::from(!buffer.filled().is_empty()));
-                Poll::Ready(true)
-            }
-        }
-    })
-    .await;
-    if closed {
-        core.dispatcher.borrow_mut().withdraw(id);
-        return None;
-    }
-    core.payload(id)
-}
-
-async fn exchange(core: &Core, id: usize, stream: &mut TcpStream, framer: &mut Framer, bytes: &[u8]) -> End {
-    core.note(id, |record| record.sent = core.now());
-    if stream.write_all(bytes).await.is_err() {
-        return End::Broken(Outcome::WriteError);
-    }
-    core.prepare();
-    let answered = if core.requests.borrow().vm().wants_responses() {
-        let mut taken = Taken::default();
-        let answered = poll_fn(|cx| poll_response(core, id, stream, framer, &mut taken, cx)).await;
-        if answered.is_ok() {
-            let told = core.requests.borrow().vm().response(taken.status, &taken.headers, &taken.body);
-            if let Err(error) = told {
-                core.fail(error);
-            }
-        }
-        answered
-    } else {
-        poll_fn(|cx| poll_response(core, id, stream, framer, &mut Ignore, cx)).await
-    };
-    match answered {
-        Ok((response, at)) => End::Answered(response, at),
-        Err(()) => End::Broken(Outcome::ReadError),
-    }
-}
-
-/// Reads until the response is whole.
-fn poll_response(
-    core: &Core,
-    id: usize,
-    stream: &mut TcpStream,
-    framer: &mut Framer,
-    sink: &mut impl Sink,
-    cx: &mut Context<'_>,
-) -> Poll<Result<(Response, u64), ()>> {
-    let mut scratch = core.scratch.borrow_mut();
-    loop {
-        let mut buffer = ReadBuf::new(&mut scratch);
-        let read = ready!(Pin::new(&mut *stream).poll_read(cx, &mut buffer));
+        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer));
         let bytes = buffer.filled();
-        let fed = match read {
-            Err(_) => return Poll::Ready(Err(())),
-            Ok(()) if bytes.is_empty() => framer.close().map(|response| Fed::Complete { used: 0, response }),
-            Ok(()) => framer.feed(bytes, sink),
+        let taken = match read {
+            Ok(()) if bytes.is_empty() => self.close(),
+            Ok(()) => self.take(bytes),
+            Err(_) => Err(Outcome::ReadError),
         };
+        Poll::Ready(taken)
+    }
+
+    /// Takes what was read.
+    fn take(&mut self, mut bytes: &[u8]) -> Result<(), Outcome> {
+        let (core, id) = (self.core, self.id);
         let now = core.now();
-        core.note(id, |record| {
-            record.bytes += bytes.len() as u64;
-            if record.first_byte == NEVER && !bytes.is_empty() {
-                record.first_byte = now;
+        while !bytes.is_empty() {
+            if !core.awaits_answer(id) {
+                return Err(self.unasked());
             }
-            if let Ok(Fed::Complete { response, .. }) = fed {
-                record.status = response.status;
+            if !self.framing {
+                self.framer.expect(core.is_head(id));
+                self.framing = true;
             }
-        });
-        match fed {
-            Ok(Fed::More) => {}
-            Ok(Fed::Complete { used, mut response }) => {
-                if used < bytes.len() {
-                    // A second answer to one question: this connection's bytes can't be trusted any more.
-                    core.unasked.set(core.unasked.get() + 1);
-                    response.keep_alive = false;
+            let fed = match &mut self.taken {
+                Some(taken) => self.framer.feed(bytes, taken),
+                None => self.framer.feed(bytes, &mut Ignore),
+            };
+            let (used, response) = match fed {
+                Ok(Fed::More) => (bytes.len(), None),
+                Ok(Fed::Complete { used, response }) => (used, Some(response)),
+                Err(_) => (bytes.len(), None),
+            };
+            core.note(id, |record| {
+                record.bytes += used as u64;
+                if record.first_byte == NEVER {
+                    record.first_byte = now;
                 }
-                return Poll::Ready(Ok((response, now)));
+            });
+            fed.map_err(|_| Outcome::ReadError)?;
+            bytes = &bytes[used..];
+            if let Some(response) = response {
+                self.answered(response, now, !bytes.is_empty())?;
             }
-            Err(_) => return Poll::Ready(Err(())),
         }
+        Ok(())
+    }
+
+    /// The peer closed the connection: the end of an answer that has no other end, or of all hope for one.
+    fn close(&mut self) -> Result<(), Outcome> {
+        if self.framing && let Ok(response) = self.framer.close() {
+            self.answered(response, self.core.now(), false)?;
+        }
+        Err(Outcome::ReadError)
+    }
+
+    /// A whole response is there, and perhaps more behind it.
+    fn answered(&mut self, response: Response, now: u64, more: bool) -> Result<(), Outcome> {
+        let (core, id) = (self.core, self.id);
+        if let Some(taken) = &mut self.taken {
+            let taken = std::mem::take(taken);
+            let told = core.requests.borrow().vm().response(taken.status, &taken.headers, &taken.body);
+            told.unwrap_or_else(|error| core.fail(error));
+            core.heed_stop(now);
+        }
+        core.note(id, |record| record.status = response.status);
+        core.conclude(id, Outcome::Answered, now);
+        (self.served, self.framing) = (true, false);
+        if !response.keep_alive {
+            self.parted = true;
+            return Err(Outcome::ReadError);
+        }
+        if more && !core.awaits_answer(id) {
+            self.parted = true;
+            return Err(self.unasked());
+        }
+        if !core.has_work(id) && core.plan.when_busy != WhenBusy::Pipeline {
+            core.offer(id, now);
+        }
+        Ok(())
+    }
+
+    /// Bytes that nobody asked for: nothing on this connection can be trusted any more.
+    fn unasked(&self) -> Outcome {
+        self.core.unasked.set(self.core.unasked.get() + 1);
+        Outcome::ReadError
     }
 }
 

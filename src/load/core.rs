@@ -2,31 +2,48 @@
 //! shared with another thread while it runs.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use super::dispatch::{Dispatcher, Work};
 use super::log::Log;
 use super::plan::{LoadPlan, OnTimeout};
-use super::requests::{Payload, Requests};
-use crate::record::{Clock, Outcome, RequestRecord};
+use super::requests::{Payload, Piece, Requests};
+use crate::record::{Clock, NEVER, Outcome, RequestRecord};
 use crate::script::ScriptError;
 
 /// One connection, as the others see it.
 #[derive(Default)]
 struct Slot {
     waker: Option<Waker>,
-    work: Option<Assigned>,
+    /// What it has taken on and not concluded, in order. With HTTP/1 answers come in that order.
+    work: VecDeque<Assigned>,
+    /// How many of those, at the end, it has not begun to write.
+    unwritten: usize,
     abandon: bool,
+    /// Its task is running, and will look at all of this before it sleeps.
+    awake: bool,
 }
 
 /// An attempt that a connection has.
 struct Assigned {
     record: RequestRecord,
-    payload: Rc<Payload>,
+    piece: Piece,
+    /// The bytes that go out when it is this attempt's turn: those of all that were joined to it. None for these.
+    bytes: Range<usize>,
     /// Since when the timeout runs.
     since: u64,
+    /// Its latency counts.
+    is_sample: bool,
+}
+
+/// Bytes to be written, of attempts whose turn it is.
+pub struct Outgoing {
+    pub payload: Rc<Payload>,
+    pub bytes: Range<usize>,
 }
 
 /// One thread's shared state.
@@ -111,52 +128,137 @@ impl Core {
         self.nudge_if_it_waits();
     }
 
-    /// Gives a connection an attempt at `now`. Where the script fails, the run is over.
+    /// Gives a connection an attempt at `now`, or as many as the script wants in one string of bytes. Where the script
+    /// fails, the run is over.
     pub fn assign(&self, id: usize, work: Work, now: u64) {
-        let payload = match work.payload {
-            Some(payload) => payload,
-            None => match self.requests.borrow_mut().next() {
-                Ok(payload) => payload,
-                Err(error) => return self.fail_unsent(error, work.record),
-            },
+        let Work { record, piece } = work;
+        if let Some(piece) = piece {
+            let bytes = piece.range();
+            return self.take_on(id, [Assigned { record, piece, bytes, since: now, is_sample: true }]);
+        }
+        let payload = match self.requests.borrow_mut().next() {
+            Ok(payload) => payload,
+            Err(error) => return self.fail_unsent(error, record),
         };
-        let mut record = work.record;
-        record.connection = id as u32;
-        record.set_warmup(record.intended < self.plan.warmup.0);
-        self.log.borrow_mut().begin();
-        let slot = &mut self.slots.borrow_mut()[id];
-        slot.work = Some(Assigned { record, payload, since: now });
-        if let Some(waker) = slot.waker.take() {
-            waker.wake();
+        let (requests, all) = (payload.parts.len(), 0..payload.bytes.len());
+        let last = payload.last;
+        self.take_on(
+            id,
+            (0..requests).map(|part| {
+                let joined = part > 0;
+                Assigned {
+                    record: if joined { self.dispatcher.borrow_mut().joined(&record, now) } else { record },
+                    piece: Piece { payload: Rc::clone(&payload), part },
+                    bytes: if joined { 0..0 } else { all.clone() },
+                    since: now,
+                    is_sample: !self.plan.batch_latency || part + 1 == requests,
+                }
+            }),
+        );
+        if last {
+            self.end_arrivals(now);
         }
     }
 
-    /// The bytes of the attempt that a connection has, if it has one.
-    pub fn payload(&self, id: usize) -> Option<Rc<Payload>> {
-        self.slots.borrow()[id].work.as_ref().map(|work| Rc::clone(&work.payload))
+    fn take_on(&self, id: usize, attempts: impl IntoIterator<Item = Assigned>) {
+        let slot = &mut self.slots.borrow_mut()[id];
+        let mut log = self.log.borrow_mut();
+        for mut attempt in attempts {
+            attempt.record.connection = id as u32;
+            attempt.record.set_warmup(attempt.record.intended < self.plan.warmup.0);
+            log.begin();
+            slot.work.push_back(attempt);
+            slot.unwritten += 1;
+        }
+        slot.wake();
     }
 
-    /// Changes the record of the attempt that a connection has.
-    #[inline]
-    pub fn note(&self, id: usize, change: impl FnOnce(&mut RequestRecord)) {
-        if let Some(work) = &mut self.slots.borrow_mut()[id].work {
-            change(&mut work.record);
+    /// The script's `delay` says by how much the request is put off.
+    pub fn put_off(&self, work: Work) {
+        let delay = self.requests.borrow().vm().delay();
+        match delay {
+            Ok(delay) => {
+                let due = work.record.ready.saturating_add(delay.0);
+                self.dispatcher.borrow_mut().put_off(work, due);
+            }
+            Err(error) => self.fail_unsent(error, work.record),
         }
     }
 
-    /// Ready once the connection has an attempt.
-    pub fn poll_assigned(&self, id: usize, cx: &mut Context<'_>) -> Poll<()> {
-        let slot = &mut self.slots.borrow_mut()[id];
-        if slot.work.is_some() { Poll::Ready(()) } else { slot.wait(cx) }
+    /// The connection's task runs, and looks at everything: no need to wake it.
+    pub fn wakes(&self, id: usize) {
+        self.slots.borrow_mut()[id].awake = true;
     }
 
-    /// Ready once the client gives up on the attempt.
+    /// The connection's task sleeps until it has something new to do.
+    pub fn sleeps(&self, id: usize, cx: &mut Context<'_>) {
+        self.slots.borrow_mut()[id].sleep(cx);
+    }
+
+    /// The client has given up on what the connection carries.
+    pub fn is_abandoned(&self, id: usize) -> bool {
+        self.slots.borrow()[id].abandon
+    }
+
+    /// Ready once the client gives up on what the connection carries.
     pub fn poll_abandoned(&self, id: usize, cx: &mut Context<'_>) -> Poll<()> {
         let slot = &mut self.slots.borrow_mut()[id];
-        if slot.abandon { Poll::Ready(()) } else { slot.wait(cx) }
+        if slot.abandon {
+            return Poll::Ready(());
+        }
+        slot.sleep(cx);
+        Poll::Pending
     }
 
-    /// The connection is free at `now`; it may get an attempt at once.
+    /// The connection has attempts that are not concluded.
+    pub fn has_work(&self, id: usize) -> bool {
+        !self.slots.borrow()[id].work.is_empty()
+    }
+
+    /// What the connection has to write next; it counts as sent from now on.
+    pub fn next_outgoing(&self, id: usize) -> Option<Outgoing> {
+        let slot = &mut self.slots.borrow_mut()[id];
+        let begun = slot.work.len() - slot.unwritten;
+        let mut turns = slot.work.iter_mut().skip(begun);
+        let first = turns.next()?;
+        let now = self.now();
+        first.record.sent = now;
+        let outgoing = Outgoing { payload: Rc::clone(&first.piece.payload), bytes: first.bytes.clone() };
+        slot.unwritten -= 1;
+        for joined in turns.take_while(|attempt| attempt.bytes.is_empty()) {
+            joined.record.sent = now;
+            slot.unwritten -= 1;
+        }
+        Some(outgoing)
+    }
+
+    /// An answer may come: the connection has begun to write an attempt that is not concluded.
+    pub fn awaits_answer(&self, id: usize) -> bool {
+        let slot = &self.slots.borrow()[id];
+        slot.work.len() > slot.unwritten
+    }
+
+    /// The script may have stopped its thread in what it was just told.
+    pub fn heed_stop(&self, now: u64) {
+        if self.requests.borrow().vm().stopped() {
+            self.end_arrivals(now);
+        }
+    }
+
+    /// The first attempt that the connection has: the one that the next answer is for. Says whether it is a HEAD.
+    pub fn is_head(&self, id: usize) -> bool {
+        self.slots.borrow()[id].work.front().is_some_and(|attempt| attempt.piece.is_head())
+    }
+
+    /// Changes the record of the first attempt that a connection has.
+    #[inline]
+    pub fn note(&self, id: usize, change: impl FnOnce(&mut RequestRecord)) {
+        if let Some(attempt) = self.slots.borrow_mut()[id].work.front_mut() {
+            change(&mut attempt.record);
+        }
+    }
+
+    /// The connection may take work from `now` on; it may get some at once.
     pub fn offer(&self, id: usize, now: u64) {
         let work = self.dispatcher.borrow_mut().offer(id, now);
         match work {
@@ -165,10 +267,10 @@ impl Core {
         }
     }
 
-    /// The attempt that a connection had is over at `now`. Records it, and plans a retry where it failed.
+    /// The first attempt that a connection had is over at `now`. Records it, and plans a retry where it failed.
     pub fn conclude(&self, id: usize, outcome: Outcome, now: u64) {
-        let Some(work) = self.slots.borrow_mut()[id].end() else { return };
-        let Assigned { mut record, payload, .. } = work;
+        let Some(attempt) = self.slots.borrow_mut()[id].end() else { return };
+        let Assigned { mut record, piece, is_sample, .. } = attempt;
         record.end = now;
         record.set_outcome(outcome);
         record.set_timed_out(record.timed_out() || outcome == Outcome::Abandoned);
@@ -178,16 +280,28 @@ impl Core {
         record.set_last(!again);
         let mut dispatcher = self.dispatcher.borrow_mut();
         let mut log = self.log.borrow_mut();
-        log.end(&record, dispatcher.until());
+        log.end(&record, dispatcher.until(), is_sample);
         if again {
             let wait = retries.backoff.times(1 << record.attempt.min(20));
-            dispatcher.retry(&record, payload, now.saturating_add(wait.0));
+            dispatcher.retry(&record, piece, now.saturating_add(wait.0));
             self.nudge();
         } else {
-            self.requests.borrow_mut().recycle(payload);
+            self.requests.borrow_mut().recycle(piece.payload);
             if log.in_flight == 0 {
                 // That may have been the last, and nobody knows when its connection is free again.
                 self.nudge_if_it_waits();
+            }
+        }
+    }
+
+    /// All attempts that a connection had end with it. What was never written could not be.
+    pub fn conclude_all(&self, id: usize, outcome: Outcome, now: u64) {
+        loop {
+            let sent = self.slots.borrow()[id].work.front().map(|attempt| attempt.record.sent != NEVER);
+            match (sent, outcome) {
+                (None, _) => return,
+                (Some(false), Outcome::ReadError) => self.conclude(id, Outcome::WriteError, now),
+                _ => self.conclude(id, outcome, now),
             }
         }
     }
@@ -204,24 +318,28 @@ impl Core {
         let timeout = self.plan.timeout.0;
         let abandon = self.plan.on_timeout == OnTimeout::Abandon;
         let mut next = u64::MAX;
-        for slot in self.slots.borrow_mut().iter_mut() {
-            let Some(work) = &mut slot.work else { continue };
-            if slot.abandon || work.record.timed_out() {
-                continue;
-            }
-            let expires = work.since.saturating_add(timeout);
-            if expires > now {
-                next = next.min(expires);
-            } else if abandon {
-                slot.abandon = true;
-                if let Some(waker) = slot.waker.take() {
-                    waker.wake();
+        for slot in self.slots.borrow_mut().iter_mut().filter(|slot| !slot.abandon) {
+            for attempt in slot.work.iter_mut().filter(|attempt| !attempt.record.timed_out()) {
+                let expires = attempt.since.saturating_add(timeout);
+                if expires > now {
+                    next = next.min(expires);
+                } else if abandon {
+                    slot.abandon = true;
+                } else {
+                    attempt.record.set_timed_out(true);
                 }
-            } else {
-                work.record.set_timed_out(true);
+            }
+            if slot.abandon {
+                slot.wake();
             }
         }
         next
+    }
+
+    /// No further arrivals from `now` on, for the script or its user wants it so.
+    pub fn end_arrivals(&self, now: u64) {
+        self.dispatcher.borrow_mut().end_arrivals(now);
+        self.nudge();
     }
 
     // ---- the end
@@ -234,8 +352,8 @@ impl Core {
 
     fn fail_unsent(&self, error: ScriptError, mut record: RequestRecord) {
         self.fail(error);
-        record.ready = crate::record::NEVER;
-        self.leave(record, Outcome::Unsent, self.now());
+        record.ready = NEVER;
+        self.leave(record, true, self.now());
     }
 
     pub fn failed(&self) -> bool {
@@ -248,28 +366,29 @@ impl Core {
 
     /// Accounts for everything that is still open at `now`: in flight, waiting to be retried, never sent.
     pub fn settle(&self, now: u64) {
-        let open: Vec<RequestRecord> =
-            self.slots.borrow_mut().iter_mut().filter_map(|slot| slot.work.take()).map(|work| work.record).collect();
-        for record in open {
-            let sent = record.sent != crate::record::NEVER || record.attempt > 0;
-            self.leave(record, if sent { Outcome::Unanswered } else { Outcome::Unsent }, now);
+        let open: Vec<Assigned> =
+            self.slots.borrow_mut().iter_mut().flat_map(|slot| slot.work.drain(..)).collect();
+        for attempt in open {
+            self.leave(attempt.record, attempt.is_sample, now);
         }
-        let retries = self.dispatcher.borrow_mut().abandoned_retries();
-        for record in retries {
-            self.leave(record, Outcome::Unanswered, now);
+        let later = self.dispatcher.borrow_mut().left_for_later();
+        for record in later {
+            self.leave(record, true, now);
         }
         loop {
             let Some(record) = self.dispatcher.borrow_mut().next_unsent() else { break };
-            self.leave(record, Outcome::Unsent, now);
+            self.leave(record, true, now);
         }
     }
 
-    fn leave(&self, mut record: RequestRecord, outcome: Outcome, now: u64) {
+    fn leave(&self, mut record: RequestRecord, is_sample: bool, now: u64) {
+        // A retry that still waits is of a request that was sent.
+        let sent = record.sent != NEVER || record.attempt > 0;
         record.end = now.max(record.intended);
-        record.set_outcome(outcome);
+        record.set_outcome(if sent { Outcome::Unanswered } else { Outcome::Unsent });
         record.set_last(true);
         record.set_warmup(record.intended < self.plan.warmup.0);
-        self.log.borrow_mut().leave(&record);
+        self.log.borrow_mut().leave(&record, is_sample);
     }
 
     /// The thread's number, from 0.
@@ -315,14 +434,24 @@ impl Core {
 impl Slot {
     /// Without an attempt nobody waits for an answer, and nobody gives up on one.
     fn end(&mut self) -> Option<Assigned> {
-        self.abandon = false;
-        self.work.take()
+        let attempt = self.work.pop_front()?;
+        self.unwritten = self.unwritten.min(self.work.len());
+        self.abandon &= !self.work.is_empty();
+        Some(attempt)
     }
 
-    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn sleep(&mut self, cx: &mut Context<'_>) {
+        self.awake = false;
         if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
             self.waker = Some(cx.waker().clone());
         }
-        Poll::Pending
+    }
+
+    fn wake(&mut self) {
+        if !self.awake
+            && let Some(waker) = self.waker.take()
+        {
+            waker.wake();
+        }
     }
 }

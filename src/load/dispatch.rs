@@ -2,10 +2,9 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::rc::Rc;
 
 use super::plan::{LoadPlan, WhenBusy};
-use super::requests::Payload;
+use super::requests::Piece;
 use crate::arrivals::{Arrival, Arrivals};
 use crate::record::RequestRecord;
 
@@ -13,14 +12,16 @@ use crate::record::RequestRecord;
 #[derive(Clone, Debug)]
 pub struct Work {
     pub record: RequestRecord,
-    pub payload: Option<Rc<Payload>>,
+    pub piece: Option<Piece>,
 }
 
 /// What the pacer does next.
 #[derive(Debug)]
 pub enum Turn {
-    /// Send this, on that free connection or on a new one.
+    /// Send this, on that connection or on a new one.
     Send(Work, Option<usize>),
+    /// This is due, and the script says by how much it is put off: see [`Dispatcher::put_off`].
+    PutOff(Work),
     /// Nothing before that instant, whatever connections do.
     Wait(u64),
     /// Something is due and no connection may carry it: look again when one is free, or at that instant.
@@ -31,20 +32,25 @@ pub enum Turn {
     Over,
 }
 
-/// One thread's schedule and its free connections.
+/// One thread's schedule and the connections that may take from it.
 pub struct Dispatcher {
     arrivals: Arrivals,
-    head: Option<Arrival>,
+    /// The next arrival, whether before the end of arrivals or not.
+    head: Arrival,
     /// The end of arrivals.
     until: u64,
-    /// For so long after it, what is in flight may finish and retries may go.
+    /// For so long after it, what is in flight may finish and what waits in `later` may go.
     drain: u64,
     mode: WhenBusy,
     catch_up: f64,
     /// While behind, the head goes no earlier than this.
     allowed: u64,
-    retries: BinaryHeap<Reverse<Retry>>,
-    /// Connections without work and since when; the one that is free longest goes first.
+    /// The script puts requests off.
+    delays: bool,
+    /// What goes at an instant of its own: retries, and requests that the script put off.
+    later: BinaryHeap<Reverse<Later>>,
+    /// Connections that may take work, and since when; the one that waits longest goes first. With `pipeline` a
+    /// connection stays here with work, and goes to the end.
     free: VecDeque<(usize, u64)>,
     /// Connections there are, and may be.
     open: usize,
@@ -55,36 +61,40 @@ pub struct Dispatcher {
 }
 
 /// Ordered by time, then by request, so that what goes first never depends on the heap.
-struct Retry {
+struct Later {
     due: u64,
     work: Work,
 }
 
 impl Dispatcher {
     pub fn new(plan: &LoadPlan, thread: usize) -> Dispatcher {
-        let arrivals = Arrivals::new(plan.arrivals, plan.rate, plan.seed, thread as u64, plan.threads as u64);
+        let mut arrivals = Arrivals::new(plan.arrivals, plan.rate, plan.seed, thread as u64, plan.threads as u64);
         let bound = match plan.when_busy {
             WhenBusy::Wait | WhenBusy::Pipeline => plan.share(plan.connections, thread),
             WhenBusy::Open => plan.share(plan.max_connections, thread),
         };
-        let mut dispatcher = Dispatcher {
+        Dispatcher {
+            head: following(&mut arrivals),
             arrivals,
-            head: None,
             until: plan.duration.0,
             drain: plan.drain.0,
             mode: plan.when_busy,
             catch_up: plan.catch_up,
             allowed: 0,
-            retries: BinaryHeap::new(),
+            delays: false,
+            later: BinaryHeap::new(),
             free: VecDeque::new(),
             open: plan.share(plan.connections, thread),
             bound,
             bound_reached: false,
             begun: false,
             thread: thread as u16,
-        };
-        dispatcher.advance();
-        dispatcher
+        }
+    }
+
+    /// Every request is put off by what the script says, once it is due: [`Turn::PutOff`].
+    pub fn delay_each(&mut self) {
+        self.delays = true;
     }
 
     /// The clock is at its zero: what is due may go, on connections that are free from now on.
@@ -96,7 +106,6 @@ impl Dispatcher {
     /// Arrivals end at `at`, if they don't end before.
     pub fn end_arrivals(&mut self, at: u64) {
         self.until = self.until.min(at);
-        self.head = self.head.filter(|head| head.due < self.until);
     }
 
     /// The end of arrivals.
@@ -126,28 +135,41 @@ impl Dispatcher {
         }
         // Both ends change what may go.
         let end = if now < self.until { self.until } else { self.drained() };
-        match self.next_at(now) {
+        let (head, later) = (self.head_at(now), self.later_at(now));
+        match head.into_iter().chain(later).min() {
             None if now < self.until => return Turn::Wait(end),
             None => return Turn::Drain(end),
             Some(at) if at > now => return Turn::Wait(at.min(end)),
             Some(_) => {}
         }
+        if self.delays && head.is_some_and(|head| head <= now) {
+            return Turn::PutOff(self.take_head(now));
+        }
         match self.free.pop_front() {
-            Some((connection, since)) => Turn::Send(self.take(now, since), Some(connection)),
+            Some((connection, since)) => {
+                if self.mode == WhenBusy::Pipeline {
+                    self.free.push_back((connection, since));
+                }
+                Turn::Send(self.take(now, since), Some(connection))
+            }
             None if self.mode == WhenBusy::Open && self.open < self.bound => {
                 self.open += 1;
                 Turn::Send(self.take(now, 0), None)
             }
             None => {
-                self.bound_reached = true;
+                // In a pipeline there is always room: then it is the connections that are missing.
+                self.bound_reached |= self.mode != WhenBusy::Pipeline;
                 Turn::Blocked(end)
             }
         }
     }
 
-    /// A connection is free from `now` on: gives it what is ready, or keeps it for later.
+    /// A connection may take work from `now` on: gives it what is ready, or keeps it for later.
     pub fn offer(&mut self, connection: usize, now: u64) -> Option<Work> {
-        if self.begun && self.next_at(now).is_some_and(|at| at <= now) {
+        let head = self.head_at(now).filter(|_| !self.delays);
+        let ready = head.into_iter().chain(self.later_at(now)).min().is_some_and(|at| at <= now);
+        // One that stays here with work may get more than one: that is for the pacer.
+        if self.begun && ready && self.mode != WhenBusy::Pipeline {
             let since = self.free.front().map_or(now, |(_, since)| *since);
             return Some(self.take(now, since));
         }
@@ -155,7 +177,7 @@ impl Dispatcher {
         None
     }
 
-    /// A free connection was closed.
+    /// A connection was closed that might have taken work.
     pub fn withdraw(&mut self, connection: usize) {
         self.free.retain(|(free, _)| *free != connection);
     }
@@ -165,23 +187,41 @@ impl Dispatcher {
         self.open = self.open.saturating_sub(1);
     }
 
+    /// One more request goes with `first`, at `now`, in the same string of bytes: it takes the next place in the
+    /// schedule, and is due at its first.
+    pub fn joined(&mut self, first: &RequestRecord, now: u64) -> RequestRecord {
+        let mut record = RequestRecord::planned(self.head.request, first.intended, self.thread);
+        record.ready = first.ready;
+        self.head = following(&mut self.arrivals);
+        self.hold_back(first.intended, now);
+        record
+    }
+
+    /// The request goes at `due`, since the script wants it so.
+    pub fn put_off(&mut self, work: Work, due: u64) {
+        self.later.push(Reverse(Later { due, work }));
+    }
+
     /// The attempt failed and is to be made again at `due`.
-    pub fn retry(&mut self, failed: &RequestRecord, payload: Rc<Payload>, due: u64) {
+    pub fn retry(&mut self, failed: &RequestRecord, piece: Piece, due: u64) {
         let mut record = RequestRecord::planned(failed.request, failed.intended, self.thread);
         record.attempt = failed.attempt + 1;
         record.set_warmup(failed.is_warmup());
-        self.retries.push(Reverse(Retry { due, work: Work { record, payload: Some(payload) } }));
+        self.later.push(Reverse(Later { due, work: Work { record, piece: Some(piece) } }));
     }
 
-    /// What is left of the retries when the run ends.
-    pub fn abandoned_retries(&mut self) -> Vec<RequestRecord> {
-        self.retries.drain().map(|Reverse(retry)| retry.work.record).collect()
+    /// What still waits for an instant of its own when the run ends.
+    pub fn left_for_later(&mut self) -> Vec<RequestRecord> {
+        self.later.drain().map(|Reverse(later)| later.work.record).collect()
     }
 
     /// The next request that was due before the end of arrivals and never sent.
     pub fn next_unsent(&mut self) -> Option<RequestRecord> {
-        let head = self.head?;
-        self.advance();
+        let head = self.head;
+        if head.due >= self.until {
+            return None;
+        }
+        self.head = following(&mut self.arrivals);
         Some(RequestRecord::planned(head.request, head.due, self.thread))
     }
 
@@ -190,66 +230,72 @@ impl Dispatcher {
         self.until.saturating_add(self.drain)
     }
 
-    /// When the next attempt may go.
-    fn next_at(&self, now: u64) -> Option<u64> {
-        if now >= self.drained() {
-            return None;
-        }
-        if now >= self.until {
-            // What is due and unsent by now stays unsent; only retries may still go.
-            return self.retries.peek().map(|Reverse(retry)| retry.due);
-        }
-        let head = self.head.map(|head| head.due.max(self.allowed));
-        let retry = self.retries.peek().map(|Reverse(retry)| retry.due);
-        match (head, retry) {
-            (Some(head), Some(retry)) => Some(head.min(retry)),
-            (head, retry) => head.or(retry),
-        }
+    /// When the next arrival may go. What is due and unsent at the end of arrivals stays unsent.
+    fn head_at(&self, now: u64) -> Option<u64> {
+        (now < self.until && self.head.due < self.until).then(|| self.head.due.max(self.allowed))
     }
 
-    /// Takes what [`Dispatcher::next_at`] found. A connection was free for it since `free_since`.
+    /// When the next retry, or request put off, may go.
+    fn later_at(&self, now: u64) -> Option<u64> {
+        self.later.peek().filter(|_| now < self.drained()).map(|Reverse(later)| later.due)
+    }
+
+    /// Takes what is ready at `now`. A connection was free for it since `free_since`.
     fn take(&mut self, now: u64, free_since: u64) -> Work {
-        let head_at = self.head.filter(|_| now < self.until).map(|head| head.due.max(self.allowed));
-        let retry_first = match (self.retries.peek(), head_at) {
-            (Some(Reverse(retry)), Some(at)) => retry.due < at,
-            (Some(_), None) => true,
-            (None, _) => false,
+        let head_at = self.head_at(now).filter(|_| !self.delays);
+        let later_first = match (self.later_at(now), head_at) {
+            (Some(later), Some(head)) => later < head,
+            (later, None) => later.is_some(),
+            (None, Some(_)) => false,
         };
-        if retry_first && let Some(Reverse(Retry { due, mut work })) = self.retries.pop() {
+        if later_first && let Some(Reverse(Later { due, mut work })) = self.later.pop() {
             work.record.ready = due.max(free_since);
             return work;
         }
-        let head = self.head.unwrap_or(Arrival { request: 0, due: now });
-        self.advance();
-        let mut record = RequestRecord::planned(head.request, head.due, self.thread);
-        record.ready = head_at.unwrap_or(now).max(free_since);
-        if let (WhenBusy::Wait, Some(next)) = (self.mode, self.head) {
-            self.allowed = now + ((next.due - head.due) as f64 / self.catch_up) as u64;
-        }
-        Work { record, payload: None }
+        let mut work = self.take_head(now);
+        work.record.ready = work.record.ready.max(free_since);
+        work
     }
 
-    fn advance(&mut self) {
-        self.head = self.arrivals.next().filter(|head| head.due < self.until);
+    fn take_head(&mut self, now: u64) -> Work {
+        let head = self.head;
+        let mut record = RequestRecord::planned(head.request, head.due, self.thread);
+        record.ready = head.due.max(self.allowed);
+        self.head = following(&mut self.arrivals);
+        self.hold_back(head.due, now);
+        Work { record, piece: None }
+    }
+
+    /// After a request that was due at `due` and goes at `now`: a late schedule is caught up no faster than the plan
+    /// allows.
+    fn hold_back(&mut self, due: u64, now: u64) {
+        if self.mode == WhenBusy::Wait {
+            self.allowed = now + (self.head.due.saturating_sub(due) as f64 / self.catch_up) as u64;
+        }
     }
 }
 
-impl PartialEq for Retry {
-    fn eq(&self, other: &Retry) -> bool {
+/// Arrivals have no end; the last instant there is stands for those that never come.
+fn following(arrivals: &mut Arrivals) -> Arrival {
+    arrivals.next().unwrap_or(Arrival { request: u64::MAX, due: u64::MAX })
+}
+
+impl PartialEq for Later {
+    fn eq(&self, other: &Later) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl Eq for Retry {}
+impl Eq for Later {}
 
-impl PartialOrd for Retry {
-    fn partial_cmp(&self, other: &Retry) -> Option<std::cmp::Ordering> {
+impl PartialOrd for Later {
+    fn partial_cmp(&self, other: &Later) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Retry {
-    fn cmp(&self, other: &Retry) -> std::cmp::Ordering {
+impl Ord for Later {
+    fn cmp(&self, other: &Later) -> std::cmp::Ordering {
         (self.due, self.work.record.request).cmp(&(other.due, other.work.record.request))
     }
 }

@@ -1,7 +1,7 @@
 //! What one thread remembers of its attempts: histograms and counts at once, records in batches.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use hdrhistogram::Histogram;
 
@@ -61,6 +61,7 @@ pub struct Live {
     sent: AtomicU64,
     ended: AtomicU64,
     connections: AtomicU64,
+    over: AtomicBool,
 }
 
 impl Live {
@@ -77,6 +78,15 @@ impl Live {
     /// Connections there are.
     pub fn connections(&self) -> u64 {
         self.connections.load(Ordering::Relaxed)
+    }
+
+    /// The thread's run is over.
+    pub fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_over(&self) {
+        self.over.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn set_connections(&self, n: u64) {
@@ -133,9 +143,9 @@ impl Log {
         self.live.sent.store(self.started, Ordering::Relaxed);
     }
 
-    /// The attempt that a connection had is over.
+    /// An attempt that a connection had is over. Its latency is a sample, or it stands for none.
     #[inline]
-    pub fn end(&mut self, record: &RequestRecord, until: u64) {
+    pub fn end(&mut self, record: &RequestRecord, until: u64, is_sample: bool) {
         self.in_flight -= 1;
         self.live.ended.store(self.started - self.in_flight, Ordering::Relaxed);
         if record.outcome() == Some(Outcome::Answered) && record.end <= until {
@@ -143,23 +153,26 @@ impl Log {
             self.in_time.1 += record.bytes;
             self.rates.count(record.end);
         }
-        self.add(record);
+        self.add(record, is_sample);
         if let Some(tape) = &mut self.tape {
             tape.push(record);
         }
     }
 
     /// After the run: an attempt that nothing came of.
-    pub fn leave(&mut self, record: &RequestRecord) {
-        self.add(record);
+    pub fn leave(&mut self, record: &RequestRecord, is_sample: bool) {
+        self.add(record, is_sample);
         if let Some(tape) = &mut self.tape {
             tape.push_patiently(record);
         }
     }
 
     #[inline]
-    fn add(&mut self, record: &RequestRecord) {
+    fn add(&mut self, record: &RequestRecord, is_sample: bool) {
         self.account.add(record);
+        if !is_sample {
+            return;
+        }
         if !record.is_warmup() {
             self.latencies.add(record);
         } else if record.outcome() == Some(Outcome::Answered)

@@ -7,6 +7,7 @@ mod connection;
 mod core;
 mod dispatch;
 mod log;
+mod main_script;
 pub mod plan;
 mod requests;
 mod run;
@@ -14,6 +15,7 @@ mod sampler;
 mod worker;
 
 pub use log::{Latencies, Live, calibrated_interval};
+pub use main_script::Told;
 pub use plan::{LoadPlan, LoadSettings};
 pub use run::{Control, LoadError, Loaded, Prepared, Running};
 pub use worker::Left;

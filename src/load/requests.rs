@@ -1,15 +1,40 @@
 //! The bytes of the requests: one for all, or what the script returns, built ahead of time where it lets us.
 
+use std::ops::Range;
 use std::rc::Rc;
 
+use crate::http1::Part;
 use crate::script::{ScriptError, Vm};
 
-/// The bytes of one request.
+/// What a script returned: the bytes of one request, or of several that go out together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Payload {
     pub bytes: Vec<u8>,
+    /// The requests in it, one at least.
+    pub parts: Vec<Part>,
+    /// The script stopped its thread while it made this: nothing follows.
+    pub last: bool,
+}
+
+/// One request of a payload.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    pub payload: Rc<Payload>,
+    pub part: usize,
+}
+
+impl Piece {
+    /// Where its own bytes are.
+    pub fn range(&self) -> Range<usize> {
+        let parts = &self.payload.parts;
+        let start = self.part.checked_sub(1).and_then(|before| parts.get(before)).map_or(0, |part| part.end);
+        start..parts.get(self.part).map_or(self.payload.bytes.len(), |part| part.end)
+    }
+
     /// A HEAD request: its response has no body.
-    pub head: bool,
+    pub fn is_head(&self) -> bool {
+        self.payload.parts.get(self.part).is_some_and(|part| part.head)
+    }
 }
 
 /// A thread's source of requests.
@@ -20,7 +45,7 @@ pub struct Requests {
     /// Built before it is due.
     next: Option<Rc<Payload>>,
     ahead: bool,
-    /// Payloads whose request is over, to build in again.
+    /// Payloads whose requests are over, to build in again.
     spare: Vec<Rc<Payload>>,
 }
 
@@ -30,7 +55,7 @@ impl Requests {
     /// # Errors
     /// [`ScriptError`] where it doesn't.
     pub fn new(vm: Vm, ahead: bool) -> Result<Requests, ScriptError> {
-        let ahead = ahead && !vm.wants_responses();
+        let ahead = ahead && !vm.wants_responses() && !vm.delays();
         let mut requests = Requests { vm, fixed: None, next: None, ahead, spare: Vec::new() };
         let first = requests.build()?;
         if requests.vm.is_fixed() {
@@ -45,7 +70,7 @@ impl Requests {
         &self.vm
     }
 
-    /// The request to send now.
+    /// What is to be sent now.
     ///
     /// # Errors
     /// [`ScriptError`] where the script fails.
@@ -59,12 +84,12 @@ impl Requests {
         }
     }
 
-    /// Builds the next request while nothing else is to be done.
+    /// Builds what comes next while nothing else is to be done.
     ///
     /// # Errors
     /// [`ScriptError`] where the script fails.
     pub fn prepare(&mut self) -> Result<(), ScriptError> {
-        if self.ahead && self.fixed.is_none() && self.next.is_none() {
+        if self.ahead && self.fixed.is_none() && self.next.is_none() && !self.vm.stopped() {
             self.next = Some(self.build()?);
         }
         Ok(())
@@ -80,7 +105,8 @@ impl Requests {
     fn build(&mut self) -> Result<Rc<Payload>, ScriptError> {
         let mut payload = self.spare.pop().unwrap_or_default();
         let inside = Rc::make_mut(&mut payload);
-        inside.head = self.vm.request(&mut inside.bytes)?;
+        self.vm.request(&mut inside.bytes, &mut inside.parts)?;
+        inside.last = self.vm.stopped();
         Ok(payload)
     }
 }

@@ -1,5 +1,6 @@
 //! All threads of a load: started together, told together, their results joined.
 
+use std::cell::Cell;
 use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::watch;
 
 use super::log::{Latencies, Live};
+use super::main_script::{Call, MainScript, Thread, Told};
 use super::plan::{LoadPlan, WhenBusy};
 use super::worker::{self, Job, Left, Order};
 use crate::record::event::Generator;
@@ -41,71 +43,114 @@ pub enum LoadError {
 /// A load whose threads have connected and verified their scripts, and wait for the start.
 pub struct Prepared {
     plan: LoadPlan,
+    threads: Threads,
+}
+
+/// The threads of a load, and all ways to them.
+struct Threads {
     orders: Arc<watch::Sender<Order>>,
-    threads: Vec<JoinHandle<io::Result<Left>>>,
+    handles: Vec<JoinHandle<()>>,
+    left: mpsc::Receiver<io::Result<Left>>,
     live: Vec<Arc<Live>>,
+    calls: Vec<mpsc::Sender<Call>>,
+    main: Option<MainScript>,
 }
 
 impl Prepared {
-    /// Finds the target, starts the threads, and has each verify its script.
+    /// Finds the target, starts the threads, runs the script's `setup` for each, and has each verify its script.
     ///
     /// # Errors
     /// [`LoadError`] before any load: the target is not there, or the script makes no requests.
     pub fn new(plan: LoadPlan, recorder: Option<&Recorder>) -> Result<Prepared, LoadError> {
         let address = reach(plan.target())?;
         allow_files(&plan)?;
-        let (orders, received) = watch::channel(Order::Prepare);
         let (ready, readiness) = mpsc::channel();
+        let mut threads = Threads::start(&plan, address, recorder, &ready)?;
+        threads.all_ready(&readiness)?;
+        if let Some(script) = &plan.script {
+            threads.main = Some(MainScript::set_up(&plan, script, threads.seen_by_script(address))?);
+        }
+        threads.calls.iter().for_each(|calls| drop(calls.send(Call::Proceed)));
+        threads.all_ready(&readiness)?;
+        Ok(Prepared { plan, threads })
+    }
+
+    /// Load begins at the clock's zero.
+    pub fn start(self, clock: Clock) -> Running {
+        self.threads.orders.send_replace(Order::Run(clock));
+        Running { plan: self.plan, threads: self.threads }
+    }
+}
+
+impl Threads {
+    fn start(
+        plan: &LoadPlan,
+        address: SocketAddr,
+        recorder: Option<&Recorder>,
+        ready: &mpsc::Sender<Result<(), LoadError>>,
+    ) -> Result<Threads, LoadError> {
+        let (orders, received) = watch::channel(Order::Prepare);
+        let (leave, left) = mpsc::channel();
         let orders = Arc::new(orders);
-        let mut prepared = Prepared { plan, orders, threads: Vec::new(), live: Vec::new() };
-        for thread in 0..prepared.plan.threads {
+        let mut threads =
+            Threads { orders, left, handles: Vec::new(), live: Vec::new(), calls: Vec::new(), main: None };
+        for thread in 0..plan.threads {
             let live = Arc::new(Live::default());
+            let (call, calls) = mpsc::channel();
             let job = Job {
-                plan: prepared.plan.clone(),
+                plan: plan.clone(),
                 thread,
                 address,
                 tape: recorder.map(Recorder::tape),
                 live: Arc::clone(&live),
                 orders: received.clone(),
+                calls,
+                ready: ready.clone(),
             };
-            let ready = ready.clone();
+            let leave = leave.clone();
             // Weak: a thread must not keep the load alive that nobody wants any more.
-            let others = Arc::downgrade(&prepared.orders);
-            let handle = std::thread::Builder::new()
-                .name(format!("load-{thread}"))
-                .spawn(move || {
-                    let left = worker::run(job, |result| drop(ready.send(result)))?;
-                    if left.failure.is_some()
-                        && let Some(others) = others.upgrade()
-                    {
+            let others = Arc::downgrade(&threads.orders);
+            let work = move || {
+                worker::run(job, move |left| {
+                    let failed = left.as_ref().is_ok_and(|left| left.failure.is_some());
+                    if let Some(others) = others.upgrade().filter(|_| failed) {
                         others.send_replace(Order::Stop);
                     }
-                    Ok(left)
-                })
-                .map_err(LoadError::Thread)?;
-            prepared.threads.push(handle);
-            prepared.live.push(live);
+                    drop(leave.send(left));
+                });
+            };
+            let name = format!("load-{thread}");
+            let handle = std::thread::Builder::new().name(name).spawn(work).map_err(LoadError::Thread)?;
+            threads.handles.push(handle);
+            threads.live.push(live);
+            threads.calls.push(call);
         }
-        drop(ready);
-        for _ in 0..prepared.plan.threads {
-            readiness.recv().map_err(|_| LoadError::Died)??;
-        }
-        Ok(prepared)
+        Ok(threads)
     }
 
-    /// Load begins at the clock's zero.
-    pub fn start(self, clock: Clock) -> Running {
-        self.orders.send_replace(Order::Run(clock));
-        Running { plan: self.plan, orders: self.orders, threads: self.threads, live: self.live }
+    /// Waits until every thread has said that it is.
+    fn all_ready(&self, readiness: &mpsc::Receiver<Result<(), LoadError>>) -> Result<(), LoadError> {
+        for _ in &self.handles {
+            loop {
+                match readiness.recv_timeout(Duration::from_millis(100)) {
+                    Ok(ready) => break ready?,
+                    Err(_) if self.handles.iter().any(JoinHandle::is_finished) => return Err(LoadError::Died),
+                    Err(_) => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn seen_by_script(&self, address: SocketAddr) -> Vec<Thread> {
+        self.calls.iter().map(|calls| Thread { calls: calls.clone(), address: Cell::new(address) }).collect()
     }
 }
 
 /// A load under way.
 pub struct Running {
     plan: LoadPlan,
-    orders: Arc<watch::Sender<Order>>,
-    threads: Vec<JoinHandle<io::Result<Left>>>,
-    live: Vec<Arc<Live>>,
+    threads: Threads,
 }
 
 /// Tells a load to end, from wherever that is decided.
@@ -134,17 +179,18 @@ impl Control {
 
 impl Running {
     pub fn control(&self) -> Control {
-        Control { orders: Arc::clone(&self.orders) }
+        Control { orders: Arc::clone(&self.threads.orders) }
     }
 
     /// What can be seen of each thread while it runs.
     pub fn live(&self) -> Vec<Arc<Live>> {
-        self.live.clone()
+        self.threads.live.clone()
     }
 
     /// All threads are done.
     pub fn is_finished(&self) -> bool {
-        self.threads.iter().all(JoinHandle::is_finished)
+        let Threads { live, handles, .. } = &self.threads;
+        live.iter().zip(handles).all(|(live, handle)| live.is_over() || handle.is_finished())
     }
 
     /// Waits for the end and joins what the threads leave. Blocks.
@@ -152,12 +198,13 @@ impl Running {
     /// # Errors
     /// [`LoadError::Died`] where a thread panicked, [`LoadError::Thread`] where the system failed it.
     pub fn finish(self) -> Result<Loaded, LoadError> {
-        let mut threads = Vec::with_capacity(self.threads.len());
-        for handle in self.threads {
-            let left = handle.join().map_err(|_| LoadError::Died)?.map_err(LoadError::Thread)?;
-            threads.push(left);
+        let Threads { left, handles, calls, main, .. } = self.threads;
+        let mut threads = Vec::with_capacity(handles.len());
+        for _ in &handles {
+            threads.push(left.recv().map_err(|_| LoadError::Died)?.map_err(LoadError::Thread)?);
         }
-        Ok(Loaded { plan: self.plan, threads })
+        threads.sort_by_key(|left| left.thread);
+        Ok(Loaded { plan: self.plan, threads, script: main.map(|main| AtRest { main, _calls: calls }) })
     }
 }
 
@@ -165,6 +212,14 @@ impl Running {
 pub struct Loaded {
     pub plan: LoadPlan,
     pub threads: Vec<Left>,
+    script: Option<AtRest>,
+}
+
+/// The Lua states after a run: the main one may still ask the others.
+struct AtRest {
+    main: MainScript,
+    /// As long as these are there, the threads answer.
+    _calls: Vec<mpsc::Sender<Call>>,
 }
 
 impl Loaded {
@@ -178,6 +233,14 @@ impl Loaded {
         let mut all = Latencies::default();
         self.threads.iter().for_each(|thread| all.merge(&thread.latencies));
         all
+    }
+
+    /// Runs the script's `done`, where it has one. Blocks as long as that takes.
+    ///
+    /// # Errors
+    /// [`ScriptError`] where it fails.
+    pub fn tell_script(&mut self, told: Told) -> Result<(), ScriptError> {
+        self.script.take().map_or(Ok(()), |script| script.main.done(told))
     }
 
     /// How long load went on, in ns: to the end of arrivals, or to where it was stopped.

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use super::core::Core;
 use super::dispatch::Turn;
 use super::log::{Latencies, Live, Log};
+use super::main_script::Call;
 use super::plan::LoadPlan;
 use super::requests::Requests;
 use super::sampler::RateSampler;
@@ -47,10 +48,15 @@ pub struct Job {
     pub tape: Option<Tape>,
     pub live: Arc<Live>,
     pub orders: watch::Receiver<Order>,
+    /// From the main script, before and after the run.
+    pub calls: mpsc::Receiver<Call>,
+    /// Told that the script is loaded, then that all is ready for the start, or that it is not.
+    pub ready: mpsc::Sender<Result<(), LoadError>>,
 }
 
 /// What a thread leaves.
 pub struct Left {
+    pub thread: usize,
     pub account: Account,
     pub latencies: Latencies,
     /// Response times within the warm-up, in us.
@@ -78,51 +84,97 @@ const PREPARATION: Duration = Duration::from_secs(1);
 /// Records and timeouts are looked after at least so often.
 const UPKEEP: Time = Time::from_millis(100);
 
-/// Runs the thread: prepares, says so through `ready`, waits for the start, and works until its end.
-pub fn run(job: Job, ready: impl FnOnce(Result<(), LoadError>)) -> io::Result<Left> {
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    let runtime = runtime.enable_io().enable_time().build_local(LocalOptions::default())?;
-    let core = match prepare(&job) {
-        Ok(requests) => {
-            let log = Log::new(job.tape, Arc::clone(&job.live));
-            Rc::new(Core::new(job.plan, job.thread, job.address, Clock::starting_in(Time::ZERO), requests, log))
-        }
-        Err(error) => {
-            ready(Err(LoadError::Script(error.clone())));
-            return Err(io::Error::other(error));
-        }
+/// Runs the thread: prepares, waits for the start, works until its end, hands over what it leaves, and then answers the
+/// main script until nobody asks any more.
+pub fn run(job: Job, leave: impl FnOnce(io::Result<Left>)) {
+    let Job { plan, thread, mut address, tape, live, orders, calls, ready } = job;
+    let script = match Vm::load(plan.script.as_ref(), &environment(&plan, thread)) {
+        Ok(vm) => vm,
+        Err(error) => return drop(ready.send(Err(error.into()))),
     };
-    let result = runtime.block_on(work(&core, job.orders, &job.live, ready));
-    // The connections close with their tasks.
-    drop(runtime);
-    let (until, ended, cpu) = result?;
-    Ok(left(&core, until, ended, cpu))
+    let mut stopped = false;
+    let _ = ready.send(Ok(()));
+    loop {
+        match calls.recv() {
+            Ok(Call::Proceed) => break,
+            Ok(Call::Address(other)) => address = other,
+            Ok(Call::Stop) => stopped = true,
+            Ok(call) => answer(&script, call),
+            // Nobody wants this load any more.
+            Err(_) => return,
+        }
+    }
+    let requests = match begin(script, address, plan.ahead) {
+        Ok(requests) => requests,
+        Err(error) => return drop(ready.send(Err(error.into()))),
+    };
+    let log = Log::new(tape, Arc::clone(&live));
+    let core = Rc::new(Core::new(plan, thread, address, Clock::starting_in(Time::ZERO), requests, log));
+    if core.requests.borrow().vm().delays() {
+        core.dispatcher.borrow_mut().delay_each();
+    }
+    if stopped {
+        core.end_arrivals(0);
+    }
+    leave(load(&core, orders, &live, ready));
+    live.set_over();
+    calls.iter().for_each(|call| answer(core.requests.borrow().vm(), call));
 }
 
-fn prepare(job: &Job) -> Result<Requests, ScriptError> {
-    let plan = &job.plan;
-    let environment = Environment {
+/// What a thread's script is told, and the main script with thread 0.
+pub fn environment(plan: &LoadPlan, thread: usize) -> Environment<'_> {
+    Environment {
         target: plan.target(),
         headers: &plan.headers,
         args: &plan.args,
-        seed: plan.seed.wrapping_mul(1009).wrapping_add(job.thread as u64),
-    };
-    Requests::new(Vm::new(plan.script.as_ref(), &environment)?, plan.ahead)
+        seed: plan.seed.wrapping_mul(1009).wrapping_add(thread as u64),
+    }
+}
+
+fn begin(mut script: Vm, address: SocketAddr, ahead: bool) -> Result<Requests, ScriptError> {
+    script.set_address(address);
+    script.init()?;
+    Requests::new(script, ahead)
+}
+
+fn answer(script: &Vm, call: Call) {
+    // The main script may have gone before it heard the answer.
+    match call {
+        Call::Get(name, answer) => drop(answer.send(script.get(&name))),
+        Call::Set(name, value, answer) => drop(answer.send(script.set(&name, &value))),
+        Call::Address(_) | Call::Stop | Call::Proceed => {}
+    }
+}
+
+fn load(
+    core: &Rc<Core>,
+    orders: watch::Receiver<Order>,
+    live: &Arc<Live>,
+    ready: mpsc::Sender<Result<(), LoadError>>,
+) -> io::Result<Left> {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_io().enable_time().build_local(LocalOptions::default())?;
+    let result = runtime.block_on(work(core, orders, live, ready));
+    // The connections close with their tasks.
+    drop(runtime);
+    let (until, ended, cpu) = result?;
+    Ok(left(core, until, ended, cpu))
 }
 
 async fn work(
     core: &Rc<Core>,
     mut orders: watch::Receiver<Order>,
     live: &Arc<Live>,
-    ready: impl FnOnce(Result<(), LoadError>),
+    ready: mpsc::Sender<Result<(), LoadError>>,
 ) -> io::Result<(u64, u64, u64)> {
     let mut timer = Timer::new()?;
     open_connections(core).await;
-    ready(Ok(()));
+    let _ = ready.send(Ok(()));
+    drop(ready);
     let order = orders.wait_for(|order| *order != Order::Prepare).await.map(|order| *order);
     let Ok(Order::Run(clock)) = order else {
         // Nobody wants this load any more.
-        core.dispatcher.borrow_mut().end_arrivals(0);
+        core.end_arrivals(0);
         return Ok((0, 0, 0));
     };
 
@@ -140,7 +192,7 @@ async fn work(
     let ended = core.now();
     let cpu = thread_cpu().saturating_sub(cpu_before);
     if stop.get() || core.failed() {
-        core.dispatcher.borrow_mut().end_arrivals(ended);
+        core.end_arrivals(ended);
     }
     let until = core.dispatcher.borrow().until();
     core.settle(ended);
@@ -180,12 +232,21 @@ async fn pace(core: &Rc<Core>, timer: &mut Timer, stop: &std::cell::Cell<bool>) 
                 spawn_connection(core, id);
                 continue;
             }
+            Turn::PutOff(work) => {
+                core.put_off(work);
+                continue;
+            }
             Turn::Over => return Ok(()),
             Turn::Drain(_) if core.log.borrow().in_flight == 0 => return Ok(()),
             Turn::Drain(at) | Turn::Blocked(at) => (at, true),
             Turn::Wait(at) => (at, false),
         };
         core.pacer_waits(for_connections);
+        if core.plan.spin {
+            // Other tasks run, and the sockets are looked at, before this looks at its clock again.
+            tokio::task::yield_now().await;
+            continue;
+        }
         timer.set(clock.monotonic_at(wake_at))?;
         poll_fn(|cx| match core.poll_nudged(cx) {
             Poll::Ready(()) => Poll::Ready(Ok(())),
@@ -200,7 +261,7 @@ async fn pace(core: &Rc<Core>, timer: &mut Timer, stop: &std::cell::Cell<bool>) 
 async fn obey(core: Rc<Core>, mut orders: watch::Receiver<Order>, stop: Rc<std::cell::Cell<bool>>) {
     loop {
         match *orders.borrow_and_update() {
-            Order::EndArrivals => core.dispatcher.borrow_mut().end_arrivals(core.now()),
+            Order::EndArrivals => core.end_arrivals(core.now()),
             Order::Stop => stop.set(true),
             Order::Prepare | Order::Run(_) => {}
         }
@@ -236,6 +297,7 @@ fn left(core: &Core, until: u64, ended: u64, cpu: u64) -> Left {
     let mut log = core.log.borrow_mut();
     let dropped = log.finish();
     Left {
+        thread: usize::from(core.thread()),
         account: log.account,
         latencies: std::mem::take(&mut log.latencies),
         calibration: log.calibration.clone(),

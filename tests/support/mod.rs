@@ -4,6 +4,7 @@
 // No test needs all of it.
 #![allow(dead_code)]
 
+pub mod load;
 pub mod program;
 
 use std::io::{Read, Write};

@@ -1,9 +1,12 @@
+use std::rc::Rc;
+
 use super::*;
 use crate::load::LoadSettings;
 use crate::record::NEVER;
 use crate::units::Time;
 
 mod simulation;
+mod stalls;
 
 const MS: u64 = 1_000_000;
 
@@ -21,6 +24,10 @@ fn dispatcher(settings: LoadSettings) -> Dispatcher {
     let mut dispatcher = Dispatcher::new(&LoadPlan::new(settings).unwrap(), 0);
     dispatcher.begin();
     dispatcher
+}
+
+fn piece() -> Piece {
+    Piece { payload: Rc::default(), part: 0 }
 }
 
 fn sent(turn: Turn) -> (u64, u64, Option<usize>) {
@@ -106,14 +113,13 @@ fn a_retry_keeps_its_request_and_intended_time() {
     let mut d = dispatcher(settings());
     let mut work = d.offer(0, 0).unwrap();
     work.record.set_warmup(true);
-    let payload = Rc::new(Payload::default());
-    d.retry(&work.record, Rc::clone(&payload), 4 * MS);
+    d.retry(&work.record, piece(), 4 * MS);
     assert!(d.offer(0, MS).is_none());
     assert_eq!(waits(d.turn(MS)), 4 * MS);
     let Turn::Send(again, Some(0)) = d.turn(4 * MS) else { panic!("the retry is due") };
     let record = again.record;
     assert_eq!((record.request, record.intended, record.attempt, record.ready), (0, 0, 1, 4 * MS));
-    assert!(record.is_warmup() && again.payload.is_some());
+    assert!(record.is_warmup() && again.piece.is_some());
     assert_eq!(waits(d.turn(5 * MS)), 10 * MS);
 }
 
@@ -121,13 +127,13 @@ fn a_retry_keeps_its_request_and_intended_time() {
 fn after_the_end_of_arrivals_only_retries_go() {
     let mut d = dispatcher(settings());
     let work = d.offer(0, 0).unwrap();
-    d.retry(&work.record, Rc::default(), 120 * MS);
+    d.retry(&work.record, piece(), 120 * MS);
     assert!(matches!(d.turn(99 * MS), Turn::Blocked(_)));
     assert!(d.offer(0, 101 * MS).is_none(), "due, but too late");
     assert_eq!(waits(d.turn(101 * MS)), 120 * MS);
     assert_eq!(sent(d.turn(120 * MS)).0, 0);
     assert!(matches!(d.turn(121 * MS), Turn::Drain(end) if end == 2100 * MS));
-    d.retry(&work.record, Rc::default(), 125 * MS);
+    d.retry(&work.record, piece(), 125 * MS);
     assert!(matches!(d.turn(2100 * MS), Turn::Over), "no further attempt once the drain is over");
     assert!(d.offer(0, 2100 * MS).is_none());
     // Requests 1 to 9 were due before 100 ms and never went.
@@ -155,4 +161,49 @@ fn a_connection_that_closed_gets_nothing() {
     d.withdraw(0);
     assert_eq!(sent(d.turn(10 * MS)).2, Some(1));
     assert!(matches!(d.turn(20 * MS), Turn::Blocked(_)));
+}
+
+#[test]
+fn a_pipeline_goes_round_the_connections_whatever_they_carry() {
+    let mut d = dispatcher(LoadSettings { when_busy: WhenBusy::Pipeline, ..settings() });
+    assert!(matches!(d.turn(0), Turn::Blocked(_)));
+    assert!(!d.bound_reached(), "none is there yet, which no bound is to blame for");
+    assert!(d.offer(0, MS).is_none() && d.offer(1, MS).is_none());
+    assert_eq!(sent(d.turn(2 * MS)), (0, MS, Some(0)));
+    for (at, request, connection) in [(10, 1, 1), (20, 2, 0), (30, 3, 1)] {
+        assert_eq!(sent(d.turn(at * MS)), (request, at * MS, Some(connection)));
+    }
+    d.withdraw(0);
+    assert_eq!(sent(d.turn(40 * MS)).2, Some(1));
+    assert_eq!(sent(d.turn(50 * MS)).2, Some(1));
+}
+
+#[test]
+fn requests_of_one_string_take_as_many_places_and_are_due_at_the_first() {
+    let mut d = dispatcher(settings());
+    let first = d.offer(0, MS).unwrap().record;
+    for request in 1..12 {
+        let joined = d.joined(&first, MS);
+        assert_eq!((joined.request, joined.intended, joined.ready), (request, 0, first.ready));
+    }
+    // Ten were to come before the end at 100 ms: none is left.
+    assert!(matches!(d.turn(2 * MS), Turn::Wait(at) if at == 100 * MS));
+    assert!(d.next_unsent().is_none());
+}
+
+#[test]
+fn what_the_script_puts_off_goes_later_and_stays_due_when_it_was() {
+    let mut d = dispatcher(settings());
+    d.delay_each();
+    assert!(d.offer(0, 0).is_none(), "nobody has asked the script yet");
+    let Turn::PutOff(work) = d.turn(MS) else { panic!("it is due") };
+    assert_eq!(work.record.ready, 0);
+    d.put_off(work, 14 * MS);
+    let Turn::PutOff(work) = d.turn(10 * MS) else { panic!("the next is due, though the first was not sent") };
+    d.put_off(work, 12 * MS);
+    assert_eq!(waits(d.turn(10 * MS)), 12 * MS);
+    let Turn::Send(work, Some(0)) = d.turn(12 * MS) else { panic!("the second goes first") };
+    assert_eq!((work.record.request, work.record.intended, work.record.ready), (1, 10 * MS, 12 * MS));
+    let work = d.offer(0, 17 * MS).unwrap();
+    assert_eq!((work.record.request, work.record.intended, work.record.ready), (0, 0, 17 * MS));
 }

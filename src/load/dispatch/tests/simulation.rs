@@ -1,7 +1,8 @@
 //! The dispatcher before a made-up pool of connections, on made-up time. Whatever the pool does: every request ends up
 //! somewhere, what is due first goes first, catching up keeps to its bound, and nobody sleeps while there is work.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
 use std::iter::Peekable;
 
 use proptest::prelude::*;
@@ -21,7 +22,7 @@ enum Fate {
 
 /// What happens at an instant.
 enum Happens {
-    Ended(usize, RequestRecord, Fate),
+    Ended(usize, Fate),
     Connected(usize),
     IdleClosed(usize),
     EndOfArrivals,
@@ -36,6 +37,10 @@ struct World {
     idle_for: u64,
     pacer_late_by: u64,
     ends_at: Option<u64>,
+    /// The script puts every request off by so much.
+    delay: Option<u64>,
+    /// The script returns so many requests in one string.
+    batch: usize,
 }
 
 struct Simulation {
@@ -47,8 +52,9 @@ struct Simulation {
     number: u64,
     idle: BTreeSet<usize>,
     connections: usize,
-    in_flight: BTreeMap<usize, RequestRecord>,
-    /// Retries not yet made: due, request.
+    /// By connection, in order.
+    in_flight: BTreeMap<usize, VecDeque<RequestRecord>>,
+    /// Retries, and requests put off, that were not yet made: due, request.
     pending: BTreeSet<(u64, u64)>,
     schedule: Peekable<Arrivals>,
     /// The next request may not go before.
@@ -97,6 +103,9 @@ impl Simulation {
         if let Some(at) = self.world.ends_at {
             self.later(at, Happens::EndOfArrivals);
         }
+        if self.world.delay.is_some() {
+            self.dispatcher.delay_each();
+        }
         self.dispatcher.begin();
         self.pace();
         while !self.over {
@@ -132,33 +141,61 @@ impl Simulation {
             }
             Happens::Connected(connection) => self.free(connection),
             Happens::IdleClosed(connection) => {
-                let idle = self.idle.remove(&connection);
+                let busy = self.in_flight.contains_key(&connection);
+                let idle = !busy && self.idle.remove(&connection);
                 if idle {
                     self.dispatcher.withdraw(connection);
                 }
                 idle && self.gone(connection)
             }
-            Happens::Ended(connection, mut record, fate) => {
-                self.in_flight.remove(&connection);
+            Happens::Ended(connection, fate) => {
+                let Some(record) = self.in_flight.get_mut(&connection).and_then(VecDeque::pop_front) else {
+                    // It failed with the connection that was to bring its answer.
+                    return false;
+                };
                 let failed = matches!(fate, Fate::Failed);
-                let again = failed && record.attempt < self.settings.retries.count;
-                record.end = self.now;
-                record.set_outcome(if failed { Outcome::ReadError } else { Outcome::Answered });
-                record.set_last(!again);
-                self.records.push(record);
-                if again {
-                    let due = self.now + self.settings.retries.backoff.0;
-                    self.dispatcher.retry(&record, Rc::default(), due);
-                    self.pending.insert((due, record.request));
+                let mut again = self.ended(record, failed);
+                if !matches!(fate, Fate::Answered) {
+                    for record in self.in_flight.remove(&connection).unwrap_or_default() {
+                        again |= self.ended(record, true);
+                    }
                 }
+                self.in_flight.retain(|_, records| !records.is_empty());
                 let last = self.in_flight.is_empty() && self.pacer_waits;
                 let nudged = match fate {
+                    Fate::Answered if self.is_pipeline() || self.in_flight.contains_key(&connection) => false,
                     Fate::Answered => self.free(connection),
-                    Fate::AnsweredAndClosed | Fate::Failed => self.gone(connection),
+                    Fate::AnsweredAndClosed | Fate::Failed => {
+                        if self.is_pipeline() {
+                            self.idle.remove(&connection);
+                            self.dispatcher.withdraw(connection);
+                        }
+                        self.gone(connection)
+                    }
                 };
                 again || last || nudged
             }
         }
+    }
+
+    /// Says whether it is made again.
+    fn ended(&mut self, mut record: RequestRecord, failed: bool) -> bool {
+        let again = failed && record.attempt < self.settings.retries.count;
+        record.end = self.now;
+        record.set_outcome(if failed { Outcome::ReadError } else { Outcome::Answered });
+        record.set_last(!again);
+        self.records.push(record);
+        if again {
+            let due = self.now + self.settings.retries.backoff.0;
+            let piece = Piece { payload: Rc::default(), part: 0 };
+            self.dispatcher.retry(&record, piece, due);
+            self.pending.insert((due, record.request));
+        }
+        again
+    }
+
+    fn is_pipeline(&self) -> bool {
+        self.settings.when_busy == WhenBusy::Pipeline
     }
 
     fn free(&mut self, connection: usize) -> bool {
@@ -192,8 +229,20 @@ impl Simulation {
         loop {
             (self.pacer_wakes, self.pacer_waits) = match self.dispatcher.turn(self.now) {
                 Turn::Send(work, Some(connection)) => {
-                    assert!(self.idle.remove(&connection), "connection {connection} is not free");
+                    let free = if self.is_pipeline() {
+                        self.idle.contains(&connection)
+                    } else {
+                        self.idle.remove(&connection)
+                    };
+                    assert!(free, "connection {connection} is not free");
                     self.send(connection, work);
+                    continue;
+                }
+                Turn::PutOff(work) => {
+                    self.as_planned(&work.record);
+                    let due = work.record.ready + self.world.delay.unwrap();
+                    self.pending.insert((due, work.record.request));
+                    self.dispatcher.put_off(work, due);
                     continue;
                 }
                 Turn::Send(work, None) => {
@@ -219,26 +268,54 @@ impl Simulation {
         let mut record = work.record;
         record.sent = self.now;
         assert!(record.intended <= record.ready && record.ready <= record.sent, "{record:?}");
-        let first_retry = self.pending.first().copied();
-        if record.attempt == 0 {
-            let head = self.schedule.next().unwrap();
-            assert_eq!((record.request, record.intended), (head.request, head.due), "in order, as planned");
-            let at = head.due.max(self.allowed);
-            assert!(at <= self.now, "{record:?} goes before {at}");
-            assert!(first_retry.is_none_or(|(due, _)| due >= at), "a retry was due before {record:?}");
-            if self.settings.when_busy == WhenBusy::Wait {
-                let gap = self.schedule.peek().unwrap().due - head.due;
-                self.allowed = self.now + (gap as f64 / self.settings.catch_up) as u64;
-            }
+        if record.attempt == 0 && self.world.delay.is_none() {
+            let at = self.as_planned(&record);
+            let later = self.pending.first();
+            assert!(later.is_none_or(|(due, _)| *due >= at), "a retry was due before {record:?}");
         } else {
             let (due, request) = self.pending.pop_first().unwrap();
-            assert!(due <= self.now && request == record.request && work.payload.is_some());
-            assert!(self.head_at().is_none_or(|at| due < at), "request was due before {record:?}");
+            assert!(due <= self.now && request == record.request);
+            let head = self.head_at().filter(|_| self.world.delay.is_none());
+            assert!(head.is_none_or(|at| due < at), "a request was due before {record:?}");
         }
+        assert_eq!(work.piece.is_some(), record.attempt > 0);
+        self.begin(connection, record);
+        if record.attempt == 0 {
+            for _ in 1..self.world.batch {
+                let mut joined = self.dispatcher.joined(&record, self.now);
+                assert_eq!((joined.intended, joined.ready), (record.intended, record.ready));
+                assert_eq!(joined.request, self.schedule.next().unwrap().request);
+                self.hold_back(record.intended);
+                joined.sent = self.now;
+                self.begin(connection, joined);
+            }
+        }
+    }
+
+    /// A first attempt is the next of the schedule, and not too early. Says when it might go.
+    fn as_planned(&mut self, record: &RequestRecord) -> u64 {
+        let head = self.schedule.next().unwrap();
+        assert_eq!((record.request, record.intended), (head.request, head.due), "in order, as planned");
+        let at = head.due.max(self.allowed);
+        assert!(at <= self.now, "{record:?} goes before {at}");
+        self.hold_back(head.due);
+        at
+    }
+
+    fn hold_back(&mut self, due: u64) {
+        if self.settings.when_busy == WhenBusy::Wait {
+            let gap = self.schedule.peek().unwrap().due - due;
+            self.allowed = self.now + (gap as f64 / self.settings.catch_up) as u64;
+        }
+    }
+
+    fn begin(&mut self, connection: usize, record: RequestRecord) {
         let (service, fate) = self.world.fates[self.begun as usize % self.world.fates.len()];
         self.begun += 1;
-        assert!(self.in_flight.insert(connection, record).is_none(), "connection {connection} is busy");
-        self.later(service, Happens::Ended(connection, record, fate));
+        let before = self.in_flight.entry(connection).or_default();
+        assert!(before.is_empty() || self.world.batch > 1 || self.settings.when_busy == WhenBusy::Pipeline);
+        before.push_back(record);
+        self.later(service, Happens::Ended(connection, fate));
     }
 
     /// When the next first attempt may go, if it still may.
@@ -255,9 +332,9 @@ impl Simulation {
     }
 
     fn nobody_sleeps_while_there_is_work(&mut self) {
-        let retry = self.pending.first().map(|(due, _)| *due);
+        let later = self.pending.first().map(|(due, _)| *due);
         if self.has_room()
-            && let Some(at) = self.head_at().into_iter().chain(retry).min()
+            && let Some(at) = self.head_at().into_iter().chain(later).min()
         {
             assert!(self.pacer_wakes <= at.max(self.now) + self.world.pacer_late_by, "nobody looks after {at}");
         }
@@ -267,12 +344,13 @@ impl Simulation {
     fn settle(mut self) -> Vec<RequestRecord> {
         let (until, late) = (self.dispatcher.until(), self.world.pacer_late_by);
         assert!(self.now <= until + self.settings.drain.0 + late, "the run ends with the drain");
-        let retries = self.dispatcher.abandoned_retries();
-        assert_eq!(retries.len(), self.pending.len());
+        let later = self.dispatcher.left_for_later();
+        assert_eq!(later.len(), self.pending.len());
         let unsent = std::iter::from_fn(|| self.dispatcher.next_unsent());
-        let open = self.in_flight.into_values().chain(retries).map(|record| (record, Outcome::Unanswered));
-        for (mut record, outcome) in open.chain(unsent.map(|record| (record, Outcome::Unsent))) {
-            record.set_outcome(outcome);
+        let open = self.in_flight.into_values().flatten().chain(later);
+        for mut record in open.chain(unsent) {
+            let sent = record.sent != NEVER || record.attempt > 0;
+            record.set_outcome(if sent { Outcome::Unanswered } else { Outcome::Unsent });
             record.set_last(true);
             self.records.push(record);
         }
@@ -288,7 +366,13 @@ impl Simulation {
         // What was due at the very instant of an early end may have gone already.
         let planned: Vec<_> = plan.take_while(|arrival| arrival.due <= until).collect();
         let certain = planned.partition_point(|arrival| arrival.due < until);
-        assert!(last.len() >= certain && last == planned[..last.len()], "each request ends once, when it was planned");
+        if self.world.batch == 1 {
+            assert!(last.len() >= certain && last == planned[..last.len()], "each request ends once, when it was planned");
+        } else {
+            // What is joined to another is due with it, even past the end of arrivals.
+            assert!(last.len() >= certain && last.iter().enumerate().all(|(i, arrival)| arrival.request == i as u64));
+            assert!(last.iter().zip(&planned).all(|(arrival, plan)| arrival.due <= plan.due));
+        }
         self.records
     }
 }
@@ -302,28 +386,32 @@ fn fates() -> impl Strategy<Value = Vec<(u64, Fate)>> {
 fn worlds() -> impl Strategy<Value = World> {
     let late = prop_oneof![Just(0), 0..3 * MS];
     let ends = proptest::option::weighted(0.3, 0..200 * MS);
-    (fates(), 0..60 * MS, MS..300 * MS, late, ends).prop_map(
-        |(fates, reconnects_after, idle_for, pacer_late_by, ends_at)| World {
+    let script = (proptest::option::weighted(0.3, 0..30 * MS), prop_oneof![3 => Just(1), 1 => 2..5usize]);
+    (fates(), 0..60 * MS, MS..300 * MS, late, ends, script).prop_map(
+        |(fates, reconnects_after, idle_for, pacer_late_by, ends_at, (delay, batch))| World {
             fates,
             reconnects_after,
             idle_for,
             pacer_late_by,
             ends_at,
+            delay,
+            batch,
         },
     )
 }
 
 fn loads() -> impl Strategy<Value = LoadSettings> {
-    let modes = (proptest::bool::ANY, 1usize..5, 0usize..5, 1.0..5.0f64, proptest::bool::ANY);
+    let mode = prop_oneof![Just(WhenBusy::Wait), Just(WhenBusy::Pipeline), Just(WhenBusy::Open)];
+    let modes = (mode, 1usize..5, 0usize..5, 1.0..5.0f64, proptest::bool::ANY);
     let times = (20.0..2000.0f64, 1u64..200, 0u64..100, any::<u64>());
     let retries = (0u16..4, 0u64..10);
-    (modes, times, retries).prop_map(|((open, connections, more, catch_up, random), times, (count, backoff))| {
+    (modes, times, retries).prop_map(|((when_busy, connections, more, catch_up, random), times, (count, backoff))| {
         let (rate, duration, drain, seed) = times;
         LoadSettings {
             threads: 1,
             connections,
             max_connections: connections + more,
-            when_busy: if open { WhenBusy::Open } else { WhenBusy::Wait },
+            when_busy,
             catch_up,
             arrivals: if random { Process::Exp } else { Process::Fixed },
             seed,
@@ -339,12 +427,13 @@ proptest! {
     #[test]
     fn whatever_the_pool_does(settings in loads(), world in worlds()) {
         let (wait, catch_up) = (settings.when_busy == WhenBusy::Wait, settings.catch_up);
+        let in_order = world.delay.is_none();
         let records = Simulation::new(settings, world).run();
         let account = crate::record::Account::of(&records);
         prop_assert!(account.balances());
         let mut first: Vec<_> = records.iter().filter(|r| r.attempt == 0 && r.sent != NEVER).collect();
         first.sort_unstable_by_key(|r| r.request);
-        for pair in first.windows(2) {
+        for pair in first.windows(2).filter(|_| in_order) {
             let gap = (pair[1].intended - pair[0].intended) as f64;
             prop_assert!(pair[0].sent <= pair[1].sent);
             prop_assert!(!wait || (pair[1].sent - pair[0].sent) as f64 + 1.0 >= gap / catch_up);

@@ -1,0 +1,180 @@
+//! Several requests on one connection at once: HTTP/1.1 pipelines, whether the plan or the script wants them.
+
+mod support;
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use metawrk::load::LoadSettings;
+use metawrk::load::plan::{OnTimeout, Retries, WhenBusy};
+use metawrk::record::Outcome;
+use metawrk::units::Time;
+use support::load::{run, scripted, settings};
+use support::{OK, Peer, Server};
+
+/// Three requests in one string.
+const THREE: &str = "local one = nil
+    function init() one = wrk.format('GET', '/a') .. wrk.format('GET', '/b') .. wrk.format('GET', '/c') end
+    function request() return one end";
+
+/// Reads requests one by one, however many came together.
+fn each(mut peer: Peer, mut answer: impl FnMut(&mut Peer, &[u8]) -> bool) {
+    while let Some(bytes) = peer.request() {
+        for request in bytes.split_inclusive(|&byte| byte == b'\n').collect::<Vec<_>>().split_inclusive(|l| *l == b"\r\n") {
+            if !answer(&mut peer, &request.concat()) {
+                return;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pipeline_writes_behind_what_is_outstanding() {
+    // Silent for 100 ms, in which twenty requests come, and then it answers them all.
+    let server = Server::start(|peer| {
+        let mut first = true;
+        each(peer, |peer, _| {
+            if std::mem::take(&mut first) {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            peer.send(OK)
+        });
+    });
+    let settings = LoadSettings { threads: 1, connections: 1, when_busy: WhenBusy::Pipeline, ..settings(&server) };
+    let (loaded, records) = run(settings);
+    let account = loaded.account();
+    assert_eq!((account.scheduled, account.answered), (60, 60));
+    // One more is the look before any load.
+    assert_eq!(server.connections.load(Ordering::SeqCst), 2);
+    assert!(loaded.generator().in_flight_max >= 10, "{:?}", loaded.generator());
+    assert!(records.windows(2).all(|pair| pair[0].request < pair[1].request), "answers come in order");
+}
+
+#[test]
+fn requests_in_one_string_go_out_together_and_are_due_together() {
+    let server = Server::start(|peer| each(peer, |peer, _| peer.send(OK)));
+    let (loaded, records) = run(scripted(&server, THREE));
+    let account = loaded.account();
+    assert_eq!((account.scheduled, account.answered), (60, 60), "-R counts responses");
+    assert!(server.requests.lock().unwrap().iter().all(|bytes| bytes.matches(b"GET /") == 3));
+    let mut records = records;
+    records.sort_by_key(|record| (record.thread, record.request));
+    for batch in records.chunks(3) {
+        let due: Vec<_> = batch.iter().map(|record| (record.intended, record.sent, record.connection)).collect();
+        assert!(due.iter().all(|one| *one == due[0]), "{due:?}");
+    }
+    assert_eq!(loaded.latencies().response.len(), 60);
+}
+
+#[test]
+fn with_batch_latency_a_string_of_requests_is_one_sample() {
+    let server = Server::start(|peer| each(peer, |peer, _| peer.send(OK)));
+    let (loaded, _) = run(LoadSettings { batch_latency: true, ..scripted(&server, THREE) });
+    assert_eq!((loaded.account().answered, loaded.latencies().response.len()), (60, 20));
+}
+
+#[test]
+fn answers_in_one_read_or_in_pieces_are_told_apart() {
+    let server = Server::start(|mut peer| {
+        while peer.request().is_some() {
+            let all = [OK, b"HTTP/1.1 404 No\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n", OK].concat();
+            if peer.number % 2 == 0 {
+                peer.send(&all);
+            } else {
+                all.chunks(7).for_each(|piece| assert!(peer.send(piece) || piece.is_empty()));
+            }
+        }
+    });
+    let (loaded, records) = run(scripted(&server, THREE));
+    assert_eq!((loaded.account().answered, loaded.account().errors.status), (60, 20));
+    assert_eq!(loaded.account().bytes, records.iter().map(|record| record.bytes).sum::<u64>());
+    assert!(records.iter().filter(|record| record.status == 200).all(|record| record.bytes == OK.len() as u64));
+}
+
+#[test]
+fn only_the_failed_request_of_a_string_is_made_again() {
+    let server = Server::start(|peer| {
+        each(peer, |peer, request| {
+            let bad = request.starts_with(b"GET /b") && peer.number <= 4;
+            peer.send(if bad { b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n" } else { OK })
+        });
+    });
+    let settings = LoadSettings { retries: Retries { count: 1, backoff: Time::ZERO }, ..scripted(&server, THREE) };
+    let (loaded, records) = run(settings);
+    let account = loaded.account();
+    assert_eq!((account.scheduled, account.answered, account.attempts), (60, 60, 80));
+    assert!(records.iter().filter(|record| record.attempt == 1).all(|record| record.status == 503));
+    let requests = server.requests.lock().unwrap();
+    let again = requests.iter().filter(|bytes| bytes.matches(b"GET /") == 1);
+    assert_eq!(again.filter(|bytes| bytes.starts_with(b"GET /b HTTP/1.1\r\n")).count(), 20);
+}
+
+#[test]
+fn a_close_in_the_middle_fails_what_is_behind_it() {
+    let close = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    let server = Server::start(move |mut peer| {
+        peer.request();
+        peer.send(&[OK, close].concat());
+    });
+    let (loaded, records) = run(scripted(&server, THREE));
+    let account = loaded.account();
+    assert_eq!(account.answered, 2 * account.errors.read, "{account:?}");
+    assert!(account.answered > 8 && account.failed == account.errors.read, "{account:?}");
+    assert!(records.iter().filter(|r| r.outcome() == Some(Outcome::ReadError)).all(|r| r.request / 2 % 3 == 2));
+}
+
+#[test]
+fn one_answer_too_many_closes_the_connection() {
+    let server = Server::start(|mut peer| while peer.request().is_some() && peer.send(&[OK; 4].concat()) {});
+    let (loaded, _) = run(scripted(&server, THREE));
+    let account = loaded.account();
+    assert!(account.answered >= 12 && account.failed == 0, "{account:?}");
+    assert!(loaded.threads.iter().map(|thread| thread.unasked).sum::<u64>() >= 4);
+}
+
+#[test]
+fn giving_up_on_a_string_of_requests_gives_up_on_all_of_it() {
+    let server = Server::start(|mut peer| {
+        peer.request();
+        peer.send(OK);
+        peer.swallow();
+    });
+    let settings = LoadSettings {
+        timeout: Time::from_millis(20),
+        on_timeout: OnTimeout::Abandon,
+        drain: Time::from_secs(2),
+        ..scripted(&server, THREE)
+    };
+    let (loaded, _) = run(settings);
+    let account = loaded.account();
+    assert_eq!((account.failed, account.errors.timeout), (2 * account.answered, 2 * account.answered), "{account:?}");
+    assert!(account.answered >= 4, "{account:?}");
+}
+
+#[test]
+fn a_pipeline_that_breaks_loses_what_it_carries_and_goes_on() {
+    let server = Server::start(|peer| {
+        let mut answers = 0;
+        each(peer, |peer, _| {
+            answers += 1;
+            std::thread::sleep(Duration::from_millis(10));
+            answers < 5 && peer.send(OK)
+        });
+    });
+    let settings = LoadSettings { when_busy: WhenBusy::Pipeline, ..settings(&server) };
+    let (loaded, _) = run(settings);
+    let account = loaded.account();
+    assert!(account.answered > 8 && account.errors.read > 2, "{account:?}");
+    assert_eq!(account.failed, account.errors.read + account.errors.write);
+}
+
+/// How often something occurs in bytes.
+trait Matches {
+    fn matches(&self, what: &[u8]) -> usize;
+}
+
+impl Matches for Vec<u8> {
+    fn matches(&self, what: &[u8]) -> usize {
+        self.windows(what.len()).filter(|bytes| *bytes == what).count()
+    }
+}

@@ -1,0 +1,118 @@
+//! Scripts over a whole run: `setup` before it, the threads during it, `done` after it.
+
+mod support;
+
+use metawrk::load::{LoadPlan, LoadSettings, Prepared, Told};
+use metawrk::record::Clock;
+use metawrk::script::Summary;
+use metawrk::units::Time;
+use support::load::{run, scripted};
+use support::{OK, Server};
+
+fn told(answered: u64) -> Told {
+    let summary = Summary { requests: answered, ..Summary::default() };
+    Told { summary, latency: metawrk::stats::latency_histogram(), rates: Vec::new() }
+}
+
+#[test]
+fn setup_reaches_every_thread_and_done_sees_what_they_have_become() {
+    let server = Server::answering(OK);
+    let text = r#"
+        local threads = {}
+        function setup(thread)
+            threads[#threads + 1] = thread
+            thread:set("number", #threads)
+            assert(thread:get("number") == #threads and thread:get("nothing") == nil)
+        end
+        function init(args) requests = 0; path = "/" .. number end
+        function request() requests = requests + 1; return wrk.format("GET", path) end
+        function response() answers = (answers or 0) + 1 end
+        function done(summary, latency, requests)
+            local sum = 0
+            for i, thread in ipairs(threads) do
+                assert(thread:get("number") == i)
+                sum = sum + thread:get("answers")
+            end
+            assert(sum == summary.requests, sum)
+            error("all is well")
+        end"#;
+    let (mut loaded, _) = run(scripted(&server, text));
+    let answered = loaded.account().answered;
+    let error = loaded.tell_script(told(answered)).unwrap_err();
+    assert!(error.to_string().ends_with("all is well"), "{error}");
+    let requests = server.requests.lock().unwrap();
+    let to = |path: &str| requests.iter().filter(|bytes| bytes.starts_with(format!("GET {path} ").as_bytes())).count();
+    assert_eq!((to("/1"), to("/2"), answered), (30, 30, 60));
+}
+
+#[test]
+fn setup_gives_each_thread_an_address_of_its_own() {
+    let (one, other) = (Server::answering(OK), Server::answering(OK));
+    let text = format!(
+        "local n = 0
+        function setup(thread) n = n + 1; if n == 2 then thread.addr = '{}' end end",
+        other.address
+    );
+    let (loaded, _) = run(scripted(&one, &text));
+    assert_eq!(loaded.account().answered, 60);
+    assert_eq!(one.requests.lock().unwrap().len(), 30);
+    assert_eq!(other.requests.lock().unwrap().len(), 30);
+}
+
+#[test]
+fn a_thread_stops_after_the_request_in_which_it_was_stopped() {
+    let server = Server::answering(OK);
+    let text = "local n = 0
+        function request() n = n + 1; if n == 5 then wrk.thread:stop() end; return wrk.format() end";
+    for ahead in [true, false] {
+        let (loaded, _) = run(LoadSettings { ahead, duration: Time::from_secs(600), ..scripted(&server, text) });
+        assert_eq!(loaded.account().answered, 10, "five of each thread");
+        assert!(loaded.duration() < 30_000_000_000);
+    }
+}
+
+#[test]
+fn a_thread_stops_at_the_response_that_stops_it() {
+    let server = Server::answering(OK);
+    let text = "local n = 0
+        function response() n = n + 1; if n == 5 then wrk.thread:stop() end end";
+    let settings = LoadSettings { threads: 1, connections: 1, duration: Time::from_secs(600), ..scripted(&server, text) };
+    assert_eq!(run(settings).0.account().answered, 5);
+}
+
+#[test]
+fn a_thread_that_setup_stops_makes_no_request() {
+    let server = Server::answering(OK);
+    let text = "local n = 0 function setup(thread) n = n + 1; if n == 1 then thread:stop() end end";
+    let (loaded, _) = run(scripted(&server, text));
+    assert_eq!((loaded.threads[0].account.scheduled, loaded.threads[1].account.answered), (0, 30));
+}
+
+#[test]
+fn what_delay_puts_off_is_still_due_when_it_was() {
+    let server = Server::answering(OK);
+    let text = "function delay() return 40 end function request() return wrk.format() end";
+    let (loaded, records) = run(scripted(&server, text));
+    assert_eq!(loaded.account().answered, 60);
+    assert!(records.iter().all(|record| record.ready == record.intended + 40_000_000), "none of it is send lag");
+    assert!(loaded.latencies().response.min() >= 40_000);
+}
+
+#[test]
+fn a_script_that_fails_in_setup_init_or_delay_is_named() {
+    let server = Server::answering(OK);
+    for (text, says) in [
+        ("function setup(thread) error('no') end", "test.lua:1: no"),
+        ("\nfunction init(args) error('no') end", "test.lua:2: no"),
+        ("function setup(thread) thread:set('f', print) end", "test.lua:1: "),
+    ] {
+        let plan = LoadPlan::new(scripted(&server, text)).unwrap();
+        let error = Prepared::new(plan, None).err().unwrap().to_string();
+        assert!(error.starts_with(says), "{error}");
+    }
+    let text = "\n\nfunction delay() error('no') end";
+    let running = Prepared::new(LoadPlan::new(scripted(&server, text)).unwrap(), None).unwrap();
+    let loaded = running.start(Clock::starting_in(Time::ZERO)).finish().unwrap();
+    assert_eq!(loaded.failure().unwrap().to_string(), "test.lua:3: no");
+    assert!(loaded.account().balances());
+}
