@@ -80,7 +80,9 @@ impl Requests {
     fn build(&mut self) -> Result<Rc<Payload>, ScriptError> {
         let mut payload = self.spare.pop().unwrap_or_default();
         let inside = Rc::make_mut(&mut payload);
-        inside.head = self.vm.request(&mut inside.bytes)?;
+        let mut parts = Vec::new();
+        self.vm.request(&mut inside.bytes, &mut parts)?;
+        inside.head = parts.last().is_some_and(|part| part.head);
         Ok(payload)
     }
 }

@@ -107,7 +107,10 @@ fn prepare(job: &Job) -> Result<Requests, ScriptError> {
         args: &plan.args,
         seed: plan.seed.wrapping_mul(1009).wrapping_add(job.thread as u64),
     };
-    Requests::new(Vm::new(plan.script.as_ref(), &environment)?, plan.ahead)
+    let mut vm = Vm::load(plan.script.as_ref(), &environment)?;
+    vm.set_address(job.address);
+    vm.init()?;
+    Requests::new(vm, plan.ahead)
 }
 
 async fn work(
