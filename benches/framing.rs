@@ -1,4 +1,4 @@
-//! What it costs to find the end of a response, and to count the requests in a script's string.
+//! What it costs to find the end of a response, and to find the requests in a script's string.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use metawrk::http1::{Framer, Ignore, scan_requests};
@@ -22,7 +22,8 @@ fn framing(c: &mut Criterion) {
     }
     let post = format!("POST /compose HTTP/1.1\r\nHost: a\r\nContent-Length: 600\r\n\r\n{}", "x".repeat(600));
     group.throughput(Throughput::Bytes(post.len() as u64));
-    group.bench_function("a script's request", |b| b.iter(|| scan_requests(post.as_bytes())));
+    let mut parts = Vec::new();
+    group.bench_function("a script's request", |b| b.iter(|| scan_requests(post.as_bytes(), &mut parts)));
     group.finish();
 }
 

@@ -39,7 +39,7 @@ fn setup_reaches_every_thread_and_done_sees_what_they_have_become() {
     let (mut loaded, _) = run(scripted(&server, text));
     let answered = loaded.account().answered;
     let error = loaded.tell_script(told(answered)).unwrap_err();
-    assert!(error.to_string().ends_with("all is well"), "{error}");
+    assert!(error.to_string().ends_with("all is well (in done)"), "{error}");
     let requests = server.requests.lock().unwrap();
     let to = |path: &str| requests.iter().filter(|bytes| bytes.starts_with(format!("GET {path} ").as_bytes())).count();
     assert_eq!((to("/1"), to("/2"), answered), (30, 30, 60));
@@ -113,6 +113,6 @@ fn a_script_that_fails_in_setup_init_or_delay_is_named() {
     let text = "\n\nfunction delay() error('no') end";
     let running = Prepared::new(LoadPlan::new(scripted(&server, text)).unwrap(), None).unwrap();
     let loaded = running.start(Clock::starting_in(Time::ZERO)).finish().unwrap();
-    assert_eq!(loaded.failure().unwrap().to_string(), "test.lua:3: no");
+    assert_eq!(loaded.failure().unwrap().to_string(), "test.lua:3: no (in delay)");
     assert!(loaded.account().balances());
 }

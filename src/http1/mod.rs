@@ -1,4 +1,4 @@
-//! HTTP/1.1 framing over bytes: where a response ends, and how many requests a script's string holds.
+//! HTTP/1.1 framing over bytes: where a response ends, and which requests a script's string holds.
 //!
 //! Pure: bytes in, answers out; no socket, no clock. Heads are parsed by `httparse`, bodies are delimited by RFC 9112
 //! section 6.3. Whatever bytes come, the answer is a response, an error, or "more": never a panic, and never more
@@ -8,7 +8,7 @@ mod body;
 mod request;
 mod response;
 
-pub use request::{RequestError, Requests, scan_requests};
+pub use request::{Part, RequestError, scan_requests};
 pub use response::{Fed, Framer, Ignore, Response, Sink};
 
 /// A head (or the sizes, extensions and trailers between two chunks) longer than this breaks the protocol, in bytes.

@@ -3,16 +3,16 @@ use httparse::{Header, Status};
 use super::body::Body;
 use super::{MAX_HEADERS, ProtocolError};
 
-/// What a string of requests asks of the peer.
+/// One of the requests in a string of them (an HTTP pipeline).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Requests {
-    /// How many responses will come.
-    pub count: usize,
-    /// The (last) request is a HEAD: its response has no body.
+pub struct Part {
+    /// Where it ends in the string; the next one begins there.
+    pub end: usize,
+    /// A HEAD request: its response has no body.
     pub head: bool,
 }
 
-/// Why bytes are no HTTP request.
+/// Why bytes are no HTTP requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
     #[error("it is empty")]
@@ -27,28 +27,38 @@ pub enum RequestError {
     Body(ProtocolError),
 }
 
-/// Counts the requests in what a script returned. Nothing is changed, and absolute targets are fine.
+/// Finds the requests in what a script returned, and puts them into `parts` in place of what was there. Nothing is
+/// changed, and absolute targets are fine.
 ///
 /// # Errors
-/// [`RequestError`] says why it is no request, or no whole one.
-pub fn scan_requests(mut bytes: &[u8]) -> Result<Requests, RequestError> {
-    let mut found = Requests { count: 0, head: false };
-    while !bytes.is_empty() {
-        let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-        let mut request = httparse::Request::new(&mut headers);
-        let taken = match request.parse(bytes) {
-            Ok(Status::Complete(taken)) => taken,
-            Ok(Status::Partial) => return Err(RequestError::CutHead),
-            Err(error) => return Err(RequestError::Head(error)),
-        };
-        found.count += 1;
-        found.head = request.method == Some("HEAD");
-        bytes = skip_body(request.headers, &bytes[taken..])?;
+/// [`RequestError`] says why it is no request, or no whole one; `parts` then holds those before it.
+pub fn scan_requests(bytes: &[u8], parts: &mut Vec<Part>) -> Result<(), RequestError> {
+    parts.clear();
+    let mut end = 0;
+    while end < bytes.len() || parts.is_empty() {
+        let part = scan_one(&bytes[end..])?;
+        end += part.end;
+        parts.push(Part { end, ..part });
     }
-    if found.count == 0 { Err(RequestError::Empty) } else { Ok(found) }
+    Ok(())
 }
 
-fn skip_body<'a>(headers: &[Header<'_>], bytes: &'a [u8]) -> Result<&'a [u8], RequestError> {
+fn scan_one(bytes: &[u8]) -> Result<Part, RequestError> {
+    if bytes.is_empty() {
+        return Err(RequestError::Empty);
+    }
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut request = httparse::Request::new(&mut headers);
+    let taken = match request.parse(bytes) {
+        Ok(Status::Complete(taken)) => taken,
+        Ok(Status::Partial) => return Err(RequestError::CutHead),
+        Err(error) => return Err(RequestError::Head(error)),
+    };
+    let body = body_length(request.headers, &bytes[taken..])?;
+    Ok(Part { end: taken + body, head: request.method == Some("HEAD") })
+}
+
+fn body_length(headers: &[Header<'_>], bytes: &[u8]) -> Result<usize, RequestError> {
     let mut body = match Body::announced(headers).map_err(RequestError::Body)? {
         // A request without a length has no body (RFC 9112, 6.3).
         None => Body::Length(0),
@@ -56,7 +66,7 @@ fn skip_body<'a>(headers: &[Header<'_>], bytes: &'a [u8]) -> Result<&'a [u8], Re
         Some(body) => body,
     };
     match body.take(bytes, &mut |_| {}).map_err(RequestError::Body)? {
-        (taken, true) => Ok(&bytes[taken..]),
+        (taken, true) => Ok(taken),
         (_, false) => Err(RequestError::CutBody),
     }
 }

@@ -147,24 +147,37 @@ fn one_framer_serves_one_response_after_another() {
     }
 }
 
+fn scan(bytes: &[u8]) -> Result<Vec<Part>, RequestError> {
+    // What was there before must not matter.
+    let mut parts = vec![Part { end: 7, head: true }];
+    scan_requests(bytes, &mut parts).map(|()| parts)
+}
+
 #[test]
-fn requests_are_counted_bodies_and_all() {
+fn requests_are_told_apart_bodies_and_all() {
     let get = b"GET http://localhost:8080/x HTTP/1.1\r\nHost: a\r\n\r\n".as_slice();
     let post = b"POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody".as_slice();
     let chunked = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n".as_slice();
     let head = b"HEAD / HTTP/1.1\r\n\r\n".as_slice();
-    assert_eq!(scan_requests(get), Ok(Requests { count: 1, head: false }));
-    assert_eq!(scan_requests(&[post, chunked, get].concat()), Ok(Requests { count: 3, head: false }));
-    assert_eq!(scan_requests(head), Ok(Requests { count: 1, head: true }));
+    assert_eq!(scan(get), Ok(vec![Part { end: get.len(), head: false }]));
+    let all = scan(&[post, head, chunked, get].concat()).unwrap();
+    let lengths = [post, head, chunked, get].map(<[u8]>::len);
+    let mut end = 0;
+    for (part, (length, head)) in all.iter().zip(lengths.into_iter().zip([false, true, false, false])) {
+        end += length;
+        assert_eq!(*part, Part { end, head });
+    }
+    assert_eq!(all.len(), 4);
 }
 
 #[test]
 fn what_is_no_request_is_refused_with_the_reason() {
-    assert_eq!(scan_requests(b""), Err(RequestError::Empty));
-    assert!(matches!(scan_requests(b"nonsense"), Err(RequestError::CutHead)));
-    assert!(matches!(scan_requests(b"\x01\x02 nonsense\r\n\r\n"), Err(RequestError::Head(_))));
-    assert_eq!(scan_requests(b"GET / HTTP/1.1\r\nHost: x\r\n"), Err(RequestError::CutHead));
-    assert_eq!(scan_requests(b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nbody"), Err(RequestError::CutBody));
+    assert_eq!(scan(b""), Err(RequestError::Empty));
+    assert!(matches!(scan(b"nonsense"), Err(RequestError::CutHead)));
+    assert!(matches!(scan(b"\x01\x02 nonsense\r\n\r\n"), Err(RequestError::Head(_))));
+    assert_eq!(scan(b"GET / HTTP/1.1\r\nHost: x\r\n"), Err(RequestError::CutHead));
+    assert_eq!(scan(b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n"), Err(RequestError::CutHead));
+    assert_eq!(scan(b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nbody"), Err(RequestError::CutBody));
 }
 
 proptest! {

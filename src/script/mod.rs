@@ -1,13 +1,28 @@
-//! Lua scripts in LuaJIT: a [`Vm`] a thread, the `wrk` table, the built-in `socket`.
+//! Lua scripts in LuaJIT: the `wrk` table, a [`Vm`] a thread, the [`Main`] state of `setup` and `done`, what goes from
+//! one state to another ([`Shared`]), and the built-in `socket`.
+//!
+//! wrk's order, which the caller keeps: every state loads the script; [`Main::resolve`]; for each thread
+//! [`Main::setup`], then [`Vm::init`]; requests; at the end [`Main::done`]. Nothing here starts a thread.
 //!
 //! A script is the user's own program and may do all that the user may: every library, `ffi` and C modules load.
 
-mod socket;
+mod errors;
+mod main_state;
+mod modules;
+mod net;
+mod samples;
+mod shared;
+mod state;
+mod thread;
 mod vm;
 
 use serde::{Deserialize, Serialize};
 
-pub use vm::{Environment, Vm};
+pub use main_state::{Errors, Main, Summary};
+pub use shared::Shared;
+pub use state::Environment;
+pub use thread::Peer;
+pub use vm::Vm;
 
 /// A Lua script: its text, and the name that errors give.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,12 +49,17 @@ pub enum ScriptError {
     /// It does not load, or raised an error: `file:line: message`.
     #[error("{0}")]
     Lua(String),
+    #[error("{script}: `request` is {what}, no function; let it return what wrk.format() gives")]
+    NoFunction { script: String, what: String },
     #[error("{script}: request() returned {what}, no string; return what wrk.format() gives")]
     NoString { script: String, what: String },
     #[error("{script}: request() returned no HTTP request: {why}")]
     NoRequest { script: String, why: crate::http1::RequestError },
-    #[error("{script}: request() returned {count} requests in one string; return one at a time")]
-    Pipeline { script: String, count: usize },
+    #[error("{script}: delay() returned {what}, no number; return how many ms the request is to be put off")]
+    NoDelay { script: String, what: String },
+    /// A value that stays in its state. The script is named where it asked for it.
+    #[error("`{place}` is {what}; only nil, booleans, numbers, strings and tables of these go from state to state")]
+    NotShared { place: String, what: String },
 }
 
 #[cfg(test)]

@@ -1,73 +1,104 @@
-use std::net::{TcpStream, ToSocketAddrs};
-use std::time::Duration;
+use std::cell::{Cell, RefCell};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
 
-use mlua::{Function, Lua, LuaOptions, StdLib, Table, Value};
+use mlua::{Function, LuaString, Table, Value, WeakLua};
 
-use super::{Script, ScriptError, socket};
-use crate::http1;
-use crate::target::Target;
+use super::errors::{describe, raised};
+use super::state::{Environment, State};
+use super::thread::{Peer, Thread};
+use super::{Script, ScriptError, Shared};
+use crate::http1::{self, Part};
+use crate::units::Time;
 
-/// What a script is told about the run.
-#[derive(Clone, Debug)]
-pub struct Environment<'a> {
-    pub target: &'a Target,
-    /// Put into `wrk.headers` before the script runs.
-    pub headers: &'a [(String, String)],
-    /// Given to `init(args)`, behind the URL.
-    pub args: &'a [String],
-    /// A number of this thread's own, for scripts that want repeatable randomness: `wrk.seed`.
-    pub seed: u64,
-}
-
-/// The script that every state has.
-const OWN: &str = "wrk.lua";
-
-/// A thread's Lua state with its script loaded.
+/// A thread's Lua state: it makes the thread's requests.
 pub struct Vm {
-    // Holds the functions below; dropped last.
-    lua: Lua,
-    name: String,
+    // Holds all of Lua's below; dropped last.
+    state: State,
+    args: Table,
     request: Function,
-    response: Option<Function>,
+    response: Function,
+    delay: Function,
     fixed: bool,
+    responses: bool,
+    delays: bool,
+    own: Own,
+    /// What `request()` returned last, and what was found in it.
+    last: RefCell<Option<(LuaString, Vec<Part>)>>,
 }
 
 impl Vm {
-    /// Loads the script (or none) and runs `wrk.init`, which runs the script's `init(args)`.
+    /// Loads the script (or none). [`Vm::init`] must follow before requests.
     ///
     /// # Errors
     /// [`ScriptError::Lua`] where it doesn't load or raises an error.
-    pub fn new(script: Option<&Script>, environment: &Environment<'_>) -> Result<Vm, ScriptError> {
-        let name = script.map_or(OWN, |script| &script.name);
-        Vm::load(script, environment).map_err(|error| raised(name, &error))
+    pub fn load(script: Option<&Script>, environment: &Environment<'_>) -> Result<Vm, ScriptError> {
+        let state = State::open(script, environment)?;
+        let anywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, environment.target.port()));
+        let own = Own { lua: state.lua.weak(), address: Rc::new(Cell::new(anywhere)), stopped: Rc::default() };
+        let prepare = || {
+            state.wrk.set("thread", Thread(Box::new(own.clone())))?;
+            let args = state.lua.create_sequence_from(environment.args.iter().map(String::as_str))?;
+            args.set(0, environment.target.url.as_str())?;
+            Ok(args)
+        };
+        let args = prepare().map_err(|error| raised(&state.name, None, &error))?;
+        let [request, response, delay] = ["request", "response", "delay"].map(|name| state.call(name));
+        let (request, response, delay) = (request?, response?, delay?);
+        let (fixed, responses, delays, last) = (true, false, false, RefCell::default());
+        Ok(Vm { state, args, request, response, delay, fixed, responses, delays, own, last })
     }
 
-    fn load(script: Option<&Script>, environment: &Environment<'_>) -> mlua::Result<Vm> {
-        // SAFETY: `ffi`, `debug` and C modules can break the state. A script is trusted like any program the user runs.
-        #[allow(unsafe_code)]
-        let lua = unsafe { Lua::unsafe_new_with(StdLib::ALL, LuaOptions::new().catch_rust_panics(false)) };
-        socket::install(&lua)?;
-        let wrk = wrk_table(&lua, environment)?;
-        lua.load(include_str!("../../lua/wrk.lua")).set_name(format!("={OWN}")).exec()?;
-        if let Some(script) = script {
-            lua.load(&script.text).set_name(format!("@{}", script.name)).exec()?;
-        }
-        let args = lua.create_table()?;
-        args.set(0, environment.target.url.as_str())?;
-        for arg in environment.args {
-            args.push(arg.as_str())?;
-        }
-        wrk.get::<Function>("init")?.call::<()>(args)?;
-
-        let own: Option<Function> = lua.globals().get("request")?;
-        let fixed = own.is_none();
-        let request = match own {
-            Some(own) => own,
-            None => wrk.get("request")?,
+    /// Runs `wrk.init(args)`, which runs the script's `init(args)`.
+    ///
+    /// # Errors
+    /// [`ScriptError`] where it raises an error, or `request` is no function.
+    pub fn init(&mut self) -> Result<(), ScriptError> {
+        let init = || self.state.wrk.get::<Function>("init")?.call::<()>(&self.args);
+        init().map_err(|error| raised(&self.state.name, Some("init"), &error))?;
+        // wrk takes no notice of globals that only have a function's name, and scripts may count on that. Of `request`
+        // ours does: without it, another load would run than the one that was meant.
+        self.fixed = match self.state.global("request")? {
+            Value::Nil => true,
+            Value::Function(_) => false,
+            other => {
+                let (script, what) = (self.state.name.clone(), describe(&other));
+                return Err(ScriptError::NoFunction { script, what });
+            }
         };
-        let response = lua.globals().get("response")?;
-        let name = script.map_or(OWN, |script| &script.name).to_owned();
-        Ok(Vm { lua, name, request, response, fixed })
+        self.responses = self.state.has("response");
+        self.delays = self.state.has("delay");
+        Ok(())
+    }
+
+    /// A global of this state: `thread:get(name)`.
+    ///
+    /// # Errors
+    /// [`ScriptError::NotShared`] where it holds what stays in its state.
+    pub fn get(&self, name: &str) -> Result<Shared, ScriptError> {
+        Shared::copied(name, &self.state.global(name)?)
+    }
+
+    /// Sets a global of this state: `thread:set(name, value)`.
+    ///
+    /// # Errors
+    /// [`ScriptError::Lua`] where Lua finds no room for it.
+    pub fn set(&self, name: &str, value: &Shared) -> Result<(), ScriptError> {
+        self.own.set(name, value.clone())
+    }
+
+    /// The address that the thread connects to; its own script may have changed it.
+    pub fn address(&self) -> SocketAddr {
+        self.own.address()
+    }
+
+    pub fn set_address(&self, address: SocketAddr) {
+        self.own.set_address(address);
+    }
+
+    /// The script has called `wrk.thread:stop()`.
+    pub fn stopped(&self) -> bool {
+        self.own.stopped.get()
     }
 
     /// The request is always the same: the script has no `request` function.
@@ -77,26 +108,56 @@ impl Vm {
 
     /// The script has a `response` function, and so wants every response in full.
     pub fn wants_responses(&self) -> bool {
-        self.response.is_some()
+        self.responses
     }
 
-    /// Calls `request()` and puts its bytes, unchanged, into `bytes`. Says whether it is a HEAD request.
+    /// The script has a `delay` function.
+    pub fn delays(&self) -> bool {
+        self.delays
+    }
+
+    /// Calls `request()`, puts its bytes, unchanged, into `bytes`, and says in `parts` which requests they are.
     ///
     /// # Errors
-    /// [`ScriptError`] where it raises an error or returns anything but one whole HTTP request.
-    pub fn request(&self, bytes: &mut Vec<u8>) -> Result<bool, ScriptError> {
-        let value: Value = self.request.call(()).map_err(|error| raised(&self.name, &error))?;
+    /// [`ScriptError`] where it raises an error or returns anything but whole HTTP requests.
+    pub fn request(&self, bytes: &mut Vec<u8>, parts: &mut Vec<Part>) -> Result<(), ScriptError> {
+        let value: Value = self.request.call(()).map_err(|error| raised(&self.state.name, None, &error))?;
         let Value::String(text) = value else {
-            return Err(ScriptError::NoString { script: self.name.clone(), what: describe(&value) });
+            return Err(ScriptError::NoString { script: self.state.name.clone(), what: describe(&value) });
         };
         bytes.clear();
         bytes.extend_from_slice(&text.as_bytes());
-        let found =
-            http1::scan_requests(bytes).map_err(|why| ScriptError::NoRequest { script: self.name.clone(), why })?;
-        if found.count > 1 {
-            return Err(ScriptError::Pipeline { script: self.name.clone(), count: found.count });
+        let mut last = self.last.borrow_mut();
+        match &mut *last {
+            // Lua has one object for equal strings, and this one is alive: the same pointer means the same bytes.
+            Some((before, found)) if before.to_pointer() == text.to_pointer() => parts.clone_from(found),
+            last => {
+                http1::scan_requests(bytes, parts)
+                    .map_err(|why| ScriptError::NoRequest { script: self.state.name.clone(), why })?;
+                let (before, found) = last.get_or_insert_with(|| (text.clone(), Vec::new()));
+                *before = text;
+                found.clone_from(parts);
+            }
         }
-        Ok(found.head)
+        Ok(())
+    }
+
+    /// Calls `delay()`, where the script has it: how long the next request is put off.
+    ///
+    /// # Errors
+    /// [`ScriptError`] where it raises an error or returns what is no number of ms.
+    pub fn delay(&self) -> Result<Time, ScriptError> {
+        let call = || {
+            let value: Value = self.delay.call(())?;
+            let number = self.state.lua.coerce_number(value.clone())?;
+            Ok((value, number))
+        };
+        match call().map_err(|error| raised(&self.state.name, Some("delay"), &error))? {
+            // Below zero and NaN it is zero; what is endless is the greatest time.
+            (_, Some(ms)) => Ok(Time((ms * 1e6).round() as u64)),
+            (Value::Nil, None) => Ok(Time::ZERO),
+            (other, None) => Err(ScriptError::NoDelay { script: self.state.name.clone(), what: describe(&other) }),
+        }
     }
 
     /// Calls `response(status, headers, body)`, where the script has it.
@@ -104,78 +165,49 @@ impl Vm {
     /// # Errors
     /// [`ScriptError::Lua`] where it raises an error.
     pub fn response(&self, status: u16, headers: &[(String, Vec<u8>)], body: &[u8]) -> Result<(), ScriptError> {
-        let Some(response) = &self.response else { return Ok(()) };
+        if !self.responses {
+            return Ok(());
+        }
         let call = || {
-            let table = self.lua.create_table_with_capacity(0, headers.len())?;
+            let table = self.state.lua.create_table_with_capacity(0, headers.len())?;
             for (name, value) in headers {
-                table.set(name.as_str(), self.lua.create_string(value)?)?;
+                table.set(name.as_str(), self.state.lua.create_string(value)?)?;
             }
-            response.call::<()>((status, table, self.lua.create_string(body)?))
+            self.response.call::<()>((status, table, self.state.lua.create_string(body)?))
         };
-        call().map_err(|error| raised(&self.name, &error))
+        call().map_err(|error| raised(&self.state.name, None, &error))
     }
 }
 
-/// The `wrk` table as far as the program fills it; `wrk.lua` does the rest.
-fn wrk_table(lua: &Lua, environment: &Environment<'_>) -> mlua::Result<Table> {
-    let target = environment.target;
-    let wrk = lua.create_table()?;
-    wrk.set("scheme", target.scheme.as_str())?;
-    wrk.set("host", target.host.as_str())?;
-    wrk.set("port", target.port)?;
-    wrk.set("authority", target.authority.as_str())?;
-    wrk.set("path", target.path.as_str())?;
-    // Doubles hold 53 bits, and randomseed takes a double.
-    wrk.set("seed", (environment.seed & ((1 << 53) - 1)) as f64)?;
-    let headers = lua.create_table()?;
-    for (name, value) in environment.headers {
-        headers.set(name.as_str(), value.as_str())?;
+/// The thread as its own state reaches it.
+#[derive(Clone)]
+struct Own {
+    lua: WeakLua,
+    address: Rc<Cell<SocketAddr>>,
+    stopped: Rc<Cell<bool>>,
+}
+
+impl Peer for Own {
+    fn get(&self, name: &str) -> Result<Shared, ScriptError> {
+        let value = self.lua.upgrade().globals().get(name).map_err(|error| raised(name, None, &error))?;
+        Shared::copied(name, &value)
     }
-    wrk.set("headers", headers)?;
-    wrk.set("time_us", lua.create_function(|_, ()| Ok(socket::since_epoch().as_micros() as f64))?)?;
-    wrk.set("lookup", lua.create_function(lookup)?)?;
-    wrk.set("connect", lua.create_function(|_, address: String| Ok(connects(&address)))?)?;
-    lua.globals().set("wrk", &wrk)?;
-    lua.globals().set("url", target.url.as_str())?;
-    Ok(wrk)
-}
 
-/// The addresses of a host's service, as `ip:port`; none where it does not resolve.
-fn lookup(lua: &Lua, (host, service): (String, String)) -> mlua::Result<Table> {
-    let port = match service.as_str() {
-        "http" => Some(80),
-        "https" => Some(443),
-        number => number.parse().ok(),
-    };
-    let found = port.and_then(|port: u16| (host.as_str(), port).to_socket_addrs().ok());
-    lua.create_sequence_from(found.into_iter().flatten().map(|address| address.to_string()))
-}
+    fn set(&self, name: &str, value: Shared) -> Result<(), ScriptError> {
+        let lua = self.lua.upgrade();
+        let set = || lua.globals().set(name, value.put(&lua)?);
+        set().map_err(|error| raised(name, None, &error))
+    }
 
-fn connects(address: &str) -> bool {
-    address.parse().is_ok_and(|address| TcpStream::connect_timeout(&address, Duration::from_secs(2)).is_ok())
-}
+    fn address(&self) -> SocketAddr {
+        self.address.get()
+    }
 
-/// What a script raised. What is no string says nothing of where it comes from: then at least the script is named.
-fn raised(script: &str, error: &mlua::Error) -> ScriptError {
-    let message = message(error);
-    ScriptError::Lua(if message.contains(script) { message } else { format!("{script}: raised {message}") })
-}
+    fn set_address(&self, address: SocketAddr) {
+        self.address.set(address);
+    }
 
-/// Lua's message without the traceback: `file:line: what`.
-fn message(error: &mlua::Error) -> String {
-    let text = match error {
-        mlua::Error::RuntimeError(text) | mlua::Error::SyntaxError { message: text, .. } => text.clone(),
-        mlua::Error::CallbackError { cause, .. } => return message(cause),
-        other => other.to_string(),
-    };
-    let end = text.find("\nstack traceback").unwrap_or(text.len());
-    text[..end].trim_end().to_owned()
-}
-
-fn describe(value: &Value) -> String {
-    match value {
-        Value::Nil => "nil".to_owned(),
-        Value::Integer(_) => "a number".to_owned(),
-        other => format!("a {}", other.type_name()),
+    fn stop(&self) {
+        self.stopped.set(true);
     }
 }

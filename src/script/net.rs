@@ -1,0 +1,41 @@
+//! `wrk.lookup` and `wrk.connect`. An address is a string in Lua: `127.0.0.1:8080`, `[::1]:8080`.
+
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+use mlua::{Error, Lua, Result, Table, Value};
+
+use super::errors::describe;
+
+/// An address that doesn't answer within this is none to connect to.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The addresses of a host's service (a port, or a name).
+pub fn lookup(lua: &Lua, (host, service): (String, Option<String>)) -> Result<Table> {
+    let service = service.unwrap_or_else(|| "http".to_owned());
+    let fail = |why: &str| Error::runtime(format!("unable to resolve {host}:{service} {why}"));
+    let port: u16 = match service.as_str() {
+        "http" => 80,
+        "https" => 443,
+        number => number.parse().map_err(|_| fail("(give the port as a number)"))?,
+    };
+    let found = (host.as_str(), port).to_socket_addrs().map_err(|error| fail(&error.to_string()))?;
+    lua.create_sequence_from(found.map(|address| address.to_string()))
+}
+
+/// Whether the address takes connections.
+pub fn connect(_: &Lua, address: Value) -> Result<bool> {
+    Ok(TcpStream::connect_timeout(&self::address(&address)?, PATIENCE).is_ok())
+}
+
+/// An address as Lua has it.
+pub fn address(value: &Value) -> Result<SocketAddr> {
+    let fail = |what: &str| {
+        Error::runtime(format!(
+            "{what} is no address; write ip:port as in 127.0.0.1:8080, or take what wrk.lookup gives"
+        ))
+    };
+    let Value::String(text) = value else { return Err(fail(&describe(value))) };
+    let text = text.to_string_lossy();
+    text.parse().map_err(|_| fail(&format!("`{text}`")))
+}
