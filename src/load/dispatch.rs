@@ -62,13 +62,12 @@ struct Retry {
 
 impl Dispatcher {
     pub fn new(plan: &LoadPlan, thread: usize) -> Dispatcher {
-        let arrivals = Arrivals::new(plan.arrivals, plan.rate, plan.seed, thread as u64, plan.threads as u64);
         let bound = match plan.when_busy {
             WhenBusy::Wait | WhenBusy::Pipeline => plan.share(plan.connections, thread),
             WhenBusy::Open => plan.share(plan.max_connections, thread),
         };
         let mut dispatcher = Dispatcher {
-            arrivals,
+            arrivals: plan.schedule(thread),
             head: None,
             until: plan.duration.0,
             drain: plan.drain.0,
