@@ -121,7 +121,7 @@ fn waiting_for_a_silent_server_leaves_unanswered_and_unsent_and_counts_each_time
 fn abandoned_attempts_fail_and_are_made_again_as_the_policy_says() {
     let server = Server::start(|mut peer| peer.swallow());
     let settings = LoadSettings {
-        rate: 50.0,
+        rate: 50.0.into(),
         when_busy: WhenBusy::Open,
         timeout: Time::from_millis(20),
         on_timeout: OnTimeout::Abandon,
@@ -294,7 +294,7 @@ fn a_short_timeout_is_kept_as_a_long_one_is() {
     let server = Server::start(|mut peer| peer.swallow());
     let settings = LoadSettings {
         threads: 1,
-        rate: 20.0,
+        rate: 20.0.into(),
         when_busy: WhenBusy::Open,
         timeout: Time::from_millis(10),
         on_timeout: OnTimeout::Abandon,
@@ -341,7 +341,7 @@ fn a_slow_script_is_the_generators_own_lateness_on_new_connections_too() {
     let settings = LoadSettings {
         threads: 1,
         connections: 1,
-        rate: 20.0,
+        rate: 20.0.into(),
         script: Some(Script { name: "slow.lua".into(), text: text.into() }),
         when_busy: WhenBusy::Open,
         ahead: false,
@@ -377,7 +377,7 @@ fn whatever_the_server_does_and_however_the_run_ends_every_request_is_accounted_
     for choice in 0..32 {
         let pick = |bit: u32| choice >> bit & 1 == 1;
         let settings = LoadSettings {
-            rate: 500.0,
+            rate: 500.0.into(),
             duration: Time::from_millis(100),
             drain: Time::from_millis(if pick(4) { 60 } else { 0 }),
             when_busy: if pick(0) { WhenBusy::Open } else { WhenBusy::Wait },

@@ -104,7 +104,7 @@ fn only_the_failed_request_of_a_string_is_made_again() {
     let (loaded, records) = run(settings);
     let account = loaded.account();
     assert_eq!((account.scheduled, account.answered, account.attempts), (60, 60, 80));
-    assert!(records.iter().all(|record| (record.status == 503) == !record.is_last()));
+    assert!(records.iter().all(|record| (record.status == 503) != record.is_last()));
     let requests = server.requests.lock().unwrap();
     let again: Vec<_> = requests.iter().filter(|bytes| bytes.matches(b"GET /") == 1).collect();
     assert!(again.len() == 20 && again.iter().all(|bytes| bytes.starts_with(b"GET /b HTTP/1.1\r\n")));

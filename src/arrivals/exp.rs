@@ -1,26 +1,23 @@
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use super::numbers::Numbers;
 
-/// Gaps of -ln(1-u)/rate, summed in whole ns: the same stream for the same seed and thread, on every machine.
+/// Gaps of -ln(1-u) times their mean, summed in whole ns: the same stream for the same seed, on every machine.
+///
+/// Rounding a gap costs 1/(24 mean^2) of it on the mean, the mean in ns: 4e-8 at a million requests/s.
 #[derive(Clone, Debug)]
 pub struct Exp {
     mean_ns: f64,
-    stream: ChaCha8Rng,
+    numbers: Numbers,
     due: u64,
 }
 
 impl Exp {
-    pub fn new(rate: f64, seed: u64, thread: u64) -> Exp {
-        let mut stream = ChaCha8Rng::seed_from_u64(seed);
-        stream.set_stream(thread);
-        Exp { mean_ns: 1e9 / rate, stream, due: 0 }
+    pub fn new(mean_ns: f64, numbers: Numbers) -> Exp {
+        Exp { mean_ns, numbers, due: 0 }
     }
 
     #[inline]
     pub fn advance(&mut self) -> u64 {
-        // 53 random bits: u in [0, 1), so that 1-u is never 0.
-        let u = (self.stream.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
-        let gap = -(1.0 - u).ln() * self.mean_ns;
+        let gap = -(1.0 - self.numbers.unit()).ln() * self.mean_ns;
         self.due = self.due.saturating_add(gap.round() as u64);
         self.due
     }

@@ -1,34 +1,94 @@
 //! When request i of a thread is due. Pure: a function of the plan and the seed, never of responses or the machine.
 //!
-//! The schedule of a run is shared out over its threads request by request: with a fixed rate, thread `k` of `t` has the
-//! requests `k, k+t, k+2t, ...` of the whole, so that threads never send at the same instant. With random gaps every
-//! thread has a stream of its own at rate/t; the sum of such Poisson streams is a Poisson stream at the whole rate.
+//! A schedule is shared out over streams, one a thread (and over those of several loads, where they share it: see
+//! [`Part`]). With fixed gaps, stream `k` of `n` has the requests `k, k+n, k+2n, ...` of the whole, so that streams never
+//! send at the same instant. With random gaps every stream has numbers of its own, at its share of the rate; the sum of
+//! such Poisson streams is a Poisson stream at the whole rate, and the others begin one after the other, as fixed ones do.
+//!
+//! A rate that changes bends time: what would be due at x requests' time at a constant rate is due when the rate has
+//! added up to x. That is exact for fixed gaps, and makes a Poisson process the inhomogeneous one at that rate.
 
 mod exp;
 mod fixed;
+mod norm;
+mod numbers;
+mod profile;
+mod random;
+mod rate;
+mod zipf;
 
 use serde::{Deserialize, Serialize};
 
 use exp::Exp;
 use fixed::Fixed;
+use norm::Norm;
+use numbers::Numbers;
+pub use profile::{Profile, ProfileError, RateError};
+use random::{Drawn, Random};
+pub use rate::Rate;
+use zipf::Zipf;
 
 /// The distribution of the gaps between requests. The mean is always 1/rate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Process {
-    /// All the same: a constant rate, in closed form, so that nothing drifts.
+    /// All the same.
     #[default]
     Fixed,
     /// Exponential: a Poisson process, as independent users make it.
     Exp,
+    /// Normal, sigma a quarter of the mean.
+    Norm,
+    /// Zipf, alpha 3 over 1 to 100: most are short, and a few very long.
+    Zipf,
+}
+
+/// Part `index` of `of` loads that share one schedule in turn, so that no two of them send at the same instant: the
+/// requests of all are numbered through, and so are their threads. Each has the whole rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    pub index: u16,
+    pub of: u16,
+}
+
+impl Default for Part {
+    /// All of it.
+    fn default() -> Part {
+        Part { index: 0, of: 1 }
+    }
+}
+
+/// What one thread has of a schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    pub thread: u64,
+    pub threads: u64,
+    pub part: Part,
+}
+
+impl Share {
+    /// `thread` of `threads`, in a load that has its schedule to itself.
+    pub fn new(thread: u64, threads: u64) -> Share {
+        Share { thread, threads, part: Part::default() }
+    }
+
+    /// Its number among all streams.
+    fn stream(&self) -> u64 {
+        self.thread * u64::from(self.part.of) + u64::from(self.part.index)
+    }
+
+    fn streams(&self) -> u64 {
+        self.threads * u64::from(self.part.of)
+    }
 }
 
 /// One scheduled request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// Its place in the schedule, unique over all threads.
+    /// Its place in the schedule, unique over all threads and parts.
     pub request: u64,
-    /// When it is due, in ns since the start of load.
+    /// When it is due, in ns since the start of load; `u64::MAX` for what a rate that ended in zero never gets to.
     pub due: u64,
 }
 
@@ -37,24 +97,35 @@ pub struct Arrival {
 pub struct Arrivals {
     gaps: Gaps,
     next: u64,
-    thread: u64,
-    threads: u64,
+    streams: u64,
 }
 
 #[derive(Clone, Debug)]
 enum Gaps {
     Fixed(Fixed),
-    Exp(Box<Exp>),
+    /// Fixed ones under a rate that changes, shared with so many loads.
+    Bent(Rate, f64),
+    Random(Box<Random>),
 }
 
 impl Arrivals {
-    /// The share of `thread` among `threads` in a schedule of `rate` requests/s in all.
-    pub fn new(process: Process, rate: f64, seed: u64, thread: u64, threads: u64) -> Arrivals {
+    /// `share` of the schedule that `process` makes at `rate`.
+    pub fn new(process: Process, rate: &Rate, seed: u64, share: Share) -> Arrivals {
+        let (stream, streams, parts) = (share.stream(), share.streams(), f64::from(share.part.of));
+        let numbers = Numbers::new(seed, stream);
+        let mean_ns = 1e9 / (rate.peak() / share.threads as f64);
+        let offset = stream as f64 / streams as f64;
+        let random = |gaps| Gaps::Random(Box::new(Random::new(gaps, rate)));
         let gaps = match process {
-            Process::Fixed => Gaps::Fixed(Fixed::new(rate, thread, threads)),
-            Process::Exp => Gaps::Exp(Box::new(Exp::new(rate / threads as f64, seed, thread))),
+            Process::Fixed => match rate.as_constant() {
+                Some(constant) => Gaps::Fixed(Fixed::new(constant * parts)),
+                None => Gaps::Bent(rate.clone(), parts),
+            },
+            Process::Exp => random(Drawn::Exp(Exp::new(mean_ns, numbers))),
+            Process::Norm => random(Drawn::Norm(Norm::new(mean_ns, offset, numbers))),
+            Process::Zipf => random(Drawn::Zipf(Zipf::new(mean_ns, offset, numbers))),
         };
-        Arrivals { gaps, next: 0, thread, threads }
+        Arrivals { gaps, next: stream, streams }
     }
 }
 
@@ -63,13 +134,14 @@ impl Iterator for Arrivals {
 
     #[inline]
     fn next(&mut self) -> Option<Arrival> {
-        let i = self.next;
-        self.next += 1;
+        let request = self.next;
+        self.next += self.streams;
         let due = match &mut self.gaps {
-            Gaps::Fixed(fixed) => fixed.due(i),
-            Gaps::Exp(exp) => exp.advance(),
+            Gaps::Fixed(fixed) => fixed.due(request),
+            Gaps::Bent(rate, parts) => rate.due(request as f64 / *parts),
+            Gaps::Random(random) => random.advance(),
         };
-        Some(Arrival { request: i * self.threads + self.thread, due })
+        Some(Arrival { request, due })
     }
 }
 

@@ -1,21 +1,53 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::units::Time;
+
+mod gaps;
+mod profiles;
+
+const S: u64 = 1_000_000_000;
+
+fn stream(process: Process, rate: f64, thread: u64, threads: u64) -> Arrivals {
+    Arrivals::new(process, &Rate::constant(rate), 7, Share::new(thread, threads))
+}
 
 fn dues(process: Process, rate: f64, thread: u64, threads: u64, n: usize) -> Vec<u64> {
-    Arrivals::new(process, rate, 7, thread, threads).take(n).map(|a| a.due).collect()
+    stream(process, rate, thread, threads).take(n).map(|a| a.due).collect()
+}
+
+/// All streams of `threads` threads in each of `parts` loads.
+fn streams(process: Process, rate: &Rate, threads: u64, parts: u16) -> Vec<Arrivals> {
+    let parts = (0..parts).map(|index| Part { index, of: parts });
+    let shares = parts.flat_map(|part| (0..threads).map(move |thread| Share { thread, threads, part }));
+    shares.map(|share| Arrivals::new(process, rate, 7, share)).collect()
 }
 
 #[test]
 fn a_constant_rate_does_not_drift() {
     // 300/s has no whole period in ns; after ten hours it must still be exact.
-    let last = Arrivals::new(Process::Fixed, 300.0, 0, 0, 1).nth(300 * 36_000).unwrap();
-    assert_eq!(last.due, 36_000_000_000_000);
+    let last = stream(Process::Fixed, 300.0, 0, 1).nth(300 * 36_000).unwrap();
+    assert_eq!(last.due, 36_000 * S);
+}
+
+#[test]
+fn a_day_at_a_million_a_second_is_exact_to_the_ns() {
+    let (day, whole) = (86_400 * S, 86_400_000_000);
+    let profile: Profile = "0..2M@12h,2M..0@12h".parse().unwrap();
+    let rate = profile.over(Time(day)).unwrap();
+    for number in [1, 12_345_678_901, whole - 1] {
+        assert_eq!(Fixed::new(1e6).due(number), number * 1000);
+        let due = rate.due(number as f64);
+        // The rate there, times a ns, is as close as any ns comes.
+        let (below, above) = (rate.cumulated(due), rate.cumulated(due + 1));
+        assert!(below - 1e-4 <= number as f64 && number as f64 <= above + 1e-4, "{below} {number} {above}");
+    }
+    assert_eq!(rate.cumulated(day), whole as f64);
 }
 
 #[test]
 fn threads_take_turns_and_never_coincide() {
-    let mut all: Vec<Arrival> = (0..3).flat_map(|k| Arrivals::new(Process::Fixed, 30.0, 0, k, 3).take(10)).collect();
+    let mut all: Vec<Arrival> = (0..3).flat_map(|k| stream(Process::Fixed, 30.0, k, 3).take(10)).collect();
     all.sort_by_key(|a| a.due);
     let requests: Vec<u64> = all.iter().map(|a| a.request).collect();
     assert_eq!(requests, (0..30).collect::<Vec<_>>());
@@ -23,16 +55,21 @@ fn threads_take_turns_and_never_coincide() {
 }
 
 #[test]
-fn a_rate_below_the_number_of_threads_works() {
-    assert_eq!(dues(Process::Fixed, 0.5, 1, 4, 2), [2_000_000_000, 10_000_000_000]);
+fn loads_that_share_a_schedule_take_turns_too() {
+    let mut all: Vec<Arrival> = Vec::new();
+    for stream in streams(Process::Fixed, &Rate::constant(10.0), 2, 3) {
+        all.extend(stream.take_while(|a| a.due < S));
+    }
+    all.sort_by_key(|a| a.due);
+    let requests: Vec<u64> = all.iter().map(|a| a.request).collect();
+    assert_eq!(requests, (0..30).collect::<Vec<_>>(), "each has the whole rate");
+    assert!(all.windows(2).all(|w| w[1].due - w[0].due >= 33_333_333));
 }
 
 #[test]
-fn poisson_streams_repeat_with_the_seed_and_differ_by_thread_and_seed() {
-    assert_eq!(dues(Process::Exp, 100.0, 0, 2, 50), dues(Process::Exp, 100.0, 0, 2, 50));
-    assert_ne!(dues(Process::Exp, 100.0, 0, 2, 50), dues(Process::Exp, 100.0, 1, 2, 50));
-    let other = Arrivals::new(Process::Exp, 100.0, 8, 0, 2).take(50).map(|a| a.due).collect::<Vec<_>>();
-    assert_ne!(dues(Process::Exp, 100.0, 0, 2, 50), other);
+fn a_rate_below_the_number_of_threads_works() {
+    assert_eq!(dues(Process::Fixed, 0.5, 1, 4, 2), [2_000_000_000, 10_000_000_000]);
+    assert_eq!(dues(Process::Fixed, 1e-3, 1, 2, 2), [1000 * S, 3000 * S]);
 }
 
 #[test]
@@ -42,37 +79,46 @@ fn a_poisson_stream_stays_what_it_was() {
 }
 
 #[test]
-fn poisson_gaps_pass_kolmogorov_smirnov() {
-    let n = 20_000;
-    let dues = dues(Process::Exp, 500.0, 0, 1, n);
-    let mut gaps: Vec<f64> =
-        std::iter::once(dues[0]).chain(dues.windows(2).map(|w| w[1] - w[0])).map(|ns| ns as f64 / 1e9).collect();
-    gaps.sort_by(f64::total_cmp);
-    let distance = gaps
-        .iter()
-        .enumerate()
-        .map(|(i, gap)| {
-            let expected = 1.0 - (-gap * 500.0).exp();
-            (expected - i as f64 / n as f64).abs().max((expected - (i + 1) as f64 / n as f64).abs())
-        })
-        .fold(0.0, f64::max);
-    // The 1 % critical value.
-    assert!(distance < 1.63 / (n as f64).sqrt(), "distance {distance}");
+fn random_threads_do_not_begin_all_at_once_nor_in_step() {
+    for process in [Process::Norm, Process::Zipf] {
+        let mut all: Vec<u64> = (0..8).flat_map(|k| dues(process, 80.0, k, 8, 500)).collect();
+        all.sort_unstable();
+        let begun = all.partition_point(|due| *due < S / 10);
+        assert!((6..=14).contains(&begun), "{process:?}: {begun} of 8 in the first gap's time");
+        assert!(all.windows(2).all(|w| w[0] < w[1]), "{process:?}");
+    }
+}
+
+#[test]
+fn a_rate_that_ends_in_zero_never_gets_to_the_rest() {
+    let rate = "100@1s,0".parse::<Profile>().unwrap().over(Time::from_secs(2)).unwrap();
+    let arrivals = Arrivals::new(Process::Fixed, &rate, 1, Share::new(0, 1));
+    let dues: Vec<u64> = arrivals.skip(99).take(3).map(|a| a.due).collect();
+    assert_eq!(dues, [990_000_000, u64::MAX, u64::MAX]);
+}
+
+fn processes() -> impl Strategy<Value = Process> {
+    prop_oneof![Just(Process::Fixed), Just(Process::Exp), Just(Process::Norm), Just(Process::Zipf)]
 }
 
 proptest! {
     #[test]
-    fn every_schedule_is_in_order(rate in 0.01f64..1e7, seed: u64, thread in 0u64..8, poisson: bool) {
-        let process = if poisson { Process::Exp } else { Process::Fixed };
-        let dues: Vec<u64> = Arrivals::new(process, rate, seed, thread, 8).take(200).map(|a| a.due).collect();
-        prop_assert!(dues.windows(2).all(|w| w[0] <= w[1]));
+    fn every_schedule_is_in_order_and_numbered_through(
+        process in processes(), rate in 0.01f64..1e7, seed: u64, thread in 0u64..8, index in 0u16..3,
+    ) {
+        let share = Share { thread, threads: 8, part: Part { index, of: 3 } };
+        let arrivals: Vec<Arrival> =
+            Arrivals::new(process, &Rate::constant(rate), seed, share).take(200).collect();
+        prop_assert!(arrivals.windows(2).all(|w| w[0].due <= w[1].due));
+        let first = thread * 3 + u64::from(index);
+        prop_assert!(arrivals.iter().zip(0..).all(|(a, i)| a.request == first + 24 * i));
     }
 
     #[test]
     fn a_constant_rate_holds_its_count(rate in 1.0f64..1e5, threads in 1u64..9) {
         // In any whole second the schedule holds rate requests, give or take the one at the edge.
         let all: usize = (0..threads)
-            .map(|k| Arrivals::new(Process::Fixed, rate, 0, k, threads).take_while(|a| a.due < 2_000_000_000).count())
+            .map(|k| stream(Process::Fixed, rate, k, threads).take_while(|a| a.due < 2_000_000_000).count())
             .sum();
         prop_assert!((all as f64 - 2.0 * rate).abs() <= 1.0, "{all} at {rate}");
     }

@@ -3,6 +3,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 
+use crate::arrivals::{Process, Profile};
 use crate::experiment::signals::Signals;
 use crate::load::plan::WhenBusy;
 use crate::load::{LoadPlan, LoadSettings, Loaded, Prepared, calibrated_interval};
@@ -12,7 +13,7 @@ use crate::report::generator::{GeneratorBlock, Lag};
 use crate::report::wrk2::{Calibration, Header, Report, Show, Tally, header, text};
 use crate::script::Script;
 use crate::stats::Moments;
-use crate::units::{Time, parse_count, parse_number};
+use crate::units::{Time, parse_count};
 
 /// wrk2's command line.
 #[derive(clap::Args)]
@@ -45,9 +46,13 @@ pub struct Args {
     #[arg(short = 'T', long, value_name = "T", default_value = "2s")]
     timeout: Time,
 
-    /// Requests per second, over all threads [required]
-    #[arg(short = 'R', long, value_name = "N", value_parser = parse_number)]
-    rate: Option<f64>,
+    /// Requests per second, over all threads [required]: 100, a ramp 100..1000, or steps 100@10s,500@20s,100
+    #[arg(short = 'R', long, value_name = "N")]
+    rate: Option<Profile>,
+
+    /// Distribution of the gaps between requests, all with mean 1/rate
+    #[arg(short = 'D', long, value_name = "NAME", value_enum, default_value = "fixed")]
+    dist: Process,
 
     /// What a request does that is due when every connection is busy
     #[arg(long, value_name = "HOW", value_enum, default_value = "wait")]
@@ -78,6 +83,7 @@ impl Args {
             threads: self.threads,
             connections: self.connections,
             duration: self.duration,
+            arrivals: self.dist,
             script: self.script.as_deref().map(read_script).transpose()?,
             args: self.args,
             headers,
@@ -183,7 +189,7 @@ fn report(loaded: &Loaded, show: Show) -> String {
     let block = GeneratorBlock {
         account,
         sent: account.scheduled - account.unsent,
-        planned_rate: loaded.plan.rate,
+        planned_rate: loaded.plan.planned_rate_over(Time(duration)),
         arrivals_ns: duration,
         elapsed_ns: loaded.threads.iter().map(|thread| thread.ended).max().unwrap_or(0),
         threads: loaded.plan.threads as u16,

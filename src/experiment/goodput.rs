@@ -5,7 +5,7 @@
 //! instants that they are aligned to become known.
 
 use super::plan::{ExperimentPlan, LEAST_SLO, MOST_SLO, Windows};
-use crate::arrivals::{Arrival, Arrivals, Process};
+use crate::arrivals::{Arrival, Arrivals, Process, Rate, Share};
 use crate::record::{NEVER, RequestRecord};
 use crate::report::Bin;
 use crate::units::Time;
@@ -220,7 +220,8 @@ impl Schedule {
 
     pub fn new(process: Process, rate: f64, seed: u64, threads: usize) -> Schedule {
         let threads = threads as u64;
-        let arrivals = |thread| Arrivals::new(process, rate, seed, thread, threads).peekable();
+        let rate = Rate::constant(rate);
+        let arrivals = |thread| Arrivals::new(process, &rate, seed, Share::new(thread, threads)).peekable();
         Schedule { threads: (0..threads).map(arrivals).collect(), due: Vec::new() }
     }
 

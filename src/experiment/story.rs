@@ -5,6 +5,7 @@ use std::path::Path;
 use super::plan::{ExperimentPlan, Goal};
 use super::source::{ConfigError, Source};
 use super::verdict::{Judgement, Verdict, judge};
+use crate::arrivals::Process;
 use crate::record::folder::{self, FolderError, PLAN};
 use crate::record::{Recorded, What};
 use crate::report::{FaultWindow, Story};
@@ -101,8 +102,10 @@ fn facts(plan: &ExperimentPlan) -> Vec<(String, String)> {
     )];
     let mut fact = |name: &str, value: String| facts.push((name.to_owned(), value));
     let arrivals = match load.arrivals {
-        crate::arrivals::Process::Fixed => "at fixed gaps".to_owned(),
-        crate::arrivals::Process::Exp => format!("Poisson, seed {}", load.seed),
+        Process::Fixed => "at fixed gaps".to_owned(),
+        Process::Exp => format!("Poisson, seed {}", load.seed),
+        Process::Norm => format!("at normal gaps, seed {}", load.seed),
+        Process::Zipf => format!("at Zipf gaps, seed {}", load.seed),
     };
     fact("load", format!("{} requests/s, {arrivals}", load.rate));
     fact("threads", load.threads.to_string());

@@ -68,7 +68,7 @@ struct Later {
 
 impl Dispatcher {
     pub fn new(plan: &LoadPlan, thread: usize) -> Dispatcher {
-        let mut arrivals = Arrivals::new(plan.arrivals, plan.rate, plan.seed, thread as u64, plan.threads as u64);
+        let mut arrivals = plan.schedule(thread);
         let bound = match plan.when_busy {
             WhenBusy::Wait | WhenBusy::Pipeline => plan.share(plan.connections, thread),
             WhenBusy::Open => plan.share(plan.max_connections, thread),

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::arrivals::Process;
+pub use crate::arrivals::Part;
+use crate::arrivals::{Arrivals, Process, Profile, Rate, RateError, Share};
 use crate::script::Script;
+use crate::stats::ratio;
 use crate::target::{Target, TargetError};
 use crate::units::Time;
 
@@ -21,7 +23,7 @@ pub struct LoadSettings {
     /// Requests are scheduled for this long.
     pub duration: Time,
     /// Requests per second over all threads.
-    pub rate: f64,
+    pub rate: Profile,
     pub arrivals: Process,
     /// Of random arrivals.
     pub seed: u64,
@@ -57,13 +59,13 @@ pub struct LoadSettings {
 
 impl LoadSettings {
     /// wrk2's defaults: 2 threads, 10 connections, 10 s, a timeout of 2 s that is only counted.
-    pub fn new(url: impl Into<String>, rate: f64) -> LoadSettings {
+    pub fn new(url: impl Into<String>, rate: impl Into<Profile>) -> LoadSettings {
         LoadSettings {
             url: url.into(),
             threads: 2,
             connections: 10,
             duration: Time::from_secs(10),
-            rate,
+            rate: rate.into(),
             arrivals: Process::Fixed,
             seed: 1,
             part: Part::default(),
@@ -84,22 +86,6 @@ impl LoadSettings {
             tls: TlsSettings::default(),
             http2: false,
         }
-    }
-}
-
-/// Part `index` of `of` loads that share one schedule in turn, so that no two of them send at the same instant: the
-/// requests of all are numbered through, and so are their threads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Part {
-    pub index: u16,
-    pub of: u16,
-}
-
-impl Default for Part {
-    /// All of it.
-    fn default() -> Part {
-        Part { index: 0, of: 1 }
     }
 }
 
@@ -152,6 +138,8 @@ pub struct Retries {
 pub enum PlanError {
     #[error(transparent)]
     Target(#[from] TargetError),
+    #[error(transparent)]
+    Rate(#[from] RateError),
     #[error("number of connections must be >= threads ({connections} < {threads})")]
     FewConnections { connections: usize, threads: usize },
     #[error("{what} must be {range}, not {value}")]
@@ -164,6 +152,7 @@ pub enum PlanError {
 pub struct LoadPlan {
     settings: LoadSettings,
     target: Target,
+    planned: Rate,
 }
 
 impl LoadPlan {
@@ -182,19 +171,36 @@ impl LoadPlan {
         range(s.connections <= MOST_CONNECTIONS, "connections", "at most 1000000", &s.connections)?;
         let most = s.connections..=MOST_CONNECTIONS;
         range(most.contains(&s.max_connections), "max-connections", "at least connections", &s.max_connections)?;
-        range((1e-6..=1e8).contains(&s.rate), "rate", "above 0 and at most 100M requests/s", &s.rate)?;
         let day = Time::from_secs(24 * 3600);
         range(s.duration > Time::ZERO && s.duration <= day, "duration", "above 0 and at most 24h", &s.duration)?;
+        let planned = s.rate.over(s.duration)?;
+        range(s.part.index < s.part.of, "part", "below the number of parts", &s.part.index)?;
         range(s.timeout > Time::ZERO && s.timeout <= day, "timeout", "above 0 and at most 24h", &s.timeout)?;
         range(s.drain <= day, "drain", "at most 24h", &s.drain)?;
         range(s.warmup <= s.duration, "warmup", "no longer than the duration", &s.warmup)?;
         range((1.0..=1e6).contains(&s.catch_up), "catch-up", "between 1 and 1000000", &s.catch_up)?;
         range(s.retries.count <= 100, "retries", "at most 100", &s.retries.count)?;
-        Ok(LoadPlan { settings, target })
+        Ok(LoadPlan { settings, target, planned })
     }
 
     pub fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// When `thread`'s requests are due.
+    pub fn schedule(&self, thread: usize) -> Arrivals {
+        let share = Share { part: self.part, ..Share::new(thread as u64, self.threads as u64) };
+        Arrivals::new(self.arrivals, &self.planned, self.seed, share)
+    }
+
+    /// Requests per second over the whole run, on the mean.
+    pub fn planned_rate(&self) -> f64 {
+        self.planned.mean()
+    }
+
+    /// Requests per second over the first `time` of the run, on the mean: what was planned for a run that ended then.
+    pub fn planned_rate_over(&self, time: Time) -> f64 {
+        ratio(self.planned.cumulated(time.0), time.as_secs_f64())
     }
 
     /// The share of `total` connections that `thread` has.
@@ -224,5 +230,44 @@ impl TryFrom<LoadSettings> for LoadPlan {
 impl From<LoadPlan> for LoadSettings {
     fn from(plan: LoadPlan) -> LoadSettings {
         plan.settings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(rate: &str) -> LoadSettings {
+        LoadSettings::new("http://localhost/", rate.parse::<Profile>().unwrap())
+    }
+
+    #[test]
+    fn a_plan_says_what_rate_it_comes_to() {
+        let plan = LoadPlan::new(settings("100@2s,500")).unwrap();
+        assert_eq!(plan.planned_rate(), 420.0);
+        assert_eq!(plan.planned_rate_over(Time::from_secs(4)), 300.0);
+        assert_eq!(plan.planned_rate_over(Time::ZERO), 0.0);
+    }
+
+    #[test]
+    fn rates_and_parts_that_cannot_be_are_refused() {
+        let why = |settings| LoadPlan::new(settings).unwrap_err().to_string();
+        insta::assert_snapshot!(why(settings("0@1s,0")), @"rate must be above 0 and at most 100M requests/s, not 0@1s,0");
+        insta::assert_snapshot!(
+            why(settings("100@10s,500")),
+            @"rate `500` begins at 10s, but the run is over at 10s: leave it out, or run for longer"
+        );
+        let part = Part { index: 2, of: 2 };
+        insta::assert_snapshot!(why(LoadSettings { part, ..settings("1") }), @"part must be below the number of parts, not 2");
+    }
+
+    #[test]
+    fn plans_have_a_number_or_a_profile_for_a_rate() {
+        for (rate, json) in [("300", "\"rate\":300.0,"), ("0..300@5s,0", "\"rate\":\"0..300@5s,0\",")] {
+            let plan = LoadPlan::new(settings(rate)).unwrap();
+            let text = serde_json::to_string(&plan).unwrap();
+            assert!(text.contains(json), "{text}");
+            assert_eq!(serde_json::from_str::<LoadPlan>(&text).unwrap(), plan);
+        }
     }
 }

@@ -29,7 +29,7 @@ fn the_default_experiment_is_the_documented_one() {
     assert_eq!(plan.goal(), Goal::Embedded(&TestbedSettings::default()));
     assert_eq!((plan.observe(), plan.duration()), (Time::from_secs(60), Time::from_secs(141)));
     let load = plan.load_settings("http://127.0.0.1:1/");
-    assert_eq!((load.rate, load.seed, load.when_busy, load.max_connections), (300.0, 1, WhenBusy::Open, 10_000));
+    assert_eq!((load.rate, load.seed, load.when_busy, load.max_connections), (300.0.into(), 1, WhenBusy::Open, 10_000));
     assert_eq!((load.timeout, load.on_timeout), (Time::from_secs(24 * 3600), OnTimeout::Wait));
     assert_eq!((load.drain, load.duration), (Time::from_secs(5), plan.duration()));
     assert_eq!(load.script.unwrap().name, "compose-post.lua");
@@ -120,7 +120,7 @@ fn flags_change_the_file_and_are_named_when_they_are_wrong() {
     })
     .unwrap();
     let load = plan.load_settings("http://x/");
-    assert_eq!((load.rate, load.connections, load.max_connections, load.seed), (200.0, 20_000, 20_000, 9));
+    assert_eq!((load.rate, load.connections, load.max_connections, load.seed), (200.0.into(), 20_000, 20_000, 9));
     assert_eq!((plan.name.as_str(), plan.observe()), ("n", Time::from_secs(120)), "H is three times the outage");
 
     let no_fault = with(Overrides { outage: Some(Time::ZERO), ..Overrides::default() }).unwrap();

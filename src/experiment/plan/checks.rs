@@ -35,6 +35,7 @@ pub fn load(s: &Settings) -> Result<(), Impossible> {
 pub fn of_load(error: PlanError) -> Impossible {
     let key = match &error {
         PlanError::Target(_) => "target.url",
+        PlanError::Rate(_) => "load.rate",
         PlanError::FewConnections { .. } => "load.connections",
         PlanError::Range { what: "duration", .. } => "phases.duration",
         PlanError::Range { what: "warmup", .. } => "phases.warmup",

@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::arrivals::{Arrivals, Rate, Share};
 use crate::experiment::config::{self, Overrides};
 use crate::experiment::goodput::Schedule;
 
@@ -142,7 +143,7 @@ impl Run {
 
     pub fn records(&self) -> Vec<RequestRecord> {
         let load = &self.plan.load;
-        let arrivals = crate::arrivals::Arrivals::new(load.arrivals, load.rate, load.seed, 0, 1);
+        let arrivals = Arrivals::new(load.arrivals, &Rate::constant(load.rate), load.seed, Share::new(0, 1));
         let due =
             arrivals.take_while(|arrival| arrival.due < self.stop).filter(|arrival| !(self.lost)(arrival.request));
         due.map(|arrival| self.record(arrival.request, arrival.due)).collect()

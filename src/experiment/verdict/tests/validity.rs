@@ -1,5 +1,6 @@
 use super::builder::{Fate, Run, S, answered, profile};
 use super::*;
+use crate::arrivals::{Arrivals, Process, Rate, Share};
 
 #[test]
 fn each_reason_makes_a_run_invalid() {
@@ -102,7 +103,7 @@ fn a_healthy_poisson_load_never_looks_overloaded() {
         for mean_ms in [5, 100, 600] {
             let trips = (0..seeds).filter(|&seed| {
                 let windows = Windows::of(rate);
-                let arrivals = crate::arrivals::Arrivals::new(crate::arrivals::Process::Exp, rate, seed, 0, 1);
+                let arrivals = Arrivals::new(Process::Exp, &Rate::constant(rate), seed, Share::new(0, 1));
                 let end = windows.most_baseline.0 + 2 * S;
                 let records: Vec<_> = arrivals
                     .take_while(|arrival| arrival.due < end)

@@ -45,7 +45,7 @@ struct World {
 
 struct Simulation {
     dispatcher: Dispatcher,
-    settings: LoadSettings,
+    plan: LoadPlan,
     world: World,
     now: u64,
     happens: BTreeMap<(u64, u64), Happens>,
@@ -68,12 +68,12 @@ struct Simulation {
 
 impl Simulation {
     fn new(settings: LoadSettings, world: World) -> Simulation {
-        let s = &settings;
-        let schedule = Arrivals::new(s.arrivals, s.rate, s.seed, 0, 1).peekable();
+        let plan = LoadPlan::new(settings).unwrap();
         Simulation {
-            dispatcher: Dispatcher::new(&LoadPlan::new(settings.clone()).unwrap(), 0),
-            connections: settings.connections,
-            settings,
+            dispatcher: Dispatcher::new(&plan, 0),
+            connections: plan.connections,
+            schedule: plan.schedule(0).peekable(),
+            plan,
             world,
             now: 0,
             happens: BTreeMap::new(),
@@ -81,7 +81,6 @@ impl Simulation {
             idle: BTreeSet::new(),
             in_flight: BTreeMap::new(),
             pending: BTreeSet::new(),
-            schedule,
             allowed: 0,
             pacer_wakes: 0,
             pacer_waits: true,
@@ -180,13 +179,13 @@ impl Simulation {
 
     /// Says whether it is made again.
     fn ended(&mut self, mut record: RequestRecord, failed: bool) -> bool {
-        let again = failed && record.attempt < self.settings.retries.count;
+        let again = failed && record.attempt < self.plan.retries.count;
         record.end = self.now;
         record.set_outcome(if failed { Outcome::ReadError } else { Outcome::Answered });
         record.set_last(!again);
         self.records.push(record);
         if again {
-            let due = self.now + self.settings.retries.backoff.0;
+            let due = self.now + self.plan.retries.backoff.0;
             let piece = Piece { payload: Rc::default(), part: 0 };
             self.dispatcher.retry(&record, piece, due);
             self.pending.insert((due, record.request));
@@ -195,7 +194,7 @@ impl Simulation {
     }
 
     fn is_pipeline(&self) -> bool {
-        self.settings.when_busy == WhenBusy::Pipeline
+        self.plan.when_busy == WhenBusy::Pipeline
     }
 
     fn free(&mut self, connection: usize) -> bool {
@@ -213,7 +212,7 @@ impl Simulation {
     }
 
     fn gone(&mut self, connection: usize) -> bool {
-        match self.settings.when_busy {
+        match self.plan.when_busy {
             WhenBusy::Wait | WhenBusy::Pipeline => {
                 self.later(self.world.reconnects_after, Happens::Connected(connection));
                 false
@@ -303,9 +302,9 @@ impl Simulation {
     }
 
     fn hold_back(&mut self, due: u64) {
-        if self.settings.when_busy == WhenBusy::Wait {
+        if self.plan.when_busy == WhenBusy::Wait {
             let gap = self.schedule.peek().unwrap().due - due;
-            self.allowed = self.now + (gap as f64 / self.settings.catch_up) as u64;
+            self.allowed = self.now + (gap as f64 / self.plan.catch_up) as u64;
         }
     }
 
@@ -313,7 +312,7 @@ impl Simulation {
         let (service, fate) = self.world.fates[self.begun as usize % self.world.fates.len()];
         self.begun += 1;
         let before = self.in_flight.entry(connection).or_default();
-        assert!(before.is_empty() || self.world.batch > 1 || self.settings.when_busy == WhenBusy::Pipeline);
+        assert!(before.is_empty() || self.world.batch > 1 || self.plan.when_busy == WhenBusy::Pipeline);
         before.push_back(record);
         self.later(service, Happens::Ended(connection, fate));
     }
@@ -326,9 +325,8 @@ impl Simulation {
     }
 
     fn has_room(&self) -> bool {
-        let settings = &self.settings;
-        !self.idle.is_empty()
-            || settings.when_busy == WhenBusy::Open && self.dispatcher.open() < settings.max_connections
+        let plan = &self.plan;
+        !self.idle.is_empty() || plan.when_busy == WhenBusy::Open && self.dispatcher.open() < plan.max_connections
     }
 
     fn nobody_sleeps_while_there_is_work(&mut self) {
@@ -343,7 +341,7 @@ impl Simulation {
     /// As [`Core::settle`](crate::load) does it.
     fn settle(mut self) -> Vec<RequestRecord> {
         let (until, late) = (self.dispatcher.until(), self.world.pacer_late_by);
-        assert!(self.now <= until + self.settings.drain.0 + late, "the run ends with the drain");
+        assert!(self.now <= until + self.plan.drain.0 + late, "the run ends with the drain");
         let later = self.dispatcher.left_for_later();
         assert_eq!(later.len(), self.pending.len());
         let unsent = std::iter::from_fn(|| self.dispatcher.next_unsent());
@@ -361,10 +359,8 @@ impl Simulation {
             .map(|r| Arrival { request: r.request, due: r.intended })
             .collect();
         last.sort_unstable_by_key(|arrival| arrival.request);
-        let s = &self.settings;
-        let plan = Arrivals::new(s.arrivals, s.rate, s.seed, 0, 1);
         // What was due at the very instant of an early end may have gone already.
-        let planned: Vec<_> = plan.take_while(|arrival| arrival.due <= until).collect();
+        let planned: Vec<_> = self.plan.schedule(0).take_while(|arrival| arrival.due <= until).collect();
         let certain = planned.partition_point(|arrival| arrival.due < until);
         if self.world.batch == 1 {
             assert!(last.len() >= certain && last == planned[..last.len()], "each request ends once, when it was planned");

@@ -1,0 +1,167 @@
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::rate::Rate;
+use crate::units::{Time, UnitError, parse_number};
+
+/// A planned rate over time, as written: `100`, `100..1000` (a ramp), `100@10s,500@20s,100` (steps), and all of these
+/// mixed. A rate without a length lasts to the end of the run, and so does the rate that the last one ends with.
+///
+/// A constant one may be a plain number in files.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
+pub struct Profile {
+    /// At least one; all but the last have a length, and none is zero.
+    segments: Vec<Segment>,
+}
+
+/// From so many requests/s to so many, for so long or to the end of the run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Segment {
+    from: f64,
+    to: f64,
+    lasts: Option<Time>,
+}
+
+/// Why a text is no profile.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProfileError {
+    #[error(transparent)]
+    Unit(#[from] UnitError),
+    #[error("`{0}` lasts to the end of the run, but another rate follows: say for how long it lasts, as in `{0}@10s`")]
+    Endless(String),
+    #[error("`{0}` lasts no time: give it some, or leave it out")]
+    Empty(String),
+}
+
+/// Why a run cannot have a profile as its rate.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum RateError {
+    #[error("rate must be above 0 and at most 100M requests/s, not {0}")]
+    Range(Profile),
+    #[error("rate `{segment}` begins at {begins}, but the run is over at {duration}: leave it out, or run for longer")]
+    Late { segment: String, begins: Time, duration: Time },
+}
+
+impl Profile {
+    /// `rate` requests/s from beginning to end.
+    pub fn constant(rate: f64) -> Profile {
+        Profile { segments: vec![Segment { from: rate, to: rate, lasts: None }] }
+    }
+
+    /// What a run of `duration` makes of it.
+    ///
+    /// # Errors
+    /// [`RateError`] where that run would not get to all of it, would send nothing, or more than anybody can.
+    pub fn over(&self, duration: Time) -> Result<Rate, RateError> {
+        let mut begins = Time::ZERO;
+        let mut ramps = Vec::new();
+        for segment in &self.segments {
+            if begins >= duration {
+                return Err(RateError::Late { segment: segment.to_string(), begins, duration });
+            }
+            let lasts = segment.lasts.unwrap_or(duration.minus(begins));
+            ramps.push((lasts.0, segment.from, segment.to));
+            begins = begins.plus(lasts);
+        }
+        let rate = match ramps[..] {
+            [(_, from, to)] if from == to => Rate::constant(from),
+            _ => Rate::of_ramps(ramps, duration.0),
+        };
+        let known = self.segments.iter().all(|s| s.from >= 0.0 && s.to >= 0.0 && (s.from + s.to).is_finite());
+        match known && (LEAST_PEAK..=MOST_PEAK).contains(&rate.peak()) {
+            true => Ok(rate),
+            false => Err(RateError::Range(self.clone())),
+        }
+    }
+}
+
+/// In requests/s: a request in ten days, and one every 10 ns.
+const LEAST_PEAK: f64 = 1e-6;
+const MOST_PEAK: f64 = 1e8;
+
+impl From<f64> for Profile {
+    fn from(rate: f64) -> Profile {
+        Profile::constant(rate)
+    }
+}
+
+impl FromStr for Profile {
+    type Err = ProfileError;
+
+    fn from_str(text: &str) -> Result<Profile, ProfileError> {
+        let segments: Vec<Segment> = text.split(',').map(str::parse).collect::<Result<_, _>>()?;
+        let before = &segments[..segments.len().saturating_sub(1)];
+        match before.iter().find(|segment| segment.lasts.is_none()) {
+            Some(endless) => Err(ProfileError::Endless(endless.to_string())),
+            None => Ok(Profile { segments }),
+        }
+    }
+}
+
+impl FromStr for Segment {
+    type Err = ProfileError;
+
+    fn from_str(text: &str) -> Result<Segment, ProfileError> {
+        let text = text.trim();
+        let (rate, lasts) = match text.split_once('@') {
+            Some((rate, lasts)) => (rate, Some(lasts.parse()?)),
+            None => (text, None),
+        };
+        if lasts == Some(Time::ZERO) {
+            return Err(ProfileError::Empty(text.to_owned()));
+        }
+        let (from, to) = rate.split_once("..").unwrap_or((rate, rate));
+        Ok(Segment { from: parse_number(from)?, to: parse_number(to)?, lasts })
+    }
+}
+
+impl fmt::Display for Profile {
+    /// In the form that is read, numbers to the last digit.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, segment) in self.segments.iter().enumerate() {
+            write!(f, "{}{segment}", if i == 0 { "" } else { "," })?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.from)?;
+        if self.to != self.from {
+            write!(f, "..{}", self.to)?;
+        }
+        self.lasts.map_or(Ok(()), |lasts| write!(f, "@{lasts}"))
+    }
+}
+
+/// As files have it.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged, expecting = "write requests/s: 100, \"100..1000\", or \"100@10s,500@20s,100\"")]
+enum Written {
+    Number(f64),
+    Text(String),
+}
+
+impl TryFrom<Written> for Profile {
+    type Error = ProfileError;
+
+    fn try_from(written: Written) -> Result<Profile, ProfileError> {
+        match written {
+            Written::Number(rate) => Ok(Profile::constant(rate)),
+            Written::Text(text) => text.parse(),
+        }
+    }
+}
+
+impl From<Profile> for Written {
+    fn from(profile: Profile) -> Written {
+        match profile.segments[..] {
+            [Segment { from, to, lasts: None }] if from == to => Written::Number(from),
+            _ => Written::Text(profile.to_string()),
+        }
+    }
+}

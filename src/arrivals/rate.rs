@@ -1,0 +1,108 @@
+/// A rate over time, piece by piece constant or linear, and what it adds up to.
+///
+/// With L(t) = the requests that it makes until t, a schedule's number x is due at L^-1(x), in closed form.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rate {
+    /// At least one; the last goes on for ever, at a constant rate.
+    pieces: Box<[Piece]>,
+    peak: f64,
+    mean: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Piece {
+    /// In ns.
+    start: u64,
+    /// L(start)
+    before: f64,
+    /// Requests/s at the start.
+    from: f64,
+    /// Requests/s more each second.
+    slope: f64,
+}
+
+impl Rate {
+    /// `rate` requests/s, for ever.
+    pub fn constant(rate: f64) -> Rate {
+        Rate { pieces: Box::new([Piece { start: 0, before: 0.0, from: rate, slope: 0.0 }]), peak: rate, mean: rate }
+    }
+
+    /// One ramp after the other: for so many ns, from so many requests/s to so many. The last one's end holds on.
+    /// Peak and mean are those until `end`.
+    pub(super) fn of_ramps(ramps: impl IntoIterator<Item = (u64, f64, f64)>, end: u64) -> Rate {
+        let mut pieces = Vec::new();
+        let mut next = Piece { start: 0, before: 0.0, from: 0.0, slope: 0.0 };
+        for (lasts, from, to) in ramps {
+            let seconds = lasts as f64 / 1e9;
+            pieces.push(Piece { from, slope: (to - from) / seconds, ..next });
+            let before = next.before + (from + to) / 2.0 * seconds;
+            next = Piece { start: next.start.saturating_add(lasts), before, from: to, slope: 0.0 };
+        }
+        pieces.push(next);
+        let within = pieces.iter().filter(|piece| piece.start <= end);
+        let peak = within.clone().zip(within.clone().skip(1).map(|next| next.start).chain([end]));
+        let peak = peak.map(|(piece, end)| piece.from.max(piece.rate(end))).fold(0.0, f64::max);
+        let mut rate = Rate { pieces: pieces.into(), peak, mean: 0.0 };
+        rate.mean = rate.cumulated(end) / (end as f64 / 1e9);
+        rate
+    }
+
+    /// The requests/s of a rate that never changes.
+    pub fn as_constant(&self) -> Option<f64> {
+        match *self.pieces {
+            [piece] => Some(piece.from),
+            _ => None,
+        }
+    }
+
+    /// The most requests/s in the run.
+    pub fn peak(&self) -> f64 {
+        self.peak
+    }
+
+    /// Requests/s over the whole run.
+    pub fn mean(&self) -> f64 {
+        self.mean
+    }
+
+    /// L: the requests that it makes in the first `at` ns.
+    pub fn cumulated(&self, at: u64) -> f64 {
+        let next = self.pieces.partition_point(|piece| piece.start <= at);
+        let piece = &self.pieces[next.saturating_sub(1)];
+        let seconds = piece.seconds(at);
+        piece.before + (piece.from + piece.slope * seconds / 2.0) * seconds
+    }
+
+    /// L^-1: when in ns the requests that it made exceed `x`, so that what would fall into a pause is due at its end.
+    /// `u64::MAX` where they never do.
+    pub fn due(&self, x: f64) -> u64 {
+        let next = self.pieces.partition_point(|piece| piece.before <= x).max(1);
+        let due = self.pieces[next - 1].due(x);
+        self.pieces.get(next).map_or(due, |next| due.min(next.start))
+    }
+}
+
+impl Piece {
+    /// From its start until `at`, in s.
+    fn seconds(&self, at: u64) -> f64 {
+        at.saturating_sub(self.start) as f64 / 1e9
+    }
+
+    /// In requests/s.
+    fn rate(&self, at: u64) -> f64 {
+        self.from + self.slope * self.seconds(at)
+    }
+
+    fn due(&self, x: f64) -> u64 {
+        let (more, start) = (x - self.before, self.start as f64);
+        if self.slope == 0.0 {
+            return if self.from > 0.0 { (start + more * 1e9 / self.from) as u64 } else { u64::MAX };
+        }
+        if more <= 0.0 {
+            return self.start;
+        }
+        // from t + slope/2 t^2 = more, in the form that no small slope and no start from zero makes inexact.
+        let there = (self.from * self.from + 2.0 * self.slope * more).max(0.0).sqrt();
+        (start + 2.0 * more * 1e9 / (self.from + there)) as u64
+    }
+}
