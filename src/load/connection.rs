@@ -1,7 +1,6 @@
 //! One connection: connect, send what it is given, find the end of the answer, again.
 
 use std::future::poll_fn;
-use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -9,10 +8,10 @@ use std::time::Duration;
 
 use httparse::Header;
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::core::Core;
 use super::plan::WhenBusy;
+use super::transport::Stream;
 use crate::http1::{Fed, Framer, Ignore, Response, Sink};
 use crate::record::{NEVER, Outcome};
 
@@ -65,17 +64,12 @@ impl Backoff {
     }
 }
 
-async fn connect(core: &Core, id: usize) -> Result<TcpStream, Outcome> {
+async fn connect(core: &Core, id: usize) -> Result<Stream, Outcome> {
     core.opened.set(core.opened.get() + 1);
     let began = core.now();
-    let connected = async {
-        let stream = TcpStream::connect(core.address).await?;
-        stream.set_nodelay(true)?;
-        io::Result::Ok(stream)
-    };
     let result = tokio::select! {
         biased;
-        result = connected => result.map_err(|_| Outcome::ConnectError),
+        result = core.transport.connect() => result.map_err(|_| Outcome::ConnectError),
         () = poll_fn(|cx| core.poll_abandoned(id, cx)) => Err(Outcome::Abandoned),
     };
     match &result {
@@ -89,7 +83,7 @@ async fn connect(core: &Core, id: usize) -> Result<TcpStream, Outcome> {
 
 /// Serves until the connection closes; says whether the next may be made at once: this one carried an answer, or closed
 /// because the client gave up, which took its time.
-async fn serve(core: &Core, id: usize, mut stream: TcpStream) -> bool {
+async fn serve(core: &Core, id: usize, mut stream: Stream) -> bool {
     let mut framer = Framer::default();
     let mut served = false;
     if core.payload(id).is_none() {
@@ -124,7 +118,7 @@ async fn serve(core: &Core, id: usize, mut stream: TcpStream) -> bool {
 }
 
 /// Waits for an attempt; `None` if the peer closed the connection (or spoke out of turn) before.
-async fn assigned(core: &Core, id: usize, stream: &mut TcpStream) -> Option<Rc<super::requests::Payload>> {
+async fn assigned(core: &Core, id: usize, stream: &mut Stream) -> Option<Rc<super::requests::Payload>> {
     let closed = poll_fn(|cx| {
         if core.poll_assigned(id, cx).is_ready() {
             return Poll::Ready(false);
@@ -147,9 +141,9 @@ async fn assigned(core: &Core, id: usize, stream: &mut TcpStream) -> Option<Rc<s
     core.payload(id)
 }
 
-async fn exchange(core: &Core, id: usize, stream: &mut TcpStream, framer: &mut Framer, bytes: &[u8]) -> End {
+async fn exchange(core: &Core, id: usize, stream: &mut Stream, framer: &mut Framer, bytes: &[u8]) -> End {
     core.note(id, |record| record.sent = core.now());
-    if stream.write_all(bytes).await.is_err() {
+    if stream.write_all(bytes).await.is_err() || stream.flush().await.is_err() {
         return End::Broken(Outcome::WriteError);
     }
     core.prepare();
@@ -176,7 +170,7 @@ async fn exchange(core: &Core, id: usize, stream: &mut TcpStream, framer: &mut F
 fn poll_response(
     core: &Core,
     id: usize,
-    stream: &mut TcpStream,
+    stream: &mut Stream,
     framer: &mut Framer,
     sink: &mut impl Sink,
     cx: &mut Context<'_>,

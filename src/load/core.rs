@@ -2,7 +2,6 @@
 //! shared with another thread while it runs.
 
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
@@ -10,6 +9,7 @@ use super::dispatch::{Dispatcher, Work};
 use super::log::Log;
 use super::plan::{LoadPlan, OnTimeout};
 use super::requests::{Payload, Requests};
+use super::transport::Transport;
 use crate::record::{Clock, Outcome, RequestRecord};
 use crate::script::ScriptError;
 
@@ -32,7 +32,7 @@ struct Assigned {
 /// One thread's shared state.
 pub struct Core {
     pub plan: LoadPlan,
-    pub address: SocketAddr,
+    pub transport: Transport,
     pub dispatcher: RefCell<Dispatcher>,
     pub requests: RefCell<Requests>,
     pub log: RefCell<Log>,
@@ -56,11 +56,18 @@ pub struct Core {
 const SCRATCH: usize = 64 * 1024;
 
 impl Core {
-    pub fn new(plan: LoadPlan, thread: usize, address: SocketAddr, clock: Clock, requests: Requests, log: Log) -> Core {
+    pub fn new(
+        plan: LoadPlan,
+        thread: usize,
+        transport: Transport,
+        clock: Clock,
+        requests: Requests,
+        log: Log,
+    ) -> Core {
         Core {
             dispatcher: RefCell::new(Dispatcher::new(&plan, thread)),
             plan,
-            address,
+            transport,
             requests: RefCell::new(requests),
             log: RefCell::new(log),
             scratch: RefCell::new(vec![0; SCRATCH].into_boxed_slice()),

@@ -11,9 +11,12 @@ pub mod plan;
 mod requests;
 mod run;
 mod sampler;
+mod tls;
+mod transport;
 mod worker;
 
 pub use log::{Latencies, Live, calibrated_interval};
 pub use plan::{LoadPlan, LoadSettings};
 pub use run::{Control, LoadError, Loaded, Prepared, Running};
+pub use tls::TlsError;
 pub use worker::Left;

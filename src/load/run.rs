@@ -1,23 +1,23 @@
 //! All threads of a load: started together, told together, their results joined.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::ToSocketAddrs;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::watch;
 
 use super::log::{Latencies, Live};
 use super::plan::{LoadPlan, WhenBusy};
+use super::tls::TlsError;
+use super::transport::Transport;
 use super::worker::{self, Job, Left, Order};
 use crate::record::event::Generator;
 use crate::record::tape::Recorder;
 use crate::record::{Account, Clock};
 use crate::script::ScriptError;
-use crate::target::Target;
 
 /// Why a load did not begin, or did not end as it should.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +26,8 @@ pub enum LoadError {
     Resolve { host: String, service: String, why: String },
     #[error("unable to connect to {host}:{service} {why}")]
     Connect { host: String, service: String, why: String },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error(transparent)]
     Script(#[from] ScriptError),
     #[error(
@@ -52,7 +54,7 @@ impl Prepared {
     /// # Errors
     /// [`LoadError`] before any load: the target is not there, or the script makes no requests.
     pub fn new(plan: LoadPlan, recorder: Option<&Recorder>) -> Result<Prepared, LoadError> {
-        let address = reach(plan.target())?;
+        let transport = reach(&plan)?;
         allow_files(&plan)?;
         let (orders, received) = watch::channel(Order::Prepare);
         let (ready, readiness) = mpsc::channel();
@@ -63,7 +65,7 @@ impl Prepared {
             let job = Job {
                 plan: prepared.plan.clone(),
                 thread,
-                address,
+                transport: transport.at(transport.address()),
                 tape: recorder.map(Recorder::tape),
                 live: Arc::clone(&live),
                 orders: received.clone(),
@@ -221,8 +223,9 @@ fn allow_files(plan: &LoadPlan) -> Result<(), LoadError> {
 /// Files that a thread has open besides its connections, and some for the rest of the program.
 const OTHER_FILES: u64 = 32;
 
-/// The address of the target that takes a connection: the first, if none does.
-fn reach(target: &Target) -> Result<SocketAddr, LoadError> {
+/// The way to the first of the target's addresses that takes a connection.
+fn reach(plan: &LoadPlan) -> Result<Transport, LoadError> {
+    let target = plan.target();
     let (host, service) = (target.host.clone(), target.service());
     let addresses = match (host.as_str(), target.port()).to_socket_addrs() {
         Ok(addresses) => addresses,
@@ -234,8 +237,9 @@ fn reach(target: &Target) -> Result<SocketAddr, LoadError> {
     };
     let mut why = "no address".to_owned();
     for address in addresses {
-        match TcpStream::connect_timeout(&address, Duration::from_secs(5)) {
-            Ok(_) => return Ok(address),
+        let transport = Transport::new(plan, address)?;
+        match transport.reach() {
+            Ok(()) => return Ok(transport),
             Err(error) => {
                 let text = error.to_string();
                 why = text.split(" (os error").next().unwrap_or(&text).to_owned();

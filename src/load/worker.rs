@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -19,6 +18,7 @@ use super::log::{Latencies, Live, Log};
 use super::plan::LoadPlan;
 use super::requests::Requests;
 use super::sampler::RateSampler;
+use super::transport::Transport;
 use super::{LoadError, connection};
 use crate::record::tape::Tape;
 use crate::record::{Account, Clock};
@@ -43,7 +43,7 @@ pub enum Order {
 pub struct Job {
     pub plan: LoadPlan,
     pub thread: usize,
-    pub address: SocketAddr,
+    pub transport: Transport,
     pub tape: Option<Tape>,
     pub live: Arc<Live>,
     pub orders: watch::Receiver<Order>,
@@ -85,7 +85,7 @@ pub fn run(job: Job, ready: impl FnOnce(Result<(), LoadError>)) -> io::Result<Le
     let core = match prepare(&job) {
         Ok(requests) => {
             let log = Log::new(job.tape, Arc::clone(&job.live));
-            Rc::new(Core::new(job.plan, job.thread, job.address, Clock::starting_in(Time::ZERO), requests, log))
+            Rc::new(Core::new(job.plan, job.thread, job.transport, Clock::starting_in(Time::ZERO), requests, log))
         }
         Err(error) => {
             ready(Err(LoadError::Script(error.clone())));

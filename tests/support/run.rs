@@ -1,0 +1,46 @@
+//! A load in this process, and what holds of every one.
+
+use std::time::Duration;
+
+use metawrk::load::{LoadPlan, LoadSettings, Loaded, Prepared};
+use metawrk::record::tape::{Forward, Recorder};
+use metawrk::record::{Account, Clock, RequestRecord};
+use metawrk::units::Time;
+
+pub fn run(settings: LoadSettings) -> (Loaded, Vec<RequestRecord>) {
+    run_until(settings, None)
+}
+
+/// Stopped that long after its start, if at all.
+pub fn run_until(settings: LoadSettings, stop: Option<Duration>) -> (Loaded, Vec<RequestRecord>) {
+    let (forward, received) = Forward::new();
+    let recorder = Recorder::start(vec![Box::new(forward)]).unwrap();
+    let prepared = Prepared::new(LoadPlan::new(settings).unwrap(), Some(&recorder)).unwrap();
+    let running = prepared.start(Clock::starting_in(Time::from_millis(1)));
+    if let Some(after) = stop {
+        std::thread::sleep(after);
+        running.control().stop();
+    }
+    let loaded = running.finish().unwrap();
+    recorder.finish().unwrap();
+    let records: Vec<RequestRecord> = received.iter().flatten().collect();
+    check(&loaded, &records);
+    (loaded, records)
+}
+
+/// What holds in every run, however it ends.
+pub fn check(loaded: &Loaded, records: &[RequestRecord]) {
+    let account = loaded.account();
+    assert!(account.balances(), "{account:?}");
+    assert_eq!(Account::of(records), account, "the records and the counts tell the same");
+    for record in records {
+        let sent = record.sent != metawrk::record::NEVER;
+        assert!(record.intended <= record.end, "{record:?}");
+        assert!(!sent || (record.intended <= record.ready && record.ready <= record.sent), "{record:?}");
+        assert!(!sent || record.sent <= record.end, "{record:?}");
+    }
+    let mut last: Vec<u64> = records.iter().filter(|r| r.is_last()).map(|r| r.request).collect();
+    last.sort_unstable();
+    last.dedup();
+    assert_eq!(last.len() as u64, account.scheduled, "one last attempt a request");
+}
