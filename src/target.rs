@@ -20,7 +20,7 @@ pub struct Target {
 
 /// Why a text is no target.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("invalid URL: {url} ({why}); write http://host:port/path")]
+#[error("invalid URL: {url} ({why}); write http://host:port/path or https://host:port/path")]
 pub struct TargetError {
     url: String,
     why: String,
@@ -28,13 +28,13 @@ pub struct TargetError {
 
 impl Target {
     /// # Errors
-    /// [`TargetError`] where it is no absolute `http` URL.
+    /// [`TargetError`] where it is no absolute `http` or `https` URL.
     pub fn parse(url: &str) -> Result<Target, TargetError> {
         let bad = |why: &str| TargetError { url: url.to_owned(), why: why.to_owned() };
         let uri: Uri = url.parse().map_err(|e: http::uri::InvalidUri| bad(&e.to_string()))?;
         let scheme = uri.scheme_str().ok_or_else(|| bad("no scheme"))?.to_owned();
-        if scheme != "http" {
-            return Err(bad("only http is spoken"));
+        if !["http", "https"].contains(&scheme.as_str()) {
+            return Err(bad("only http and https are spoken"));
         }
         let authority = uri.authority().ok_or_else(|| bad("no host"))?;
         if authority.as_str().contains('@') {
@@ -60,7 +60,12 @@ impl Target {
 
     /// The port to connect to.
     pub fn port(&self) -> u16 {
-        self.port.unwrap_or(80)
+        self.port.unwrap_or(if self.is_tls() { 443 } else { 80 })
+    }
+
+    /// Whether connections to it are encrypted.
+    pub fn is_tls(&self) -> bool {
+        self.scheme == "https"
     }
 }
 
@@ -79,6 +84,9 @@ mod tests {
         assert_eq!((t.host.as_str(), t.service().as_str(), t.path.as_str()), ("::1", "81", "/"));
         let t = Target::parse("http://example.test?x=1").unwrap();
         assert_eq!((t.service().as_str(), t.port(), t.path.as_str()), ("http", 80, "/?x=1"));
+        let t = Target::parse("HTTPS://[fe80::1]/").unwrap();
+        assert_eq!((t.service().as_str(), t.port(), t.is_tls(), t.host.as_str()), ("https", 443, true, "fe80::1"));
+        assert_eq!(Target::parse("https://example.test:8443/").unwrap().port(), 8443);
     }
 
     #[test]

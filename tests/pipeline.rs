@@ -20,7 +20,9 @@ const THREE: &str = "local one = nil
 /// Reads requests one by one, however many came together.
 fn each(mut peer: Peer, mut answer: impl FnMut(&mut Peer, &[u8]) -> bool) {
     while let Some(bytes) = peer.request() {
-        for request in bytes.split_inclusive(|&byte| byte == b'\n').collect::<Vec<_>>().split_inclusive(|l| *l == b"\r\n") {
+        for request in
+            bytes.split_inclusive(|&byte| byte == b'\n').collect::<Vec<_>>().split_inclusive(|l| *l == b"\r\n")
+        {
             if !answer(&mut peer, &request.concat()) {
                 return;
             }

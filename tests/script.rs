@@ -76,7 +76,8 @@ fn a_thread_stops_at_the_response_that_stops_it() {
     let server = Server::answering(OK);
     let text = "local n = 0
         function response() n = n + 1; if n == 5 then wrk.thread:stop() end end";
-    let settings = LoadSettings { threads: 1, connections: 1, duration: Time::from_secs(600), ..scripted(&server, text) };
+    let settings =
+        LoadSettings { threads: 1, connections: 1, duration: Time::from_secs(600), ..scripted(&server, text) };
     assert_eq!(run(settings).0.account().answered, 5);
 }
 

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -10,10 +9,10 @@ use std::time::Duration;
 
 use httparse::Header;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::core::{Core, Outgoing};
 use super::plan::WhenBusy;
+use super::transport::Stream;
 use crate::http1::{Fed, Framer, Ignore, Response, Sink};
 use crate::record::{NEVER, Outcome};
 
@@ -58,17 +57,12 @@ impl Backoff {
     }
 }
 
-async fn connect(core: &Core, id: usize) -> Result<TcpStream, Outcome> {
+async fn connect(core: &Core, id: usize) -> Result<Stream, Outcome> {
     core.opened.set(core.opened.get() + 1);
     let began = core.now();
-    let connected = async {
-        let stream = TcpStream::connect(core.address).await?;
-        stream.set_nodelay(true)?;
-        io::Result::Ok(stream)
-    };
     let result = tokio::select! {
         biased;
-        result = connected => result.map_err(|_| Outcome::ConnectError),
+        result = core.transport.connect() => result.map_err(|_| Outcome::ConnectError),
         () = poll_fn(|cx| core.poll_abandoned(id, cx)) => Err(Outcome::Abandoned),
     };
     match &result {
@@ -82,9 +76,20 @@ async fn connect(core: &Core, id: usize) -> Result<TcpStream, Outcome> {
 
 /// Serves until the connection closes; says whether the next may be made at once: this one carried an answer, or closed
 /// because the client gave up, which took its time.
-async fn serve<S: AsyncRead + AsyncWrite + Unpin>(core: &Core, id: usize, stream: S) -> bool {
+async fn serve(core: &Core, id: usize, stream: Stream) -> bool {
     let taken = core.requests.borrow().vm().wants_responses().then(Taken::default);
-    let mut wire = Wire { core, id, stream, framer: Framer::default(), framing: false, outgoing: None, served: false, parted: false, taken };
+    let mut wire = Wire {
+        core,
+        id,
+        stream,
+        framer: Framer::default(),
+        framing: false,
+        outgoing: None,
+        unflushed: false,
+        served: false,
+        parted: false,
+        taken,
+    };
     // A new connection of an open system was made for an attempt that it has already.
     if !core.has_work(id) {
         core.offer(id, core.now());
@@ -93,15 +98,16 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(core: &Core, id: usize, stream
 }
 
 /// An HTTP/1.1 connection that is there: writes what it is given, and frames what comes back.
-struct Wire<'a, S> {
+struct Wire<'a> {
     core: &'a Core,
     id: usize,
-    stream: S,
+    stream: Stream,
     framer: Framer,
     /// The framer is set for the answer to the first attempt.
     framing: bool,
     /// What is being written.
     outgoing: Option<Outgoing>,
+    unflushed: bool,
     served: bool,
     /// It ended with an answer, and was offered no further work.
     parted: bool,
@@ -109,7 +115,7 @@ struct Wire<'a, S> {
     taken: Option<Taken>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Wire<'_, S> {
+impl Wire<'_> {
     /// Ready when the connection is of no further use.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         let (core, id) = (self.core, self.id);
@@ -146,6 +152,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<'_, S> {
     fn write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Outcome>> {
         loop {
             if self.outgoing.is_none() {
+                ready!(self.flush(cx))?;
                 self.outgoing = self.core.next_outgoing(self.id);
             }
             let Some(outgoing) = &mut self.outgoing else { return Poll::Ready(Ok(())) };
@@ -156,9 +163,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<'_, S> {
             }
             if outgoing.bytes.is_empty() {
                 self.outgoing = None;
-                self.core.prepare();
+                self.unflushed = true;
             }
         }
+    }
+
+    /// Under TLS what was written is on its way only now. There is time to build what comes next.
+    fn flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Outcome>> {
+        if self.unflushed {
+            ready!(Pin::new(&mut self.stream).poll_flush(cx)).map_err(|_| Outcome::WriteError)?;
+            self.unflushed = false;
+            self.core.prepare();
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Reads once. Ready when something came.
@@ -214,7 +231,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<'_, S> {
 
     /// The peer closed the connection: the end of an answer that has no other end, or of all hope for one.
     fn close(&mut self) -> Result<(), Outcome> {
-        if self.framing && let Ok(response) = self.framer.close() {
+        if self.framing
+            && let Ok(response) = self.framer.close()
+        {
             self.answered(response, self.core.now(), false)?;
         }
         Err(Outcome::ReadError)

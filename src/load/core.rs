@@ -3,7 +3,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -12,6 +11,7 @@ use super::dispatch::{Dispatcher, Work};
 use super::log::Log;
 use super::plan::{LoadPlan, OnTimeout};
 use super::requests::{Payload, Piece, Requests};
+use super::transport::Transport;
 use crate::record::{Clock, NEVER, Outcome, RequestRecord};
 use crate::script::ScriptError;
 
@@ -49,7 +49,7 @@ pub struct Outgoing {
 /// One thread's shared state.
 pub struct Core {
     pub plan: LoadPlan,
-    pub address: SocketAddr,
+    pub transport: Transport,
     pub dispatcher: RefCell<Dispatcher>,
     pub requests: RefCell<Requests>,
     pub log: RefCell<Log>,
@@ -73,11 +73,18 @@ pub struct Core {
 const SCRATCH: usize = 64 * 1024;
 
 impl Core {
-    pub fn new(plan: LoadPlan, thread: usize, address: SocketAddr, clock: Clock, requests: Requests, log: Log) -> Core {
+    pub fn new(
+        plan: LoadPlan,
+        thread: usize,
+        transport: Transport,
+        clock: Clock,
+        requests: Requests,
+        log: Log,
+    ) -> Core {
         Core {
             dispatcher: RefCell::new(Dispatcher::new(&plan, thread)),
             plan,
-            address,
+            transport,
             requests: RefCell::new(requests),
             log: RefCell::new(log),
             scratch: RefCell::new(vec![0; SCRATCH].into_boxed_slice()),
@@ -366,8 +373,7 @@ impl Core {
 
     /// Accounts for everything that is still open at `now`: in flight, waiting to be retried, never sent.
     pub fn settle(&self, now: u64) {
-        let open: Vec<Assigned> =
-            self.slots.borrow_mut().iter_mut().flat_map(|slot| slot.work.drain(..)).collect();
+        let open: Vec<Assigned> = self.slots.borrow_mut().iter_mut().flat_map(|slot| slot.work.drain(..)).collect();
         for attempt in open {
             self.leave(attempt.record, attempt.is_sample, now);
         }

@@ -45,11 +45,7 @@ impl MainScript {
     ///
     /// # Errors
     /// [`LoadError::Script`] where either fails.
-    pub fn set_up(
-        plan: &LoadPlan,
-        script: &Script,
-        threads: Vec<Thread>,
-    ) -> Result<MainScript, LoadError> {
+    pub fn set_up(plan: &LoadPlan, script: &Script, threads: Vec<Thread>) -> Result<MainScript, LoadError> {
         let (plan, script) = (plan.clone(), script.clone());
         let (ask, asked) = channel::<Told>();
         let (answer, answers) = channel();

@@ -6,16 +6,22 @@
 mod connection;
 mod core;
 mod dispatch;
+mod loaded;
 mod log;
 mod main_script;
 pub mod plan;
+mod preflight;
 mod requests;
 mod run;
 mod sampler;
+mod tls;
+mod transport;
 mod worker;
 
+pub use loaded::Loaded;
 pub use log::{Latencies, Live, calibrated_interval};
 pub use main_script::Told;
 pub use plan::{LoadPlan, LoadSettings};
-pub use run::{Control, LoadError, Loaded, Prepared, Running};
+pub use run::{Control, LoadError, Prepared, Running};
+pub use tls::TlsError;
 pub use worker::Left;

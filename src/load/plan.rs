@@ -15,7 +15,7 @@ use crate::units::Time;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LoadSettings {
-    /// `http://host:port/path?query`.
+    /// `http://host:port/path?query`, or `https`.
     pub url: String,
     pub threads: usize,
     /// Connections in all; spread over the threads, the remainder too.
@@ -99,6 +99,13 @@ pub struct TlsSettings {
     pub authorities: Option<PathBuf>,
 }
 
+impl TlsSettings {
+    /// Certificates are checked: authorities of one's own are for nothing else.
+    pub fn verifies(&self) -> bool {
+        self.verify || self.authorities.is_some()
+    }
+}
+
 /// What happens to a request that is due when every connection is busy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -144,6 +151,8 @@ pub enum PlanError {
     FewConnections { connections: usize, threads: usize },
     #[error("{what} must be {range}, not {value}")]
     Range { what: &'static str, range: &'static str, value: String },
+    #[error("{what} {why}")]
+    Senseless { what: &'static str, why: &'static str },
 }
 
 /// [`LoadSettings`] that can be carried out.
@@ -180,6 +189,15 @@ impl LoadPlan {
         range(s.warmup <= s.duration, "warmup", "no longer than the duration", &s.warmup)?;
         range((1.0..=1e6).contains(&s.catch_up), "catch-up", "between 1 and 1000000", &s.catch_up)?;
         range(s.retries.count <= 100, "retries", "at most 100", &s.retries.count)?;
+        if s.tls.verifies() && !target.is_tls() {
+            let why = "looks at a certificate, and an http URL has none; write https, or leave it out";
+            let what = if s.tls.authorities.is_some() { "cacert" } else { "verify" };
+            return Err(PlanError::Senseless { what, why });
+        }
+        if s.when_busy == WhenBusy::Pipeline && s.on_timeout == OnTimeout::Abandon {
+            let why = "would give up on all that is behind a request in its pipeline; choose another --when-busy";
+            return Err(PlanError::Senseless { what: "on-timeout abandon", why });
+        }
         Ok(LoadPlan { settings, target, planned })
     }
 

@@ -2,24 +2,25 @@
 
 use std::cell::Cell;
 use std::io;
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::watch;
 
-use super::log::{Latencies, Live};
-use super::main_script::{Call, MainScript, Thread, Told};
-use super::plan::{LoadPlan, WhenBusy};
+use super::loaded::{AtRest, Loaded};
+use super::log::Live;
+use super::main_script::{Call, MainScript, Thread};
+use super::plan::LoadPlan;
+use super::preflight::{allow_files, reach};
+use super::tls::TlsError;
+use super::transport::Transport;
 use super::worker::{self, Job, Left, Order};
-use crate::record::event::Generator;
+use crate::record::Clock;
 use crate::record::tape::Recorder;
-use crate::record::{Account, Clock};
 use crate::script::ScriptError;
-use crate::target::Target;
 
 /// Why a load did not begin, or did not end as it should.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,8 @@ pub enum LoadError {
     Resolve { host: String, service: String, why: String },
     #[error("unable to connect to {host}:{service} {why}")]
     Connect { host: String, service: String, why: String },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error(transparent)]
     Script(#[from] ScriptError),
     #[error(
@@ -62,13 +65,13 @@ impl Prepared {
     /// # Errors
     /// [`LoadError`] before any load: the target is not there, or the script makes no requests.
     pub fn new(plan: LoadPlan, recorder: Option<&Recorder>) -> Result<Prepared, LoadError> {
-        let address = reach(plan.target())?;
+        let transport = reach(&plan)?;
         allow_files(&plan)?;
         let (ready, readiness) = mpsc::channel();
-        let mut threads = Threads::start(&plan, address, recorder, &ready)?;
+        let mut threads = Threads::start(&plan, &transport, recorder, &ready)?;
         threads.all_ready(&readiness)?;
         if let Some(script) = &plan.script {
-            threads.main = Some(MainScript::set_up(&plan, script, threads.seen_by_script(address))?);
+            threads.main = Some(MainScript::set_up(&plan, script, threads.seen_by_script(transport.address()))?);
         }
         threads.calls.iter().for_each(|calls| drop(calls.send(Call::Proceed)));
         threads.all_ready(&readiness)?;
@@ -85,7 +88,7 @@ impl Prepared {
 impl Threads {
     fn start(
         plan: &LoadPlan,
-        address: SocketAddr,
+        transport: &Transport,
         recorder: Option<&Recorder>,
         ready: &mpsc::Sender<Result<(), LoadError>>,
     ) -> Result<Threads, LoadError> {
@@ -100,7 +103,7 @@ impl Threads {
             let job = Job {
                 plan: plan.clone(),
                 thread,
-                address,
+                transport: transport.at(transport.address()),
                 tape: recorder.map(Recorder::tape),
                 live: Arc::clone(&live),
                 orders: received.clone(),
@@ -206,104 +209,4 @@ impl Running {
         threads.sort_by_key(|left| left.thread);
         Ok(Loaded { plan: self.plan, threads, script: main.map(|main| AtRest { main, _calls: calls }) })
     }
-}
-
-/// What a load leaves.
-pub struct Loaded {
-    pub plan: LoadPlan,
-    pub threads: Vec<Left>,
-    script: Option<AtRest>,
-}
-
-/// The Lua states after a run: the main one may still ask the others.
-struct AtRest {
-    main: MainScript,
-    /// As long as these are there, the threads answer.
-    _calls: Vec<mpsc::Sender<Call>>,
-}
-
-impl Loaded {
-    pub fn account(&self) -> Account {
-        let mut account = Account::default();
-        self.threads.iter().for_each(|thread| account.merge(&thread.account));
-        account
-    }
-
-    pub fn latencies(&self) -> Latencies {
-        let mut all = Latencies::default();
-        self.threads.iter().for_each(|thread| all.merge(&thread.latencies));
-        all
-    }
-
-    /// Runs the script's `done`, where it has one. Blocks as long as that takes.
-    ///
-    /// # Errors
-    /// [`ScriptError`] where it fails.
-    pub fn tell_script(&mut self, told: Told) -> Result<(), ScriptError> {
-        self.script.take().map_or(Ok(()), |script| script.main.done(told))
-    }
-
-    /// How long load went on, in ns: to the end of arrivals, or to where it was stopped.
-    pub fn duration(&self) -> u64 {
-        self.threads.iter().map(|thread| thread.until).max().unwrap_or(0)
-    }
-
-    /// What the script did wrong, if it ended the run.
-    pub fn failure(&self) -> Option<&ScriptError> {
-        self.threads.iter().find_map(|thread| thread.failure.as_ref())
-    }
-
-    /// The generator's account of itself.
-    pub fn generator(&self) -> Generator {
-        let sum = |of: fn(&Left) -> u64| self.threads.iter().map(of).sum();
-        Generator {
-            cpu_ns: sum(|thread| thread.cpu),
-            connections_opened: sum(|thread| thread.opened),
-            in_flight_max: sum(|thread| thread.in_flight_max),
-            connect_errors: sum(|thread| thread.connect_errors),
-            bound_reached: self.threads.iter().any(|thread| thread.bound_reached),
-            records_dropped: sum(|thread| thread.dropped),
-        }
-    }
-}
-
-/// Raises the limit on open files as far as it goes.
-fn allow_files(plan: &LoadPlan) -> Result<(), LoadError> {
-    let maximum = getrlimit(Resource::Nofile).maximum;
-    // Where even this is refused, what is allowed already has to do.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
-    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let connections = match plan.when_busy {
-        WhenBusy::Wait | WhenBusy::Pipeline => plan.connections,
-        WhenBusy::Open => plan.max_connections,
-    };
-    let needed = connections as u64 + OTHER_FILES * plan.threads as u64;
-    if needed > limit { Err(LoadError::Files { needed, limit }) } else { Ok(()) }
-}
-
-/// Files that a thread has open besides its connections, and some for the rest of the program.
-const OTHER_FILES: u64 = 32;
-
-/// The address of the target that takes a connection: the first, if none does.
-fn reach(target: &Target) -> Result<SocketAddr, LoadError> {
-    let (host, service) = (target.host.clone(), target.service());
-    let addresses = match (host.as_str(), target.port()).to_socket_addrs() {
-        Ok(addresses) => addresses,
-        Err(error) => {
-            let text = error.to_string();
-            let why = text.rsplit(": ").next().unwrap_or(&text).to_owned();
-            return Err(LoadError::Resolve { host, service, why });
-        }
-    };
-    let mut why = "no address".to_owned();
-    for address in addresses {
-        match TcpStream::connect_timeout(&address, Duration::from_secs(5)) {
-            Ok(_) => return Ok(address),
-            Err(error) => {
-                let text = error.to_string();
-                why = text.split(" (os error").next().unwrap_or(&text).to_owned();
-            }
-        }
-    }
-    Err(LoadError::Connect { host, service, why })
 }

@@ -20,6 +20,7 @@ use super::main_script::Call;
 use super::plan::LoadPlan;
 use super::requests::Requests;
 use super::sampler::RateSampler;
+use super::transport::Transport;
 use super::{LoadError, connection};
 use crate::record::tape::Tape;
 use crate::record::{Account, Clock};
@@ -44,7 +45,7 @@ pub enum Order {
 pub struct Job {
     pub plan: LoadPlan,
     pub thread: usize,
-    pub address: SocketAddr,
+    pub transport: Transport,
     pub tape: Option<Tape>,
     pub live: Arc<Live>,
     pub orders: watch::Receiver<Order>,
@@ -87,7 +88,7 @@ const UPKEEP: Time = Time::from_millis(100);
 /// Runs the thread: prepares, waits for the start, works until its end, hands over what it leaves, and then answers the
 /// main script until nobody asks any more.
 pub fn run(job: Job, leave: impl FnOnce(io::Result<Left>)) {
-    let Job { plan, thread, mut address, tape, live, orders, calls, ready } = job;
+    let Job { plan, thread, mut transport, tape, live, orders, calls, ready } = job;
     let script = match Vm::load(plan.script.as_ref(), &environment(&plan, thread)) {
         Ok(vm) => vm,
         Err(error) => return drop(ready.send(Err(error.into()))),
@@ -97,19 +98,19 @@ pub fn run(job: Job, leave: impl FnOnce(io::Result<Left>)) {
     loop {
         match calls.recv() {
             Ok(Call::Proceed) => break,
-            Ok(Call::Address(other)) => address = other,
+            Ok(Call::Address(address)) => transport = transport.at(address),
             Ok(Call::Stop) => stopped = true,
             Ok(call) => answer(&script, call),
             // Nobody wants this load any more.
             Err(_) => return,
         }
     }
-    let requests = match begin(script, address, plan.ahead) {
+    let requests = match begin(script, transport.address(), plan.ahead) {
         Ok(requests) => requests,
         Err(error) => return drop(ready.send(Err(error.into()))),
     };
     let log = Log::new(tape, Arc::clone(&live));
-    let core = Rc::new(Core::new(plan, thread, address, Clock::starting_in(Time::ZERO), requests, log));
+    let core = Rc::new(Core::new(plan, thread, transport, Clock::starting_in(Time::ZERO), requests, log));
     if core.requests.borrow().vm().delays() {
         core.dispatcher.borrow_mut().delay_each();
     }

@@ -40,7 +40,9 @@ pub fn of_load(error: PlanError) -> Impossible {
         PlanError::Range { what: "duration", .. } => "phases.duration",
         PlanError::Range { what: "warmup", .. } => "phases.warmup",
         PlanError::Range { what: "drain", .. } => "load.timeout",
-        PlanError::Range { what, .. } => return impossible(format!("load.{what}"), error.to_string()),
+        PlanError::Range { what, .. } | PlanError::Senseless { what, .. } => {
+            return impossible(format!("load.{what}"), error.to_string());
+        }
     };
     impossible(key, error.to_string())
 }

@@ -2,8 +2,8 @@
 //! somewhere, what is due first goes first, catching up keeps to its bound, and nobody sleeps while there is work.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::rc::Rc;
 use std::iter::Peekable;
+use std::rc::Rc;
 
 use proptest::prelude::*;
 
@@ -363,7 +363,10 @@ impl Simulation {
         let planned: Vec<_> = self.plan.schedule(0).take_while(|arrival| arrival.due <= until).collect();
         let certain = planned.partition_point(|arrival| arrival.due < until);
         if self.world.batch == 1 {
-            assert!(last.len() >= certain && last == planned[..last.len()], "each request ends once, when it was planned");
+            assert!(
+                last.len() >= certain && last == planned[..last.len()],
+                "each request ends once, when it was planned"
+            );
         } else {
             // What is joined to another is due with it, even past the end of arrivals.
             assert!(last.len() >= certain && last.iter().enumerate().all(|(i, arrival)| arrival.request == i as u64));

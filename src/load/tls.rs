@@ -1,0 +1,189 @@
+//! TLS 1.2 and 1.3 by rustls: which certificates are good, and in words what went wrong in a handshake.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls_native_certs::load_native_certs;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::client::Resumption;
+use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::{
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
+
+use super::plan::{LoadPlan, TlsSettings};
+
+/// Why no TLS connection can even be tried.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    #[error("cannot read the authorities in {}: {why}; --cacert takes a file of certificates in PEM", path.display())]
+    Authorities { path: PathBuf, why: String },
+    #[error(
+        "this system trusts no authorities that could be read ({why}); install them (ca-certificates), name a PEM file with --cacert, or leave --verify out"
+    )]
+    NoAuthorities { why: String },
+    #[error("{host} is no name that a TLS server can be asked for; use a host name or an IP address")]
+    Host { host: String },
+    #[error("TLS cannot be set up: {0}")]
+    Setup(#[from] Error),
+}
+
+/// What a thread's TLS connections have in common. Cheap to clone.
+#[derive(Clone)]
+pub struct Tls {
+    config: Arc<ClientConfig>,
+    name: ServerName<'static>,
+}
+
+/// Sessions to resume that a thread remembers.
+const SESSIONS: usize = 256;
+
+impl Tls {
+    /// # Errors
+    /// [`TlsError`] where the authorities cannot be read, or the host is no name.
+    pub fn new(plan: &LoadPlan) -> Result<Tls, TlsError> {
+        let host = &plan.target().host;
+        // An IP address is no name to indicate: rustls leaves SNI out for it.
+        let name = ServerName::try_from(host.clone()).map_err(|_| TlsError::Host { host: host.clone() })?;
+        let provider = Arc::new(ring::default_provider());
+        let anyone = Anyone(Arc::clone(&provider));
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        let config = if plan.tls.verifies() {
+            builder.with_root_certificates(authorities(&plan.tls)?).with_no_client_auth()
+        } else {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(anyone)).with_no_client_auth()
+        };
+        Ok(Tls { config: Arc::new(config), name })
+    }
+
+    /// The same with sessions of its own to resume.
+    pub fn apart(&self) -> Tls {
+        let mut config = ClientConfig::clone(&self.config);
+        config.resumption = Resumption::in_memory_sessions(SESSIONS);
+        Tls { config: Arc::new(config), name: self.name.clone() }
+    }
+
+    /// # Errors
+    /// What went wrong, in words.
+    pub async fn handshake(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let connector = TlsConnector::from(Arc::clone(&self.config));
+        let shaken = connector.connect(self.name.clone(), stream).await;
+        shaken.map_err(|error| io::Error::new(error.kind(), words(&error)))
+    }
+}
+
+/// The certificates that are trusted to vouch for others.
+fn authorities(settings: &TlsSettings) -> Result<RootCertStore, TlsError> {
+    let mut trusted = RootCertStore::empty();
+    let Some(path) = &settings.authorities else {
+        let found = load_native_certs();
+        trusted.add_parsable_certificates(found.certs);
+        if trusted.is_empty() {
+            let why = found.errors.first().map_or_else(|| "none found".to_owned(), ToString::to_string);
+            return Err(TlsError::NoAuthorities { why });
+        }
+        return Ok(trusted);
+    };
+    let bad = |why: String| TlsError::Authorities { path: path.clone(), why };
+    let text = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
+    for certificate in CertificateDer::pem_slice_iter(&text) {
+        let certificate = certificate.map_err(|_| bad("it is damaged or cut short".to_owned()))?;
+        trusted.add(certificate).map_err(|_| bad("what it holds is no certificate".to_owned()))?;
+    }
+    if trusted.is_empty() { Err(bad("there is none in it".to_owned())) } else { Ok(trusted) }
+}
+
+/// A handshake's error for whoever set up the load: what is wrong, and what to do.
+fn words(error: &io::Error) -> String {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<Error>());
+    match cause {
+        None if error.kind() == io::ErrorKind::UnexpectedEof => {
+            "the server closed the connection in the TLS handshake".to_owned()
+        }
+        None => format!("the TLS handshake failed: {error}"),
+        Some(Error::InvalidMessage(_) | Error::InappropriateMessage { .. }) => {
+            "the server does not speak TLS there; write http:// if it speaks plain HTTP".to_owned()
+        }
+        Some(Error::InvalidCertificate(why)) => {
+            format!("the server's certificate {}; leave --verify and --cacert out to take any certificate", flaw(why))
+        }
+        Some(
+            Error::PeerIncompatible(_)
+            | Error::AlertReceived(
+                AlertDescription::HandshakeFailure
+                | AlertDescription::ProtocolVersion
+                | AlertDescription::InsufficientSecurity,
+            ),
+        ) => "the server takes no version or cipher of TLS that is offered (1.2 and 1.3 are)".to_owned(),
+        Some(other) => format!("the TLS handshake failed: {other}"),
+    }
+}
+
+/// What is wrong with a certificate.
+fn flaw(error: &CertificateError) -> String {
+    match error {
+        // Bad signatures too: an authority of the same name, but another key.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "comes from no trusted authority (--cacert names one)".to_owned()
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "has expired".to_owned(),
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "is not valid yet".to_owned(),
+        CertificateError::NotValidForNameContext { expected, .. } => {
+            format!("is not valid for the name {}", expected.to_str())
+        }
+        // What openssl makes where nothing else is asked for.
+        other if other.to_string().contains("CaUsedAsEndEntity") => {
+            "is an authority's own (CA:TRUE), and so no server's".to_owned()
+        }
+        other => format!("is no good ({other})"),
+    }
+}
+
+/// Takes any certificate, as wrk2 does: expired, self-signed, for another name, of a kind that cannot be verified.
+#[derive(Debug)]
+struct Anyone(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    /// Those that can be verified, so that a server with several certificates sends the one that others get, and those
+    /// that only a client can take that verifies none.
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        let mut schemes = self.0.signature_verification_algorithms.supported_schemes();
+        schemes.extend([SignatureScheme::ECDSA_NISTP521_SHA512, SignatureScheme::ED448]);
+        schemes
+    }
+}

@@ -1,0 +1,168 @@
+//! Servers that speak TLS, and certificates for them, bad ones too.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256};
+use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{
+    ALL_VERSIONS, HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion,
+};
+
+use super::Server;
+
+/// A certificate and its key.
+pub struct Identity {
+    pub certificate: CertificateDer<'static>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl Identity {
+    pub fn self_signed(name: &str) -> Identity {
+        Identity::signing_itself(params(name))
+    }
+
+    /// What everybody makes with openssl, who tries something out.
+    pub fn of_an_authority(name: &str) -> Identity {
+        let mut params = params(name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Identity::signing_itself(params)
+    }
+
+    fn signing_itself(params: CertificateParams) -> Identity {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        Identity { certificate: certificate.der().clone(), key: key.into() }
+    }
+
+    pub fn config(&self) -> ServerConfig {
+        self.config_for(ALL_VERSIONS)
+    }
+
+    pub fn config_for(&self, versions: &[&'static SupportedProtocolVersion]) -> ServerConfig {
+        let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()));
+        let builder = builder.with_protocol_versions(versions).unwrap().with_no_client_auth();
+        builder.with_single_cert(vec![self.certificate.clone()], self.key.clone_key()).unwrap()
+    }
+}
+
+/// An authority that vouches for others.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    /// A file with its certificate, in PEM.
+    pub file: PathBuf,
+    _dir: tempfile::TempDir,
+}
+
+impl Authority {
+    pub fn new() -> Authority {
+        let mut params = params("an authority");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("authority.pem");
+        std::fs::write(&file, params.self_signed(&key).unwrap().pem()).unwrap();
+        Authority { issuer: Issuer::new(params, key), file, _dir: dir }
+    }
+
+    pub fn vouch(&self, name: &str) -> Identity {
+        self.vouch_for(params(name))
+    }
+
+    pub fn vouch_long_ago(&self, name: &str) -> Identity {
+        let mut params = params(name);
+        params.not_before = rcgen::date_time_ymd(1999, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2001, 1, 1);
+        self.vouch_for(params)
+    }
+
+    fn vouch_for(&self, params: CertificateParams) -> Identity {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Identity { certificate: certificate.der().clone(), key: key.into() }
+    }
+}
+
+fn params(name: &str) -> CertificateParams {
+    CertificateParams::new([name.to_owned()]).unwrap()
+}
+
+/// What a server saw of a handshake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    pub version: ProtocolVersion,
+    pub name: Option<String>,
+    pub resumed: bool,
+}
+
+/// A server that answers `ok` over TLS, so many times a connection.
+pub struct TlsServer {
+    pub server: Server,
+    pub seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl TlsServer {
+    pub fn new(config: ServerConfig, answers: usize) -> TlsServer {
+        TlsServer::on(TcpListener::bind("127.0.0.1:0").unwrap(), config, answers)
+    }
+
+    pub fn on(listener: TcpListener, config: ServerConfig, answers: usize) -> TlsServer {
+        let (config, seen) = (Arc::new(config), Arc::new(Mutex::new(Vec::new())));
+        let saw = Arc::clone(&seen);
+        let server = Server::on(listener, move |peer| {
+            let session = ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut stream = BufReader::new(StreamOwned::new(session, peer.stream));
+            for _ in 0..answers {
+                let Some(length) = head(&mut stream) else { return };
+                let session = &stream.get_ref().conn;
+                if session.handshake_kind().is_some() {
+                    let handshake = Seen {
+                        version: session.protocol_version().unwrap(),
+                        name: session.server_name().map(str::to_owned),
+                        resumed: session.handshake_kind() == Some(HandshakeKind::Resumed),
+                    };
+                    saw.lock().unwrap().push(handshake);
+                }
+                if std::io::copy(&mut std::io::Read::take(&mut stream, length), &mut std::io::sink()).is_err() {
+                    return;
+                }
+                if stream.get_mut().write_all(super::OK).is_err() {
+                    return;
+                }
+            }
+            stream.get_mut().conn.send_close_notify();
+            let _ = stream.get_mut().flush();
+        });
+        TlsServer { server, seen }
+    }
+
+    /// Named by its address.
+    pub fn url(&self) -> String {
+        format!("https://{}/", self.server.address)
+    }
+
+    /// Named by its name.
+    pub fn named_url(&self) -> String {
+        format!("https://localhost:{}/", self.server.address.port())
+    }
+}
+
+/// Reads a request's head; says how long its body is. `None` at the end, however it came.
+fn head(stream: &mut impl BufRead) -> Option<u64> {
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        if line == "\r\n" {
+            return Some(length);
+        }
+        if let Some(value) = line.strip_prefix("Content-Length: ") {
+            length = value.trim().parse().ok()?;
+        }
+    }
+}
