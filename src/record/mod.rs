@@ -12,6 +12,7 @@ pub mod folder;
 mod latencies;
 pub mod lines;
 pub mod parquet;
+mod product;
 pub mod rows;
 pub mod sample;
 pub mod tape;
@@ -22,6 +23,7 @@ pub use event::{Event, Step, What};
 pub use file_error::FileError;
 pub use folder::{Folder, FolderError, Recorded};
 pub use latencies::latency_lines;
+pub use product::Product;
 pub use sample::Sample;
 
 use bytemuck::{Pod, Zeroable};
