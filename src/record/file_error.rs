@@ -60,9 +60,9 @@ fn product_remedy(error: &io::Error) -> &'static str {
         io::ErrorKind::NotFound => "; make that folder first, or name a file in another",
         io::ErrorKind::NotADirectory => "; what should be its folder is no folder: name a file in another",
         io::ErrorKind::IsADirectory => "; name a file in it",
-        io::ErrorKind::PermissionDenied
-        | io::ErrorKind::ReadOnlyFilesystem
-        | io::ErrorKind::ResourceBusy => "; name a file in a folder that you may write to",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::ResourceBusy => {
+            "; name a file in a folder that you may write to"
+        }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room, or name a file on another disk",
         _ => "",
     }

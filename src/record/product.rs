@@ -68,19 +68,31 @@ impl Product {
         &self.path
     }
 
+    /// Where files of this run may be beside it.
+    pub(super) fn folder(&self) -> &Path {
+        folder_of(&self.path)
+    }
+
     /// Writes the whole of a file that is all there already. After a failure nothing of it is left.
     ///
     /// # Errors
     /// [`FileError::Product`].
     pub fn put(mut self, bytes: &[u8]) -> Result<(), FileError> {
-        let written = self.write_all(bytes);
-        if written.is_err() && self.made {
-            // Half of it is of no use; what was there before comes back.
-            let _ = self.file.set_len(0);
+        if let Err(source) = self.write_all(bytes) {
+            let path = self.path.clone();
+            self.abandon();
+            return Err(FileError::Product { path, source });
         }
-        written.map_err(|source| FileError::Product { path: self.path.clone(), source })?;
         self.finish();
         Ok(())
+    }
+
+    /// Takes away what there is, since half of it is of no use. What was there before comes back.
+    pub fn abandon(self) {
+        if self.made {
+            // What can't be taken away stays for the user to see.
+            let _ = self.file.set_len(0);
+        }
     }
 
     /// It stays, even if it is empty.
@@ -128,11 +140,14 @@ impl Drop for Product {
     }
 }
 
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Renames the file at `path` to the next of its numbered backups, and says to which.
 fn aside(path: &Path) -> io::Result<PathBuf> {
     let name = path.file_name().ok_or(ErrorKind::InvalidInput)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let taken = fs::read_dir(folder)?.flatten().filter_map(|entry| number(name, &entry.file_name())).max();
+    let taken = fs::read_dir(folder_of(path))?.flatten().filter_map(|entry| number(name, &entry.file_name())).max();
     let mut n = taken.unwrap_or(0) + 1;
     loop {
         let mut backup = name.to_owned();
@@ -169,8 +184,7 @@ fn same(found: &fs::Metadata, stream: &impl AsFd) -> bool {
 
 /// What is named in `/dev` and `/proc` is never renamed, be it a link to a plain file.
 fn is_of_the_system(path: &Path) -> bool {
-    let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
-    folder.is_some_and(|folder| folder.starts_with("/dev") || folder.starts_with("/proc"))
+    folder_of(path).canonicalize().is_ok_and(|folder| folder.starts_with("/dev") || folder.starts_with("/proc"))
 }
 
 #[cfg(test)]
