@@ -6,6 +6,7 @@
 pub mod digest;
 pub mod figures;
 pub mod generator;
+pub mod hgrm;
 pub mod html;
 pub mod summary;
 pub mod warning;

@@ -91,6 +91,31 @@ fn several_urls_have_dsbs_layout() {
 }
 
 #[test]
+fn several_urls_have_a_spectrum_each_and_one_over_all() {
+    let h = rebuilt(SHORT);
+    let targets = ["http://a/", "http://b/"].map(|url| (url.to_owned(), tally(&h)));
+    let show = Show { latency: true, dsb: true, separate: true, ..Show::default() };
+    let report = Report { targets: &targets, show, own: "ours\n", ..report(tally(&h)) };
+    let blocks = blocks(&report);
+    let rule = "-".repeat(71);
+    let around = |title: &str, then: &str| {
+        let head = format!("%\n  Latency Distribution (HdrHistogram - {title})\n 50.000%  ");
+        (head, format!("SubBuckets     =         2048]\n{rule}\n  {then}184 requests in"))
+    };
+    let each = around("Recorded Latency", "");
+    for (block, (head, foot)) in blocks.iter().zip([&each, &each, &around("Recorded Overall Latency", "Overall ")]) {
+        assert!(block.contains(head) && block.contains(foot), "{block}");
+    }
+    assert!(blocks[1].starts_with(&format!("\n{rule}\nTest Results @ http://b/ \n  Thread Stats")), "{}", blocks[1]);
+    assert!(blocks[1].ends_with("Transfer/sec:      1.62KB\n") && blocks[2].ends_with("KB\nours\n"));
+    assert_eq!((blocks.len(), blocks.concat()), (3, text(&report)));
+
+    let show = Show { separate: false, ..show };
+    let overall = super::blocks(&Report { show, ..report });
+    assert_eq!(overall, [blocks[2].clone()]);
+}
+
+#[test]
 fn uncorrected_latency_follows_the_recorded() {
     let h = rebuilt(SHORT);
     let total = Tally { service: Some(&h), ..tally(&h) };
