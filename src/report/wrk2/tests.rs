@@ -2,9 +2,7 @@ use hdrhistogram::Histogram;
 use regex::Regex;
 
 use super::*;
-use crate::report::digest::Digest;
-use crate::report::generator::GeneratorBlock;
-use crate::report::tests::made_up;
+use crate::report::generator::tests::troubled;
 use crate::stats::latency_histogram;
 
 /// What Gil Tene's wrk2 printed against a slow server, less its `-nan`s; mean and deviation are those of the samples
@@ -140,9 +138,7 @@ fn nothing_measured_is_zero_and_never_nan() {
 fn those_who_parse_wrk2_parse_ours() {
     let h = rebuilt(SHORT);
     let errors = Errors { connect: 1, read: 2, write: 3, timeout: 4, status: 5 };
-    let mut story = made_up::metastable();
-    story.generator.bound_reached = true;
-    let own = &GeneratorBlock::of(&story, &Digest::of(&story)).text();
+    let own = &troubled().text();
     let text = text(&Report { own, ..report(Tally { errors, ..tally(&h) }) });
     for (expression, lines) in [
         (r"^\s+Latency\s+(\d+\.\d+\w*)\s+(\d+\.\d+\w*)\s+(\d+\.\d+\w*).*$", 1),
