@@ -8,6 +8,8 @@ pub mod figures;
 pub mod generator;
 pub mod hgrm;
 pub mod html;
+pub mod load;
+pub mod load_json;
 pub mod summary;
 pub mod warning;
 mod write;

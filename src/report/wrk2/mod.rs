@@ -165,14 +165,16 @@ fn body(text: &mut String, tally: &Tally, show: Show, place: Place) {
     let read = wrk_binary(tally.bytes as f64);
     let _ = writeln!(text, "  {overall}{} requests in {}, {read} read", tally.requests, wrk_time(runtime_us));
     let e = &tally.errors;
-    if e.any_socket() {
+    // DSB's says nothing of errors over all; ours does, where nothing else would.
+    let told = place == Place::Overall && show.separate;
+    if e.any_socket() && !told {
         let _ = writeln!(
             text,
             "  Socket errors: connect {}, read {}, write {}, timeout {}",
             e.connect, e.read, e.write, e.timeout
         );
     }
-    if e.status > 0 {
+    if e.status > 0 && !told {
         let _ = writeln!(text, "  Non-2xx or 3xx responses: {}", e.status);
     }
     let pad = if place == Place::OneOfSeveral { "  " } else { "" };

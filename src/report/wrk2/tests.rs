@@ -114,6 +114,19 @@ fn several_urls_have_a_spectrum_each_and_one_over_all() {
 }
 
 #[test]
+fn errors_are_told_with_each_url_or_else_over_all() {
+    let h = latency_histogram();
+    let errors = Errors { read: 3, status: 2, ..Errors::default() };
+    let targets = ["http://a/", "http://b/"].map(|url| (url.to_owned(), Tally { errors, ..tally(&h) }));
+    let told = |separate| {
+        let show = Show { separate, ..Show::default() };
+        let text = text(&Report { targets: &targets, show, ..report(Tally { errors, ..tally(&h) }) });
+        (text.matches("  Socket errors: connect 0, read 3").count(), text.matches("responses: 2\n").count())
+    };
+    assert_eq!((told(true), told(false)), ((2, 2), (1, 1)));
+}
+
+#[test]
 fn uncorrected_latency_follows_the_recorded() {
     let h = rebuilt(SHORT);
     let total = Tally { service: Some(&h), ..tally(&h) };
