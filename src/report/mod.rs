@@ -10,6 +10,7 @@ pub mod hgrm;
 pub mod html;
 pub mod load;
 pub mod load_json;
+pub mod plot;
 pub mod summary;
 pub mod warning;
 mod write;
