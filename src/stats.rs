@@ -109,17 +109,27 @@ pub struct Moments {
 impl Moments {
     /// All 0 where there is no sample. Samples that are no finite numbers are left out.
     pub fn of(samples: &[f64]) -> Moments {
-        let mut sorted: Vec<f64> = samples.iter().copied().filter(|x| x.is_finite()).collect();
-        sorted.sort_by(f64::total_cmp);
-        let Some(&max) = sorted.last() else { return Moments::default() };
-        let n = sorted.len() as f64;
-        let mean = sorted.iter().sum::<f64>() / n;
-        let squares: f64 = sorted.iter().map(|x| (x - mean).powi(2)).sum();
-        let stdev = if sorted.len() > 1 { (squares / (n - 1.0)).sqrt() } else { 0.0 };
-        let inside = sorted.iter().filter(|x| (*x - mean).abs() <= stdev).count();
-        let rank = (0.99 * n).ceil() as usize;
-        let p99 = sorted[rank.clamp(1, sorted.len()) - 1];
-        Moments { mean, stdev, max, p99, within_stdev: 100.0 * inside as f64 / n }
+        Moments::of_counted(samples.iter().map(|x| (*x, 1)))
+    }
+
+    /// [`Moments::of`] samples that come with how often each was seen.
+    pub fn of_counted(samples: impl IntoIterator<Item = (f64, u64)>) -> Moments {
+        let mut sorted: Vec<(f64, u64)> = samples.into_iter().filter(|(x, n)| x.is_finite() && *n > 0).collect();
+        sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let Some(&(max, _)) = sorted.last() else { return Moments::default() };
+        let count: u64 = sorted.iter().map(|(_, n)| n).sum();
+        let n = count as f64;
+        let sum = |of: &dyn Fn(f64) -> f64| sorted.iter().map(|(x, n)| of(*x) * *n as f64).sum::<f64>();
+        let mean = sum(&|x| x) / n;
+        let stdev = if count > 1 { (sum(&|x| (x - mean).powi(2)) / (n - 1.0)).sqrt() } else { 0.0 };
+        let inside = sum(&|x| f64::from(u8::from((x - mean).abs() <= stdev)));
+        let rank = ((0.99 * n).ceil() as u64).max(1);
+        let mut seen = 0;
+        let at_rank = sorted.iter().find(|(_, n)| {
+            seen += n;
+            seen >= rank
+        });
+        Moments { mean, stdev, max, p99: at_rank.map_or(max, |(x, _)| *x), within_stdev: 100.0 * inside / n }
     }
 }
 
@@ -196,6 +206,9 @@ mod tests {
         assert_eq!((one.mean, one.stdev, one.max, one.p99, one.within_stdev), (4.0, 0.0, 4.0, 4.0, 100.0));
         let some = Moments::of(&[1.0, 2.0, 3.0, f64::NAN]);
         assert_eq!((some.mean, some.stdev, some.max), (2.0, 1.0, 3.0));
+        let each: Vec<f64> = (0..300).map(|i| f64::from(i % 150)).collect();
+        assert_eq!(Moments::of_counted((0..150).map(|i| (f64::from(i), 2))), Moments::of(&each));
+        assert_eq!(Moments::of(&each).p99, 148.0);
         assert_eq!(within_stdev(&latency_histogram()), 0.0);
     }
 

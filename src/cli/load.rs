@@ -191,18 +191,13 @@ fn report(loaded: &Loaded, show: Show) -> String {
         sent: account.scheduled - account.unsent,
         planned_rate: loaded.plan.planned_rate_over(Time(duration)),
         arrivals_ns: duration,
+        warmup_ns: loaded.plan.warmup.0,
         elapsed_ns: loaded.threads.iter().map(|thread| thread.ended).max().unwrap_or(0),
         threads: loaded.plan.threads as u16,
         lag: Lag::of(&latencies.send_lag, 1),
         own: generator,
     };
-    let mut own = block.text();
-    if duration < loaded.plan.warmup.0 {
-        own.push_str(&format!(
-            "  warning: the run ended within its warm-up of {}, so no latency was measured\n",
-            loaded.plan.warmup
-        ));
-    }
+    let own = block.text();
     text(&Report {
         calibration: &calibration,
         latencies_file: None,

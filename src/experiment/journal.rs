@@ -1,23 +1,10 @@
 //! What a run leaves while it goes on: requests, events, samples, each on disk as it happens.
 
-use std::io;
-
 use super::signals::Stopped;
 use crate::load::Loaded;
 use crate::record::event::Ending;
 use crate::record::lines::{EventLog, SampleLog};
-use crate::record::rows::RowsWriter;
-use crate::record::tape::Keep;
-use crate::record::{Clock, Event, FileError, Folder, RequestRecord, What};
-
-/// The records' way to disk.
-pub struct Rows(pub RowsWriter);
-
-impl Keep for Rows {
-    fn keep(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
-        self.0.append(batch).map_err(io::Error::other)
-    }
-}
+use crate::record::{Clock, Event, FileError, Folder, What};
 
 /// Events and samples, on disk as they happen.
 pub struct Journal {

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use super::goodput::{Cohorts, Schedule};
-use super::journal::{Journal, Rows};
+use super::journal::Journal;
 use super::plan::ExperimentPlan;
 use super::progress::{Pulse, Snapshot, phase};
 use super::signals::{Signals, Stopped};
@@ -119,7 +119,7 @@ impl Ready {
     async fn new(plan: &ExperimentPlan, folder: &Folder) -> Result<Ready, RunError> {
         folder.write_plan(&plan.to_toml()?)?;
         let journal = Journal::new(folder)?;
-        let rows = Rows(folder.rows()?);
+        let rows = folder.rows()?;
         let system = System::start(plan).await?;
         let (forward, records) = Forward::new();
         let recorder = Recorder::start(vec![Box::new(rows), Box::new(forward)])?;

@@ -80,3 +80,15 @@ pub struct Generator {
     /// Records that the writer could not take; histograms hold them all the same.
     pub records_dropped: u64,
 }
+
+impl Generator {
+    /// Adds what a generator beside it says of itself.
+    pub fn merge(&mut self, other: &Generator) {
+        self.cpu_ns += other.cpu_ns;
+        self.connections_opened += other.connections_opened;
+        self.in_flight_max += other.in_flight_max;
+        self.connect_errors += other.connect_errors;
+        self.bound_reached |= other.bound_reached;
+        self.records_dropped += other.records_dropped;
+    }
+}

@@ -11,6 +11,9 @@ pub enum FileError {
         doing: &'static str,
         source: io::Error,
     },
+    /// A file that the user asked for by name.
+    #[error("cannot write {}: {source}{}", path.display(), product_remedy(source))]
+    Product { path: PathBuf, source: io::Error },
     /// Not what this program wrote, or damaged since.
     #[error("{}: {why}; {todo}", path.display())]
     Foreign { path: PathBuf, why: String, todo: &'static str },
@@ -20,6 +23,14 @@ pub enum FileError {
 }
 
 impl FileError {
+    /// The same of a file that the user named, not of one in a results folder: other things help.
+    pub(super) fn of_product(self) -> FileError {
+        match self {
+            FileError::Io { path, source, .. } => FileError::Product { path, source },
+            other => other,
+        }
+    }
+
     /// For `map_err`: an I/O error while `doing` something with the file at `path`.
     pub(super) fn io(path: &Path, doing: &'static str) -> impl Fn(io::Error) -> FileError {
         let path = path.to_owned();
@@ -40,6 +51,19 @@ fn remedy(error: &io::Error) -> &'static str {
             "; something else has that name: move it away, or choose another place with --out"
         }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room, or choose another disk with --out",
+        _ => "",
+    }
+}
+
+fn product_remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "; make that folder first, or name a file in another",
+        io::ErrorKind::NotADirectory => "; what should be its folder is no folder: name a file in another",
+        io::ErrorKind::IsADirectory => "; name a file in it",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::ResourceBusy => {
+            "; name a file in a folder that you may write to"
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room, or name a file on another disk",
         _ => "",
     }
 }

@@ -160,23 +160,15 @@ pub fn load(dir: &Path) -> Result<Recorded, FolderError> {
 /// `requests.rows` to `requests.parquet`, through a file of another name, so that one of that name is always whole.
 fn convert(dir: &Path) -> Result<(), FileError> {
     let (rows, part, whole) = (dir.join(ROWS), dir.join("requests.parquet.part"), dir.join(REQUESTS));
-    let written =
-        write_parquet(&rows, &part).and_then(|()| fs::rename(&part, &whole).map_err(FileError::io(&whole, "write")));
+    let written = RowsReader::open(&rows)
+        .and_then(|rows| parquet::convert(rows, ParquetWriter::create(&part)?))
+        .and_then(|()| fs::rename(&part, &whole).map_err(FileError::io(&whole, "write")));
     if written.is_err() {
         // Half a file is of no use, and the disk may be full of it.
         let _ = fs::remove_file(&part);
     }
     written?;
     fs::remove_file(&rows).map_err(FileError::io(&rows, "remove"))
-}
-
-fn write_parquet(rows: &Path, part: &Path) -> Result<(), FileError> {
-    let mut reader = RowsReader::open(rows)?;
-    let mut writer = ParquetWriter::create(part)?;
-    while reader.left() > 0 {
-        writer.append(&reader.next_batch(1 << 16)?)?;
-    }
-    writer.finish()
 }
 
 /// A name that is one plain path component: letters, digits, `-`, `_` and `.`, not beginning with a dot, 64 at most.

@@ -6,14 +6,20 @@ mod account;
 #[cfg(test)]
 pub(crate) mod arbitrary;
 mod clock;
+mod columns;
+mod csv;
 pub mod event;
 mod file_error;
 pub mod folder;
 mod latencies;
 pub mod lines;
+mod p99;
 pub mod parquet;
+mod product;
+mod recording;
 pub mod rows;
 pub mod sample;
+mod spool;
 pub mod tape;
 
 pub use account::{Account, Errors};
@@ -21,8 +27,12 @@ pub use clock::Clock;
 pub use event::{Event, Step, What};
 pub use file_error::FileError;
 pub use folder::{Folder, FolderError, Recorded};
-pub use latencies::latency_lines;
+pub use latencies::{LatencyFile, latency_lines};
+pub use p99::P99Files;
+pub use product::Product;
+pub use recording::recording;
 pub use sample::Sample;
+pub use spool::Spool;
 
 use bytemuck::{Pod, Zeroable};
 use serde::{Deserialize, Serialize};

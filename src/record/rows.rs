@@ -4,9 +4,10 @@
 //! A header of 16 bytes (magic, version, size of a row; native byte order), then rows. It never leaves the machine.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use super::tape::Keep;
 use super::{FileError, RequestRecord};
 
 const MAGIC: [u8; 8] = *b"mwrkrows";
@@ -28,8 +29,15 @@ impl RowsWriter {
     /// # Errors
     /// [`FileError::Io`].
     pub fn create(path: &Path) -> Result<RowsWriter, FileError> {
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).open(path).map_err(FileError::io(path, "create"))?;
+        let file = OpenOptions::new().write(true).create_new(true).open(path).map_err(FileError::io(path, "create"))?;
+        RowsWriter::over(file, path)
+    }
+
+    /// Into an empty file; errors call it `path`.
+    ///
+    /// # Errors
+    /// [`FileError::Io`].
+    pub fn over(mut file: File, path: &Path) -> Result<RowsWriter, FileError> {
         file.write_all(&header()).map_err(FileError::io(path, "write"))?;
         Ok(RowsWriter { file, path: path.to_owned(), rows: 0 })
     }
@@ -56,6 +64,12 @@ impl RowsWriter {
     }
 }
 
+impl Keep for RowsWriter {
+    fn keep(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
+        self.append(batch).map_err(io::Error::other)
+    }
+}
+
 fn header() -> [u8; HEADER] {
     let mut header = [0; HEADER];
     header[..8].copy_from_slice(&MAGIC);
@@ -77,7 +91,14 @@ impl RowsReader {
     /// # Errors
     /// [`FileError::Io`]; [`FileError::Foreign`] if it is no file of rows, or another version's.
     pub fn open(path: &Path) -> Result<RowsReader, FileError> {
-        let mut file = File::open(path).map_err(FileError::io(path, "read"))?;
+        RowsReader::over(File::open(path).map_err(FileError::io(path, "read"))?, path)
+    }
+
+    /// From the start of a file; errors call it `path`.
+    ///
+    /// # Errors
+    /// As [`RowsReader::open`].
+    pub fn over(mut file: File, path: &Path) -> Result<RowsReader, FileError> {
         let length = file.metadata().map_err(FileError::io(path, "read"))?.len();
         let mut found = [0; HEADER];
         if length >= HEADER as u64 {

@@ -23,6 +23,8 @@ pub struct GeneratorBlock {
     pub planned_rate: f64,
     /// For how long requests were scheduled, in ns.
     pub arrivals_ns: u64,
+    /// Requests due before this are in no latency, in ns.
+    pub warmup_ns: u64,
     /// From the start until the run was over, in ns: what CPU time is compared with.
     pub elapsed_ns: u64,
     pub threads: u16,
@@ -53,6 +55,7 @@ impl GeneratorBlock {
             sent: digest.sent,
             planned_rate: story.rate,
             arrivals_ns: story.end,
+            warmup_ns: story.warmup,
             elapsed_ns: digest.span,
             threads: story.threads,
             lag: Lag::of(&digest.lag, 1),
@@ -122,6 +125,19 @@ impl GeneratorBlock {
                 ),
             ),
         ];
+        if a.lower_bounds > 0 {
+            let abandoned = a.lower_bounds.saturating_sub(a.unanswered + a.unsent);
+            rows.insert(
+                1,
+                (
+                    "lower bound",
+                    format!(
+                        "{} response times are at least so long: {} unanswered + {} unsent + {abandoned} abandoned",
+                        a.lower_bounds, a.unanswered, a.unsent
+                    ),
+                ),
+            );
+        }
         if a.attempts != a.scheduled - a.unsent.min(a.scheduled) {
             rows.insert(1, ("attempts", a.attempts.to_string()));
         }
@@ -146,7 +162,7 @@ fn plural(n: u64, thing: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     fn healthy() -> GeneratorBlock {
@@ -155,6 +171,7 @@ mod tests {
             sent: 6000,
             planned_rate: 500.0,
             arrivals_ns: 12_000_000_000,
+            warmup_ns: 10_000_000_000,
             elapsed_ns: 12_000_000_000,
             threads: 2,
             lag: Lag { p50_ns: 33_000, p99_ns: 120_000, max_ns: 1_200_000 },
@@ -174,14 +191,15 @@ mod tests {
         ");
     }
 
-    #[test]
-    fn every_trouble_has_a_warning_that_says_what_to_do() {
+    /// Everything went wrong that there is a warning for.
+    pub(in crate::report) fn troubled() -> GeneratorBlock {
         let mut block = healthy();
         block.account = Account {
             scheduled: 6000,
             answered: 4000,
+            failed: 1,
             unanswered: 999,
-            unsent: 1000,
+            unsent: 999,
             attempts: 5100,
             lower_bounds: 1999,
             ..Account::default()
@@ -191,8 +209,14 @@ mod tests {
         block.own.bound_reached = true;
         block.own.records_dropped = 7;
         block.own.cpu_ns = 23_000_000_000;
-        insta::assert_snapshot!(block.text());
-        assert_eq!(block.warnings().len(), 7);
+        block.warmup_ns = 13_000_000_000;
+        block
+    }
+
+    #[test]
+    fn every_trouble_has_a_warning_that_says_what_to_do() {
+        insta::assert_snapshot!(troubled().text());
+        assert_eq!(troubled().warnings().len(), 8);
     }
 
     #[test]
@@ -202,6 +226,7 @@ mod tests {
             sent: 0,
             arrivals_ns: 0,
             elapsed_ns: 0,
+            warmup_ns: 0,
             threads: 0,
             lag: Lag::default(),
             own: Generator::default(),

@@ -6,7 +6,11 @@
 pub mod digest;
 pub mod figures;
 pub mod generator;
+pub mod hgrm;
 pub mod html;
+pub mod load;
+pub mod load_json;
+pub mod plot;
 pub mod summary;
 pub mod warning;
 mod write;

@@ -22,7 +22,25 @@ pub struct Summary {
     pub started: String,
     pub verdict: VerdictText,
 
-    // What wrk2 prints, under the names and in the units of the seed's parser.
+    #[serde(flatten)]
+    pub printed: Printed,
+    pub plan: Plan,
+    pub account: AccountText,
+    /// In us, as `service`.
+    pub response: Latency,
+    /// How many of the response times are lower bounds.
+    pub response_lower_bounds: u64,
+    pub service: Latency,
+    pub send_lag: Lag,
+    pub goodput: Vec<Bin>,
+    pub faults: Vec<FaultWindow>,
+    pub recovered_at_ns: Option<u64>,
+    pub generator: GeneratorText,
+}
+
+/// What wrk2 prints, under the names and in the units of the seed's parser.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Printed {
     /// Of response times, in ms.
     pub lat_avg: f64,
     pub lat_stdev: f64,
@@ -45,18 +63,36 @@ pub struct Summary {
     pub req_sec_tot: f64,
     /// Bytes per second.
     pub read_tot: f64,
+}
 
-    pub plan: Plan,
-    pub account: AccountText,
-    pub response: Latency,
-    /// How many of the response times are lower bounds.
-    pub response_lower_bounds: u64,
-    pub service: Latency,
-    pub send_lag: Lag,
-    pub goodput: Vec<Bin>,
-    pub faults: Vec<FaultWindow>,
-    pub recovered_at_ns: Option<u64>,
-    pub generator: GeneratorText,
+impl Printed {
+    /// `response` is in us; `answers` and `bytes` are those that arrived within `duration_ns`.
+    pub fn of(
+        response: &Latency,
+        req_per_sec: &Moments,
+        (answers, bytes): (u64, u64),
+        errors: &Errors,
+        duration_ns: u64,
+    ) -> Printed {
+        let seconds = duration_ns as f64 / 1e9;
+        Printed {
+            lat_avg: response.mean / 1e3,
+            lat_stdev: response.stdev / 1e3,
+            lat_max: response.max as f64 / 1e3,
+            req_avg: req_per_sec.mean,
+            req_stdev: req_per_sec.stdev,
+            req_max: req_per_sec.max,
+            tot_requests: answers,
+            tot_duration: seconds * 1e3,
+            read: bytes,
+            err_connect: errors.connect,
+            err_read: errors.read,
+            err_write: errors.write,
+            err_timeout: errors.timeout,
+            req_sec_tot: ratio(answers as f64, seconds),
+            read_tot: ratio(bytes as f64, seconds),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -80,7 +116,8 @@ pub struct AccountText {
     pub balances: bool,
 }
 
-/// In us. Percentiles are HdrHistogram's: the greatest value that 3 digits can't tell from the one meant.
+/// In the unit of the histogram. Percentiles are HdrHistogram's: the greatest value that 3 digits can't tell from the
+/// one meant.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
     pub count: u64,
@@ -88,15 +125,18 @@ pub struct Latency {
     pub stdev: f64,
     /// Percent of the samples within one deviation of the mean.
     pub within_stdev: f64,
+    pub min: u64,
     pub p50: u64,
+    pub p75: u64,
     pub p90: u64,
     pub p99: u64,
     pub p99_9: u64,
+    pub p99_99: u64,
+    pub p99_999: u64,
     pub max: u64,
 }
 
 impl Latency {
-    /// Of a histogram in us.
     pub fn of(histogram: &hdrhistogram::Histogram<u64>) -> Latency {
         let at = |percent| value_at_percentile(histogram, percent);
         Latency {
@@ -104,10 +144,14 @@ impl Latency {
             mean: histogram.mean(),
             stdev: histogram.stdev(),
             within_stdev: within_stdev(histogram),
+            min: histogram.min(),
             p50: at(50.0),
+            p75: at(75.0),
             p90: at(90.0),
             p99: at(99.0),
             p99_9: at(99.9),
+            p99_99: at(99.99),
+            p99_999: at(99.999),
             max: at(100.0),
         }
     }
@@ -128,34 +172,34 @@ pub struct GeneratorText {
     pub warnings: Vec<String>,
 }
 
+impl GeneratorText {
+    pub fn of(block: &GeneratorBlock) -> GeneratorText {
+        GeneratorText {
+            sent: block.sent,
+            planned_rate: ratio(block.planned_rate, 1.0),
+            scheduled_rate: block.scheduled_rate(),
+            achieved_rate: block.achieved_rate(),
+            cpu_percent_per_thread: block.cpu_percent_per_thread(),
+            own: block.own.clone(),
+            warnings: block.warnings().iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
 impl Summary {
     pub fn of(story: &Story, digest: &Digest) -> Summary {
         let block = GeneratorBlock::of(story, digest);
-        let (response, errors) = (Latency::of(&digest.response), digest.account.errors);
-        let Moments { mean: req_avg, stdev: req_stdev, max: req_max, .. } = digest.req_per_sec;
-        let Errors { connect, read, write, timeout, .. } = errors;
-        let seconds = story.end as f64 / 1e9;
+        let response = Latency::of(&digest.response);
+        // Where a request waits on while its connection is made again, only the generator knows of the attempts.
+        let connect = digest.account.errors.connect.max(story.generator.connect_errors);
+        let errors = Errors { connect, ..digest.account.errors };
+        let in_time = (digest.answered_in_time, digest.bytes_in_time);
         Summary {
             schema: SCHEMA,
             name: story.name.clone(),
             started: story.started.clone(),
             verdict: story.verdict.with_finite_numbers(),
-            lat_avg: response.mean / 1e3,
-            lat_stdev: response.stdev / 1e3,
-            lat_max: response.max as f64 / 1e3,
-            req_avg,
-            req_stdev,
-            req_max,
-            tot_requests: digest.answered_in_time,
-            tot_duration: seconds * 1e3,
-            read: digest.bytes_in_time,
-            // Where a request waits on while its connection is made again, only the generator knows of the attempts.
-            err_connect: connect.max(story.generator.connect_errors),
-            err_read: read,
-            err_write: write,
-            err_timeout: timeout,
-            req_sec_tot: ratio(digest.answered_in_time as f64, seconds),
-            read_tot: ratio(digest.bytes_in_time as f64, seconds),
+            printed: Printed::of(&response, &digest.req_per_sec, in_time, &errors, story.end),
             plan: Plan {
                 rate: ratio(story.rate, 1.0),
                 threads: story.threads,
@@ -173,15 +217,7 @@ impl Summary {
             goodput: story.goodput.clone(),
             faults: story.faults.clone(),
             recovered_at_ns: story.recovered_at,
-            generator: GeneratorText {
-                sent: block.sent,
-                planned_rate: ratio(block.planned_rate, 1.0),
-                scheduled_rate: block.scheduled_rate(),
-                achieved_rate: block.achieved_rate(),
-                cpu_percent_per_thread: block.cpu_percent_per_thread(),
-                own: block.own.clone(),
-                warnings: block.warnings().iter().map(ToString::to_string).collect(),
-            },
+            generator: GeneratorText::of(&block),
         }
     }
 

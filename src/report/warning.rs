@@ -2,7 +2,7 @@ use std::fmt;
 
 use super::generator::GeneratorBlock;
 use crate::stats::ratio;
-use crate::units::wrk_time;
+use crate::units::{Time, wrk_time};
 
 /// A reason to distrust a run's numbers. Its text says what to do about it.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +19,8 @@ pub enum Warning {
     BoundReached,
     /// So many values of the response times are lower bounds, in percent.
     LowerBounds { percent: f64 },
+    /// The run ended within its warm-up, of so many ns.
+    OnlyWarmup { warmup_ns: u64 },
     /// Attempts that are missing from the records.
     RecordsDropped(u64),
 }
@@ -47,6 +49,7 @@ impl Warning {
             (cpu > CPU_PERCENT).then_some(Warning::Cpu { percent_per_thread: cpu }),
             bound_reached.then_some(Warning::BoundReached),
             (bounds >= 1.0).then_some(Warning::LowerBounds { percent: bounds }),
+            (block.arrivals_ns < block.warmup_ns).then_some(Warning::OnlyWarmup { warmup_ns: block.warmup_ns }),
             (block.own.records_dropped > 0).then_some(Warning::RecordsDropped(block.own.records_dropped)),
         ]
         .into_iter()
@@ -94,6 +97,12 @@ impl fmt::Display for Warning {
                 "{percent:.1} % of the response times are lower bounds, since those requests had no answer when the \
                  wait was cut short: read the percentiles above {:.1} % as \"at least\"",
                 100.0 - percent
+            ),
+            Warning::OnlyWarmup { warmup_ns } => write!(
+                f,
+                "the run ended within its warm-up of {}, so no latency was measured: let it go on for longer, or \
+                 shorten the warm-up",
+                Time(*warmup_ns)
             ),
             Warning::RecordsDropped(n) => write!(
                 f,

@@ -9,7 +9,8 @@ use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::schema::parser::parse_message_type;
 
 use super::GROUP;
-use super::columns::{COLUMNS, Kind, outcome, schema};
+use super::schema::{outcome, schema};
+use crate::record::columns::{COLUMNS, Kind};
 use crate::record::{FileError, NEVER, RequestRecord};
 
 /// All rows of a file that [`super::ParquetWriter`] wrote, in its order.

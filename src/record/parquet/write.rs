@@ -1,5 +1,5 @@
 use std::fs::{File, OpenOptions};
-use std::io::BufWriter;
+use std::io::{BufWriter, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +12,8 @@ use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::ColumnPath;
 
 use super::GROUP;
-use super::columns::{COLUMNS, Kind, schema};
+use super::schema::schema;
+use crate::record::columns::{COLUMNS, Kind};
 use crate::record::{FileError, NEVER, Outcome, RequestRecord};
 
 /// Writes the file group by group, so that memory stays bounded whatever the length of the run.
@@ -29,7 +30,15 @@ impl ParquetWriter {
     /// [`FileError::Io`].
     pub fn create(path: &Path) -> Result<ParquetWriter, FileError> {
         let file = OpenOptions::new().write(true).create(true).truncate(true).open(path);
-        let file = BufWriter::new(file.map_err(FileError::io(path, "create"))?);
+        ParquetWriter::over(file.map_err(FileError::io(path, "create"))?, path)
+    }
+
+    /// Into an empty file; errors call it `path`.
+    ///
+    /// # Errors
+    /// [`FileError::Io`].
+    pub fn over(file: File, path: &Path) -> Result<ParquetWriter, FileError> {
+        let file = BufWriter::new(file);
         // Instants grow steadily: their differences are small. Only names repeat, so only they have a dictionary.
         let mut properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
@@ -72,7 +81,11 @@ impl ParquetWriter {
         self.write_group()?;
         let file = self.file.into_inner().map_err(|e| failed(&self.path, e))?;
         let file = file.into_inner().map_err(|e| FileError::io(&self.path, "write")(e.into_error()))?;
-        file.sync_all().map_err(FileError::io(&self.path, "write"))
+        match file.sync_all() {
+            // A pipe or a device has nothing to wait for.
+            Err(error) if error.kind() != ErrorKind::InvalidInput => Err(FileError::io(&self.path, "write")(error)),
+            _ => Ok(()),
+        }
     }
 
     fn write_group(&mut self) -> Result<(), FileError> {

@@ -3,12 +3,9 @@
 use plotters::backend::DrawingBackend;
 use plotters::style::RGBColor;
 
-use super::axis::count_label;
 use super::canvas::{Anchor, Canvas, DrawError, LABEL, TITLE};
 use super::palette::{MUTED, TEXT};
-use super::{MARGIN, WIDTH};
-use crate::report::Story;
-use crate::stats::ratio;
+use super::{MARGIN, View, WIDTH};
 
 /// How a legend shows what it explains.
 #[derive(Clone, Copy, Debug)]
@@ -20,11 +17,10 @@ pub enum Swatch {
 }
 
 /// Title and run, 96 px high in all.
-pub fn title<DB: DrawingBackend>(c: &Canvas<DB>, story: &Story, title: &str) -> Result<(), DrawError> {
+pub fn title<DB: DrawingBackend>(c: &Canvas<DB>, view: &View, title: &str) -> Result<(), DrawError> {
     let room = WIDTH - 2 * MARGIN;
     c.text(&c.fitted(title, TITLE, room)?, (MARGIN, 44), TITLE, TEXT, Anchor::Left)?;
-    let run = format!("{}, {} requests/s: {}", story.name, count_label(ratio(story.rate, 1.0)), story.verdict.name);
-    c.text(&c.fitted(&run, LABEL, room)?, (MARGIN, 82), LABEL, MUTED, Anchor::Left)
+    c.text(&c.fitted(&view.run, LABEL, room)?, (MARGIN, 82), LABEL, MUTED, Anchor::Left)
 }
 
 /// A legend in one row from `x` on, its base line at `base`.

@@ -7,7 +7,7 @@ use super::canvas::{Anchor, Canvas, DrawError, LABEL};
 use super::cells::Cells;
 use super::heading::{self, Swatch};
 use super::marks::{self, ROW};
-use super::palette::{DENSITY, MUTED, ORANGE, PURPLE, TEXT, VERMILION};
+use super::palette::{DENSITY, MUTED, ORANGE, PURPLE, VERMILION};
 use super::plot::Plot;
 use super::{GUTTER, HEIGHT, MARGIN, View, WIDTH};
 use crate::record::{Outcome, RequestRecord};
@@ -35,20 +35,19 @@ const MOST_CELLS: usize = 14_000;
 const MOST_SIGNS: usize = 2_500;
 
 pub fn draw<DB: DrawingBackend>(c: &Canvas<DB>, view: &View, thread: u16) -> Result<(), DrawError> {
-    let story = view.story;
-    heading::title(c, story, &format!("Response time of each request, thread {thread}"))?;
+    heading::title(c, view, &format!("Response time of each request, thread {thread}"))?;
 
-    let mine = || story.requests.iter().filter(|r| r.thread == thread && r.is_last());
+    let mine = || view.requests.iter().filter(|r| r.thread == thread && r.is_last());
     let timed = || mine().filter_map(|r| r.response_time().map(|t| (r, t)));
     let (low, high) = timed().fold((u64::MAX, 0), |(low, high), (_, t)| (low.min(t), high.max(t)));
-    let low = if low > high { 1_000_000 } else { low.max(1000) };
+    let (low, high) = if low > high { (1_000_000, 1_000_000_000) } else { (low.max(1000), high) };
     let mut plot = Plot {
         left: GUTTER,
         right: WIDTH - MARGIN,
         top: 0,
         bottom: HEIGHT - 88,
-        x: Axis::linear(0.0, view.span),
-        y: Axis::log(low as f64 * 0.8, high.max(story.slo) as f64 * 1.5),
+        x: view.x(),
+        y: Axis::log(low as f64 * 0.8, high.max(view.slo.unwrap_or(0)).max(1000) as f64 * 1.5),
     };
     let rows = view.marks.rows(c, &plot)?;
     plot.top = 132 + ROW * rows.len() as i32;
@@ -80,7 +79,7 @@ pub fn draw<DB: DrawingBackend>(c: &Canvas<DB>, view: &View, thread: u16) -> Res
     }
 
     view.marks.lines(c, &plot)?;
-    plot.threshold(c, story.slo as f64, &format!("SLO {}", time_label(story.slo as f64)), TEXT)?;
+    plot.slo(c, view.slo)?;
     plot.frame(c)?;
     if mine().next().is_none() {
         let middle = ((plot.left + plot.right) / 2, (plot.top + plot.bottom) / 2);

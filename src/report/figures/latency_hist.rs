@@ -22,16 +22,15 @@ struct Count {
 }
 
 pub fn draw<DB: DrawingBackend>(c: &Canvas<DB>, view: &View, thread: u16) -> Result<(), DrawError> {
-    heading::title(c, view.story, &format!("How long requests took, thread {thread}"))?;
+    heading::title(c, view, &format!("How long requests took, thread {thread}"))?;
 
     // Bins by the logarithm of the time in ns; the warm-up is left out, as in every percentile.
     let mut bins: Vec<Count> = Vec::new();
     let mut exact = latency_histogram();
     let counted = view
-        .story
         .requests
         .iter()
-        .filter(|r| r.thread == thread && r.is_last() && r.intended >= view.story.warmup && !r.is_warmup());
+        .filter(|r| r.thread == thread && r.is_last() && r.intended >= view.warmup && !r.is_warmup());
     for r in counted {
         let answered = r.outcome() == Some(Outcome::Answered);
         let Some(time) = r.response_time().filter(|_| answered || r.is_lower_bound()) else { continue };

@@ -32,34 +32,45 @@ impl Marks {
     /// `span` is the end of the time axis, in ns.
     pub fn of(story: &Story, span: u64) -> Marks {
         let mut marks = Marks { windows: vec![], labels: vec![], instants: vec![] };
-        let s = |ns: u64| ns as f64 / 1e9;
-        let mut window = |from: u64, to: u64, ground, label: Option<String>, color| {
-            if to > from {
-                marks.windows.push((s(from), s(to), ground));
-                marks.labels.extend(label.map(|l| ((s(from) + s(to)) / 2.0, l, color)));
-            }
-        };
         for fault in &story.faults {
             let label = match fault.to {
                 Some(_) => format!("fault: {}", fault.label),
                 None => format!("fault: {} (removal not verified)", fault.label),
             };
             let to = fault.to.unwrap_or(span).min(span);
-            window(fault.from, to, FAULT_GROUND, Some(label), VERMILION);
+            marks.add(fault.from, to, FAULT_GROUND, Some(label), VERMILION);
         }
         if let Some((from, to)) = story.baseline {
-            window(from, to.min(span), BASELINE_GROUND, Some("baseline".into()), GREEN);
+            marks.add(from, to.min(span), BASELINE_GROUND, Some("baseline".into()), GREEN);
         }
-        window(0, story.warmup.min(span), WARMUP_GROUND, Some("warm-up".into()), MUTED);
+        marks.add_warmup(story.warmup, span);
         if let Some(at) = story.recovered_at {
-            marks.instants.push((s(at), GREEN));
-            marks.labels.push((s(at), "recovered".into(), GREEN));
+            marks.instants.push((seconds(at), GREEN));
+            marks.labels.push((seconds(at), "recovered".into(), GREEN));
         }
         for (at, label) in story.incidents.iter().take(MOST_INCIDENTS) {
-            marks.instants.push((s(*at), PURPLE));
-            marks.labels.push((s(*at), label.clone(), PURPLE));
+            marks.instants.push((seconds(*at), PURPLE));
+            marks.labels.push((seconds(*at), label.clone(), PURPLE));
         }
         marks
+    }
+
+    /// Of a run with nothing but a warm-up.
+    pub fn of_warmup(warmup: u64, span: u64) -> Marks {
+        let mut marks = Marks { windows: vec![], labels: vec![], instants: vec![] };
+        marks.add_warmup(warmup, span);
+        marks
+    }
+
+    fn add_warmup(&mut self, warmup: u64, span: u64) {
+        self.add(0, warmup.min(span), WARMUP_GROUND, Some("warm-up".into()), MUTED);
+    }
+
+    fn add(&mut self, from: u64, to: u64, ground: RGBColor, label: Option<String>, color: RGBColor) {
+        if to > from {
+            self.windows.push((seconds(from), seconds(to), ground));
+            self.labels.extend(label.map(|l| ((seconds(from) + seconds(to)) / 2.0, l, color)));
+        }
     }
 
     /// The grounds, under everything.
@@ -87,6 +98,10 @@ impl Marks {
             self.labels.iter().map(|(at, text, color)| Label { at: plot.x_px(*at), text: text.clone(), color: *color });
         place(c, labels.collect(), plot.left, plot.right)
     }
+}
+
+fn seconds(ns: u64) -> f64 {
+    ns as f64 / 1e9
 }
 
 /// More deaths and restarts than this would cover the figure; the report's table has them all.

@@ -14,7 +14,6 @@ use super::plot::Plot;
 use super::series::Series;
 use super::{GUTTER, HEIGHT, MARGIN, View, WIDTH};
 use crate::record::Sample;
-use crate::report::Story;
 
 const MIB: f64 = (1u64 << 20) as f64;
 
@@ -27,10 +26,10 @@ pub struct Source {
     pub color: RGBColor,
 }
 
-/// The sources of a story, in order of their names.
-pub fn sources(story: &Story) -> Vec<Source> {
+/// The sources of samples, in order of their names.
+pub fn sources(samples: &[Sample]) -> Vec<Source> {
     let mut by_name: BTreeMap<&str, Vec<&Sample>> = BTreeMap::new();
-    for sample in &story.samples {
+    for sample in samples {
         by_name.entry(&sample.source).or_default().push(sample);
     }
     let with_numbers = by_name.into_iter().filter(|(_, s)| s.iter().any(|s| s.memory_bytes.is_some()));
@@ -97,16 +96,10 @@ pub fn legend(sources: &[Source]) -> Vec<(Swatch, RGBColor, String)> {
 }
 
 pub fn draw<DB: DrawingBackend>(c: &Canvas<DB>, view: &View) -> Result<(), DrawError> {
-    heading::title(c, view.story, "Memory in MiB")?;
-    let sources = sources(view.story);
-    let mut plot = Plot {
-        left: GUTTER,
-        right: WIDTH - MARGIN,
-        top: 0,
-        bottom: HEIGHT - 88,
-        x: Axis::linear(0.0, view.span),
-        y: axis(&sources, 1.15),
-    };
+    heading::title(c, view, "Memory in MiB")?;
+    let sources = sources(view.samples);
+    let mut plot =
+        Plot { left: GUTTER, right: WIDTH - MARGIN, top: 0, bottom: HEIGHT - 88, x: view.x(), y: axis(&sources, 1.15) };
     let rows = view.marks.rows(c, &plot)?;
     plot.top = 132 + ROW * rows.len() as i32;
     marks::write(c, &rows, plot.top)?;

@@ -18,6 +18,10 @@ use plotters::drawing::IntoDrawingArea;
 
 use super::Story;
 use super::digest::Digest;
+use super::generator::GeneratorBlock;
+use crate::record::{RequestRecord, Sample};
+use crate::stats::ratio;
+use axis::{Axis, count_label};
 use canvas::{BITMAP, Backend, Canvas, SVG, error};
 use marks::Marks;
 
@@ -43,19 +47,66 @@ pub enum Figure {
     LatencyHistogram(u16),
 }
 
-/// What figures are drawn from: a story, and what follows from it.
+/// What figures are drawn from. Instants and spans are ns on the run's clock.
 pub struct View<'a> {
-    pub story: &'a Story,
-    pub digest: &'a Digest,
-    /// The end of every time axis, in seconds.
-    span: f64,
+    /// The run in a line, below every title.
+    run: String,
+    requests: &'a [RequestRecord],
+    samples: &'a [Sample],
+    /// Planned arrivals per second.
+    rate: f64,
+    warmup: u64,
+    /// The end of arrivals.
+    end: u64,
+    /// The end of every time axis.
+    span: u64,
+    /// A response time up to this is good, where the plan says what is.
+    slo: Option<u64>,
     marks: Marks,
 }
 
 impl<'a> View<'a> {
-    pub fn new(story: &'a Story, digest: &'a Digest) -> View<'a> {
-        View { story, digest, span: digest.span as f64 / 1e9, marks: Marks::of(story, digest.span) }
+    /// Of an experiment.
+    pub fn new(story: &'a Story, digest: &Digest) -> View<'a> {
+        let run = format!("{}: {}", run(&story.name, story.rate), story.verdict.name);
+        View {
+            run,
+            requests: &story.requests,
+            samples: &story.samples,
+            rate: story.rate,
+            warmup: story.warmup,
+            end: story.end,
+            span: digest.span,
+            slo: Some(story.slo),
+            marks: Marks::of(story, digest.span),
+        }
     }
+
+    /// Of a plain load, which has no fault, no verdict and no notion of a good answer.
+    pub fn of_load(name: &str, block: &GeneratorBlock, requests: &'a [RequestRecord]) -> View<'a> {
+        // An axis has a length, be the run cut short at once.
+        let span = block.elapsed_ns.max(block.arrivals_ns).max(1_000_000_000);
+        View {
+            run: run(name, block.planned_rate),
+            requests,
+            samples: &[],
+            rate: block.planned_rate,
+            warmup: block.warmup_ns,
+            end: block.arrivals_ns,
+            span,
+            slo: None,
+            marks: Marks::of_warmup(block.warmup_ns, span),
+        }
+    }
+
+    /// The time axis, in seconds.
+    fn x(&self) -> Axis {
+        Axis::linear(0.0, self.span as f64 / 1e9)
+    }
+}
+
+fn run(name: &str, rate: f64) -> String {
+    format!("{name}, {} requests/s", count_label(ratio(rate, 1.0)))
 }
 
 /// A figure as files hold it.
@@ -76,10 +127,14 @@ impl Figure {
 
     /// All figures of a story, in the order in which a report shows them.
     pub fn all(story: &Story) -> Vec<Figure> {
-        let threads = 0..story.threads;
-        let scatters = threads.clone().map(Figure::Latencies);
-        let histograms = threads.map(Figure::LatencyHistogram);
-        [Figure::Timeline].into_iter().chain(scatters).chain(histograms).chain([Figure::Memory]).collect()
+        Figure::of_requests(story.threads).into_iter().chain([Figure::Memory]).collect()
+    }
+
+    /// Those that show requests, of the first `threads` threads.
+    pub fn of_requests(threads: u16) -> Vec<Figure> {
+        let scatters = (0..threads).map(Figure::Latencies);
+        let histograms = (0..threads).map(Figure::LatencyHistogram);
+        [Figure::Timeline].into_iter().chain(scatters).chain(histograms).collect()
     }
 
     /// Its file's name without the ending.

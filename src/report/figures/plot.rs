@@ -3,7 +3,7 @@
 use plotters::backend::DrawingBackend;
 use plotters::style::RGBColor;
 
-use super::axis::Axis;
+use super::axis::{Axis, time_label};
 use super::canvas::{Anchor, Canvas, DrawError, LABEL};
 use super::palette::{AXIS, GRID, GROUND, TEXT};
 
@@ -99,6 +99,12 @@ impl Plot {
         c.line(points, color, width)?;
         points.clear();
         Ok(())
+    }
+
+    /// The bound on good response times on the y axis, if there is one.
+    pub fn slo<DB: DrawingBackend>(&self, c: &Canvas<DB>, slo: Option<u64>) -> Result<(), DrawError> {
+        let Some(slo) = slo.map(|ns| ns as f64) else { return Ok(()) };
+        self.threshold(c, slo, &format!("SLO {}", time_label(slo)), TEXT)
     }
 
     /// A level dashed line at `y`, and what it means above its right end.

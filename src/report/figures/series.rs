@@ -1,8 +1,7 @@
 //! Requests as series over time: rates, percentiles, how many were open.
 
-use super::super::digest::Digest;
+use super::View;
 use crate::record::{Outcome, RequestRecord};
-use crate::report::Story;
 
 /// A series: instants in seconds, and values; `None` is a gap.
 pub type Series = Vec<(f64, Option<f64>)>;
@@ -14,8 +13,8 @@ pub struct Rates {
     pub offered: Series,
     /// Answers that arrived.
     pub answered: Series,
-    /// Of the requests due then: answered well within the SLO.
-    pub good: Series,
+    /// Of the requests due then: answered well within the SLO, where there is one.
+    pub good: Option<Series>,
     /// Attempts that ended badly: no answer, or an error status.
     pub errors: Series,
     /// Response times in ns, of the requests due then; lower bounds among them.
@@ -27,16 +26,16 @@ const SECOND: u64 = 1_000_000_000;
 
 /// One second, or more for a long run or a low rate: a figure has room for some 400 bins, and a bin should hold some
 /// requests.
-pub fn bin_width(story: &Story, span: u64) -> u64 {
+pub fn bin_width(rate: f64, span: u64) -> u64 {
     const WIDTHS: [u64; 12] = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];
-    let enough = |s: &u64| span / (s * SECOND) <= 400 && *s as f64 * story.rate >= 5.0;
+    let enough = |s: &u64| span / (s * SECOND) <= 400 && *s as f64 * rate >= 5.0;
     let long = |s: &u64| span / (s * SECOND) <= 20;
     WIDTHS.into_iter().find(|s| enough(s) || (long(s) && span / SECOND <= 400 * s)).unwrap_or(3600) * SECOND
 }
 
-pub fn rates(story: &Story, digest: &Digest) -> Rates {
-    let width = bin_width(story, digest.span);
-    let bins = (digest.span / width + 1) as usize;
+pub fn rates(view: &View) -> Rates {
+    let width = bin_width(view.rate, view.span);
+    let bins = (view.span / width + 1) as usize;
     let [mut offered, mut answered, mut good, mut errors] = [(); 4].map(|()| vec![0u64; bins]);
     let mut times: Vec<Vec<u64>> = vec![Vec::new(); bins];
     let add = |counts: &mut Vec<u64>, at: u64| {
@@ -44,7 +43,7 @@ pub fn rates(story: &Story, digest: &Digest) -> Rates {
             *n += 1;
         }
     };
-    for r in &story.requests {
+    for r in view.requests {
         match r.outcome() {
             Some(Outcome::Answered) => add(if r.status > 399 { &mut errors } else { &mut answered }, r.end),
             Some(Outcome::Unanswered | Outcome::Unsent) => {}
@@ -55,7 +54,7 @@ pub fn rates(story: &Story, digest: &Digest) -> Rates {
         }
         add(&mut offered, r.intended);
         let Some(time) = r.response_time() else { continue };
-        if r.is_success() && time <= story.slo {
+        if r.is_success() && view.slo.is_some_and(|slo| time <= slo) {
             add(&mut good, r.intended);
         }
         if r.outcome() == Some(Outcome::Answered) || r.is_lower_bound() {
@@ -78,10 +77,10 @@ pub fn rates(story: &Story, digest: &Digest) -> Rates {
         .map(|(bin, mut t)| ((middle(bin), rank(&mut t, 0.5)), (middle(bin), rank(&mut t, 0.99))))
         .unzip();
     Rates {
-        offered: rate(offered, story.end),
-        answered: rate(answered, digest.span),
-        good: rate(good, story.end),
-        errors: rate(errors, digest.span),
+        offered: rate(offered, view.end),
+        answered: rate(answered, view.span),
+        good: view.slo.map(|_| rate(good, view.end)),
+        errors: rate(errors, view.span),
         p50,
         p99,
     }
@@ -99,9 +98,9 @@ pub struct Open {
     pub due: Series,
 }
 
-pub fn open(story: &Story, digest: &Digest) -> Open {
+pub fn open(view: &View) -> Open {
     const STEPS: u64 = 1000;
-    let step = (digest.span / STEPS).max(1);
+    let step = (view.span / STEPS).max(1);
     let mut in_flight = vec![0i64; STEPS as usize + 2];
     let mut due = in_flight.clone();
     // Open at the instant k * step are those with from <= k * step < to.
@@ -110,7 +109,7 @@ pub fn open(story: &Story, digest: &Digest) -> Open {
         changes[index(from)] += 1;
         changes[index(to)] -= 1;
     };
-    for r in &story.requests {
+    for r in view.requests {
         if let Some(sent) = RequestRecord::instant(r.sent) {
             add(&mut in_flight, sent, r.end.max(sent));
         }
@@ -132,12 +131,12 @@ pub fn open(story: &Story, digest: &Digest) -> Open {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::digest::Digest;
     use crate::report::tests::made_up;
 
     #[test]
     fn bins_are_a_second_or_wider_where_there_is_little_to_count() {
-        let story = |rate| Story { rate, ..made_up::empty() };
-        let width = |rate, seconds: u64| bin_width(&story(rate), seconds * SECOND) / SECOND;
+        let width = |rate, seconds: u64| bin_width(rate, seconds * SECOND) / SECOND;
         assert_eq!([width(300.0, 100), width(300.0, 3600), width(1.0, 100), width(0.0, 100)], [1, 10, 5, 5]);
         assert_eq!(width(f64::NAN, 48 * 3600), 3600);
     }
@@ -146,16 +145,18 @@ mod tests {
     fn rates_and_open_requests_follow_the_run() {
         let story = made_up::metastable();
         let digest = Digest::of(&story);
+        let view = View::new(&story, &digest);
         let at = |series: &Series, second: f64| {
             let near = series.iter().min_by(|a, b| (a.0 - second).abs().total_cmp(&(b.0 - second).abs()));
             near.and_then(|p| p.1).unwrap_or(f64::NAN)
         };
-        let rates = rates(&story, &digest);
+        let rates = rates(&view);
+        let good = rates.good.unwrap();
         assert!((at(&rates.offered, 10.0) - 300.0).abs() < 2.0);
-        assert!(at(&rates.good, 10.0) > 290.0 && at(&rates.good, 60.0) < 30.0);
+        assert!(at(&good, 10.0) > 290.0 && at(&good, 60.0) < 30.0);
         assert!(at(&rates.errors, 10.0) < 1.0 && at(&rates.errors, 70.0) > 200.0);
         assert!(at(&rates.p50, 10.0) < 1e7 && at(&rates.p99, 60.0) > 1e10);
-        let open = open(&story, &digest);
+        let open = open(&view);
         assert!(at(&open.in_flight, 10.0) < 20.0 && at(&open.in_flight, 60.0) > 2500.0);
     }
 }

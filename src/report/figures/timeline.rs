@@ -23,7 +23,7 @@ const MOST_ROWS: usize = 3;
 const FOOT: i32 = 88;
 
 pub fn height(view: &View) -> i32 {
-    let panels = if view.story.samples.iter().any(|s| s.memory_bytes.is_some()) { 4 } else { 3 };
+    let panels = if view.samples.iter().any(|s| s.memory_bytes.is_some()) { 4 } else { 3 };
     TOP + MOST_ROWS as i32 * ROW + panels * (HEAD + BODY + GAP) + FOOT
 }
 
@@ -42,10 +42,9 @@ struct Panel {
 }
 
 pub fn draw<DB: DrawingBackend>(c: &Canvas<DB>, view: &View) -> Result<(), DrawError> {
-    let story = view.story;
-    heading::title(c, story, "The run over time")?;
-    let x = Axis::linear(0.0, view.span);
-    let sources = memory::sources(story);
+    heading::title(c, view, "The run over time")?;
+    let x = view.x();
+    let sources = memory::sources(view.samples);
     let mut plot = Plot { left: GUTTER, right: WIDTH - MARGIN, top: 0, bottom: 0, x, y: x };
     let mut rows = view.marks.rows(c, &plot)?;
     rows.truncate(MOST_ROWS);
@@ -72,7 +71,7 @@ pub fn draw<DB: DrawingBackend>(c: &Canvas<DB>, view: &View) -> Result<(), DrawE
             plot.series(c, line.values.iter().copied(), line.color, line.width)?;
         }
         if i == 1 {
-            plot.threshold(c, story.slo as f64, &format!("SLO {}", time_label(story.slo as f64)), TEXT)?;
+            plot.slo(c, view.slo)?;
         }
         view.marks.lines(c, &plot)?;
         plot.frame(c)?;
@@ -104,29 +103,29 @@ fn head<DB: DrawingBackend>(
 }
 
 fn panels(view: &View) -> Vec<Panel> {
-    let rates = series::rates(view.story, view.digest);
-    let open = series::open(view.story, view.digest);
+    let rates = series::rates(view);
+    let open = series::open(view);
     let line = |values, color, width, name| Line { values, color, width, name };
     let counts = |lines: &[Line]| Axis::linear(0.0, range(lines).1.max(1.0) * 1.1);
 
-    let per_second = vec![
-        line(rates.offered, BLACK, 6, "offered"),
-        line(rates.answered, SKY, 4, "answered well"),
-        line(rates.good, GREEN, 4, "good (by due time)"),
-        line(rates.errors, VERMILION, 3, "errors"),
-    ];
+    let mut per_second = vec![line(rates.offered, BLACK, 6, "offered"), line(rates.answered, SKY, 4, "answered well")];
+    per_second.extend(rates.good.map(|good| line(good, GREEN, 4, "good (by due time)")));
+    per_second.push(line(rates.errors, VERMILION, 3, "errors"));
     let times = vec![line(rates.p50, BLUE, 3, "p50"), line(rates.p99, ORANGE, 3, "p99")];
     let waiting = waiting(&open);
     let mut open_lines = vec![line(open.in_flight, BLUE, 3, "sent, not ended (in flight)")];
     if waiting {
         open_lines.insert(0, line(open.due, ORANGE, 3, "due, not ended"));
     }
-    let (low, high) = range(&times);
+    let (low, high) = match range(&times) {
+        (low, high) if low > high => (1e6, 1e9),
+        (low, high) => (low.max(1e3), high.max(1e3)),
+    };
     vec![
         Panel { title: "requests/s", y: counts(&per_second), label: count_label, lines: per_second },
         Panel {
             title: "response time",
-            y: Axis::log(if low > high { 1e6 } else { low.max(1e3) * 0.7 }, high.max(view.story.slo as f64) * 1.6),
+            y: Axis::log(low * 0.7, high.max(view.slo.unwrap_or(0) as f64) * 1.6),
             label: time_label,
             lines: times,
         },

@@ -99,6 +99,13 @@ pub fn header(header: &Header) -> String {
 
 /// The text to print at the end, before what the script's `done()` prints.
 pub fn text(report: &Report) -> String {
+    blocks(report).concat()
+}
+
+/// The same in parts: one for each URL that is reported on apart (with `-S`), behind each of which the script's `done()`
+/// may print, and the last one.
+pub fn blocks(report: &Report) -> Vec<String> {
+    let mut blocks = Vec::new();
     let mut text = String::new();
     for c in report.calibration {
         let mean = ratio(c.mean_latency_ms, 1.0);
@@ -108,21 +115,25 @@ pub fn text(report: &Report) -> String {
     if let Some(file) = report.latencies_file {
         let _ = writeln!(text, "Latencies recorded to file: {file}");
     }
-    let several = !report.targets.is_empty();
-    if several {
-        text.push('\n');
-        for (url, tally) in report.targets.iter().filter(|_| report.show.separate) {
-            let _ = writeln!(text, "{}\nTest Results @ {url} ", "-".repeat(71));
-            body(&mut text, tally, report.show, Place::OneOfSeveral);
-            text.push('\n');
-        }
-        let rule = "-".repeat(71);
-        let _ = writeln!(text, "{rule}\n{}Overall Statistics{}\n{rule}", "-".repeat(27), "-".repeat(26));
+    let rule = "-".repeat(WIDE);
+    for (url, tally) in report.targets.iter().filter(|_| report.show.separate) {
+        let _ = writeln!(text, "\n{rule}\nTest Results @ {url} ");
+        body(&mut text, tally, report.show, Place::OneOfSeveral);
+        blocks.push(std::mem::take(&mut text));
     }
-    body(&mut text, &report.total, report.show, if several { Place::Overall } else { Place::Only });
+    let place = if report.targets.is_empty() { Place::Only } else { Place::Overall };
+    if place == Place::Overall {
+        let _ = writeln!(text, "\n{rule}\n{}Overall Statistics{}\n{rule}", "-".repeat(27), "-".repeat(26));
+    }
+    body(&mut text, &report.total, report.show, place);
     text.push_str(report.own);
-    text
+    blocks.push(text);
+    blocks
 }
+
+/// Rules of a report on several URLs are so wide, and those of a report on one.
+const WIDE: usize = 71;
+const NARROW: usize = 58;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Place {
@@ -137,10 +148,15 @@ fn body(text: &mut String, tally: &Tally, show: Show, place: Place) {
     }
     thread_stats(text, tally, show.dsb);
     if show.latency || show.uncorrected {
-        latency::write(text, latency::RECORDED, tally.response);
+        let (title, width) = match place {
+            Place::Only => (latency::RECORDED, NARROW),
+            Place::OneOfSeveral => (latency::RECORDED, WIDE),
+            Place::Overall => (latency::RECORDED_OVERALL, WIDE),
+        };
+        latency::write(text, title, tally.response, width);
         if let Some(service) = tally.service.filter(|_| show.uncorrected) {
             text.push('\n');
-            latency::write(text, latency::UNCORRECTED, service);
+            latency::write(text, latency::UNCORRECTED, service, width);
         }
     }
     let overall = if place == Place::Overall { "Overall " } else { "" };
@@ -149,14 +165,16 @@ fn body(text: &mut String, tally: &Tally, show: Show, place: Place) {
     let read = wrk_binary(tally.bytes as f64);
     let _ = writeln!(text, "  {overall}{} requests in {}, {read} read", tally.requests, wrk_time(runtime_us));
     let e = &tally.errors;
-    if e.any_socket() {
+    // DSB's says nothing of errors over all; ours does, where nothing else would.
+    let told = place == Place::Overall && show.separate;
+    if e.any_socket() && !told {
         let _ = writeln!(
             text,
             "  Socket errors: connect {}, read {}, write {}, timeout {}",
             e.connect, e.read, e.write, e.timeout
         );
     }
-    if e.status > 0 {
+    if e.status > 0 && !told {
         let _ = writeln!(text, "  Non-2xx or 3xx responses: {}", e.status);
     }
     let pad = if place == Place::OneOfSeveral { "  " } else { "" };

@@ -2,9 +2,7 @@ use hdrhistogram::Histogram;
 use regex::Regex;
 
 use super::*;
-use crate::report::digest::Digest;
-use crate::report::generator::GeneratorBlock;
-use crate::report::tests::made_up;
+use crate::report::generator::tests::troubled;
 use crate::stats::latency_histogram;
 
 /// What Gil Tene's wrk2 printed against a slow server, less its `-nan`s; mean and deviation are those of the samples
@@ -91,6 +89,44 @@ fn several_urls_have_dsbs_layout() {
 }
 
 #[test]
+fn several_urls_have_a_spectrum_each_and_one_over_all() {
+    let h = rebuilt(SHORT);
+    let targets = ["http://a/", "http://b/"].map(|url| (url.to_owned(), tally(&h)));
+    let show = Show { latency: true, dsb: true, separate: true, ..Show::default() };
+    let report = Report { targets: &targets, show, own: "ours\n", ..report(tally(&h)) };
+    let blocks = blocks(&report);
+    let rule = "-".repeat(71);
+    let around = |title: &str, then: &str| {
+        let head = format!("%\n  Latency Distribution (HdrHistogram - {title})\n 50.000%  ");
+        (head, format!("SubBuckets     =         2048]\n{rule}\n  {then}184 requests in"))
+    };
+    let each = around("Recorded Latency", "");
+    for (block, (head, foot)) in blocks.iter().zip([&each, &each, &around("Recorded Overall Latency", "Overall ")]) {
+        assert!(block.contains(head) && block.contains(foot), "{block}");
+    }
+    assert!(blocks[1].starts_with(&format!("\n{rule}\nTest Results @ http://b/ \n  Thread Stats")), "{}", blocks[1]);
+    assert!(blocks[1].ends_with("Transfer/sec:      1.62KB\n") && blocks[2].ends_with("KB\nours\n"));
+    assert_eq!((blocks.len(), blocks.concat()), (3, text(&report)));
+
+    let show = Show { separate: false, ..show };
+    let overall = super::blocks(&Report { show, ..report });
+    assert_eq!(overall, [blocks[2].clone()]);
+}
+
+#[test]
+fn errors_are_told_with_each_url_or_else_over_all() {
+    let h = latency_histogram();
+    let errors = Errors { read: 3, status: 2, ..Errors::default() };
+    let targets = ["http://a/", "http://b/"].map(|url| (url.to_owned(), Tally { errors, ..tally(&h) }));
+    let told = |separate| {
+        let show = Show { separate, ..Show::default() };
+        let text = text(&Report { targets: &targets, show, ..report(Tally { errors, ..tally(&h) }) });
+        (text.matches("  Socket errors: connect 0, read 3").count(), text.matches("responses: 2\n").count())
+    };
+    assert_eq!((told(true), told(false)), ((2, 2), (1, 1)));
+}
+
+#[test]
 fn uncorrected_latency_follows_the_recorded() {
     let h = rebuilt(SHORT);
     let total = Tally { service: Some(&h), ..tally(&h) };
@@ -115,9 +151,7 @@ fn nothing_measured_is_zero_and_never_nan() {
 fn those_who_parse_wrk2_parse_ours() {
     let h = rebuilt(SHORT);
     let errors = Errors { connect: 1, read: 2, write: 3, timeout: 4, status: 5 };
-    let mut story = made_up::metastable();
-    story.generator.bound_reached = true;
-    let own = &GeneratorBlock::of(&story, &Digest::of(&story)).text();
+    let own = &troubled().text();
     let text = text(&Report { own, ..report(Tally { errors, ..tally(&h) }) });
     for (expression, lines) in [
         (r"^\s+Latency\s+(\d+\.\d+\w*)\s+(\d+\.\d+\w*)\s+(\d+\.\d+\w*).*$", 1),

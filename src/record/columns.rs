@@ -1,4 +1,6 @@
-use super::super::{NEVER, Outcome, RequestRecord};
+//! What files say of an attempt: the same columns under the same names, whatever the format.
+
+use super::{NEVER, RequestRecord};
 
 type Row = RequestRecord;
 
@@ -33,24 +35,3 @@ pub const COLUMNS: &[(&str, Kind)] = &[
     ("lower_bound", Kind::Flag(Row::is_lower_bound, |_, _| ())),
     ("response_ns", Kind::MaybeLong(|r| r.response_time().unwrap_or(NEVER), |_, _| ())),
 ];
-
-/// The file's schema, in parquet's own notation.
-pub fn schema() -> String {
-    let fields: String = COLUMNS
-        .iter()
-        .map(|(name, kind)| match kind {
-            Kind::Long(..) => format!("required int64 {name};\n"),
-            Kind::MaybeLong(..) => format!("optional int64 {name};\n"),
-            Kind::Short(..) => format!("required int32 {name} (INTEGER(16,false));\n"),
-            Kind::MaybeInt(..) => format!("optional int32 {name} (INTEGER(32,false));\n"),
-            Kind::Flag(..) => format!("required boolean {name};\n"),
-            Kind::Outcome => format!("required binary {name} (STRING);\n"),
-        })
-        .collect();
-    format!("message requests {{\n{fields}}}")
-}
-
-/// The outcome that a file names so.
-pub fn outcome(name: &[u8]) -> Option<Outcome> {
-    Outcome::ALL.into_iter().find(|outcome| outcome.name().as_bytes() == name)
-}

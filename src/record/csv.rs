@@ -1,0 +1,73 @@
+//! Records as text: a line an attempt, for whatever reads tables. The columns are those of `requests.parquet`; an empty
+//! cell is an instant that never came.
+
+use std::io::{self, Write as _};
+
+use super::columns::{COLUMNS, Kind};
+use super::tape::Keep;
+use super::{FileError, NEVER, Outcome, Product, RequestRecord};
+
+/// Keeps the records of a run in a CSV file, which grows while it goes on.
+pub struct CsvFile {
+    product: Option<Product>,
+    begun: bool,
+    /// The batch at hand as text.
+    text: Vec<u8>,
+}
+
+impl CsvFile {
+    pub fn new(product: Product) -> CsvFile {
+        CsvFile { product: Some(product), begun: false, text: Vec::new() }
+    }
+
+    fn append(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
+        let Some(product) = &mut self.product else { return Ok(()) };
+        self.text.clear();
+        if !std::mem::replace(&mut self.begun, true) {
+            let names: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
+            writeln!(self.text, "{}", names.join(","))?;
+        }
+        batch.iter().try_for_each(|record| line(&mut self.text, record))?;
+        product
+            .write_all(&self.text)
+            .map_err(|source| io::Error::other(FileError::Product { path: product.path().to_owned(), source }))
+    }
+}
+
+impl Keep for CsvFile {
+    fn keep(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
+        self.append(batch)
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        // A run without attempts has its header too.
+        self.append(&[])?;
+        self.product.take().into_iter().for_each(Product::finish);
+        Ok(())
+    }
+}
+
+/// One line. No value holds a comma or a quote.
+fn line(text: &mut Vec<u8>, record: &RequestRecord) -> io::Result<()> {
+    for (i, (_, kind)) in COLUMNS.iter().enumerate() {
+        if i > 0 {
+            text.push(b',');
+        }
+        match kind {
+            Kind::Long(get, _) => write!(text, "{}", get(record))?,
+            Kind::Short(get, _) => write!(text, "{}", get(record))?,
+            Kind::Flag(get, _) => write!(text, "{}", get(record))?,
+            Kind::MaybeLong(get, _) => match get(record) {
+                NEVER => {}
+                value => write!(text, "{value}")?,
+            },
+            Kind::MaybeInt(get, _) => match get(record) {
+                u32::MAX => {}
+                value => write!(text, "{value}")?,
+            },
+            Kind::Outcome => text.extend(record.outcome().map_or("", Outcome::name).as_bytes()),
+        }
+    }
+    text.push(b'\n');
+    Ok(())
+}

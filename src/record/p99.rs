@@ -1,0 +1,131 @@
+//! `url<U>thread<T>.txt` as the wrk2 of DeathStarBench writes it for `-p`: a thread's 99th percentile, a line for every
+//! 0.2 s, each on disk as soon as it is known. (Theirs has the first thread of each URL only.)
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use super::tape::Keep;
+use super::{FileError, Outcome, Product, RequestRecord};
+
+/// What a line is of, in ns.
+const WINDOW: u64 = 200_000_000;
+
+/// Keeps a file a thread.
+pub struct P99Files(Vec<Thread>);
+
+struct Thread {
+    product: Product,
+    /// Lines written so far: the window at hand begins at so many times [`WINDOW`].
+    lines: u64,
+    /// The response times, in us, of the answers that arrived in it.
+    times: Vec<u64>,
+}
+
+impl P99Files {
+    /// In `folder`, for each of `urls` and each of its `threads`. In records threads are numbered through.
+    ///
+    /// # Errors
+    /// [`FileError::Product`].
+    pub fn create(folder: &Path, urls: usize, threads: usize) -> Result<P99Files, FileError> {
+        let each = (0..urls).flat_map(|url| (0..threads).map(move |thread| (url, thread)));
+        let files = each.map(|(url, thread)| {
+            let product = Product::create(&folder.join(format!("url{url}thread{thread}.txt")))?;
+            Ok(Thread { product, lines: 0, times: Vec::new() })
+        });
+        Ok(P99Files(files.collect::<Result<_, _>>()?))
+    }
+}
+
+impl Keep for P99Files {
+    fn keep(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
+        for record in batch {
+            if let Some(thread) = self.0.get_mut(usize::from(record.thread))
+                && record.is_last()
+                && record.outcome() == Some(Outcome::Answered)
+                && let Some(time) = record.response_time()
+            {
+                thread.until(record.end / WINDOW)?;
+                thread.times.push(time.saturating_add(500) / 1000);
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        let last = |thread: &Thread| thread.lines + u64::from(!thread.times.is_empty());
+        let lines = self.0.iter().map(last).max().unwrap_or(0);
+        for mut thread in self.0.drain(..) {
+            thread.until(lines)?;
+            thread.product.finish();
+        }
+        Ok(())
+    }
+}
+
+impl Thread {
+    /// Writes the lines of the windows before the one numbered `window`; 0 where no answer arrived.
+    fn until(&mut self, window: u64) -> io::Result<()> {
+        while self.lines < window {
+            let p99 = percentile_99(&mut self.times);
+            writeln!(self.product, "{p99}").map_err(|source| {
+                io::Error::other(FileError::Product { path: self.product.path().to_owned(), source })
+            })?;
+            self.times.clear();
+            self.lines += 1;
+        }
+        Ok(())
+    }
+}
+
+/// By HdrHistogram's rank, as in every report; 0 of nothing.
+fn percentile_99(times: &mut [u64]) -> u64 {
+    let rank = (0.99 * times.len() as f64 + 0.5) as usize;
+    let at = rank.max(1) - 1;
+    if at < times.len() { *times.select_nth_unstable(at).1 } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    /// Arrived at `end` ms, after `us`.
+    fn answer(thread: u16, end: u64, us: u64) -> RequestRecord {
+        let mut record = RequestRecord::planned(0, end * MS - us * 1000, thread);
+        record.end = end * MS;
+        record.set_outcome(Outcome::Answered);
+        record.set_last(true);
+        record
+    }
+
+    #[test]
+    fn each_thread_has_a_line_for_every_fifth_of_a_second() {
+        let dir = tempfile::tempdir().unwrap();
+        let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
+        let mut keeper = P99Files::create(dir.path(), 2, 2).unwrap();
+        let many: Vec<_> = (1..=100).map(|us| answer(2, 199, us)).collect();
+        keeper.keep(&many).unwrap();
+        let mut failed = answer(2, 399, 9);
+        failed.set_outcome(Outcome::ReadError);
+        keeper.keep(&[answer(3, 10, 7), failed, answer(2, 600, 5)]).unwrap();
+        assert_eq!(read("url1thread0.txt"), "99\n0\n0\n", "what is over is there while the run goes on");
+        keeper.finish().unwrap();
+        assert_eq!(read("url1thread0.txt"), "99\n0\n0\n5\n");
+        assert_eq!(read("url1thread1.txt"), "7\n0\n0\n0\n");
+        assert_eq!(read("url0thread0.txt"), "0\n0\n0\n0\n");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 4);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_known_at_once_and_nothing_is_left() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(P99Files::create(&dir.path().join("none"), 1, 1).is_err());
+        fs::create_dir(dir.path().join("url0thread1.txt")).unwrap();
+        let error = P99Files::create(dir.path(), 1, 2).err().unwrap().to_string();
+        assert!(error.contains("url0thread1.txt") && error.contains("directory"), "{error}");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}

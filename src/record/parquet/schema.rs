@@ -1,0 +1,23 @@
+use super::super::Outcome;
+use super::super::columns::{COLUMNS, Kind};
+
+/// The file's schema, in parquet's own notation.
+pub fn schema() -> String {
+    let fields: String = COLUMNS
+        .iter()
+        .map(|(name, kind)| match kind {
+            Kind::Long(..) => format!("required int64 {name};\n"),
+            Kind::MaybeLong(..) => format!("optional int64 {name};\n"),
+            Kind::Short(..) => format!("required int32 {name} (INTEGER(16,false));\n"),
+            Kind::MaybeInt(..) => format!("optional int32 {name} (INTEGER(32,false));\n"),
+            Kind::Flag(..) => format!("required boolean {name};\n"),
+            Kind::Outcome => format!("required binary {name} (STRING);\n"),
+        })
+        .collect();
+    format!("message requests {{\n{fields}}}")
+}
+
+/// The outcome that a file names so.
+pub fn outcome(name: &[u8]) -> Option<Outcome> {
+    Outcome::ALL.into_iter().find(|outcome| outcome.name().as_bytes() == name)
+}

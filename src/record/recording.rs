@@ -1,0 +1,125 @@
+use std::path::Path;
+
+use super::csv::CsvFile;
+use super::parquet::ParquetFile;
+use super::tape::Keep;
+use super::{FileError, Product};
+
+/// The keeper that leaves every attempt of a run in the file `path`, in the format that its name ends in: `.parquet` or
+/// `.csv`, with the same columns.
+///
+/// # Errors
+/// [`FileError::Foreign`] for any other name, [`FileError::Product`] where the file can't be written.
+pub fn recording(path: &Path) -> Result<Box<dyn Keep>, FileError> {
+    let ending = path.extension().map(|ending| ending.to_ascii_lowercase());
+    match ending.as_ref().and_then(|ending| ending.to_str()) {
+        Some("parquet") => Ok(Box::new(ParquetFile::new(Product::create(path)?)?)),
+        Some("csv") => Ok(Box::new(CsvFile::new(Product::create(path)?))),
+        _ => Err(FileError::foreign(
+            path,
+            "its name says no format that attempts can be recorded in",
+            "let it end in .parquet or .csv",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::{NEVER, Outcome, RequestRecord, parquet};
+    use super::*;
+
+    fn answered() -> RequestRecord {
+        let mut record = RequestRecord {
+            ready: 1_000,
+            sent: 1_200,
+            first_byte: 5_000,
+            end: 6_000,
+            bytes: 310,
+            connection: 3,
+            status: 200,
+            ..RequestRecord::planned(7, 1_000, 1)
+        };
+        record.set_outcome(Outcome::Answered);
+        record.set_last(true);
+        record
+    }
+
+    fn unsent() -> RequestRecord {
+        let mut record = RequestRecord { end: 9_000, ..RequestRecord::planned(8, 2_000, 0) };
+        record.set_last(true);
+        record.set_timed_out(true);
+        record
+    }
+
+    fn left(dir: &Path) -> Vec<std::ffi::OsString> {
+        fs::read_dir(dir).unwrap().flatten().map(|entry| entry.file_name()).collect()
+    }
+
+    #[test]
+    fn a_table_as_text_has_the_columns_of_the_parquet_file_and_grows_with_the_run() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("attempts.csv");
+        let mut keeper = recording(&path).unwrap();
+        keeper.keep(&[answered()]).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 2);
+        keeper.keep(&[unsent()]).unwrap();
+        keeper.finish().unwrap();
+        insta::assert_snapshot!(fs::read_to_string(&path).unwrap(), @r"
+        request,attempt,last,thread,connection,intended_ns,ready_ns,sent_ns,first_byte_ns,end_ns,bytes,status,outcome,timed_out,warmup,lower_bound,response_ns
+        7,0,true,1,3,1000,1000,1200,5000,6000,310,200,answered,false,false,false,5000
+        8,0,true,0,,2000,,,,9000,0,0,unsent,true,false,true,7000
+        ");
+    }
+
+    #[test]
+    fn a_parquet_file_holds_every_attempt_and_nothing_else_is_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("attempts.PARQUET");
+        let mut keeper = recording(&path).unwrap();
+        keeper.keep(&[answered()]).unwrap();
+        keeper.keep(&[unsent(), answered()]).unwrap();
+        keeper.finish().unwrap();
+        drop(keeper);
+        assert_eq!(parquet::read(&path).unwrap(), [answered(), unsent(), answered()]);
+        assert_eq!(left(dir.path()), ["attempts.PARQUET"]);
+        assert_eq!(unsent().sent, NEVER);
+    }
+
+    #[test]
+    fn a_run_without_attempts_leaves_whole_files() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["a.csv", "a.parquet"] {
+            recording(&dir.path().join(name)).unwrap().finish().unwrap();
+        }
+        assert_eq!(parquet::read(&dir.path().join("a.parquet")).unwrap(), []);
+        assert!(fs::read_to_string(dir.path().join("a.csv")).unwrap().starts_with("request,attempt,"));
+    }
+
+    #[test]
+    fn a_run_that_never_began_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["a.csv", "a.parquet"] {
+            drop(recording(&dir.path().join(name)).unwrap());
+        }
+        assert!(left(dir.path()).is_empty());
+    }
+
+    #[test]
+    fn other_names_are_refused_and_both_formats_named() {
+        for name in ["attempts.json", "attempts", ".csv", ""] {
+            let error = recording(Path::new(name)).err().unwrap().to_string();
+            assert!(error.starts_with(name) && error.contains(".parquet") && error.contains(".csv"), "{error}");
+        }
+        let error = recording(Path::new("none/such/a.csv")).err().unwrap().to_string();
+        assert!(error.contains("none/such/a.csv") && error.contains("make that folder first"), "{error}");
+    }
+
+    #[test]
+    fn a_full_disk_is_told_with_the_files_name() {
+        let mut keeper = CsvFile::new(Product::create(Path::new("/dev/full")).unwrap());
+        let error = keeper.keep(&[answered()]).unwrap_err().to_string();
+        assert!(error.contains("/dev/full") && error.contains("make room"), "{error}");
+    }
+}
