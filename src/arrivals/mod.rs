@@ -13,7 +13,7 @@ use exp::Exp;
 use fixed::Fixed;
 
 /// The distribution of the gaps between requests. The mean is always 1/rate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Process {
     /// All the same: a constant rate, in closed form, so that nothing drifts.
