@@ -38,7 +38,7 @@ fn wrk2_refuses_what_cannot_be() {
         (&["-R100-200"], "`100-200` is no number"),
         (&["-R100,200@5s"], "`100` lasts to the end of the run, but another rate follows"),
         (&["-R100@10s,200"], "rate `200` begins at 10s, but the run is over at 10s"),
-        (&["-R10", "-D", "even"], "invalid value 'even' for '--dist <NAME>'"),
+        (&["-R10", "-D", "even"], "invalid value 'even' for '--dist <HOW>'"),
         (&["-R10", "-T0"], "timeout must be above 0"),
         (&["-R10", "-H", "nonsense"], "-H takes \"Name: value\", not `nonsense`"),
         (&["-R10", "-H", ": x"], "-H takes"),
@@ -152,7 +152,7 @@ fn an_experiment_that_cannot_be_says_where_and_leaves_nothing() {
         (good.replace("rate = 100", &script("a.lua", "function request( return")), "a.lua:1: "),
         (good.replace("rate = 100", &script("b.lua", "error('at once')")), "b.lua:1: at once"),
         (good.replace("rate = 100", &script("c.lua", "function request() return 5 end")), "c.lua: request() returned"),
-        (good.replace("rate = 100", &script("d.lua", "error({})")), "d.lua: raised"),
+        (good.replace("rate = 100", &script("d.lua", "error({})")), "d.lua:1: table: "),
     ] {
         fs::write(dir.path().join("x.toml"), text).unwrap();
         refused(METAWRK, dir.path(), &["experiment", "x.toml"], says);

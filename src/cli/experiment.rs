@@ -1,12 +1,10 @@
-use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressStyle};
 
+use super::line::Line;
 use crate::experiment::progress::Snapshot;
 use crate::experiment::run::run as run_experiment;
 use crate::experiment::signals::{Signals, Stopped};
@@ -84,8 +82,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let plan = experiment::load(args.file.as_deref(), &overrides)?;
     say(&format!("{}: {} requests/s, at most {}\n", plan.name, plan.load.rate, plan.duration()))?;
     let line = Line::new();
-    let ran = run_experiment(&plan, &args.out, &mut |snapshot| line.show(snapshot));
-    line.clear();
+    let ran = run_experiment(&plan, &args.out, &mut |snapshot| line.show(describe(snapshot)));
+    drop(line);
     let ran = match ran {
         Ok(ran) => ran,
         Err(error) => {
@@ -158,37 +156,6 @@ impl Late {
 
     fn heard(&self) -> Option<Stopped> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// One line on standard error, on a terminal only.
-struct Line(Option<ProgressBar>);
-
-impl Line {
-    fn new() -> Line {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new_spinner();
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
-                bar.set_style(style);
-            }
-            bar.set_message("getting ready");
-            bar.enable_steady_tick(Duration::from_millis(200));
-            bar
-        });
-        Line(bar)
-    }
-
-    fn show(&self, snapshot: &Snapshot) {
-        if let Some(bar) = &self.0 {
-            bar.set_message(describe(snapshot));
-        }
-    }
-
-    fn clear(&self) {
-        if let Some(bar) = &self.0 {
-            bar.finish_and_clear();
-        }
-        let _ = std::io::stderr().flush();
     }
 }
 

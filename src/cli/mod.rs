@@ -4,6 +4,7 @@
 //! and with `experiment --exit-code` the verdict's own.
 
 mod experiment;
+mod line;
 mod load;
 
 use std::ffi::OsString;
@@ -29,19 +30,22 @@ enum Command {
     /// Judge a results folder, and draw its report, again
     Report(experiment::ReportArgs),
     /// Make load as wrk2 does (the same command line)
-    #[command(args_override_self = true)]
-    Load(load::Args),
+    #[command(display_name = "metawrk", override_usage = "metawrk load -R <N> [OPTIONS] <URL>... [-- <ARG>...]")]
+    Load(Box<load::args::Args>),
     /// Run the testbed alone, or one of its parts
     Testbed(testbed::cli::TestbedArgs),
 }
 
 /// Loads an HTTP server at a constant rate, and reports latencies that no stall of the server hides.
 #[derive(Parser)]
-// Of an option given twice wrk takes the last.
-#[command(name = "wrk2", version, arg_required_else_help = true, args_override_self = true)]
+#[command(
+    name = "wrk2",
+    arg_required_else_help = true,
+    override_usage = "wrk2 -R <N> [OPTIONS] <URL>... [-- <ARG>...]"
+)]
 struct Wrk2 {
     #[command(flatten)]
-    load: load::Args,
+    load: load::args::Args,
 }
 
 /// The program `metawrk`.
@@ -50,7 +54,7 @@ pub fn metawrk() -> ExitCode {
         Ok(Metawrk { command }) => done(match command {
             Command::Experiment(args) => experiment::run(args),
             Command::Report(args) => experiment::report(args),
-            Command::Load(args) => load::run(args),
+            Command::Load(args) => load::run(*args),
             Command::Testbed(args) => testbed::cli::run(args).map(|()| ExitCode::SUCCESS),
         }),
         Err(code) => code,

@@ -88,7 +88,7 @@ impl Dispatcher {
             bound,
             bound_reached: false,
             begun: false,
-            thread: thread as u16,
+            thread: plan.number(thread),
         }
     }
 

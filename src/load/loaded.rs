@@ -23,6 +23,11 @@ pub(super) struct AtRest {
 }
 
 impl Loaded {
+    /// What threads left whose script wants to know nothing more.
+    pub fn new(plan: LoadPlan, threads: Vec<Left>) -> Loaded {
+        Loaded { plan, threads, script: None }
+    }
+
     pub fn account(&self) -> Account {
         let mut account = Account::default();
         self.threads.iter().for_each(|thread| account.merge(&thread.account));

@@ -183,6 +183,8 @@ impl LoadPlan {
         let day = Time::from_secs(24 * 3600);
         range(s.duration > Time::ZERO && s.duration <= day, "duration", "above 0 and at most 24h", &s.duration)?;
         let planned = s.rate.over(s.duration)?;
+        let threads = s.threads * usize::from(s.part.of);
+        range(threads < usize::from(u16::MAX), "threads over all parts", "below 65535", &threads)?;
         range(s.part.index < s.part.of, "part", "below the number of parts", &s.part.index)?;
         range(s.timeout > Time::ZERO && s.timeout <= day, "timeout", "above 0 and at most 24h", &s.timeout)?;
         range(s.drain <= day, "drain", "at most 24h", &s.drain)?;
@@ -203,6 +205,11 @@ impl LoadPlan {
 
     pub fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// The number of `thread` among those of all parts.
+    pub fn number(&self, thread: usize) -> u16 {
+        (usize::from(self.part.index) * self.threads + thread) as u16
     }
 
     /// When `thread`'s requests are due.

@@ -128,7 +128,7 @@ pub fn environment(plan: &LoadPlan, thread: usize) -> Environment<'_> {
         target: plan.target(),
         headers: &plan.headers,
         args: &plan.args,
-        seed: plan.seed.wrapping_mul(1009).wrapping_add(thread as u64),
+        seed: plan.seed.wrapping_mul(1009).wrapping_add(u64::from(plan.number(thread))),
     }
 }
 

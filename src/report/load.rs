@@ -56,7 +56,7 @@ impl LoadNumbers {
             block: GeneratorBlock {
                 sent: account.scheduled - account.unsent,
                 account,
-                planned_rate: loads.iter().map(|load| load.plan.rate).sum(),
+                planned_rate: loads.iter().map(|load| load.plan.planned_rate()).sum(),
                 arrivals_ns,
                 warmup_ns,
                 elapsed_ns: threads().map(|thread| thread.ended).max().unwrap_or(0),

@@ -132,6 +132,7 @@ mod tests {
             latencies.add(&r);
         }
         let left = Left {
+            thread: 0,
             account,
             latencies,
             calibration: crate::stats::latency_histogram(),
@@ -149,7 +150,7 @@ mod tests {
             failure: None,
         };
         let settings = LoadSettings { threads: 1, connections: 1, ..LoadSettings::new(url, 10.0) };
-        Loaded { plan: LoadPlan::new(settings).unwrap(), threads: vec![left] }
+        Loaded::new(LoadPlan::new(settings).unwrap(), vec![left])
     }
 
     fn summary(loads: &[Loaded]) -> LoadSummary {

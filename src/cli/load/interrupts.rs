@@ -1,0 +1,78 @@
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::experiment::signals::{Signals, Stopped};
+use crate::out::warn;
+
+/// How far the program is. What a signal does depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Nothing has been sent: the program just ends.
+    Preparing,
+    /// The load is to end, with a full report: whoever runs it asks [`Interrupts::times`].
+    Running,
+    /// What the load left is being written. The first signal lets that be finished, a second does not.
+    Writing,
+}
+
+/// SIGINT and SIGTERM, heard from the first moment to the last.
+pub struct Interrupts(Arc<Mutex<State>>);
+
+struct State {
+    stage: Stage,
+    heard: Option<Stopped>,
+    /// Signals in this stage.
+    times: u32,
+}
+
+impl Interrupts {
+    /// # Errors
+    /// Where the system refuses.
+    pub fn listen() -> io::Result<Interrupts> {
+        let state = Arc::new(Mutex::new(State { stage: Stage::Preparing, heard: None, times: 0 }));
+        let shared = Arc::clone(&state);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let mut signals = {
+            let _guard = runtime.enter();
+            Signals::new()?
+        };
+        std::thread::Builder::new().name("signals".into()).spawn(move || {
+            loop {
+                let by = runtime.block_on(signals.next());
+                lock(&shared).hear(by);
+            }
+        })?;
+        Ok(Interrupts(state))
+    }
+
+    pub fn enter(&self, stage: Stage) {
+        let mut state = lock(&self.0);
+        (state.stage, state.times) = (stage, 0);
+    }
+
+    /// How many signals came in this stage.
+    pub fn times(&self) -> u32 {
+        lock(&self.0).times
+    }
+
+    /// The first signal there was.
+    pub fn heard(&self) -> Option<Stopped> {
+        lock(&self.0).heard
+    }
+}
+
+impl State {
+    fn hear(&mut self, by: Stopped) {
+        self.times += 1;
+        self.heard.get_or_insert(by);
+        match (self.stage, self.times) {
+            (Stage::Running, _) => {}
+            (Stage::Writing, 1) => warn("writing what the run left; once more to leave it unfinished"),
+            (Stage::Preparing | Stage::Writing, _) => std::process::exit(by.exit_code().into()),
+        }
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}

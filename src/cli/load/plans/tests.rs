@@ -1,0 +1,130 @@
+use clap::Parser;
+
+use super::*;
+use crate::arrivals::Process;
+use crate::load::plan::{OnTimeout, Retries};
+
+#[derive(Debug, Parser)]
+#[command(name = "wrk2")]
+struct Program {
+    #[command(flatten)]
+    args: Args,
+}
+
+fn plans(line: &str) -> anyhow::Result<Vec<LoadPlan>> {
+    let args = Program::try_parse_from(std::iter::once("wrk2").chain(line.split_whitespace()))?.args;
+    args.plans(|name| Ok(Script { name: name.to_owned(), text: String::new() }))
+}
+
+fn plan(line: &str) -> LoadPlan {
+    let mut plans = plans(line).unwrap();
+    assert_eq!(plans.len(), 1, "{line}");
+    plans.remove(0)
+}
+
+fn refusal(line: &str) -> String {
+    plans(line).unwrap_err().to_string()
+}
+
+#[test]
+fn defaults_are_wrk2s() {
+    let expected = LoadSettings::new("http://h/", 100.0);
+    assert_eq!(plan("-R100 http://h/"), LoadPlan::new(expected).unwrap());
+}
+
+#[test]
+fn every_option_of_theirs_is_taken_in_every_form() {
+    let expected = plan("-t 3 -c 2k -d 2m -s f.lua -H A:b -T 5 -B -R 2k -D exp -L -U -P -p -S -r http://h/");
+    assert_eq!((expected.threads, expected.connections, expected.rate.clone()), (3, 2000, 2000.0.into()));
+    assert_eq!((expected.duration, expected.timeout), (Time::from_secs(120), Time::from_secs(5)));
+    assert_eq!((expected.arrivals, expected.batch_latency), (Process::Exp, true));
+    assert_eq!(expected.headers, [("A".to_owned(), "b".to_owned())]);
+    for line in [
+        "-t3 -c2000 -d120 -sf.lua -HA:b -T5s -BR2000 -Dexp http://h/",
+        "http://h/ -t3 -c2k -d2m -s f.lua -H A:b -T5 -B -R2k -D exp -LUPpSr",
+        "--threads 3 --connections 2k --duration 2m --script f.lua --header A:b --timeout 5s --batch_latency --rate 2k \
+         --dist exp --latency --u_latency --separate --requests http://h/",
+        "--threads=3 --connections=2k --duration=120s --script=f.lua --header=A:b --timeout=5s --rate=2k --dist=exp \
+         --batch_latency -- http://h/",
+        "--thr 3 --conn 2k --dur 2m --scr f.lua --head A:b --time 5 --batch --rat 2k --dist exp --lat --u_l http://h/",
+        "-t9 -R1 -t3 -c2k -d2m -s f.lua -H A:b -T5 -B -R2k -D fixed -D exp http://h/",
+    ] {
+        assert_eq!(plan(line), expected, "{line}");
+    }
+}
+
+#[test]
+fn whatever_is_no_url_is_the_scripts() {
+    let is = |line: &str, urls: &[&str], args: &[&str]| {
+        let plans = plans(line).unwrap();
+        assert_eq!(plans.iter().map(|plan| plan.url.as_str()).collect::<Vec<_>>(), urls, "{line}");
+        assert!(plans.iter().all(|plan| plan.args == args), "{line}: {:?}", plans[0].args);
+    };
+    is("-R1 http://a/ one -t1 two", &["http://a/"], &["one", "two"]);
+    is("-R1 http://a/ -- --one -t1 http://b/", &["http://a/"], &["--one", "-t1", "http://b/"]);
+    is("-R1 -- http://a/ --one http://b/", &["http://a/"], &["--one", "http://b/"]);
+    is(
+        "-R1 http://a/ http://b/ one key=http://c/ -- two",
+        &["http://a/", "http://b/"],
+        &["one", "key=http://c/", "two"],
+    );
+    assert!(refusal("-R1 one http://a/").starts_with("invalid URL: one ("));
+    assert!(refusal("-R1 http://a/ ftp://b/").starts_with("invalid URL: ftp://b/ ("));
+    assert!(refusal("-R1").contains("<URL>"));
+}
+
+#[test]
+fn each_url_has_a_load_of_its_own() {
+    let plans = plans("-R100 -t2 -c4 http://a/ http://b/ http://c/").unwrap();
+    for (index, plan) in plans.iter().enumerate() {
+        assert_eq!((plan.rate.clone(), plan.threads, plan.connections), (100.0.into(), 2, 4));
+        assert_eq!(plan.part, Part { index: index as u16, of: 3 });
+    }
+}
+
+#[test]
+fn ours_say_how_to_load() {
+    let p = plan(
+        "-R1 -d1m --when-busy open --max-connections 50 --warmup 0s --on-timeout abandon --retries 2@100ms --seed 7 --spin \
+         --no-ahead --http2 http://h/",
+    );
+    assert_eq!((p.when_busy, p.max_connections, p.warmup), (WhenBusy::Open, 50, Time::ZERO));
+    assert_eq!((p.on_timeout, p.retries), (OnTimeout::Abandon, Retries { count: 2, backoff: Time::from_millis(100) }));
+    assert_eq!((p.seed, p.spin, p.ahead, p.http2), (7, true, false, true));
+    let p = plan("-R1 --catch-up 3 --retries 1 http://h/");
+    assert_eq!((p.catch_up, p.retries.count, p.retries.backoff), (3.0, 1, Time::ZERO));
+    assert_eq!(plan("-R1 -c20k http://h/").max_connections, 20_000);
+}
+
+#[test]
+fn the_warm_up_is_wrk2s_calibration_unless_said_otherwise() {
+    for (line, seconds) in [("-d10s", 0), ("-d11s", 10), ("-d11s --warmup 0s", 0), ("-d3s --warmup 2s", 2)] {
+        assert_eq!(plan(&format!("-R1 {line} http://h/")).warmup, Time::from_secs(seconds), "{line}");
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_the_reason() {
+    for (line, says) in [
+        ("--max-connections 50", "--max-connections bounds what --when-busy open opens"),
+        ("--when-busy open --max-connections 5", "max-connections must be at least connections, not 5"),
+        ("--when-busy open --catch-up 3", "--catch-up is for --when-busy wait"),
+        ("--catch-up 0.5", "catch-up must be between 1 and"),
+        ("--streams 5", "give --http2 too"),
+        ("--http2 --when-busy pipeline", "--http2 has streams"),
+        ("--verify", "no URL is https"),
+        ("--cacert ca.pem", "no URL is https"),
+        ("--record all.txt", "--record writes .parquet and .csv"),
+        ("--record parquet", "--record writes .parquet and .csv"),
+        ("--retries two", "`two` is no number of retries"),
+        ("--retries 2@", "`2@` is no number of retries"),
+        ("--retries 101", "retries must be at most 100, not 101"),
+        ("--warmup 11s", "warmup must be no longer than the duration"),
+        ("--dist poisson", "[possible values: fixed, exp"),
+        ("--seed -1", "unexpected argument '-1'"),
+    ] {
+        let refusal = refusal(&format!("-R1 {line} http://h/"));
+        assert!(refusal.contains(says), "{line}: {refusal}");
+    }
+    plan("-R1 --seed 5 http://h/");
+}
