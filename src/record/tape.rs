@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::thread::JoinHandle;
 
 use super::RequestRecord;
@@ -30,10 +30,19 @@ pub trait Keep: Send {
 }
 
 /// The recorder's thread.
+///
+/// Dropped before anything came, as before a load that could not begin, it drops its keepers unfinished; dropped later,
+/// it finishes them with what there is.
 pub struct Recorder {
-    batches: SyncSender<Vec<RequestRecord>>,
+    messages: SyncSender<Message>,
     broken: Arc<AtomicBool>,
-    thread: JoinHandle<io::Result<()>>,
+    thread: Option<JoinHandle<io::Result<()>>>,
+}
+
+enum Message {
+    Batch(Vec<RequestRecord>),
+    /// No more is wanted, whoever still has a [`Tape`].
+    End,
 }
 
 impl Recorder {
@@ -42,7 +51,7 @@ impl Recorder {
     /// # Errors
     /// Where the system gives no thread.
     pub fn start(mut keepers: Vec<Box<dyn Keep>>) -> io::Result<Recorder> {
-        let (batches, incoming) = sync_channel::<Vec<RequestRecord>>(WAITING);
+        let (messages, incoming) = sync_channel::<Message>(WAITING);
         let broken = Arc::new(AtomicBool::new(false));
         let tell = Arc::clone(&broken);
         let thread = std::thread::Builder::new().name("recorder".into()).spawn(move || {
@@ -57,18 +66,32 @@ impl Recorder {
                     false
                 }
             };
-            for batch in incoming {
-                keepers.retain_mut(|keeper| fail(keeper.keep(&batch)));
+            let mut wanted = false;
+            loop {
+                match incoming.recv() {
+                    Ok(Message::Batch(batch)) => {
+                        wanted = true;
+                        keepers.retain_mut(|keeper| fail(keeper.keep(&batch)));
+                    }
+                    Ok(Message::End) => break,
+                    // All is there.
+                    Err(_) => {
+                        wanted = true;
+                        break;
+                    }
+                }
             }
-            keepers.retain_mut(|keeper| fail(keeper.finish()));
+            if wanted {
+                keepers.retain_mut(|keeper| fail(keeper.finish()));
+            }
             first_error
         })?;
-        Ok(Recorder { batches, broken, thread })
+        Ok(Recorder { messages, broken, thread: Some(thread) })
     }
 
     /// A way in for one of the generator's threads.
     pub fn tape(&self) -> Tape {
-        Tape { batches: self.batches.clone(), batch: Vec::with_capacity(BATCH), dropped: 0 }
+        Tape { messages: self.messages.clone(), batch: Vec::with_capacity(BATCH), dropped: 0 }
     }
 
     /// A keeper failed: what comes now is not kept by all. [`Recorder::finish`] says why.
@@ -80,15 +103,26 @@ impl Recorder {
     ///
     /// # Errors
     /// The first error of a keeper.
-    pub fn finish(self) -> io::Result<()> {
-        drop(self.batches);
-        self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the recorder's thread died")))
+    pub fn finish(mut self) -> io::Result<()> {
+        let Some(thread) = self.thread.take() else { return Ok(()) };
+        drop(self);
+        thread.join().unwrap_or_else(|_| Err(io::Error::other("the recorder's thread died")))
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            // Whoever wanted to know what became of it would have called `finish`.
+            let _ = self.messages.send(Message::End);
+            let _ = thread.join();
+        }
     }
 }
 
 /// One thread's way to the recorder.
 pub struct Tape {
-    batches: SyncSender<Vec<RequestRecord>>,
+    messages: SyncSender<Message>,
     batch: Vec<RequestRecord>,
     dropped: u64,
 }
@@ -109,9 +143,10 @@ impl Tape {
             return;
         }
         let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
-        if let Err(error) = self.batches.try_send(batch) {
-            let (std::sync::mpsc::TrySendError::Full(mut batch)
-            | std::sync::mpsc::TrySendError::Disconnected(mut batch)) = error;
+        if let Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) =
+            self.messages.try_send(Message::Batch(batch))
+        {
+            let Message::Batch(mut batch) = message else { return };
             self.dropped += batch.len() as u64;
             batch.clear();
             self.batch = batch;
@@ -130,7 +165,7 @@ impl Tape {
     pub fn finish(&mut self) -> u64 {
         let batch = std::mem::take(&mut self.batch);
         let n = batch.len() as u64;
-        if n > 0 && self.batches.send(batch).is_err() {
+        if n > 0 && self.messages.send(Message::Batch(batch)).is_err() {
             self.dropped += n;
         }
         self.dropped
@@ -201,10 +236,46 @@ mod tests {
         assert_eq!(received.iter().flatten().count(), 3000);
     }
 
+    /// Says when it is finished.
+    struct Told(Sender<()>);
+
+    impl Keep for Told {
+        fn keep(&mut self, _: &[RequestRecord]) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn finish(&mut self) -> io::Result<()> {
+            self.0.send(()).map_err(io::Error::other)
+        }
+    }
+
+    #[test]
+    fn keepers_of_a_load_that_never_began_are_not_finished_and_all_others_are() {
+        let finished = |records_kept: u64, dropped: bool| {
+            let (tell, told) = channel();
+            let recorder = Recorder::start(vec![Box::new(Told(tell))]).unwrap();
+            let mut tape = recorder.tape();
+            records(records_kept).for_each(|record| tape.push(&record));
+            tape.finish();
+            if dropped {
+                // A thread that is stuck holds on to its tape.
+                drop(recorder);
+                tape.push(&RequestRecord::planned(0, 0, 0));
+                assert_eq!(tape.finish(), 1);
+            } else {
+                drop(tape);
+                recorder.finish().unwrap();
+            }
+            told.recv().is_ok()
+        };
+        assert!(!finished(0, true));
+        assert!(finished(1, true) && finished(1, false) && finished(0, false));
+    }
+
     #[test]
     fn what_finds_no_room_is_counted() {
-        let (batches, stuck) = sync_channel(1);
-        let mut tape = Tape { batches, batch: Vec::new(), dropped: 0 };
+        let (messages, stuck) = sync_channel(1);
+        let mut tape = Tape { messages, batch: Vec::new(), dropped: 0 };
         records(3 * BATCH as u64).for_each(|record| tape.push(&record));
         drop(stuck);
         assert_eq!(tape.finish(), 2 * BATCH as u64);

@@ -92,40 +92,68 @@ fn rank(times: &mut [u64], quantile: f64) -> Option<f64> {
     (!times.is_empty()).then(|| *times.select_nth_unstable(at).1 as f64)
 }
 
-/// How many requests were open: sent and not ended (attempts), and due and not ended (requests).
+/// How many requests were open on the mean: sent and not ended (attempts), and due and not ended (requests).
 pub struct Open {
     pub in_flight: Series,
     pub due: Series,
 }
 
 pub fn open(view: &View) -> Open {
-    const STEPS: u64 = 1000;
-    let step = (view.span / STEPS).max(1);
-    let mut in_flight = vec![0i64; STEPS as usize + 2];
-    let mut due = in_flight.clone();
-    // Open at the instant k * step are those with from <= k * step < to.
-    let add = |changes: &mut Vec<i64>, from: u64, to: u64| {
-        let index = |at: u64| (at.div_ceil(step)).min(STEPS + 1) as usize;
-        changes[index(from)] += 1;
-        changes[index(to)] -= 1;
-    };
+    let (mut in_flight, mut due) = (Levels::new(view.span), Levels::new(view.span));
     for r in view.requests {
         if let Some(sent) = RequestRecord::instant(r.sent) {
-            add(&mut in_flight, sent, r.end.max(sent));
+            in_flight.add(sent, r.end);
         }
         if r.is_last() {
-            add(&mut due, r.intended, r.end.max(r.intended));
+            due.add(r.intended, r.end);
         }
     }
-    let sums = |changes: Vec<i64>| {
-        let mut n = 0;
-        let sums = changes.into_iter().take(STEPS as usize).enumerate().map(|(k, change)| {
-            n += change;
-            ((k as u64 * step) as f64 / 1e9, Some(n as f64))
+    Open { in_flight: in_flight.means(), due: due.means() }
+}
+
+/// How many of many intervals hold an instant, on the mean of each of 1000 steps of a span: what is sampled at instants
+/// would show beats between those and a steady schedule.
+struct Levels {
+    step: u64,
+    /// Of intervals that don't hold the whole step: the part that they do hold, in ns.
+    parts: Vec<u64>,
+    /// By how much the number of intervals that hold the whole step differs from that of the step before.
+    changes: Vec<i64>,
+}
+
+impl Levels {
+    const STEPS: u64 = 1000;
+
+    fn new(span: u64) -> Levels {
+        let steps = Self::STEPS as usize + 1;
+        Levels { step: (span / Self::STEPS).max(1), parts: vec![0; steps], changes: vec![0; steps] }
+    }
+
+    fn add(&mut self, from: u64, to: u64) {
+        // What lies beyond the span lies in the last step, which is not shown.
+        let end = self.step * Self::STEPS;
+        let (from, to) = (from.min(end), to.max(from).min(end));
+        let (first, last) = ((from / self.step) as usize, (to / self.step) as usize);
+        if first == last {
+            self.parts[first] += to - from;
+        } else {
+            self.parts[first] += (first as u64 + 1) * self.step - from;
+            self.parts[last] += to - last as u64 * self.step;
+            self.changes[first + 1] += 1;
+            self.changes[last] -= 1;
+        }
+    }
+
+    fn means(self) -> Series {
+        let mut whole = 0;
+        let steps = self.parts.iter().zip(&self.changes).take(Self::STEPS as usize).enumerate();
+        let means = steps.map(|(k, (part, change))| {
+            whole += change;
+            let mean = whole as f64 + *part as f64 / self.step as f64;
+            ((k as f64 + 0.5) * self.step as f64 / 1e9, Some(mean))
         });
-        sums.collect()
-    };
-    Open { in_flight: sums(in_flight), due: sums(due) }
+        means.collect()
+    }
 }
 
 #[cfg(test)]
@@ -158,5 +186,16 @@ mod tests {
         assert!(at(&rates.p50, 10.0) < 1e7 && at(&rates.p99, 60.0) > 1e10);
         let open = open(&view);
         assert!(at(&open.in_flight, 10.0) < 20.0 && at(&open.in_flight, 60.0) > 2500.0);
+    }
+
+    #[test]
+    fn levels_are_means_over_each_step() {
+        let mut levels = Levels::new(1000 * 10);
+        for (from, to) in [(12, 17), (5, 35), (30, 30), (40, 20), (9_995, u64::MAX), (u64::MAX - 1, u64::MAX)] {
+            levels.add(from, to);
+        }
+        let means: Vec<f64> = levels.means().iter().filter_map(|p| p.1).collect();
+        assert_eq!(means[..5], [0.5, 1.5, 1.0, 0.5, 0.0]);
+        assert_eq!((means.len(), means[998], means[999]), (1000, 0.0, 0.5));
     }
 }

@@ -1,0 +1,102 @@
+//! What a load leaves in files: every product of one run, which must tell the same of it.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use metawrk::load::{LoadError, LoadPlan, LoadSettings, Loaded, Prepared};
+use metawrk::record::event::Ending;
+use metawrk::record::tape::{Keep, Recorder};
+use metawrk::record::{Account, Clock, LatencyFile, P99Files, Product, parquet, recording};
+use metawrk::report::hgrm;
+use metawrk::report::load::LoadNumbers;
+use metawrk::report::load_json::LoadSummary;
+use metawrk::report::plot::Plot;
+use metawrk::units::Time;
+use support::{OK, Server};
+
+fn settings(server: &Server) -> LoadSettings {
+    LoadSettings { connections: 4, duration: Time::from_millis(500), ..LoadSettings::new(server.url(), 400.0) }
+}
+
+fn run(settings: LoadSettings, keepers: Vec<Box<dyn Keep>>) -> Loaded {
+    let recorder = Recorder::start(keepers).unwrap();
+    let prepared = Prepared::new(LoadPlan::new(settings).unwrap(), Some(&recorder)).unwrap();
+    let loaded = prepared.start(Clock::starting_in(Time::from_millis(1))).finish().unwrap();
+    recorder.finish().unwrap();
+    loaded
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn all_that_a_load_leaves_tells_the_same() {
+    let server = Server::answering(OK);
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let plan = settings(&server);
+
+    let (table, columns) = (at("attempts.csv"), at("attempts.parquet"));
+    let plot = Plot::create(&at("figures"), plan.rate * plan.duration.as_secs_f64()).unwrap();
+    let keepers: Vec<Box<dyn Keep>> = vec![
+        recording(&table).unwrap(),
+        recording(&columns).unwrap(),
+        Box::new(LatencyFile::new(Product::create(&at("latencies.txt")).unwrap(), 2).unwrap()),
+        Box::new(P99Files::create(dir.path(), 1, 2).unwrap()),
+        Box::new(plot.keeper().unwrap()),
+    ];
+    let (json, spectrum) = (Product::create(&at("run.json")).unwrap(), Product::create(&at("run.hgrm")).unwrap());
+    let loads = [run(plan.clone(), keepers)];
+
+    let numbers = LoadNumbers::of(&loads);
+    let summary = LoadSummary::of(&plan, "2026-01-01T00:00:00Z".into(), Ending::Complete, &loads).unwrap();
+    json.put(summary.json().unwrap().as_bytes()).unwrap();
+    spectrum.put(hgrm::text(&numbers.latencies.response).as_bytes()).unwrap();
+    let plotted = plot.draw(&plan.url, &numbers).unwrap();
+
+    let account = loads[0].account();
+    assert_eq!(Account::of(&parquet::read(&columns).unwrap()), account);
+    assert_eq!(read(&table).lines().count() as u64, 1 + account.attempts + account.unsent);
+    let latencies = read(&at("latencies.txt"));
+    assert_eq!(latencies.lines().count(), 2);
+    assert_eq!(latencies.split_whitespace().count() as u64, account.answered);
+    let lines = [0, 1].map(|thread| read(&at(&format!("url0thread{thread}.txt"))).lines().count());
+    assert!(lines[0] == lines[1] && lines[0] >= 3, "{lines:?}");
+    let summary: LoadSummary = serde_json::from_str(&read(&at("run.json"))).unwrap();
+    assert_eq!((summary.total.account.account, summary.urls.len()), (account, 1));
+    assert!(read(&at("run.hgrm")).contains(&format!("Total count    = {:>12}]", summary.total.response.count)));
+    assert_eq!(plotted.files.len(), 10);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 8, "five files of records, two documents and a folder");
+}
+
+#[test]
+fn a_load_that_could_not_begin_leaves_all_as_it_was() {
+    // A port that was free a moment ago.
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let names = ["latencies.txt", "a.csv", "a.parquet", "url0thread0.txt", "run.json"];
+    names.iter().for_each(|name| fs::write(dir.path().join(name), "mine").unwrap());
+    {
+        let at = |name: &str| dir.path().join(name);
+        let _json = Product::create(&at("run.json")).unwrap();
+        let plot = Plot::create(&at("figures"), 1.0).unwrap();
+        let keepers: Vec<Box<dyn Keep>> = vec![
+            recording(&at("a.csv")).unwrap(),
+            recording(&at("a.parquet")).unwrap(),
+            Box::new(LatencyFile::new(Product::create(&at("latencies.txt")).unwrap(), 1).unwrap()),
+            Box::new(P99Files::create(dir.path(), 1, 1).unwrap()),
+            Box::new(plot.keeper().unwrap()),
+        ];
+        let recorder = Recorder::start(keepers).unwrap();
+        let settings = LoadSettings { threads: 1, ..LoadSettings::new(format!("http://{gone}/"), 10.0) };
+        let prepared = Prepared::new(LoadPlan::new(settings).unwrap(), Some(&recorder));
+        assert!(matches!(prepared, Err(LoadError::Connect { .. })));
+    }
+    for name in names {
+        assert_eq!(read(&dir.path().join(name)), "mine", "{name}");
+    }
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), names.len());
+}
