@@ -4,11 +4,13 @@ mod support;
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use metawrk::experiment::{self, Overrides};
 use metawrk::record::{Folder, Outcome, RequestRecord, Sample};
 use rustix::process::Signal;
-use support::program::{METAWRK, WRK2, eventually, run, started};
+use support::program::{METAWRK, WRK2, eventually, run, run_on_terminal, started};
 use support::{OK, Server};
 
 const TARGET: &str = "name = \"t\"\n[target]\nurl = \"URL\"\n[load]\nrate = 100\nthreads = 1\nconnections = 2\n\
@@ -54,6 +56,118 @@ fn wrk2_refuses_what_cannot_be() {
     refused(WRK2, dir.path(), &["-R10", "there"], "invalid URL: there");
     refused(METAWRK, dir.path(), &["load", "-R10", "ftp://x/"], "invalid URL");
     assert!(server.requests.lock().unwrap().is_empty());
+}
+
+#[test]
+fn what_is_asked_of_the_program_itself_needs_no_url_and_succeeds() {
+    let dir = tempfile::tempdir().unwrap();
+    for (program, args, says) in [
+        (WRK2, &["-v"][..], "wrk2 "),
+        (WRK2, &["--version"], "wrk2 "),
+        (WRK2, &["--help"], "Usage: wrk2 -R <N> [OPTIONS] <URL>..."),
+        (WRK2, &["--generate", "man"], ".TH wrk2 1"),
+        (WRK2, &["--generate", "complete-fish"], "complete -c wrk2"),
+        (METAWRK, &["load", "-v"], "metawrk "),
+        (METAWRK, &["load", "-h"], "Usage: metawrk load -R <N> [OPTIONS] <URL>..."),
+        (METAWRK, &["--generate=man"], ".TH metawrk 1"),
+        (METAWRK, &["--generate", "complete-bash"], "complete -F _metawrk"),
+        (METAWRK, &["--generate", "complete-zsh"], "#compdef metawrk"),
+    ] {
+        let ended = run(program, dir.path(), args);
+        assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{args:?}");
+        assert!(ended.out.contains(says), "{args:?}: {}", ended.out);
+    }
+    refused(WRK2, dir.path(), &[], "Usage: wrk2");
+    refused(METAWRK, dir.path(), &[], "Usage: metawrk");
+    refused(METAWRK, dir.path(), &["load"], "<URL>");
+}
+
+#[test]
+fn several_urls_are_loaded_at_once_and_reported_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let servers = [Server::answering(OK), Server::answering(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")];
+    let urls = servers.each_ref().map(Server::url);
+    let ended = run(WRK2, dir.path(), &["-t1", "-c4", "-d1", "-R100", "-Sr", &urls[0], &urls[1]]);
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{ended:?}");
+    for server in &servers {
+        assert_eq!(server.requests.lock().unwrap().len(), 100);
+    }
+    let mut at = 0;
+    for says in [
+        &format!("Running 1s test @ {}\n  1 threads and 4 connections\n\n", urls[0]),
+        &format!("Running 1s test @ {}\n  1 threads and 4 connections\n\n", urls[1]),
+        &format!("Test Results @ {} \nSent 100 requests\n\n  Thread Stats   Avg      Stdev     99%", urls[0]),
+        "  100 requests in 1.00s, ",
+        &format!("Test Results @ {} \nSent 100 requests\n", urls[1]),
+        "  Non-2xx or 3xx responses: 100\n",
+        "Overall Statistics",
+        "Sent 200 requests\n",
+        "  Overall 200 requests in 1.00s, ",
+        "Requests/sec:    200.00\n",
+        "  scheduled   200 = 200 answered",
+    ] {
+        let found = ended.out[at..].find(says);
+        at += found.unwrap_or_else(|| panic!("{says} is missing or too early: {}", ended.out));
+    }
+    let ended = run(WRK2, dir.path(), &["-d100ms", "-R100", &urls[0], &urls[1]]);
+    assert!(ended.out.contains("Overall") && !ended.out.contains("Test Results"), "{ended:?}");
+}
+
+#[test]
+fn a_script_that_fails_against_one_url_ends_the_load_of_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let servers = [Server::answering(OK), Server::answering(OK)];
+    let urls = servers.each_ref().map(Server::url);
+    let fails = format!(
+        "n = 0 function request() n = n + 1 if n > 5 and tonumber(wrk.port) == {} then error('enough') end return wrk.format() end",
+        servers[1].address.port()
+    );
+    fs::write(dir.path().join("fails.lua"), fails).unwrap();
+    let ended = run(WRK2, dir.path(), &["-R100", "-d1h", "-s", "fails.lua", &urls[0], &urls[1]]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.err.contains("the run was ended by its script") && ended.err.contains("enough"), "{ended:?}");
+    assert!(ended.out.contains("Overall Statistics"), "{ended:?}");
+}
+
+#[test]
+fn the_third_column_is_the_99th_percentile_with_deathstarbenchs_options_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::answering(OK);
+    for (option, head) in [("-L", "Max"), ("-D", "99%"), ("-S", "99%"), ("-r", "99%")] {
+        let option = if option == "-D" { "-Dfixed" } else { option };
+        let ended = run(WRK2, dir.path(), &["-R100", "-d100ms", option, &server.url()]);
+        let columns = format!("  Thread Stats   Avg      Stdev     {head}   +/- Stdev\n");
+        assert!(ended.out.contains(&columns), "{option}: {ended:?}");
+    }
+}
+
+#[test]
+fn strict_says_by_its_exit_code_that_numbers_are_doubtful() {
+    let dir = tempfile::tempdir().unwrap();
+    let silent = Server::start(|mut peer| peer.swallow());
+    for (url, option, code) in [(silent.url(), "--strict", 3), (silent.url(), "--latency", 0)] {
+        let ended = run(WRK2, dir.path(), &["-R100", "-d100ms", "-T100ms", option, &url]);
+        assert_eq!(ended.code, Some(code), "{ended:?}");
+        assert!(ended.out.contains("  warning: "), "{ended:?}");
+    }
+}
+
+#[test]
+fn progress_is_shown_on_a_terminal_and_nowhere_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::answering(OK);
+    let (url, args) = (server.url(), ["-R100", "-d1200ms"]);
+    let shown = run_on_terminal(WRK2, dir.path(), &[args[0], args[1], &url]);
+    assert_eq!(shown.code, Some(0), "{shown:?}");
+    assert!(shown.err.contains("1s of 1200ms  ") && shown.err.contains("/s of 100.00/s  p50 "), "{shown:?}");
+    let last = shown.err.rsplit("errors").next().unwrap();
+    assert!(last.contains("\x1b[2K") && !last.contains("1200ms"), "it is erased at the end: {shown:?}");
+    assert!(!shown.err.contains("\x1b[3"), "no colours: {shown:?}");
+    assert!(shown.out.contains("Requests/sec:") && !shown.out.contains('\x1b'), "{shown:?}");
+    let quiet = run_on_terminal(WRK2, dir.path(), &[args[0], args[1], "--quiet", &url]);
+    assert_eq!((quiet.code, quiet.err.as_str()), (Some(0), ""));
+    let piped = run(WRK2, dir.path(), &[args[0], args[1], &url]);
+    assert_eq!((piped.code, piped.err.as_str()), (Some(0), ""));
 }
 
 #[test]
@@ -115,6 +229,34 @@ fn sigint_and_sigterm_end_wrk2_with_a_full_report() {
             assert!(ended.out.contains(says), "{says}: {ended:?}");
         }
     }
+}
+
+#[test]
+fn a_signal_before_the_load_leaves_nothing_to_report() {
+    let dir = tempfile::tempdir().unwrap();
+    let reached = Server::answering(OK);
+    fs::write(dir.path().join("stuck.lua"), "function init() while true do end end").unwrap();
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let before = reached.connections.load(Ordering::SeqCst);
+        let wrk2 = started(WRK2, dir.path(), &["-R100", "-s", "stuck.lua", &reached.url()]);
+        eventually("a look at the server", || reached.connections.load(Ordering::SeqCst) > before);
+        let ended = wrk2.end_by(signal);
+        assert_eq!((ended.code, ended.out.as_str(), ended.err.as_str()), (Some(code), "", ""));
+    }
+}
+
+#[test]
+fn a_signal_while_the_last_answers_are_awaited_gives_the_full_report() {
+    let dir = tempfile::tempdir().unwrap();
+    let silent = Server::start(|mut peer| peer.swallow());
+    let mut wrk2 = started(WRK2, dir.path(), &["-R100", "-d100ms", "-c10", "-T1h", &silent.url()]);
+    wrk2.line();
+    let began = Instant::now();
+    eventually("the end of arrivals", || began.elapsed() > Duration::from_millis(300));
+    wrk2.send(Signal::INT);
+    let ended = wrk2.end();
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    assert!(ended.out.contains("  scheduled   10 = 0 answered + 0 failed + "), "{ended:?}");
 }
 
 #[test]

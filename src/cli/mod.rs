@@ -1,9 +1,10 @@
 //! The two programs' command lines: arguments to a plan, the library called, the error printed, the exit code.
 //!
 //! Exit codes: 0 done, 1 bad usage or no load at all, 130 and 143 ended by SIGINT and SIGTERM (with a full report),
-//! and with `experiment --exit-code` the verdict's own.
+//! 3 after a doubtful load with `--strict`, and with `experiment --exit-code` the verdict's own.
 
 mod experiment;
+mod generate;
 mod line;
 mod load;
 
@@ -11,16 +12,25 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{out, testbed};
+use generate::{Generate, What};
 
 /// A load generator that replaces wrk2, and a laboratory for metastable failures.
 #[derive(Parser)]
-#[command(name = "metawrk", version, arg_required_else_help = true, disable_help_subcommand = true)]
+#[command(
+    name = "metawrk",
+    version,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    override_usage = "metawrk <COMMAND>"
+)]
 struct Metawrk {
+    #[command(flatten)]
+    generate: Generate,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Subcommand)]
@@ -46,25 +56,39 @@ enum Command {
 struct Wrk2 {
     #[command(flatten)]
     load: load::args::Args,
+    #[command(flatten, next_help_heading = "Beyond wrk2: the program")]
+    generate: Generate,
 }
 
 /// The program `metawrk`.
 pub fn metawrk() -> ExitCode {
-    match parse::<Metawrk>(std::env::args_os()) {
-        Ok(Metawrk { command }) => done(match command {
-            Command::Experiment(args) => experiment::run(args),
-            Command::Report(args) => experiment::report(args),
-            Command::Load(args) => load::run(*args),
-            Command::Testbed(args) => testbed::cli::run(args).map(|()| ExitCode::SUCCESS),
-        }),
-        Err(code) => code,
-    }
+    program(|Metawrk { generate, command }| match (generate.generate, command) {
+        (None, Some(Command::Experiment(args))) => experiment::run(args),
+        (None, Some(Command::Report(args))) => experiment::report(args),
+        (None, Some(Command::Load(args))) => load::run(*args),
+        (None, Some(Command::Testbed(args))) => testbed::cli::run(args).map(|()| ExitCode::SUCCESS),
+        (Some(what), _) => print::<Metawrk>(what),
+        // Without any argument there was help.
+        (None, None) => Ok(ExitCode::FAILURE),
+    })
 }
 
 /// The program `wrk2`.
 pub fn wrk2() -> ExitCode {
-    match parse::<Wrk2>(std::env::args_os()) {
-        Ok(Wrk2 { load }) => done(load::run(load)),
+    program(|Wrk2 { load, generate }| match generate.generate {
+        Some(what) => print::<Wrk2>(what),
+        None => load::run(load),
+    })
+}
+
+fn print<P: CommandFactory>(what: What) -> anyhow::Result<ExitCode> {
+    out::say(&generate::text(what, P::command())?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn program<P: Parser>(run: impl FnOnce(P) -> anyhow::Result<ExitCode>) -> ExitCode {
+    match parse(std::env::args_os()) {
+        Ok(program) => done(run(program)),
         Err(code) => code,
     }
 }
@@ -95,4 +119,30 @@ fn told(error: &anyhow::Error) -> String {
         _ if told.contains(&cause) => told,
         _ => format!("{told}: {cause}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn help(mut command: clap::Command) -> String {
+        command.build();
+        command.term_width(100).render_help().to_string()
+    }
+
+    #[test]
+    fn help_tells_every_option_in_its_group() {
+        Metawrk::command().debug_assert();
+        insta::assert_snapshot!(help(Wrk2::command()));
+    }
+
+    #[test]
+    fn metawrk_load_takes_what_wrk2_takes() {
+        let arguments = |command: &clap::Command| command.get_arguments().cloned().collect::<Vec<_>>();
+        let metawrk = Metawrk::command();
+        let load = metawrk.find_subcommand("load").map(arguments).unwrap_or_default();
+        let mut wrk2 = arguments(&Wrk2::command());
+        wrk2.retain(|argument| argument.get_id() != "generate");
+        assert_eq!(format!("{load:?}"), format!("{wrk2:?}"));
+    }
 }

@@ -1,11 +1,14 @@
 //! The two programs as a shell starts them, and what is left of them.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
 
 pub const METAWRK: &str = env!("CARGO_BIN_EXE_metawrk");
 pub const WRK2: &str = env!("CARGO_BIN_EXE_wrk2");
@@ -30,11 +33,34 @@ pub struct Started {
 }
 
 pub fn started(program: &str, dir: &Path, args: &[&str]) -> Started {
+    start(program, dir, args, Stdio::piped())
+}
+
+fn start(program: &str, dir: &Path, args: &[&str], err: Stdio) -> Started {
     let mut command = Command::new(program);
-    command.args(args).current_dir(dir).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(args).current_dir(dir).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(err);
     let mut child = command.spawn().unwrap();
     let out: Box<dyn Read> = Box::new(child.stdout.take().unwrap());
     Started { child, out: BufReader::new(out) }
+}
+
+/// Runs a program in `dir` to its end, with a terminal as its standard error: [`Ended::err`] is all that came there.
+pub fn run_on_terminal(program: &str, dir: &Path, args: &[&str]) -> Ended {
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    grantpt(&ours).unwrap();
+    unlockpt(&ours).unwrap();
+    let size = Winsize { ws_row: 24, ws_col: 120, ws_xpixel: 0, ws_ypixel: 0 };
+    tcsetwinsize(&ours, size).unwrap();
+    let theirs = ioctl_tiocgptpeer(&ours, OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    let running = start(program, dir, args, theirs.into());
+    let reader = std::thread::spawn(move || {
+        let mut all = Vec::new();
+        // It ends with an error, once nobody has the other side any more.
+        let _ = File::from(ours).read_to_end(&mut all);
+        String::from_utf8_lossy(&all).into_owned()
+    });
+    let ended = running.end();
+    Ended { err: reader.join().unwrap(), ..ended }
 }
 
 impl Started {
@@ -86,7 +112,9 @@ impl Started {
         });
         let mut ended = Ended { code: status.unwrap().code(), out: String::new(), err: String::new() };
         self.out.read_to_string(&mut ended.out).unwrap();
-        self.child.stderr.take().unwrap().read_to_string(&mut ended.err).unwrap();
+        if let Some(mut err) = self.child.stderr.take() {
+            err.read_to_string(&mut ended.err).unwrap();
+        }
         assert!(!ended.err.contains("panicked"), "{ended:?}");
         ended
     }
