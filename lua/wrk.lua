@@ -1,5 +1,5 @@
 -- The `wrk` table as scripts see it. The program fills in scheme, host, port, authority, path, headers (those of -H),
--- seed, and the functions lookup, connect and time_us before this runs; in a thread's state also `thread`.
+-- seed, and the functions lookup, connect and time_us before this runs, and `thread` of a thread's state after it.
 
 -- What scripts print and what the program prints come out in the order in which they were printed.
 io.stdout:setvbuf("line")

@@ -47,10 +47,10 @@ fn taken_apart(error: &Error) -> (String, String) {
     }
 }
 
-/// The innermost `file:line` of a traceback that is neither the program's nor `wrk.lua`'s.
+/// The innermost `file:line` of a traceback that is neither the program's, nor mlua's, nor `wrk.lua`'s.
 fn place(traceback: &str) -> Option<&str> {
     let places = traceback.lines().filter_map(|line| Some(line.trim_start().split_once(": in ")?.0));
-    places.into_iter().find(|place| !place.starts_with("[C]") && !place.starts_with(OWN))
+    places.into_iter().find(|place| !["[C]", "__mlua", OWN].iter().any(|own| place.starts_with(own)))
 }
 
 /// A value, to say what it is instead of what it should be: `nil`, `a number`, `a table`.

@@ -79,7 +79,12 @@ impl UserData for Samples {
             let there = rank >= 1.0 && rank <= samples.len() as f64;
             Ok((samples.at(rank), u8::from(there)))
         });
-        methods
-            .add_meta_method(MetaMethod::Index, |_, samples, key: Value| Ok(key.as_f64().map(|rank| samples.at(rank))));
+        methods.add_meta_method(MetaMethod::Index, |_, samples, key: Value| {
+            Ok(match key {
+                Value::Integer(rank) => Some(samples.at(rank as f64)),
+                Value::Number(rank) => Some(samples.at(rank)),
+                _ => None,
+            })
+        });
     }
 }

@@ -1,10 +1,13 @@
 //! The thread object: what `setup(thread)` gets in the main state, and `wrk.thread` in a thread's own.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
+use std::rc::Rc;
 
-use mlua::{Error, FromLua, MetaMethod, UserData, UserDataFields, UserDataMethods, Value};
+use mlua::{Error, FromLua, MetaMethod, UserData, UserDataFields, UserDataMethods, Value, WeakLua};
 
-use super::errors::describe;
+use super::errors::{describe, raised};
+use super::state::OWN;
 use super::{ScriptError, Shared, net};
 
 /// A thread of the load, as scripts reach it.
@@ -59,5 +62,52 @@ impl UserData for Thread {
                 "a thread has no field `{name}`; set a global of its state with thread:set(\"{name}\", value)"
             )))
         });
+    }
+}
+
+/// The thread as its own state reaches it.
+#[derive(Clone)]
+pub struct Own {
+    lua: WeakLua,
+    address: Rc<Cell<SocketAddr>>,
+    stopped: Rc<Cell<bool>>,
+}
+
+impl Own {
+    pub fn new(lua: WeakLua, address: SocketAddr) -> Own {
+        Own { lua, address: Rc::new(Cell::new(address)), stopped: Rc::default() }
+    }
+
+    pub fn put(&self, name: &str, value: &Shared) -> Result<(), ScriptError> {
+        let lua = self.lua.upgrade();
+        let put = || lua.globals().set(name, value.put(&lua)?);
+        put().map_err(|error| raised(OWN, None, &error))
+    }
+
+    pub fn stopped(&self) -> bool {
+        self.stopped.get()
+    }
+}
+
+impl Peer for Own {
+    fn get(&self, name: &str) -> Result<Shared, ScriptError> {
+        let value = self.lua.upgrade().globals().get(name).map_err(|error| raised(OWN, None, &error))?;
+        Shared::copied(name, &value)
+    }
+
+    fn set(&self, name: &str, value: Shared) -> Result<(), ScriptError> {
+        self.put(name, &value)
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.address.get()
+    }
+
+    fn set_address(&self, address: SocketAddr) {
+        self.address.set(address);
+    }
+
+    fn stop(&self) {
+        self.stopped.set(true);
     }
 }

@@ -1,19 +1,17 @@
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::rc::Rc;
 
-use mlua::{Function, LuaString, Table, Value, WeakLua};
+use mlua::{Function, LuaString, Table, Value};
 
 use super::errors::{describe, raised};
 use super::state::{Environment, State};
-use super::thread::{Peer, Thread};
+use super::thread::{Own, Peer, Thread};
 use super::{Script, ScriptError, Shared};
 use crate::http1::{self, Part};
 use crate::units::Time;
 
 /// A thread's Lua state: it makes the thread's requests.
 pub struct Vm {
-    // Holds all of Lua's below; dropped last.
     state: State,
     args: Table,
     request: Function,
@@ -35,7 +33,7 @@ impl Vm {
     pub fn load(script: Option<&Script>, environment: &Environment<'_>) -> Result<Vm, ScriptError> {
         let state = State::open(script, environment)?;
         let anywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, environment.target.port()));
-        let own = Own { lua: state.lua.weak(), address: Rc::new(Cell::new(anywhere)), stopped: Rc::default() };
+        let own = Own::new(state.lua.weak(), anywhere);
         let prepare = || {
             state.wrk.set("thread", Thread(Box::new(own.clone())))?;
             let args = state.lua.create_sequence_from(environment.args.iter().map(String::as_str))?;
@@ -76,7 +74,7 @@ impl Vm {
     /// # Errors
     /// [`ScriptError::NotShared`] where it holds what stays in its state.
     pub fn get(&self, name: &str) -> Result<Shared, ScriptError> {
-        Shared::copied(name, &self.state.global(name)?)
+        self.own.get(name)
     }
 
     /// Sets a global of this state: `thread:set(name, value)`.
@@ -84,7 +82,7 @@ impl Vm {
     /// # Errors
     /// [`ScriptError::Lua`] where Lua finds no room for it.
     pub fn set(&self, name: &str, value: &Shared) -> Result<(), ScriptError> {
-        self.own.set(name, value.clone())
+        self.own.put(name, value)
     }
 
     /// The address that the thread connects to; its own script may have changed it.
@@ -98,7 +96,7 @@ impl Vm {
 
     /// The script has called `wrk.thread:stop()`.
     pub fn stopped(&self) -> bool {
-        self.own.stopped.get()
+        self.own.stopped()
     }
 
     /// The request is always the same: the script has no `request` function.
@@ -176,38 +174,5 @@ impl Vm {
             self.response.call::<()>((status, table, self.state.lua.create_string(body)?))
         };
         call().map_err(|error| raised(&self.state.name, None, &error))
-    }
-}
-
-/// The thread as its own state reaches it.
-#[derive(Clone)]
-struct Own {
-    lua: WeakLua,
-    address: Rc<Cell<SocketAddr>>,
-    stopped: Rc<Cell<bool>>,
-}
-
-impl Peer for Own {
-    fn get(&self, name: &str) -> Result<Shared, ScriptError> {
-        let value = self.lua.upgrade().globals().get(name).map_err(|error| raised(name, None, &error))?;
-        Shared::copied(name, &value)
-    }
-
-    fn set(&self, name: &str, value: Shared) -> Result<(), ScriptError> {
-        let lua = self.lua.upgrade();
-        let set = || lua.globals().set(name, value.put(&lua)?);
-        set().map_err(|error| raised(name, None, &error))
-    }
-
-    fn address(&self) -> SocketAddr {
-        self.address.get()
-    }
-
-    fn set_address(&self, address: SocketAddr) {
-        self.address.set(address);
-    }
-
-    fn stop(&self) {
-        self.stopped.set(true);
     }
 }

@@ -1,0 +1,58 @@
+use super::*;
+
+#[test]
+fn errors_name_the_script_and_the_line() {
+    let error = |text: &str| match vm(text) {
+        Err(error) => error.to_string(),
+        Ok(vm) => request(&vm).unwrap_err().to_string(),
+    };
+    assert_eq!(error("\nlocal x = = 1"), "test.lua:2: unexpected symbol near '='");
+    assert_eq!(error("\n\nerror('oops')"), "test.lua:3: oops");
+    assert_eq!(error("function init() error('in init') end"), "test.lua:1: in init (in init)");
+    assert_eq!(error("request = function()\n error('later') end"), "test.lua:2: later");
+    assert!(error("request = function() end").starts_with("test.lua: request() returned nil, no string"));
+    assert!(error("request = function() return {} end").contains("returned a table, no string"));
+    assert!(error("request = function() return 'x' end").contains("returned no HTTP request: it ends in the middle"));
+}
+
+#[test]
+fn a_script_is_named_whatever_it_raises() {
+    for (text, says) in [("error('no')", "test.lua:1: no"), ("error({})", "test.lua:1: table: ")] {
+        let error = vm(text).err().unwrap().to_string();
+        assert!(error.starts_with(says), "{error}");
+    }
+}
+
+#[test]
+fn what_the_program_raises_is_placed_where_the_script_called_it() {
+    for (text, says) in [
+        ("\nwrk.lookup('no such host', 80)", "test.lua:2: unable to resolve no such host:80 "),
+        ("\nwrk.lookup('localhost', 'no-such-service')", "test.lua:2: unable to resolve localhost:no-such-service "),
+        ("wrk.connect('x')", "test.lua:1: `x` is no address; write ip:port"),
+        ("\n\nwrk.format(nil, {})", "test.lua:3: wrk.lua:"),
+        ("\nrequire 'nothing.of.this.name'", "test.lua:2: module 'nothing.of.this.name' not found"),
+        ("\nerror('bare', 0)", "test.lua:2: bare"),
+    ] {
+        let error = vm(text).err().unwrap().to_string();
+        assert!(error.starts_with(says), "{error}");
+    }
+}
+
+#[test]
+fn the_function_that_failed_is_named() {
+    let error = |result: Result<(), ScriptError>| result.unwrap_err().to_string();
+    let text =
+        "function init() x() end\nfunction done() x() end\nfunction delay() x() end\nfunction setup(t) t.id = 1 end";
+    let main = main(text).unwrap();
+    assert_eq!(error(vm(text).map(drop)), "test.lua:1: attempt to call global 'x' (a nil value) (in init)");
+    assert_eq!(
+        error(main.done(&Summary::default(), &crate::stats::latency_histogram(), &[])),
+        "test.lua:2: attempt to call global 'x' (a nil value) (in done)"
+    );
+    let vm = loaded(text, &[], &[]).unwrap();
+    assert_eq!(error(vm.delay().map(drop)), "test.lua:3: attempt to call global 'x' (a nil value) (in delay)");
+    assert_eq!(
+        error(main.setup(Box::new(setup::Reached::default()))),
+        "test.lua:4: a thread has no field `id`; set a global of its state with thread:set(\"id\", value) (in setup)"
+    );
+}

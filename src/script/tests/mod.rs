@@ -1,0 +1,60 @@
+//! By what a script sees and does; a file a subject.
+
+mod compose_post;
+mod done;
+mod errors;
+mod modules;
+mod requests;
+mod setup;
+mod shared;
+
+use super::*;
+use crate::http1::Part;
+use crate::target::Target;
+
+fn script(text: &str) -> Script {
+    Script { name: "test.lua".into(), text: text.into() }
+}
+
+fn target() -> Target {
+    Target::parse("http://localhost:8080/index?a=b").unwrap()
+}
+
+fn loaded(text: &str, headers: &[(String, String)], args: &[String]) -> Result<Vm, ScriptError> {
+    Vm::load(Some(&script(text)), &Environment { target: &target(), headers, args, seed: 3 })
+}
+
+/// A state that may make requests.
+fn vm(text: &str) -> Result<Vm, ScriptError> {
+    vm_with(text, &[], &[])
+}
+
+fn vm_with(text: &str, headers: &[(String, String)], args: &[String]) -> Result<Vm, ScriptError> {
+    begun(loaded(text, headers, args)?)
+}
+
+fn begun(mut vm: Vm) -> Result<Vm, ScriptError> {
+    vm.init().map(|()| vm)
+}
+
+fn main(text: &str) -> Result<Main, ScriptError> {
+    Main::load(&script(text), &Environment { target: &target(), headers: &[], args: &[], seed: 3 })
+}
+
+fn request(vm: &Vm) -> Result<String, ScriptError> {
+    pipeline(vm).map(|(text, _)| text)
+}
+
+fn pipeline(vm: &Vm) -> Result<(String, Vec<Part>), ScriptError> {
+    let (mut bytes, mut parts) = (Vec::new(), Vec::new());
+    vm.request(&mut bytes, &mut parts)?;
+    Ok((String::from_utf8(bytes).unwrap(), parts))
+}
+
+/// A global of a state, as a string.
+fn text_of(vm: &Vm, name: &str) -> String {
+    match vm.get(name).unwrap() {
+        Shared::String(bytes) => String::from_utf8(bytes).unwrap(),
+        other => panic!("{name} is {other:?}"),
+    }
+}

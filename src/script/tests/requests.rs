@@ -1,0 +1,146 @@
+use super::*;
+use crate::units::Time;
+
+#[test]
+fn without_a_script_the_url_is_got() {
+    let vm = vm("").unwrap();
+    assert!(vm.is_fixed() && !vm.wants_responses());
+    assert_eq!(request(&vm).unwrap(), "GET /index?a=b HTTP/1.1\r\nHost: localhost:8080\r\n\r\n");
+}
+
+#[test]
+fn wrk_fields_shape_the_request() {
+    let vm = vm(r#"wrk.method = "POST"; wrk.body = "x=1"; wrk.headers["Host"] = "other""#).unwrap();
+    assert_eq!(request(&vm).unwrap(), "POST /index?a=b HTTP/1.1\r\nHost: other\r\nContent-Length: 3\r\n\r\nx=1");
+}
+
+#[test]
+fn headers_of_the_command_line_are_in_wrk_headers() {
+    let vm = vm_with("", &[("X-A".into(), "1".into())], &[]).unwrap();
+    assert!(request(&vm).unwrap().contains("\r\nX-A: 1\r\n"));
+}
+
+#[test]
+fn format_passes_absolute_urls_through() {
+    let vm =
+        vm(r#"request = function() return wrk.format("PUT", "http://localhost:8080/p", {A = 1}, "b") end"#).unwrap();
+    assert!(!vm.is_fixed());
+    assert_eq!(
+        request(&vm).unwrap(),
+        "PUT http://localhost:8080/p HTTP/1.1\r\nHost: localhost:8080\r\nA: 1\r\nContent-Length: 1\r\n\r\nb"
+    );
+}
+
+#[test]
+fn init_gets_the_url_and_the_arguments() {
+    let text = r#"function init(args) wrk.path = args[0] .. "|" .. args[1] .. #args end"#;
+    let vm = vm_with(text, &[], &["one".into()]).unwrap();
+    assert!(request(&vm).unwrap().starts_with("GET http://localhost:8080/index?a=b|one1 HTTP/1.1"));
+}
+
+#[test]
+fn response_sees_status_headers_and_body() {
+    let vm = vm(r#"
+        function response(status, headers, body) wrk.path = "/" .. status .. headers["X"] .. body end
+        function request() return wrk.format() end"#)
+    .unwrap();
+    assert!(vm.wants_responses());
+    vm.response(204, &[("X".into(), b"-x-".to_vec())], b"body").unwrap();
+    assert!(request(&vm).unwrap().starts_with("GET /204-x-body HTTP/1.1"));
+}
+
+#[test]
+fn format_fills_gaps_and_leaves_the_tables_it_is_given() {
+    let vm = vm(r#"
+        early = wrk.format()
+        function init()
+            local headers = { X = 1.5, Y = true, ["Content-Length"] = 7 }
+            wrk.headers.A = "1"
+            made = wrk.format(nil, "/p", { Host = "other" }, "") .. wrk.format("GET", "/", headers)
+            assert(headers.Host == nil and headers["Content-Length"] == 7)
+            wrk.body = "own"
+            made = made .. wrk.format("GET", "/", {})
+        end"#)
+    .unwrap();
+    assert_eq!(text_of(&vm, "early"), "GET /index?a=b HTTP/1.1\r\nHost: localhost:8080\r\n\r\n");
+    let made = text_of(&vm, "made");
+    assert!(
+        made.starts_with("GET /p HTTP/1.1\r\nHost: other\r\nContent-Length: 0\r\n\r\nGET / HTTP/1.1\r\n"),
+        "{made}"
+    );
+    assert!(made.contains("\r\nX: 1.5\r\n") && made.contains("\r\nY: true\r\n"), "{made}");
+    assert!(!made.contains("Content-Length: 7") && !made.contains("A: 1"), "{made}");
+    assert!(made.ends_with("Host: localhost:8080\r\nContent-Length: 3\r\n\r\nown"), "{made}");
+}
+
+#[test]
+fn the_target_is_in_wrk_and_may_be_changed_there() {
+    let text = r#"
+        assert(wrk.scheme == "http" and wrk.host == "localhost" and wrk.port == "8080" and wrk.path == "/index?a=b")
+        assert(url == "http://localhost:8080/index?a=b" and wrk.thread == nil)
+        wrk.host, wrk.port = "::1", nil"#;
+    assert!(request(&vm(text).unwrap()).unwrap().contains("\r\nHost: [::1]\r\n"));
+}
+
+#[test]
+fn a_pipeline_is_taken_apart() {
+    let vm = vm(r#"
+        local get, head = wrk.format("GET", "/?a"), wrk.format("HEAD", "/?b")
+        function request() return get .. head .. wrk.format("POST", "/?c", nil, "body") end"#)
+    .unwrap();
+    let (text, parts) = pipeline(&vm).unwrap();
+    assert_eq!(parts.iter().map(|part| part.head).collect::<Vec<_>>(), [false, true, false]);
+    assert!(text[parts[0].end..].starts_with("HEAD /?b") && text[parts[1].end..].starts_with("POST /?c"));
+    assert_eq!(parts[2].end, text.len());
+    assert_eq!(pipeline(&vm).unwrap(), (text, parts));
+}
+
+#[test]
+fn requests_of_every_shape_may_take_turns() {
+    let vm = vm(r#"
+        local n, one = 0, wrk.format("GET", "/")
+        function request()
+            n = n + 1
+            if n % 7 == 0 then return "no request" end
+            return one:rep(1 + math.floor(n / 2) % 2)
+        end"#)
+    .unwrap();
+    let counts: Vec<usize> = (0..9).map(|_| pipeline(&vm).map_or(0, |(_, parts)| parts.len())).collect();
+    assert_eq!(counts, [1, 2, 2, 1, 1, 2, 0, 1, 1]);
+}
+
+#[test]
+fn functions_may_be_replaced_while_the_script_runs() {
+    let vm = vm(r#"
+        function request() return wrk.format("GET", "/login") end
+        function response()
+            function request() return wrk.format("GET", "/next") end
+            response = nil
+        end"#)
+    .unwrap();
+    assert!(request(&vm).unwrap().starts_with("GET /login "));
+    vm.response(200, &[], b"").unwrap();
+    vm.response(200, &[], b"").unwrap();
+    assert!(request(&vm).unwrap().starts_with("GET /next "));
+}
+
+#[test]
+fn delays_are_in_ms_and_never_negative() {
+    let delay = |value: &str| vm(&format!("function delay() return {value} end")).unwrap().delay().unwrap();
+    assert_eq!(
+        [delay("10"), delay("0.25"), delay("'3'")],
+        [Time::from_millis(10), Time(250_000), Time::from_millis(3)]
+    );
+    assert_eq!([delay("-5"), delay("nil"), delay("0/0")], [Time::ZERO; 3]);
+    assert!(delay("math.huge") > Time::from_secs(1 << 30));
+    let vm = vm("function delay() return {} end").unwrap();
+    assert!(vm.delays());
+    assert!(vm.delay().unwrap_err().to_string().starts_with("test.lua: delay() returned a table, no number"));
+}
+
+#[test]
+fn globals_that_only_have_a_functions_name_are_the_scripts_own() {
+    let vm = vm("delay, response, init, setup, done = 10, {}, 'x', true, 5").unwrap();
+    assert!(vm.is_fixed() && !vm.wants_responses() && !vm.delays());
+    vm.response(200, &[], b"").unwrap();
+}
