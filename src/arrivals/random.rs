@@ -22,7 +22,8 @@ impl Random {
         Random { gaps, bend: rate.as_constant().is_none().then(|| rate.clone()) }
     }
 
-    #[inline]
+    /// A call of its own: what stands beside it in [`super::Arrivals::next`] is the fixed gaps' few instructions.
+    #[inline(never)]
     pub fn advance(&mut self) -> u64 {
         let due = match &mut self.gaps {
             Drawn::Exp(exp) => exp.advance(),

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::arrivals::Process;
+use crate::arrivals::{Process, Profile};
 use crate::load::plan::Retries;
 use crate::record::Outcome;
 
@@ -400,24 +400,28 @@ fn worlds() -> impl Strategy<Value = World> {
 }
 
 fn loads() -> impl Strategy<Value = LoadSettings> {
+    use Process::{Exp, Fixed, Norm, Zipf};
+    let process = prop_oneof![4 => Just(Fixed), 3 => Just(Exp), 1 => Just(Norm), 1 => Just(Zipf)];
     let mode = prop_oneof![Just(WhenBusy::Wait), Just(WhenBusy::Pipeline), Just(WhenBusy::Open)];
-    let modes = (mode, 1usize..5, 0usize..5, 1.0..5.0f64, proptest::bool::ANY);
-    let times = (20.0..2000.0f64, 1u64..200, 0u64..100, any::<u64>());
+    let modes = (mode, 1usize..5, 0usize..5, 1.0..5.0f64, process);
+    let rate = (20.0..2000.0f64, proptest::option::of(0.0..2000.0f64));
+    let times = (rate, 1u64..200, 0u64..100, any::<u64>());
     let retries = (0u16..4, 0u64..10);
-    (modes, times, retries).prop_map(|((when_busy, connections, more, catch_up, random), times, (count, backoff))| {
-        let (rate, duration, drain, seed) = times;
+    (modes, times, retries).prop_map(|((when_busy, connections, more, catch_up, arrivals), times, (count, backoff))| {
+        let ((from, to), duration, drain, seed) = times;
+        let rate = to.map_or_else(|| from.to_string(), |to| format!("{from}..{to}"));
         LoadSettings {
             threads: 1,
             connections,
             max_connections: connections + more,
             when_busy,
             catch_up,
-            arrivals: if random { Process::Exp } else { Process::Fixed },
+            arrivals,
             seed,
             duration: Time::from_millis(duration),
             drain: Time::from_millis(drain),
             retries: Retries { count, backoff: Time::from_millis(backoff) },
-            ..LoadSettings::new("http://localhost/", rate)
+            ..LoadSettings::new("http://localhost/", rate.parse::<Profile>().unwrap())
         }
     })
 }
