@@ -66,22 +66,16 @@ impl Recorder {
                     false
                 }
             };
-            let mut wanted = false;
-            loop {
+            let mut began = false;
+            let whole = loop {
                 match incoming.recv() {
-                    Ok(Message::Batch(batch)) => {
-                        wanted = true;
-                        keepers.retain_mut(|keeper| fail(keeper.keep(&batch)));
-                    }
-                    Ok(Message::End) => break,
-                    // All is there.
-                    Err(_) => {
-                        wanted = true;
-                        break;
-                    }
+                    Ok(Message::Batch(batch)) => keepers.retain_mut(|keeper| fail(keeper.keep(&batch))),
+                    Ok(Message::End) => break false,
+                    Err(_) => break true,
                 }
-            }
-            if wanted {
+                began = true;
+            };
+            if began || whole {
                 keepers.retain_mut(|keeper| fail(keeper.finish()));
             }
             first_error

@@ -1,7 +1,8 @@
-//! What a run has to say: figures, `report.html`, `summary.json`, and wrk2's text. One file a product.
+//! What a run has to say: figures, `report.html`, `summary.json`, and of a plain load wrk2's text, its JSON, its
+//! percentiles. One file a product.
 //!
-//! Everything here is a function of recorded data (a [`Story`]), never of a live thing: drawn again, it is the same
-//! to the byte.
+//! Everything here is a function of recorded data (a [`Story`], or what a load left), never of a live thing: drawn
+//! again, it is the same to the byte.
 
 pub mod digest;
 pub mod figures;
