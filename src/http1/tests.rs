@@ -195,6 +195,25 @@ proptest! {
         prop_assert_eq!((response.status, &keep.body, left), (200, &body, 4));
     }
 
+    /// A string of requests is taken apart as its parts are.
+    #[test]
+    fn parts_of_a_concatenation_are_the_concatenated_parts(kinds in proptest::collection::vec((0..3, 0usize..99), 1..9)) {
+        let (mut whole, mut parts) = (Vec::new(), Vec::new());
+        for (kind, n) in kinds {
+            let body = "b".repeat(n);
+            let one = match kind {
+                0 => format!("HEAD /{body} HTTP/1.1\r\n\r\n"),
+                1 => format!("POST / HTTP/1.1\r\nContent-Length: {n}\r\n\r\n{body}"),
+                _ => format!("PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\nb{body}\r\n0\r\n\r\n", n + 1),
+            };
+            let alone = scan(one.as_bytes()).unwrap();
+            parts.extend(alone.iter().map(|part| Part { end: whole.len() + part.end, ..*part }));
+            whole.extend_from_slice(one.as_bytes());
+        }
+        prop_assert_eq!(scan(&whole), Ok(parts));
+        prop_assert!(scan(&whole[..whole.len() - 1]).is_err());
+    }
+
     /// Bytes of any kind: no panic, and the same answer in pieces as at once.
     #[test]
     fn any_bytes_have_an_answer(bytes in proptest::collection::vec(any::<u8>(), 0..400), step in 1usize..50) {

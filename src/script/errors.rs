@@ -8,7 +8,8 @@ use super::state::OWN;
 /// What `script` raised. `function` is the one of its functions that was called, if that is worth a word.
 pub fn raised(script: &str, function: Option<&str>, error: &Error) -> ScriptError {
     let (message, traceback) = taken_apart(error);
-    let message = match place(&traceback) {
+    let message = in_full(script, &message);
+    let message = match place(&traceback).map(|place| in_full(script, place)) {
         // Raised by the program or in `wrk.lua`, or a message that isn't Lua's own: the script's line is the one to know.
         Some(place) if !begins_with_place(script, &message) => format!("{place}: {message}"),
         _ if message.contains(script) => message,
@@ -19,6 +20,15 @@ pub fn raised(script: &str, function: Option<&str>, error: &Error) -> ScriptErro
         Some(function) => format!("{message} (in {function})"),
         None => message,
     })
+}
+
+/// Lua cuts the start off long file names. Puts it back where `text` begins with the end of the script's.
+fn in_full(script: &str, text: &str) -> String {
+    let end = text.strip_prefix("...").and_then(|rest| rest.split_once(':'));
+    match end {
+        Some((end, rest)) if script.ends_with(end) => format!("{script}:{rest}"),
+        _ => text.to_owned(),
+    }
 }
 
 /// The message begins with `file:line:`, and that is not a line of `wrk.lua`.

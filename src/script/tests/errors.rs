@@ -56,3 +56,19 @@ fn the_function_that_failed_is_named() {
         "test.lua:4: a thread has no field `id`; set a global of its state with thread:set(\"id\", value) (in setup)"
     );
 }
+
+#[test]
+fn the_shells_line_counts_and_long_names_are_given_in_full() {
+    let name = format!("/home/{}/load.lua", "somebody/".repeat(10));
+    for (text, says) in [
+        ("#!/usr/bin/env lua\nerror('second')", ":2: second"),
+        (
+            "wrk.connect('x')",
+            ":1: `x` is no address; write ip:port as in 127.0.0.1:8080, or take what wrk.lookup gives",
+        ),
+    ] {
+        let script = Script { name: name.clone(), text: text.into() };
+        let environment = Environment { target: &target(), headers: &[], args: &[], seed: 3 };
+        assert_eq!(Vm::load(Some(&script), &environment).err().unwrap().to_string(), format!("{name}{says}"));
+    }
+}
