@@ -1,0 +1,67 @@
+//! Whatever is typed behind `wrk2`: no panic, and plans, or an error that says something.
+//!
+//! `cargo fuzz run arguments -- -max_total_time=90 -max_len=4096` (on a stable toolchain with `RUSTC_BOOTSTRAP=1`).
+#![no_main]
+#![allow(dead_code, unused_imports)]
+
+#[path = "../../src/arrivals/mod.rs"]
+mod arrivals;
+#[path = "../../src/stats.rs"]
+mod stats;
+#[path = "../../src/target.rs"]
+mod target;
+#[path = "../../src/units.rs"]
+mod units;
+
+#[path = "../../src/load"]
+mod load {
+    pub mod plan;
+}
+
+#[path = "../../src/cli/load"]
+mod cli {
+    pub mod args;
+    mod plans;
+}
+
+/// In the place of `src/script`, which would bring LuaJIT along.
+mod script {
+    #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+    pub struct Script {
+        pub name: String,
+        pub text: String,
+    }
+}
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
+use clap::Parser;
+use libfuzzer_sys::fuzz_target;
+
+#[derive(Parser)]
+struct Program {
+    #[command(flatten)]
+    args: cli::args::Args,
+}
+
+/// Arguments as a shell hands them over: no zeros in them.
+fn parse(line: &[u8]) -> Result<Program, clap::Error> {
+    let words = line.split(|byte| *byte == 0).map(|word| OsString::from_vec(word.to_vec()));
+    Program::try_parse_from(std::iter::once("wrk2".into()).chain(words))
+}
+
+fuzz_target!(|line: &[u8]| {
+    let args = match parse(line) {
+        Ok(Program { args }) => args,
+        Err(error) => return assert!(!error.render().to_string().is_empty()),
+    };
+    let script = |name: &str| Ok(script::Script { name: name.to_owned(), text: String::new() });
+    match args.plans(script) {
+        Ok(plans) => {
+            assert!(!plans.is_empty());
+            assert!(plans.iter().all(|plan| plan.connections >= plan.threads && plan.part.index < plan.part.of));
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+});
