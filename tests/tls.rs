@@ -153,17 +153,8 @@ fn a_server_that_wants_none_of_our_ciphers_is_told_before_any_load() {
 #[test]
 fn handshakes_that_fail_under_load_are_connect_errors_and_their_requests_wait() {
     let good = TlsServer::new(Identity::self_signed("localhost").config(), usize::MAX);
-    let target = good.server.address;
-    // In front of it: the look before any load gets through, nobody after it.
-    let server = Server::start(move |mut peer| {
-        if peer.number > 0 {
-            return;
-        }
-        let mut behind = std::net::TcpStream::connect(target).unwrap();
-        let (mut from, mut to) = (peer.stream.try_clone().unwrap(), behind.try_clone().unwrap());
-        std::thread::spawn(move || std::io::copy(&mut from, &mut to));
-        let _ = std::io::copy(&mut behind, &mut peer.stream);
-    });
+    // The look before any load gets through, nobody after it.
+    let server = Server::letting_through(1, good.server.address);
     let settings = LoadSettings { drain: Time::ZERO, ..settings(format!("https://{}/", server.address)) };
     let (loaded, _) = run(settings);
     assert_eq!((loaded.account().scheduled, loaded.account().unsent), (20, 20));

@@ -197,6 +197,12 @@ fn report(loaded: &Loaded, show: Show) -> String {
             loaded.plan.warmup
         ));
     }
+    if let Some(streams) = loaded.fewest_streams() {
+        own.push_str(&format!(
+            "  warning: the server takes {streams} streams a connection, not {}; for more requests at once, raise --connections\n",
+            loaded.plan.streams
+        ));
+    }
     text(&Report {
         calibration: &calibration,
         latencies_file: None,

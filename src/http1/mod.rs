@@ -8,7 +8,7 @@ mod body;
 mod request;
 mod response;
 
-pub use request::{RequestError, Requests, scan_requests};
+pub use request::{Parts, RequestError, Requests, scan_requests, take_request};
 pub use response::{Fed, Framer, Ignore, Response, Sink};
 
 /// A head (or the sizes, extensions and trailers between two chunks) longer than this breaks the protocol, in bytes.

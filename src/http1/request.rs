@@ -36,26 +36,64 @@ pub fn scan_requests(mut bytes: &[u8]) -> Result<Requests, RequestError> {
     while !bytes.is_empty() {
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut request = httparse::Request::new(&mut headers);
-        let taken = match request.parse(bytes) {
-            Ok(Status::Complete(taken)) => taken,
-            Ok(Status::Partial) => return Err(RequestError::CutHead),
-            Err(error) => return Err(RequestError::Head(error)),
-        };
+        let taken = take_head(&mut request, bytes)?;
         found.count += 1;
         found.head = request.method == Some("HEAD");
-        bytes = skip_body(request.headers, &bytes[taken..])?;
+        bytes = take_body(request.headers, &bytes[taken..], &mut |_| {})?;
     }
     if found.count == 0 { Err(RequestError::Empty) } else { Ok(found) }
 }
 
-fn skip_body<'a>(headers: &[Header<'_>], bytes: &'a [u8]) -> Result<&'a [u8], RequestError> {
+/// A request taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parts<'a> {
+    pub method: &'a str,
+    /// A path, or a URL, as it stands there.
+    pub target: &'a str,
+    pub headers: Vec<(&'a str, &'a [u8])>,
+    /// What chunks held, where it came in chunks.
+    pub body: Vec<u8>,
+}
+
+/// Takes the first of the requests apart; gives back what stands behind it.
+///
+/// # Errors
+/// As [`scan_requests`].
+pub fn take_request(bytes: &[u8]) -> Result<(Parts<'_>, &[u8]), RequestError> {
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut request = httparse::Request::new(&mut headers);
+    let taken = take_head(&mut request, bytes)?;
+    let mut body = Vec::new();
+    let rest = take_body(request.headers, &bytes[taken..], &mut |data| body.extend_from_slice(data))?;
+    let parts = Parts {
+        method: request.method.unwrap_or_default(),
+        target: request.path.unwrap_or_default(),
+        headers: request.headers.iter().map(|header| (header.name, header.value)).collect(),
+        body,
+    };
+    Ok((parts, rest))
+}
+
+fn take_head<'b>(request: &mut httparse::Request<'_, 'b>, bytes: &'b [u8]) -> Result<usize, RequestError> {
+    match request.parse(bytes) {
+        Ok(Status::Complete(taken)) => Ok(taken),
+        Ok(Status::Partial) => Err(RequestError::CutHead),
+        Err(error) => Err(RequestError::Head(error)),
+    }
+}
+
+fn take_body<'a>(
+    headers: &[Header<'_>],
+    bytes: &'a [u8],
+    data: &mut dyn FnMut(&[u8]),
+) -> Result<&'a [u8], RequestError> {
     let mut body = match Body::announced(headers).map_err(RequestError::Body)? {
         // A request without a length has no body (RFC 9112, 6.3).
         None => Body::Length(0),
         Some(Body::UntilClose) => return Err(RequestError::Body(ProtocolError::Chunk)),
         Some(body) => body,
     };
-    match body.take(bytes, &mut |_| {}).map_err(RequestError::Body)? {
+    match body.take(bytes, data).map_err(RequestError::Body)? {
         (taken, true) => Ok(&bytes[taken..]),
         (_, false) => Err(RequestError::CutBody),
     }

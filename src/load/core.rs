@@ -42,6 +42,8 @@ pub struct Core {
     pub connect_errors: Cell<u64>,
     /// Answers that nobody had asked for, on connections that were closed for it.
     pub unasked: Cell<u64>,
+    /// With HTTP/2: the fewest streams that a connection was allowed.
+    pub fewest_streams: Cell<usize>,
     thread: u16,
     clock: Cell<Clock>,
     slots: RefCell<Vec<Slot>>,
@@ -66,6 +68,7 @@ impl Core {
     ) -> Core {
         Core {
             dispatcher: RefCell::new(Dispatcher::new(&plan, thread)),
+            fewest_streams: Cell::new(plan.streams),
             plan,
             transport,
             requests: RefCell::new(requests),

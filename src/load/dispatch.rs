@@ -64,7 +64,7 @@ impl Dispatcher {
     pub fn new(plan: &LoadPlan, thread: usize) -> Dispatcher {
         let arrivals = Arrivals::new(plan.arrivals, plan.rate, plan.seed, thread as u64, plan.threads as u64);
         let bound = match plan.when_busy {
-            WhenBusy::Wait | WhenBusy::Pipeline => plan.share(plan.connections, thread),
+            WhenBusy::Wait | WhenBusy::Pipeline => plan.places(thread),
             WhenBusy::Open => plan.share(plan.max_connections, thread),
         };
         let mut dispatcher = Dispatcher {
@@ -77,7 +77,7 @@ impl Dispatcher {
             allowed: 0,
             retries: BinaryHeap::new(),
             free: VecDeque::new(),
-            open: plan.share(plan.connections, thread),
+            open: plan.places(thread),
             bound,
             bound_reached: false,
             begun: false,
@@ -158,6 +158,11 @@ impl Dispatcher {
     /// A free connection was closed.
     pub fn withdraw(&mut self, connection: usize) {
         self.free.retain(|(free, _)| *free != connection);
+    }
+
+    /// Many free connections were closed at once.
+    pub fn withdraw_all(&mut self, closed: impl Fn(usize) -> bool) {
+        self.free.retain(|(free, _)| !closed(*free));
     }
 
     /// A connection is gone for good (open mode): another may take its place.

@@ -45,6 +45,11 @@ impl Requests {
         &self.vm
     }
 
+    /// The request that was built first, as long as it has not been sent.
+    pub fn first(&self) -> Option<&Rc<Payload>> {
+        self.fixed.as_ref().or(self.next.as_ref())
+    }
+
     /// The request to send now.
     ///
     /// # Errors

@@ -187,6 +187,11 @@ impl Loaded {
         self.threads.iter().map(|thread| thread.until).max().unwrap_or(0)
     }
 
+    /// With HTTP/2: the fewest streams that the server took on a connection, where that is fewer than planned.
+    pub fn fewest_streams(&self) -> Option<usize> {
+        self.threads.iter().map(|thread| thread.fewest_streams).min().filter(|&fewest| fewest < self.plan.streams)
+    }
+
     /// What the script did wrong, if it ended the run.
     pub fn failure(&self) -> Option<&ScriptError> {
         self.threads.iter().find_map(|thread| thread.failure.as_ref())

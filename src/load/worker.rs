@@ -19,7 +19,7 @@ use super::plan::LoadPlan;
 use super::requests::Requests;
 use super::sampler::RateSampler;
 use super::transport::Transport;
-use super::{LoadError, connection};
+use super::{LoadError, connection, http2};
 use crate::record::tape::Tape;
 use crate::record::{Account, Clock};
 use crate::script::{Environment, ScriptError, Vm};
@@ -66,6 +66,8 @@ pub struct Left {
     pub opened: u64,
     pub connect_errors: u64,
     pub unasked: u64,
+    /// With HTTP/2: the fewest streams that a connection was allowed.
+    pub fewest_streams: usize,
     pub in_flight_max: u64,
     pub bound_reached: bool,
     pub dropped: u64,
@@ -107,7 +109,11 @@ fn prepare(job: &Job) -> Result<Requests, ScriptError> {
         args: &plan.args,
         seed: plan.seed.wrapping_mul(1009).wrapping_add(job.thread as u64),
     };
-    Requests::new(Vm::new(plan.script.as_ref(), &environment)?, plan.ahead)
+    let requests = Requests::new(Vm::new(plan.script.as_ref(), &environment)?, plan.ahead)?;
+    if plan.http2 {
+        http2::verify(plan, &requests)?;
+    }
+    Ok(requests)
 }
 
 async fn work(
@@ -150,8 +156,11 @@ async fn work(
 
 /// Opens the connections that the plan starts with, and waits until each is there or refused, for a second at most.
 async fn open_connections(core: &Rc<Core>) {
-    for _ in 0..core.plan.share(core.plan.connections, usize::from(core.thread())) {
-        spawn_connection(core, core.new_slot());
+    let connections = core.plan.share(core.plan.connections, usize::from(core.thread()));
+    if core.plan.http2 {
+        http2::open(core, connections);
+    } else {
+        (0..connections).for_each(|_| spawn_connection(core, core.new_slot()));
     }
     let deadline = tokio::time::Instant::now() + PREPARATION;
     while !core.dispatcher.borrow().all_free() && tokio::time::Instant::now() < deadline {
@@ -247,6 +256,7 @@ fn left(core: &Core, until: u64, ended: u64, cpu: u64) -> Left {
         opened: core.opened.get(),
         connect_errors: core.connect_errors.get(),
         unasked: core.unasked.get(),
+        fewest_streams: core.fewest_streams.get(),
         in_flight_max: log.in_flight_max,
         bound_reached: core.dispatcher.borrow().bound_reached(),
         dropped,

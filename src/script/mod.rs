@@ -38,6 +38,8 @@ pub enum ScriptError {
     NoString { script: String, what: String },
     #[error("{script}: request() returned no HTTP request: {why}")]
     NoRequest { script: String, why: crate::http1::RequestError },
+    #[error("{script}: request() returned what HTTP/2 has no place for: {why}")]
+    Untranslatable { script: String, why: String },
     #[error("{script}: request() returned {count} requests in one string; return one at a time")]
     Pipeline { script: String, count: usize },
 }

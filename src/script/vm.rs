@@ -70,6 +70,11 @@ impl Vm {
         Ok(Vm { lua, name, request, response, fixed })
     }
 
+    /// The name of its script.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The request is always the same: the script has no `request` function.
     pub fn is_fixed(&self) -> bool {
         self.fixed
