@@ -8,7 +8,7 @@ mod body;
 mod request;
 mod response;
 
-pub use request::{Part, RequestError, scan_requests};
+pub use request::{Part, Request, RequestError, scan_requests, take_apart};
 pub use response::{Fed, Framer, Ignore, Response, Sink};
 
 /// A head (or the sizes, extensions and trailers between two chunks) longer than this breaks the protocol, in bytes.

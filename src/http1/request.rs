@@ -44,28 +44,63 @@ pub fn scan_requests(bytes: &[u8], parts: &mut Vec<Part>) -> Result<(), RequestE
 }
 
 fn scan_one(bytes: &[u8]) -> Result<Part, RequestError> {
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut request = httparse::Request::new(&mut headers);
+    let head = take_head(&mut request, bytes)?;
+    let body = take_body(request.headers, &bytes[head..], &mut |_| {})?;
+    Ok(Part { end: head + body, head: request.method == Some("HEAD") })
+}
+
+/// A request taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request<'a> {
+    pub method: &'a str,
+    /// A path, or a URL, as it stands there.
+    pub target: &'a str,
+    pub headers: Vec<(&'a str, &'a [u8])>,
+    /// What chunks held, where it came in chunks.
+    pub body: Vec<u8>,
+}
+
+/// Takes the first of the requests apart.
+///
+/// # Errors
+/// As [`scan_requests`].
+pub fn take_apart(bytes: &[u8]) -> Result<Request<'_>, RequestError> {
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut request = httparse::Request::new(&mut headers);
+    let head = take_head(&mut request, bytes)?;
+    let mut body = Vec::new();
+    take_body(request.headers, &bytes[head..], &mut |data| body.extend_from_slice(data))?;
+    Ok(Request {
+        method: request.method.unwrap_or_default(),
+        target: request.path.unwrap_or_default(),
+        headers: request.headers.iter().map(|header| (header.name, header.value)).collect(),
+        body,
+    })
+}
+
+/// Says how long the head is.
+fn take_head<'b>(request: &mut httparse::Request<'_, 'b>, bytes: &'b [u8]) -> Result<usize, RequestError> {
     if bytes.is_empty() {
         return Err(RequestError::Empty);
     }
-    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut request = httparse::Request::new(&mut headers);
-    let taken = match request.parse(bytes) {
-        Ok(Status::Complete(taken)) => taken,
-        Ok(Status::Partial) => return Err(RequestError::CutHead),
-        Err(error) => return Err(RequestError::Head(error)),
-    };
-    let body = body_length(request.headers, &bytes[taken..])?;
-    Ok(Part { end: taken + body, head: request.method == Some("HEAD") })
+    match request.parse(bytes) {
+        Ok(Status::Complete(taken)) => Ok(taken),
+        Ok(Status::Partial) => Err(RequestError::CutHead),
+        Err(error) => Err(RequestError::Head(error)),
+    }
 }
 
-fn body_length(headers: &[Header<'_>], bytes: &[u8]) -> Result<usize, RequestError> {
+/// Says how long the body is, as it stands there.
+fn take_body(headers: &[Header<'_>], bytes: &[u8], data: &mut dyn FnMut(&[u8])) -> Result<usize, RequestError> {
     let mut body = match Body::announced(headers).map_err(RequestError::Body)? {
         // A request without a length has no body (RFC 9112, 6.3).
         None => Body::Length(0),
         Some(Body::UntilClose) => return Err(RequestError::Body(ProtocolError::Chunk)),
         Some(body) => body,
     };
-    match body.take(bytes, &mut |_| {}).map_err(RequestError::Body)? {
+    match body.take(bytes, data).map_err(RequestError::Body)? {
         (taken, true) => Ok(taken),
         (_, false) => Err(RequestError::CutBody),
     }

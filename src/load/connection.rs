@@ -5,11 +5,11 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use httparse::Header;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::backoff::Backoff;
 use super::core::{Core, Outgoing};
 use super::plan::WhenBusy;
 use super::transport::Stream;
@@ -37,23 +37,6 @@ pub async fn run(core: Rc<Core>, id: usize) {
         } else {
             tokio::time::sleep(backoff.next()).await;
         }
-    }
-}
-
-/// Waits a little longer after each connection that served nothing, so that a broken peer costs no CPU.
-struct Backoff(Duration);
-
-impl Default for Backoff {
-    fn default() -> Backoff {
-        Backoff(Duration::from_millis(1))
-    }
-}
-
-impl Backoff {
-    fn next(&mut self) -> Duration {
-        let now = self.0;
-        self.0 = (now * 2).min(Duration::from_secs(1));
-        now
     }
 }
 

@@ -59,6 +59,8 @@ pub struct Core {
     pub connect_errors: Cell<u64>,
     /// Answers that nobody had asked for, on connections that were closed for it.
     pub unasked: Cell<u64>,
+    /// With HTTP/2: the fewest streams that a connection was allowed.
+    pub fewest_streams: Cell<usize>,
     thread: u16,
     clock: Cell<Clock>,
     slots: RefCell<Vec<Slot>>,
@@ -83,6 +85,7 @@ impl Core {
     ) -> Core {
         Core {
             dispatcher: RefCell::new(Dispatcher::new(&plan, thread)),
+            fewest_streams: Cell::new(plan.streams),
             plan,
             transport,
             requests: RefCell::new(requests),
@@ -147,23 +150,44 @@ impl Core {
             Ok(payload) => payload,
             Err(error) => return self.fail_unsent(error, record),
         };
-        let (requests, all) = (payload.parts.len(), 0..payload.bytes.len());
-        let last = payload.last;
-        self.take_on(
-            id,
-            (0..requests).map(|part| {
-                let joined = part > 0;
-                Assigned {
-                    record: if joined { self.dispatcher.borrow_mut().joined(&record, now) } else { record },
-                    piece: Piece { payload: Rc::clone(&payload), part },
-                    bytes: if joined { 0..0 } else { all.clone() },
-                    since: now,
-                    is_sample: !self.plan.batch_latency || part + 1 == requests,
-                }
-            }),
-        );
-        if last {
+        if self.plan.http2 {
+            self.spread(id, record, &payload, now);
+        } else {
+            self.join(id, record, &payload, now);
+        }
+        if payload.last {
             self.end_arrivals(now);
+        }
+    }
+
+    /// All requests of a payload go out together on one connection.
+    fn join(&self, id: usize, record: RequestRecord, payload: &Rc<Payload>, now: u64) {
+        let requests = payload.parts.len();
+        let attempts = Piece::all(payload).map(|piece| {
+            let joined = piece.part > 0;
+            Assigned {
+                record: if joined { self.dispatcher.borrow_mut().joined(&record, now) } else { record },
+                bytes: if joined { 0..0 } else { 0..payload.bytes.len() },
+                since: now,
+                is_sample: !self.plan.batch_latency || piece.part + 1 == requests,
+                piece,
+            }
+        });
+        self.take_on(id, attempts);
+    }
+
+    /// Each request of a payload has a stream of its own: those behind the first go wherever there is a place.
+    fn spread(&self, id: usize, record: RequestRecord, payload: &Rc<Payload>, now: u64) {
+        let mut pieces = Piece::all(payload);
+        let first =
+            pieces.next().map(|piece| Assigned { record, bytes: piece.range(), piece, since: now, is_sample: true });
+        self.take_on(id, first);
+        for piece in pieces {
+            let mut dispatcher = self.dispatcher.borrow_mut();
+            let work = Work { record: dispatcher.joined(&record, now), piece: Some(piece) };
+            dispatcher.put_off(work, now);
+            drop(dispatcher);
+            self.nudge();
         }
     }
 
@@ -252,7 +276,22 @@ impl Core {
         }
     }
 
-    /// The first attempt that the connection has: the one that the next answer is for. Says whether it is a HEAD.
+    /// The request of the first attempt that a connection has.
+    pub fn piece(&self, id: usize) -> Option<Piece> {
+        self.slots.borrow()[id].work.front().map(|attempt| attempt.piece.clone())
+    }
+
+    /// Ready once the connection has an attempt.
+    pub fn poll_assigned(&self, id: usize, cx: &mut Context<'_>) -> Poll<()> {
+        let slot = &mut self.slots.borrow_mut()[id];
+        if !slot.work.is_empty() {
+            return Poll::Ready(());
+        }
+        slot.sleep(cx);
+        Poll::Pending
+    }
+
+    /// Whether the first attempt that the connection has, the one that the next answer is for, is a HEAD.
     pub fn is_head(&self, id: usize) -> bool {
         self.slots.borrow()[id].work.front().is_some_and(|attempt| attempt.piece.is_head())
     }

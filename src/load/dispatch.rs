@@ -56,6 +56,8 @@ pub struct Dispatcher {
     open: usize,
     bound: usize,
     bound_reached: bool,
+    /// Requests that had to wait for a connection.
+    waited: u64,
     begun: bool,
     thread: u16,
 }
@@ -70,7 +72,7 @@ impl Dispatcher {
     pub fn new(plan: &LoadPlan, thread: usize) -> Dispatcher {
         let mut arrivals = plan.schedule(thread);
         let bound = match plan.when_busy {
-            WhenBusy::Wait | WhenBusy::Pipeline => plan.share(plan.connections, thread),
+            WhenBusy::Wait | WhenBusy::Pipeline => plan.places(thread),
             WhenBusy::Open => plan.share(plan.max_connections, thread),
         };
         Dispatcher {
@@ -84,9 +86,10 @@ impl Dispatcher {
             delays: false,
             later: BinaryHeap::new(),
             free: VecDeque::new(),
-            open: plan.share(plan.connections, thread),
+            open: plan.places(thread),
             bound,
             bound_reached: false,
+            waited: 0,
             begun: false,
             thread: plan.number(thread),
         }
@@ -126,6 +129,11 @@ impl Dispatcher {
     /// A due request had to wait because no further connection was allowed.
     pub fn bound_reached(&self) -> bool {
         self.bound_reached
+    }
+
+    /// Requests that were due, and had to wait for a connection.
+    pub fn waited(&self) -> u64 {
+        self.waited
     }
 
     /// What the pacer does at `now`.
@@ -180,6 +188,11 @@ impl Dispatcher {
     /// A connection was closed that might have taken work.
     pub fn withdraw(&mut self, connection: usize) {
         self.free.retain(|(free, _)| *free != connection);
+    }
+
+    /// Many free connections were closed at once.
+    pub fn withdraw_all(&mut self, closed: impl Fn(usize) -> bool) {
+        self.free.retain(|(free, _)| !closed(*free));
     }
 
     /// A connection is gone for good (open mode): another may take its place.
@@ -253,6 +266,7 @@ impl Dispatcher {
             return work;
         }
         let mut work = self.take_head(now);
+        self.waited += u64::from(free_since > work.record.ready);
         work.record.ready = work.record.ready.max(free_since);
         work
     }

@@ -53,6 +53,11 @@ impl Loaded {
         self.threads.iter().map(|thread| thread.until).max().unwrap_or(0)
     }
 
+    /// With HTTP/2: the fewest streams that the server took on a connection, where that is fewer than planned.
+    pub fn fewest_streams(&self) -> Option<usize> {
+        self.threads.iter().map(|thread| thread.fewest_streams).min().filter(|&fewest| fewest < self.plan.streams)
+    }
+
     /// What the script did wrong, if it ended the run.
     pub fn failure(&self) -> Option<&ScriptError> {
         self.threads.iter().find_map(|thread| thread.failure.as_ref())
@@ -66,6 +71,7 @@ impl Loaded {
             connections_opened: sum(|thread| thread.opened),
             in_flight_max: sum(|thread| thread.in_flight_max),
             connect_errors: sum(|thread| thread.connect_errors),
+            waited: sum(|thread| thread.waited),
             bound_reached: self.threads.iter().any(|thread| thread.bound_reached),
             records_dropped: sum(|thread| thread.dropped),
         }

@@ -3,9 +3,11 @@
 //! [`Prepared::new`] connects and verifies, [`Prepared::start`] begins on a [`Clock`](crate::record::Clock),
 //! [`Running::finish`] joins what the threads leave.
 
+mod backoff;
 mod connection;
 mod core;
 mod dispatch;
+mod http2;
 mod loaded;
 mod log;
 mod main_script;

@@ -55,6 +55,8 @@ pub struct LoadSettings {
     pub tls: TlsSettings,
     /// Speak HTTP/2: by ALPN over TLS, with prior knowledge in clear.
     pub http2: bool,
+    /// With HTTP/2: requests that a connection carries at once, at most.
+    pub streams: usize,
 }
 
 impl LoadSettings {
@@ -85,6 +87,7 @@ impl LoadSettings {
             spin: false,
             tls: TlsSettings::default(),
             http2: false,
+            streams: 100,
         }
     }
 }
@@ -191,6 +194,20 @@ impl LoadPlan {
         range(s.warmup <= s.duration, "warmup", "no longer than the duration", &s.warmup)?;
         range((1.0..=1e6).contains(&s.catch_up), "catch-up", "between 1 and 1000000", &s.catch_up)?;
         range(s.retries.count <= 100, "retries", "at most 100", &s.retries.count)?;
+        range((1..=MOST_STREAMS).contains(&s.streams), "streams", "between 1 and 65536", &s.streams)?;
+        if s.http2 {
+            let why = "has a place for each request that finds one, and no queue behind others; leave --when-busy out, and raise --streams or --connections";
+            if s.when_busy != WhenBusy::Wait {
+                return Err(PlanError::Senseless { what: "http2", why });
+            }
+            let places = s.connections * s.streams;
+            range(places <= MOST_CONNECTIONS, "streams", "at most 1000000 over all connections", &places)?;
+        }
+        if s.http2 && s.batch_latency {
+            let why =
+                "is of requests that go out together, and with --http2 each has a stream of its own; leave it out";
+            return Err(PlanError::Senseless { what: "batch_latency", why });
+        }
         if s.tls.verifies() && !target.is_tls() {
             let why = "looks at a certificate, and an http URL has none; write https, or leave it out";
             let what = if s.tls.authorities.is_some() { "cacert" } else { "verify" };
@@ -232,9 +249,15 @@ impl LoadPlan {
     pub fn share(&self, total: usize, thread: usize) -> usize {
         total / self.threads + usize::from(thread < total % self.threads)
     }
+
+    /// So many requests can be under way at once on the connections that `thread` keeps open.
+    pub fn places(&self, thread: usize) -> usize {
+        self.share(self.connections, thread) * if self.http2 { self.streams } else { 1 }
+    }
 }
 
 const MOST_CONNECTIONS: usize = 1_000_000;
+const MOST_STREAMS: usize = 65_536;
 
 impl std::ops::Deref for LoadPlan {
     type Target = LoadSettings;

@@ -24,6 +24,16 @@ pub struct Piece {
 }
 
 impl Piece {
+    /// Each request of a payload.
+    pub fn all(payload: &Rc<Payload>) -> impl Iterator<Item = Piece> {
+        (0..payload.parts.len()).map(|part| Piece { payload: Rc::clone(payload), part })
+    }
+
+    /// Its own bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.payload.bytes[self.range()]
+    }
+
     /// Where its own bytes are.
     pub fn range(&self) -> Range<usize> {
         let parts = &self.payload.parts;
@@ -68,6 +78,11 @@ impl Requests {
 
     pub fn vm(&self) -> &Vm {
         &self.vm
+    }
+
+    /// What was built first, as long as it has not been sent.
+    pub fn first(&self) -> Option<&Rc<Payload>> {
+        self.fixed.as_ref().or(self.next.as_ref())
     }
 
     /// What is to be sent now.

@@ -41,6 +41,11 @@ pub struct Tls {
     name: ServerName<'static>,
 }
 
+/// HTTP/2 over TLS, by its name in ALPN (RFC 9113, 3.2).
+const H2: &[u8] = b"h2";
+
+const NO_HTTP2: &str = "the server does not speak HTTP/2 there (ALPN h2); leave --http2 out";
+
 /// Sessions to resume that a thread remembers.
 const SESSIONS: usize = 256;
 
@@ -54,11 +59,14 @@ impl Tls {
         let provider = Arc::new(ring::default_provider());
         let anyone = Anyone(Arc::clone(&provider));
         let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-        let config = if plan.tls.verifies() {
+        let mut config = if plan.tls.verifies() {
             builder.with_root_certificates(authorities(&plan.tls)?).with_no_client_auth()
         } else {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(anyone)).with_no_client_auth()
         };
+        if plan.http2 {
+            config.alpn_protocols = vec![H2.to_vec()];
+        }
         Ok(Tls { config: Arc::new(config), name })
     }
 
@@ -74,7 +82,13 @@ impl Tls {
     pub async fn handshake(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let connector = TlsConnector::from(Arc::clone(&self.config));
         let shaken = connector.connect(self.name.clone(), stream).await;
-        shaken.map_err(|error| io::Error::new(error.kind(), words(&error)))
+        let stream = shaken.map_err(|error| io::Error::new(error.kind(), words(&error)))?;
+        // A server that knows no ALPN goes on in HTTP/1.1.
+        if self.config.alpn_protocols.is_empty() || stream.get_ref().1.alpn_protocol() == Some(H2) {
+            Ok(stream)
+        } else {
+            Err(io::Error::new(io::ErrorKind::InvalidData, NO_HTTP2))
+        }
     }
 }
 
@@ -107,6 +121,9 @@ fn words(error: &io::Error) -> String {
             "the server closed the connection in the TLS handshake".to_owned()
         }
         None => format!("the TLS handshake failed: {error}"),
+        Some(Error::NoApplicationProtocol | Error::AlertReceived(AlertDescription::NoApplicationProtocol)) => {
+            NO_HTTP2.to_owned()
+        }
         Some(Error::InvalidMessage(_) | Error::InappropriateMessage { .. }) => {
             "the server does not speak TLS there; write http:// if it speaks plain HTTP".to_owned()
         }

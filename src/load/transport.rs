@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use super::http2::Session;
 use super::plan::LoadPlan;
 use super::tls::{Tls, TlsError};
 
@@ -18,6 +19,7 @@ use super::tls::{Tls, TlsError};
 pub struct Transport {
     address: SocketAddr,
     tls: Option<Tls>,
+    http2: bool,
 }
 
 /// The look before any load waits this long.
@@ -30,12 +32,12 @@ impl Transport {
     /// [`TlsError`] where there are none, or the host is no name that a certificate could be for.
     pub fn new(plan: &LoadPlan, address: SocketAddr) -> Result<Transport, TlsError> {
         let tls = plan.target().is_tls().then(|| Tls::new(plan)).transpose()?;
-        Ok(Transport { address, tls })
+        Ok(Transport { address, tls, http2: plan.http2 })
     }
 
     /// The same for a thread of its own, which may have its own address: they resume no TLS sessions of each other.
     pub fn at(&self, address: SocketAddr) -> Transport {
-        Transport { address, tls: self.tls.as_ref().map(Tls::apart) }
+        Transport { address, tls: self.tls.as_ref().map(Tls::apart), http2: self.http2 }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -55,15 +57,19 @@ impl Transport {
         }
     }
 
-    /// Connects once, as the load will, and hangs up. Blocks, for some seconds at most; not for asynchronous callers.
+    /// Connects once, as the load will (with HTTP/2 until the server has answered in it), and hangs up. Blocks, for some seconds at most; not for asynchronous callers.
     ///
     /// # Errors
     /// As [`Transport::connect`], or it took too long.
     pub fn reach(&self) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let connected = runtime.block_on(async { tokio::time::timeout(PATIENCE, self.connect()).await });
+        let connect = async {
+            let stream = self.connect().await?;
+            if self.http2 { Session::new(stream).await.map(drop) } else { Ok(()) }
+        };
+        let connected = runtime.block_on(async { tokio::time::timeout(PATIENCE, connect).await });
         let late = || io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {} s", PATIENCE.as_secs()));
-        connected.map_err(|_| late())?.map(drop)
+        connected.map_err(|_| late())?
     }
 }
 

@@ -21,7 +21,7 @@ use super::plan::LoadPlan;
 use super::requests::Requests;
 use super::sampler::RateSampler;
 use super::transport::Transport;
-use super::{LoadError, connection};
+use super::{LoadError, connection, http2};
 use crate::record::tape::Tape;
 use crate::record::{Account, Clock};
 use crate::script::{Environment, ScriptError, Vm};
@@ -73,8 +73,11 @@ pub struct Left {
     pub opened: u64,
     pub connect_errors: u64,
     pub unasked: u64,
+    /// With HTTP/2: the fewest streams that a connection was allowed.
+    pub fewest_streams: usize,
     pub in_flight_max: u64,
     pub bound_reached: bool,
+    pub waited: u64,
     pub dropped: u64,
     pub failure: Option<ScriptError>,
 }
@@ -105,7 +108,7 @@ pub fn run(job: Job, leave: impl FnOnce(io::Result<Left>)) {
             Err(_) => return,
         }
     }
-    let requests = match begin(script, transport.address(), plan.ahead) {
+    let requests = match begin(script, transport.address(), &plan) {
         Ok(requests) => requests,
         Err(error) => return drop(ready.send(Err(error.into()))),
     };
@@ -132,10 +135,14 @@ pub fn environment(plan: &LoadPlan, thread: usize) -> Environment<'_> {
     }
 }
 
-fn begin(mut script: Vm, address: SocketAddr, ahead: bool) -> Result<Requests, ScriptError> {
+fn begin(mut script: Vm, address: SocketAddr, plan: &LoadPlan) -> Result<Requests, ScriptError> {
     script.set_address(address);
     script.init()?;
-    Requests::new(script, ahead)
+    let requests = Requests::new(script, plan.ahead)?;
+    if plan.http2 {
+        http2::verify(plan, &requests)?;
+    }
+    Ok(requests)
 }
 
 fn answer(script: &Vm, call: Call) {
@@ -203,8 +210,11 @@ async fn work(
 
 /// Opens the connections that the plan starts with, and waits until each is there or refused, for a second at most.
 async fn open_connections(core: &Rc<Core>) {
-    for _ in 0..core.plan.share(core.plan.connections, usize::from(core.thread())) {
-        spawn_connection(core, core.new_slot());
+    let connections = core.plan.share(core.plan.connections, usize::from(core.thread()));
+    if core.plan.http2 {
+        http2::open(core, connections);
+    } else {
+        (0..connections).for_each(|_| spawn_connection(core, core.new_slot()));
     }
     let deadline = tokio::time::Instant::now() + PREPARATION;
     while !core.dispatcher.borrow().all_free() && tokio::time::Instant::now() < deadline {
@@ -310,8 +320,10 @@ fn left(core: &Core, until: u64, ended: u64, cpu: u64) -> Left {
         opened: core.opened.get(),
         connect_errors: core.connect_errors.get(),
         unasked: core.unasked.get(),
+        fewest_streams: core.fewest_streams.get(),
         in_flight_max: log.in_flight_max,
         bound_reached: core.dispatcher.borrow().bound_reached(),
+        waited: core.dispatcher.borrow().waited(),
         dropped,
         failure: core.take_failure(),
     }

@@ -77,6 +77,9 @@ pub struct Generator {
     pub connect_errors: u64,
     /// Whether `max-connections` (or `connections`) ever made a due request wait.
     pub bound_reached: bool,
+    /// Requests that were due, and had to wait for a connection.
+    #[serde(default)]
+    pub waited: u64,
     /// Records that the writer could not take; histograms hold them all the same.
     pub records_dropped: u64,
 }
@@ -89,6 +92,7 @@ impl Generator {
         self.in_flight_max += other.in_flight_max;
         self.connect_errors += other.connect_errors;
         self.bound_reached |= other.bound_reached;
+        self.waited += other.waited;
         self.records_dropped += other.records_dropped;
     }
 }

@@ -30,6 +30,8 @@ pub struct GeneratorBlock {
     pub threads: u16,
     pub lag: Lag,
     pub own: Generator,
+    /// With HTTP/2: the fewest streams that the server took on a connection, where that was fewer than planned.
+    pub fewest_streams: Option<usize>,
 }
 
 /// How late requests left for the generator's own sake, in ns.
@@ -60,6 +62,7 @@ impl GeneratorBlock {
             threads: story.threads,
             lag: Lag::of(&digest.lag, 1),
             own: story.generator.clone(),
+            fewest_streams: None,
         }
     }
 
@@ -176,6 +179,7 @@ pub(super) mod tests {
             threads: 2,
             lag: Lag { p50_ns: 33_000, p99_ns: 120_000, max_ns: 1_200_000 },
             own: Generator { cpu_ns: 510_000_000, connections_opened: 10, in_flight_max: 4, ..Generator::default() },
+            fewest_streams: None,
         }
     }
 
@@ -207,6 +211,7 @@ pub(super) mod tests {
         block.sent = 5000;
         block.lag.p99_ns = 25_000_000;
         block.own.bound_reached = true;
+        block.own.waited = 900;
         block.own.records_dropped = 7;
         block.own.cpu_ns = 23_000_000_000;
         block.warmup_ns = 13_000_000_000;

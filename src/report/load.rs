@@ -63,6 +63,7 @@ impl LoadNumbers {
                 threads: u16::try_from(threads().count()).unwrap_or(u16::MAX),
                 lag: Lag::of(&latencies.send_lag, 1),
                 own,
+                fewest_streams: loads.iter().filter_map(Loaded::fewest_streams).min(),
             },
             latencies,
         }

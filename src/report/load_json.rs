@@ -144,8 +144,10 @@ mod tests {
             opened: 1,
             connect_errors: 1,
             unasked: 2,
+            fewest_streams: 100,
             in_flight_max: 1,
             bound_reached: false,
+            waited: 0,
             dropped: 0,
             failure: None,
         };

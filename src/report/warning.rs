@@ -15,8 +15,9 @@ pub enum Warning {
     Behind { sent_percent: f64, bound_reached: bool },
     /// The generator's threads had no CPU time left: percent of a core each.
     Cpu { percent_per_thread: f64 },
-    /// Every connection was busy when a request was due.
-    BoundReached,
+    /// So many requests, in percent, were due when every connection was busy; with HTTP/2, since the server takes only so
+    /// many streams on each.
+    Waited { percent: f64, fewest_streams: Option<usize> },
     /// So many values of the response times are lower bounds, in percent.
     LowerBounds { percent: f64 },
     /// The run ended within its warm-up, of so many ns.
@@ -40,6 +41,7 @@ impl Warning {
         let bounds = 100.0 * ratio(a.lower_bounds as f64, a.scheduled as f64);
         let cpu = block.cpu_percent_per_thread();
         let bound_reached = block.own.bound_reached;
+        let waited = 100.0 * ratio(block.own.waited as f64, a.scheduled as f64);
         let sum = a.answered + a.failed + a.unanswered + a.unsent;
         [
             (!a.balances()).then_some(Warning::Unbalanced { scheduled: a.scheduled, sum }),
@@ -47,7 +49,7 @@ impl Warning {
             (a.scheduled > 0 && sent_percent < BEHIND_PERCENT)
                 .then_some(Warning::Behind { sent_percent, bound_reached }),
             (cpu > CPU_PERCENT).then_some(Warning::Cpu { percent_per_thread: cpu }),
-            bound_reached.then_some(Warning::BoundReached),
+            (waited >= 1.0).then_some(Warning::Waited { percent: waited, fewest_streams: block.fewest_streams }),
             (bounds >= 1.0).then_some(Warning::LowerBounds { percent: bounds }),
             (block.arrivals_ns < block.warmup_ns).then_some(Warning::OnlyWarmup { warmup_ns: block.warmup_ns }),
             (block.own.records_dropped > 0).then_some(Warning::RecordsDropped(block.own.records_dropped)),
@@ -87,10 +89,15 @@ impl fmt::Display for Warning {
                 "the generator's threads were busy {percent_per_thread:.0} % of the time: raise --threads up to the \
                  number of cores, or lower --rate"
             ),
-            Warning::BoundReached => write!(
+            Warning::Waited { percent, fewest_streams: Some(streams) } => write!(
                 f,
-                "requests waited for a free connection, so the bound on connections limited the load (and may be \
-                 what kept the system stable): raise --connections, or --max-connections with --when-busy open"
+                "{percent:.1} % of the requests waited for a free stream, so the server's bound of {streams} streams a connection limited the \
+                 load (and may be what kept the system stable): raise --connections"
+            ),
+            Warning::Waited { percent, fewest_streams: None } => write!(
+                f,
+                "{percent:.1} % of the requests waited for a free connection, so the bound on connections limited the load (and may be \
+                 what kept the system stable): raise --connections (or --streams with --http2, or --max-connections with --when-busy open)"
             ),
             Warning::LowerBounds { percent } => write!(
                 f,

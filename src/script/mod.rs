@@ -55,6 +55,8 @@ pub enum ScriptError {
     NoString { script: String, what: String },
     #[error("{script}: request() returned no HTTP request: {why}")]
     NoRequest { script: String, why: crate::http1::RequestError },
+    #[error("{script}: request() returned what HTTP/2 has no place for: {why}")]
+    Untranslatable { script: String, why: String },
     #[error("{script}: delay() returned {what}, no number; return how many ms the request is to be put off")]
     NoDelay { script: String, what: String },
     /// A value that stays in its state. The script is named where it asked for it.

@@ -99,6 +99,11 @@ impl Vm {
         self.own.stopped()
     }
 
+    /// The name of its script.
+    pub fn name(&self) -> &str {
+        &self.state.name
+    }
+
     /// The request is always the same: the script has no `request` function.
     pub fn is_fixed(&self) -> bool {
         self.fixed

@@ -4,6 +4,7 @@
 // No test needs all of it.
 #![allow(dead_code)]
 
+pub mod http2;
 pub mod load;
 pub mod program;
 pub mod tls;
@@ -57,6 +58,23 @@ impl Server {
     /// Answers every request with these bytes.
     pub fn answering(bytes: &'static [u8]) -> Server {
         Server::start(move |mut peer| while peer.request().is_some() && peer.send(bytes) {})
+    }
+
+    /// Stands in front of `behind`, and lets the first so many connections through. Closes all others.
+    pub fn letting_through(connections: usize, behind: SocketAddr) -> Server {
+        Server::start(move |mut peer| {
+            if peer.number >= connections {
+                return;
+            }
+            let mut other = TcpStream::connect(behind).unwrap();
+            let (mut from, mut to) = (peer.stream.try_clone().unwrap(), other.try_clone().unwrap());
+            std::thread::spawn(move || {
+                let _ = std::io::copy(&mut from, &mut to);
+                let _ = to.shutdown(std::net::Shutdown::Write);
+            });
+            let _ = std::io::copy(&mut other, &mut peer.stream);
+            let _ = peer.stream.shutdown(std::net::Shutdown::Both);
+        })
     }
 
     pub fn url(&self) -> String {

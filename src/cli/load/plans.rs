@@ -17,7 +17,7 @@ impl Args {
     /// Where no load can be made so, with the reason.
     pub fn plans(&self, read: impl FnOnce(&str) -> anyhow::Result<Script>) -> anyhow::Result<Vec<LoadPlan>> {
         let (urls, args) = self.positionals();
-        if let Some((_, why)) = self.contradictions(&urls).into_iter().find(|(given, _)| *given) {
+        if let Some((_, why)) = self.contradictions().into_iter().find(|(given, _)| *given) {
             bail!(why);
         }
         let Some(rate) = self.wrk2.rate.clone() else {
@@ -50,7 +50,7 @@ impl Args {
                 verify: speaking.verify || speaking.cacert.is_some(),
                 authorities: speaking.cacert.clone(),
             },
-            // MERGE: `streams: speaking.streams`, once the plan has the field.
+            streams: speaking.streams.unwrap_or(defaults.streams),
             http2: speaking.http2,
             ..defaults
         };
@@ -74,11 +74,9 @@ impl Args {
     }
 
     /// What makes no sense together, and why.
-    fn contradictions(&self, urls: &[&str]) -> [(bool, &'static str); 6] {
+    fn contradictions(&self) -> [(bool, &'static str); 4] {
         let Args { sending, speaking, leaving, .. } = self;
         let busy = sending.when_busy;
-        let https = urls.iter().any(|url| url.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://")));
-        let checks = speaking.verify || speaking.cacert.is_some();
         let kind = leaving.record.as_ref().map(|file| file.extension().and_then(|extension| extension.to_str()));
         [
             (
@@ -90,11 +88,6 @@ impl Args {
                 "--catch-up is for --when-busy wait; otherwise requests go when they are due, and nothing is caught up",
             ),
             (speaking.streams.is_some() && !speaking.http2, "--streams are HTTP/2's; give --http2 too"),
-            (
-                speaking.http2 && busy == WhenBusy::Pipeline,
-                "--http2 has streams in place of --when-busy pipeline; choose --when-busy wait or open",
-            ),
-            (checks && !https, "--verify and --cacert check certificates, and no URL is https"),
             (
                 kind.is_some_and(|kind| !matches!(kind, Some("parquet" | "csv"))),
                 "--record writes .parquet and .csv; name a file that ends in one of them",

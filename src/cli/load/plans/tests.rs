@@ -86,11 +86,13 @@ fn each_url_has_a_load_of_its_own() {
 fn ours_say_how_to_load() {
     let p = plan(
         "-R1 -d1m --when-busy open --max-connections 50 --warmup 0s --on-timeout abandon --retries 2@100ms --seed 7 --spin \
-         --no-ahead --http2 http://h/",
+         --no-ahead http://h/",
     );
     assert_eq!((p.when_busy, p.max_connections, p.warmup), (WhenBusy::Open, 50, Time::ZERO));
     assert_eq!((p.on_timeout, p.retries), (OnTimeout::Abandon, Retries { count: 2, backoff: Time::from_millis(100) }));
-    assert_eq!((p.seed, p.spin, p.ahead, p.http2), (7, true, false, true));
+    assert_eq!((p.seed, p.spin, p.ahead, p.http2), (7, true, false, false));
+    let p = plan("-R1 --http2 --streams 5 --cacert ca.pem https://h/");
+    assert_eq!((p.http2, p.streams, p.tls.verify), (true, 5, true));
     let p = plan("-R1 --catch-up 3 --retries 1 http://h/");
     assert_eq!((p.catch_up, p.retries.count, p.retries.backoff), (3.0, 1, Time::ZERO));
     assert_eq!(plan("-R1 -c20k http://h/").max_connections, 20_000);
@@ -111,9 +113,11 @@ fn what_makes_no_sense_is_refused_with_the_reason() {
         ("--when-busy open --catch-up 3", "--catch-up is for --when-busy wait"),
         ("--catch-up 0.5", "catch-up must be between 1 and"),
         ("--streams 5", "give --http2 too"),
-        ("--http2 --when-busy pipeline", "--http2 has streams"),
-        ("--verify", "no URL is https"),
-        ("--cacert ca.pem", "no URL is https"),
+        ("--http2 --when-busy pipeline", "http2 has a place for each request"),
+        ("--http2 -B", "batch_latency is of requests that go out together"),
+        ("--when-busy pipeline --on-timeout abandon", "on-timeout abandon would give up on all that is behind"),
+        ("--verify", "verify looks at a certificate, and an http URL has none"),
+        ("--cacert ca.pem", "cacert looks at a certificate"),
         ("--record all.txt", "--record writes .parquet and .csv"),
         ("--record parquet", "--record writes .parquet and .csv"),
         ("--retries two", "`two` is no number of retries"),
