@@ -27,7 +27,7 @@ fn recording(c: &mut Criterion) {
     c.bench_function("recording/histograms", |b| b.iter(|| latencies.add(std::hint::black_box(&record))));
 
     let recorder = Recorder::start(vec![Box::new(Drop)]).expect("a thread");
-    let mut tape = recorder.tape();
+    let mut tape = recorder.tapes().tape();
     c.bench_function("recording/tape", |b| b.iter(|| tape.push(std::hint::black_box(&record))));
     std::mem::drop(tape);
     recorder.finish().expect("a recorder that ends");

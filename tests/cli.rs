@@ -236,12 +236,18 @@ fn a_signal_before_the_load_leaves_nothing_to_report() {
     let dir = tempfile::tempdir().unwrap();
     let reached = Server::answering(OK);
     fs::write(dir.path().join("stuck.lua"), "function init() while true do end end").unwrap();
+    fs::write(dir.path().join("a.json"), "of the run before").unwrap();
+    fs::write(dir.path().join("a.csv"), "of the run before").unwrap();
+    let was = contents(dir.path());
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let before = reached.connections.load(Ordering::SeqCst);
-        let wrk2 = started(WRK2, dir.path(), &["-R100", "-s", "stuck.lua", &reached.url()]);
+        let url = reached.url();
+        let args = ["-R100", "-s", "stuck.lua", "--json", "a.json", "--record", "a.csv", "-P", &url];
+        let wrk2 = started(WRK2, dir.path(), &args);
         eventually("a look at the server", || reached.connections.load(Ordering::SeqCst) > before);
         let ended = wrk2.end_by(signal);
         assert_eq!((ended.code, ended.out.as_str(), ended.err.as_str()), (Some(code), "", ""));
+        assert!(contents(dir.path()) == was, "what was there is there, and nothing else");
     }
 }
 

@@ -22,7 +22,7 @@ fn settings(server: &Server) -> LoadSettings {
 
 fn run(settings: LoadSettings, keepers: Vec<Box<dyn Keep>>) -> Loaded {
     let recorder = Recorder::start(keepers).unwrap();
-    let prepared = Prepared::new(LoadPlan::new(settings).unwrap(), Some(&recorder)).unwrap();
+    let prepared = Prepared::new(LoadPlan::new(settings).unwrap(), Some(recorder.tapes())).unwrap();
     let loaded = prepared.start(Clock::starting_in(Time::from_millis(1))).finish().unwrap();
     recorder.finish().unwrap();
     loaded
@@ -92,7 +92,7 @@ fn a_load_that_could_not_begin_leaves_all_as_it_was() {
         ];
         let recorder = Recorder::start(keepers).unwrap();
         let settings = LoadSettings { threads: 1, ..LoadSettings::new(format!("http://{gone}/"), 10.0) };
-        let prepared = Prepared::new(LoadPlan::new(settings).unwrap(), Some(&recorder));
+        let prepared = Prepared::new(LoadPlan::new(settings).unwrap(), Some(recorder.tapes()));
         assert!(matches!(prepared, Err(LoadError::Connect { .. })));
     }
     for name in names {

@@ -125,7 +125,7 @@ impl Ready {
         let recorder = Recorder::start(vec![Box::new(rows), Box::new(forward)])?;
         let load = plan.load_plan(&system.url)?;
         // Names are looked up in it, and scripts run: both may take their time.
-        let prepare = move || Prepared::new(load, Some(&recorder)).map(|prepared| (prepared, recorder));
+        let prepare = move || Prepared::new(load, Some(recorder.tapes())).map(|prepared| (prepared, recorder));
         let (prepared, recorder) = tokio::task::spawn_blocking(prepare).await.map_err(io::Error::other)??;
         Ok(Ready { system, recorder, records, prepared, journal })
     }

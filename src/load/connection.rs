@@ -45,7 +45,7 @@ async fn connect(core: &Core, id: usize) -> Result<Stream, Outcome> {
     let began = core.now();
     let result = tokio::select! {
         biased;
-        result = core.transport.connect() => result.map_err(|_| Outcome::ConnectError),
+        result = core.connect() => result.map_err(|_| Outcome::ConnectError),
         () = poll_fn(|cx| core.poll_abandoned(id, cx)) => Err(Outcome::Abandoned),
     };
     match &result {

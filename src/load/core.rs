@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::io;
 use std::ops::Range;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -11,7 +12,7 @@ use super::dispatch::{Dispatcher, Work};
 use super::log::Log;
 use super::plan::{LoadPlan, OnTimeout};
 use super::requests::{Payload, Piece, Requests};
-use super::transport::Transport;
+use super::transport::{Stream, Transport};
 use crate::record::{Clock, NEVER, Outcome, RequestRecord};
 use crate::script::ScriptError;
 
@@ -49,7 +50,7 @@ pub struct Outgoing {
 /// One thread's shared state.
 pub struct Core {
     pub plan: LoadPlan,
-    pub transport: Transport,
+    transport: Transport,
     pub dispatcher: RefCell<Dispatcher>,
     pub requests: RefCell<Requests>,
     pub log: RefCell<Log>,
@@ -117,6 +118,12 @@ impl Core {
 
     pub fn set_clock(&self, clock: Clock) {
         self.clock.set(clock);
+    }
+
+    /// A new connection to where the script, if there is one, wants it.
+    pub async fn connect(&self) -> io::Result<Stream> {
+        let address = self.requests.borrow().vm().address();
+        self.transport.connect(address).await
     }
 
     // ---- slots

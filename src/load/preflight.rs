@@ -1,10 +1,13 @@
 //! What has to be so before a load begins: the target is there, and enough files may be open.
 
-use std::net::ToSocketAddrs;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::LoadError;
+use super::http2::Session;
 use super::plan::{LoadPlan, WhenBusy};
 use super::transport::Transport;
 
@@ -25,8 +28,11 @@ pub fn allow_files(plan: &LoadPlan) -> Result<(), LoadError> {
 /// Files that a thread has open besides its connections, and some for the rest of the program.
 const OTHER_FILES: u64 = 32;
 
-/// The way to the first of the target's addresses that takes a connection.
-pub fn reach(plan: &LoadPlan) -> Result<Transport, LoadError> {
+/// The look before any load waits this long.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How to connect, and the first of the target's addresses where that was done once.
+pub fn reach(plan: &LoadPlan) -> Result<(Transport, SocketAddr), LoadError> {
     let target = plan.target();
     let (host, service) = (target.host.clone(), target.service());
     let addresses = match (host.as_str(), target.port()).to_socket_addrs() {
@@ -38,10 +44,10 @@ pub fn reach(plan: &LoadPlan) -> Result<Transport, LoadError> {
         }
     };
     let mut why = "no address".to_owned();
+    let transport = Transport::new(plan)?;
     for address in addresses {
-        let transport = Transport::new(plan, address)?;
-        match transport.reach() {
-            Ok(()) => return Ok(transport),
+        match connect_once(plan, &transport, address) {
+            Ok(()) => return Ok((transport, address)),
             Err(error) => {
                 let text = error.to_string();
                 why = text.split(" (os error").next().unwrap_or(&text).to_owned();
@@ -49,4 +55,16 @@ pub fn reach(plan: &LoadPlan) -> Result<Transport, LoadError> {
         }
     }
     Err(LoadError::Connect { host, service, why })
+}
+
+/// Connects as the load will (with HTTP/2 until the server has answered in it), and hangs up. Blocks.
+fn connect_once(plan: &LoadPlan, transport: &Transport, address: SocketAddr) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let connect = async {
+        let stream = transport.connect(address).await?;
+        if plan.http2 { Session::new(stream).await.map(drop) } else { Ok(()) }
+    };
+    let connected = runtime.block_on(async { tokio::time::timeout(PATIENCE, connect).await });
+    let late = || io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {} s", PATIENCE.as_secs()));
+    connected.map_err(|_| late())?
 }

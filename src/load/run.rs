@@ -19,7 +19,7 @@ use super::tls::TlsError;
 use super::transport::Transport;
 use super::worker::{self, Job, Left, Order};
 use crate::record::Clock;
-use crate::record::tape::Recorder;
+use crate::record::tape::Tapes;
 use crate::script::ScriptError;
 
 /// Why a load did not begin, or did not end as it should.
@@ -64,14 +64,14 @@ impl Prepared {
     ///
     /// # Errors
     /// [`LoadError`] before any load: the target is not there, or the script makes no requests.
-    pub fn new(plan: LoadPlan, recorder: Option<&Recorder>) -> Result<Prepared, LoadError> {
-        let transport = reach(&plan)?;
+    pub fn new(plan: LoadPlan, tapes: Option<&Tapes>) -> Result<Prepared, LoadError> {
+        let (transport, address) = reach(&plan)?;
         allow_files(&plan)?;
         let (ready, readiness) = mpsc::channel();
-        let mut threads = Threads::start(&plan, &transport, recorder, &ready)?;
+        let mut threads = Threads::start(&plan, (&transport, address), tapes, &ready)?;
         threads.all_ready(&readiness)?;
         if let Some(script) = &plan.script {
-            threads.main = Some(MainScript::set_up(&plan, script, threads.seen_by_script(transport.address()))?);
+            threads.main = Some(MainScript::set_up(&plan, script, threads.seen_by_script(address))?);
         }
         threads.calls.iter().for_each(|calls| drop(calls.send(Call::Proceed)));
         threads.all_ready(&readiness)?;
@@ -88,8 +88,8 @@ impl Prepared {
 impl Threads {
     fn start(
         plan: &LoadPlan,
-        transport: &Transport,
-        recorder: Option<&Recorder>,
+        (transport, address): (&Transport, SocketAddr),
+        tapes: Option<&Tapes>,
         ready: &mpsc::Sender<Result<(), LoadError>>,
     ) -> Result<Threads, LoadError> {
         let (orders, received) = watch::channel(Order::Prepare);
@@ -103,8 +103,9 @@ impl Threads {
             let job = Job {
                 plan: plan.clone(),
                 thread,
-                transport: transport.at(transport.address()),
-                tape: recorder.map(Recorder::tape),
+                transport: transport.apart(),
+                address,
+                tape: tapes.map(Tapes::tape),
                 live: Arc::clone(&live),
                 orders: received.clone(),
                 calls,

@@ -4,72 +4,46 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use super::http2::Session;
 use super::plan::LoadPlan;
 use super::tls::{Tls, TlsError};
 
 /// Everything that it takes to make a connection to the target. Cheap to clone.
 #[derive(Clone)]
 pub struct Transport {
-    address: SocketAddr,
     tls: Option<Tls>,
-    http2: bool,
 }
 
-/// The look before any load waits this long.
-const PATIENCE: Duration = Duration::from_secs(5);
-
 impl Transport {
-    /// Connections to `address`, as the plan's scheme and its `tls` want them. Reads the authorities, if it needs any.
+    /// Connections as the plan's scheme and its `tls` want them. Reads the authorities, if it needs any.
     ///
     /// # Errors
     /// [`TlsError`] where there are none, or the host is no name that a certificate could be for.
-    pub fn new(plan: &LoadPlan, address: SocketAddr) -> Result<Transport, TlsError> {
+    pub fn new(plan: &LoadPlan) -> Result<Transport, TlsError> {
         let tls = plan.target().is_tls().then(|| Tls::new(plan)).transpose()?;
-        Ok(Transport { address, tls, http2: plan.http2 })
+        Ok(Transport { tls })
     }
 
-    /// The same for a thread of its own, which may have its own address: they resume no TLS sessions of each other.
-    pub fn at(&self, address: SocketAddr) -> Transport {
-        Transport { address, tls: self.tls.as_ref().map(Tls::apart), http2: self.http2 }
+    /// The same for a thread of its own: they resume no TLS sessions of each other.
+    pub fn apart(&self) -> Transport {
+        Transport { tls: self.tls.as_ref().map(Tls::apart) }
     }
 
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Makes a connection, TLS handshake included.
+    /// Makes a connection to `address`, TLS handshake included.
     ///
     /// # Errors
     /// The system's, or those of the handshake in words for whoever set up the load.
-    pub async fn connect(&self) -> io::Result<Stream> {
-        let stream = TcpStream::connect(self.address).await?;
+    pub async fn connect(&self, address: SocketAddr) -> io::Result<Stream> {
+        let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         match &self.tls {
             None => Ok(Stream::Plain(stream)),
             Some(tls) => Ok(Stream::Tls(Box::new(tls.handshake(stream).await?))),
         }
-    }
-
-    /// Connects once, as the load will (with HTTP/2 until the server has answered in it), and hangs up. Blocks, for some seconds at most; not for asynchronous callers.
-    ///
-    /// # Errors
-    /// As [`Transport::connect`], or it took too long.
-    pub fn reach(&self) -> io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let connect = async {
-            let stream = self.connect().await?;
-            if self.http2 { Session::new(stream).await.map(drop) } else { Ok(()) }
-        };
-        let connected = runtime.block_on(async { tokio::time::timeout(PATIENCE, connect).await });
-        let late = || io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {} s", PATIENCE.as_secs()));
-        connected.map_err(|_| late())?
     }
 }
 

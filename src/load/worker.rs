@@ -46,6 +46,7 @@ pub struct Job {
     pub plan: LoadPlan,
     pub thread: usize,
     pub transport: Transport,
+    pub address: SocketAddr,
     pub tape: Option<Tape>,
     pub live: Arc<Live>,
     pub orders: watch::Receiver<Order>,
@@ -91,24 +92,25 @@ const UPKEEP: Time = Time::from_millis(100);
 /// Runs the thread: prepares, waits for the start, works until its end, hands over what it leaves, and then answers the
 /// main script until nobody asks any more.
 pub fn run(job: Job, leave: impl FnOnce(io::Result<Left>)) {
-    let Job { plan, thread, mut transport, tape, live, orders, calls, ready } = job;
+    let Job { plan, thread, transport, address, tape, live, orders, calls, ready } = job;
     let script = match Vm::load(plan.script.as_ref(), &environment(&plan, thread)) {
         Ok(vm) => vm,
         Err(error) => return drop(ready.send(Err(error.into()))),
     };
+    script.set_address(address);
     let mut stopped = false;
     let _ = ready.send(Ok(()));
     loop {
         match calls.recv() {
             Ok(Call::Proceed) => break,
-            Ok(Call::Address(address)) => transport = transport.at(address),
+            Ok(Call::Address(address)) => script.set_address(address),
             Ok(Call::Stop) => stopped = true,
             Ok(call) => answer(&script, call),
             // Nobody wants this load any more.
             Err(_) => return,
         }
     }
-    let requests = match begin(script, transport.address(), &plan) {
+    let requests = match begin(script, &plan) {
         Ok(requests) => requests,
         Err(error) => return drop(ready.send(Err(error.into()))),
     };
@@ -135,8 +137,7 @@ pub fn environment(plan: &LoadPlan, thread: usize) -> Environment<'_> {
     }
 }
 
-fn begin(mut script: Vm, address: SocketAddr, plan: &LoadPlan) -> Result<Requests, ScriptError> {
-    script.set_address(address);
+fn begin(mut script: Vm, plan: &LoadPlan) -> Result<Requests, ScriptError> {
     script.init()?;
     let requests = Requests::new(script, plan.ahead)?;
     if plan.http2 {

@@ -34,7 +34,7 @@ pub trait Keep: Send {
 /// Dropped before anything came, as before a load that could not begin, it drops its keepers unfinished; dropped later,
 /// it finishes them with what there is.
 pub struct Recorder {
-    messages: SyncSender<Message>,
+    tapes: Tapes,
     broken: Arc<AtomicBool>,
     thread: Option<JoinHandle<io::Result<()>>>,
 }
@@ -42,7 +42,20 @@ pub struct Recorder {
 enum Message {
     Batch(Vec<RequestRecord>),
     /// No more is wanted, whoever still has a [`Tape`].
-    End,
+    End {
+        /// The run is over, even if nothing came of it.
+        whole: bool,
+    },
+}
+
+/// Gives each of the generator's threads its way to the recorder.
+#[derive(Clone)]
+pub struct Tapes(SyncSender<Message>);
+
+impl Tapes {
+    pub fn tape(&self) -> Tape {
+        Tape { messages: self.0.clone(), batch: Vec::with_capacity(BATCH), dropped: 0 }
+    }
 }
 
 impl Recorder {
@@ -70,8 +83,8 @@ impl Recorder {
             let whole = loop {
                 match incoming.recv() {
                     Ok(Message::Batch(batch)) => keepers.retain_mut(|keeper| fail(keeper.keep(&batch))),
-                    Ok(Message::End) => break false,
-                    Err(_) => break true,
+                    Ok(Message::End { whole }) => break whole,
+                    Err(_) => break false,
                 }
                 began = true;
             };
@@ -80,12 +93,12 @@ impl Recorder {
             }
             first_error
         })?;
-        Ok(Recorder { messages, broken, thread: Some(thread) })
+        Ok(Recorder { tapes: Tapes(messages), broken, thread: Some(thread) })
     }
 
-    /// A way in for one of the generator's threads.
-    pub fn tape(&self) -> Tape {
-        Tape { messages: self.messages.clone(), batch: Vec::with_capacity(BATCH), dropped: 0 }
+    /// The ways in.
+    pub fn tapes(&self) -> &Tapes {
+        &self.tapes
     }
 
     /// A keeper failed: what comes now is not kept by all. [`Recorder::finish`] says why.
@@ -93,24 +106,26 @@ impl Recorder {
         self.broken.load(Ordering::Relaxed)
     }
 
-    /// Waits until all that is on its way has been kept. Every [`Tape`] must be gone.
+    /// Waits until all that is on its way has been kept. Every [`Tape`] must be finished.
     ///
     /// # Errors
     /// The first error of a keeper.
     pub fn finish(mut self) -> io::Result<()> {
+        self.end(true)
+    }
+
+    fn end(&mut self, whole: bool) -> io::Result<()> {
         let Some(thread) = self.thread.take() else { return Ok(()) };
-        drop(self);
+        // A thread that has died says so below.
+        let _ = self.tapes.0.send(Message::End { whole });
         thread.join().unwrap_or_else(|_| Err(io::Error::other("the recorder's thread died")))
     }
 }
 
 impl Drop for Recorder {
     fn drop(&mut self) {
-        if let Some(thread) = self.thread.take() {
-            // Whoever wanted to know what became of it would have called `finish`.
-            let _ = self.messages.send(Message::End);
-            let _ = thread.join();
-        }
+        // Whoever wanted to know what became of it would have called `finish`.
+        let _ = self.end(false);
     }
 }
 
@@ -205,7 +220,7 @@ mod tests {
     fn every_record_arrives_in_order() {
         let (forward, received) = Forward::new();
         let recorder = Recorder::start(vec![Box::new(forward)]).unwrap();
-        let mut tape = recorder.tape();
+        let mut tape = recorder.tapes().tape();
         records(5000).for_each(|record| tape.push_patiently(&record));
         assert_eq!(tape.finish(), 0);
         drop(tape);
@@ -218,7 +233,7 @@ mod tests {
     fn a_full_disk_is_told_and_the_other_keepers_go_on() {
         let (forward, received) = Forward::new();
         let recorder = Recorder::start(vec![Box::new(Full(1500)), Box::new(forward)]).unwrap();
-        let mut tape = recorder.tape();
+        let mut tape = recorder.tapes().tape();
         assert!(!recorder.is_broken());
         records(3000).for_each(|record| tape.push_patiently(&record));
         tape.finish();
@@ -248,7 +263,7 @@ mod tests {
         let finished = |records_kept: u64, dropped: bool| {
             let (tell, told) = channel();
             let recorder = Recorder::start(vec![Box::new(Told(tell))]).unwrap();
-            let mut tape = recorder.tape();
+            let mut tape = recorder.tapes().tape();
             records(records_kept).for_each(|record| tape.push(&record));
             tape.finish();
             if dropped {

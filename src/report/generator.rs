@@ -30,6 +30,8 @@ pub struct GeneratorBlock {
     pub threads: u16,
     pub lag: Lag,
     pub own: Generator,
+    /// Its threads never slept, as they were told.
+    pub spins: bool,
     /// With HTTP/2: the fewest streams that the server took on a connection, where that was fewer than planned.
     pub fewest_streams: Option<usize>,
 }
@@ -62,6 +64,7 @@ impl GeneratorBlock {
             threads: story.threads,
             lag: Lag::of(&digest.lag, 1),
             own: story.generator.clone(),
+            spins: false,
             fewest_streams: None,
         }
     }
@@ -179,6 +182,7 @@ pub(super) mod tests {
             threads: 2,
             lag: Lag { p50_ns: 33_000, p99_ns: 120_000, max_ns: 1_200_000 },
             own: Generator { cpu_ns: 510_000_000, connections_opened: 10, in_flight_max: 4, ..Generator::default() },
+            spins: false,
             fewest_streams: None,
         }
     }

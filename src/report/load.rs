@@ -63,6 +63,7 @@ impl LoadNumbers {
                 threads: u16::try_from(threads().count()).unwrap_or(u16::MAX),
                 lag: Lag::of(&latencies.send_lag, 1),
                 own,
+                spins: loads.iter().all(|load| load.plan.spin),
                 fewest_streams: loads.iter().filter_map(Loaded::fewest_streams).min(),
             },
             latencies,

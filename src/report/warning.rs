@@ -48,7 +48,7 @@ impl Warning {
             (block.lag.p99_ns > LAG_NS).then_some(Warning::SendLag { p99_ns: block.lag.p99_ns }),
             (a.scheduled > 0 && sent_percent < BEHIND_PERCENT)
                 .then_some(Warning::Behind { sent_percent, bound_reached }),
-            (cpu > CPU_PERCENT).then_some(Warning::Cpu { percent_per_thread: cpu }),
+            (cpu > CPU_PERCENT && !block.spins).then_some(Warning::Cpu { percent_per_thread: cpu }),
             (waited >= 1.0).then_some(Warning::Waited { percent: waited, fewest_streams: block.fewest_streams }),
             (bounds >= 1.0).then_some(Warning::LowerBounds { percent: bounds }),
             (block.arrivals_ns < block.warmup_ns).then_some(Warning::OnlyWarmup { warmup_ns: block.warmup_ns }),

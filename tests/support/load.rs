@@ -28,7 +28,7 @@ pub fn run(settings: LoadSettings) -> (Loaded, Vec<RequestRecord>) {
 pub fn run_until(settings: LoadSettings, stop: Option<Duration>) -> (Loaded, Vec<RequestRecord>) {
     let (forward, received) = Forward::new();
     let recorder = Recorder::start(vec![Box::new(forward)]).unwrap();
-    let prepared = Prepared::new(LoadPlan::new(settings).unwrap(), Some(&recorder)).unwrap();
+    let prepared = Prepared::new(LoadPlan::new(settings).unwrap(), Some(recorder.tapes())).unwrap();
     let running = prepared.start(Clock::starting_in(Time::from_millis(1)));
     if let Some(after) = stop {
         std::thread::sleep(after);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::load::{Control, Live, LoadError, LoadPlan, Loaded, Prepared, Running};
 use crate::record::Clock;
-use crate::record::tape::Recorder;
+use crate::record::tape::Tapes;
 use crate::units::Time;
 
 /// Loads that wait for the start.
@@ -22,8 +22,8 @@ pub struct UnderWay {
 impl Loads {
     /// # Errors
     /// The first reason why one of them can't begin.
-    pub fn prepare(plans: Vec<LoadPlan>, recorder: Option<&Recorder>) -> Result<Loads, LoadError> {
-        let prepared = plans.into_iter().map(|plan| Prepared::new(plan, recorder));
+    pub fn prepare(plans: Vec<LoadPlan>, tapes: Option<&Tapes>) -> Result<Loads, LoadError> {
+        let prepared = plans.into_iter().map(|plan| Prepared::new(plan, tapes));
         Ok(Loads(prepared.collect::<Result<_, _>>()?))
     }
 

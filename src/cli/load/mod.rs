@@ -58,7 +58,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         panel
     });
     let recorder = if keepers.is_empty() { None } else { Some(Recorder::start(keepers)?) };
-    let loads = Loads::prepare(plans, recorder.as_ref())?;
+    let tapes = recorder.as_ref().map(|recorder| recorder.tapes().clone());
+    let Some(loads) = interrupts.unless_heard(move || Loads::prepare(plans, tapes.as_ref()))? else {
+        return Ok(code(&interrupts, false));
+    };
+    let loads = loads?;
     // Before anybody can know that load begins.
     interrupts.enter(Stage::Running);
     if with_text {

@@ -51,7 +51,7 @@ pub async fn run(pool: Rc<Pool>, number: usize) {
 
 async fn connect(core: &Core) -> io::Result<Session> {
     core.opened.set(core.opened.get() + 1);
-    Session::new(core.transport.connect().await?).await
+    Session::new(core.connect().await?).await
 }
 
 impl Link {
