@@ -10,8 +10,9 @@ use httparse::Header;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::backoff::Backoff;
-use super::core::{Core, Outgoing};
+use super::core::Core;
 use super::plan::WhenBusy;
+use super::slot::Outgoing;
 use super::transport::Stream;
 use crate::http1::{Fed, Framer, Ignore, Response, Sink};
 use crate::record::{NEVER, Outcome};

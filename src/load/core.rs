@@ -2,50 +2,19 @@
 //! shared with another thread while it runs.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::io;
-use std::ops::Range;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use super::dispatch::{Dispatcher, Work};
 use super::log::Log;
+use super::pacer::Nudge;
 use super::plan::{LoadPlan, OnTimeout};
 use super::requests::{Payload, Piece, Requests};
+use super::slot::{Attempt, Outgoing, Slot};
 use super::transport::{Stream, Transport};
 use crate::record::{Clock, NEVER, Outcome, RequestRecord};
 use crate::script::ScriptError;
-
-/// One connection, as the others see it.
-#[derive(Default)]
-struct Slot {
-    waker: Option<Waker>,
-    /// What it has taken on and not concluded, in order. With HTTP/1 answers come in that order.
-    work: VecDeque<Assigned>,
-    /// How many of those, at the end, it has not begun to write.
-    unwritten: usize,
-    abandon: bool,
-    /// Its task is running, and will look at all of this before it sleeps.
-    awake: bool,
-}
-
-/// An attempt that a connection has.
-struct Assigned {
-    record: RequestRecord,
-    piece: Piece,
-    /// The bytes that go out when it is this attempt's turn: those of all that were joined to it. None for these.
-    bytes: Range<usize>,
-    /// Since when the timeout runs.
-    since: u64,
-    /// Its latency counts.
-    is_sample: bool,
-}
-
-/// Bytes to be written, of attempts whose turn it is.
-pub struct Outgoing {
-    pub payload: Rc<Payload>,
-    pub bytes: Range<usize>,
-}
 
 /// One thread's shared state.
 pub struct Core {
@@ -67,10 +36,7 @@ pub struct Core {
     slots: RefCell<Vec<Slot>>,
     vacant: RefCell<Vec<usize>>,
     failure: RefCell<Option<ScriptError>>,
-    nudged: Cell<bool>,
-    /// The pacer sleeps until a connection is free or nothing is in flight, not only until an instant.
-    waits: Cell<bool>,
-    pacer: RefCell<Option<Waker>>,
+    pub pacer: Nudge,
 }
 
 const SCRATCH: usize = 64 * 1024;
@@ -100,9 +66,7 @@ impl Core {
             slots: RefCell::default(),
             vacant: RefCell::default(),
             failure: RefCell::new(None),
-            nudged: Cell::new(false),
-            waits: Cell::new(true),
-            pacer: RefCell::new(None),
+            pacer: Nudge::default(),
         }
     }
 
@@ -142,7 +106,7 @@ impl Core {
         self.slots.borrow_mut()[id] = Slot::default();
         self.vacant.borrow_mut().push(id);
         self.dispatcher.borrow_mut().closed();
-        self.nudge_if_it_waits();
+        self.pacer.nudge_if_it_waits();
     }
 
     /// Gives a connection an attempt at `now`, or as many as the script wants in one string of bytes. Where the script
@@ -151,7 +115,7 @@ impl Core {
         let Work { record, piece } = work;
         if let Some(piece) = piece {
             let bytes = piece.range();
-            return self.take_on(id, [Assigned { record, piece, bytes, since: now, is_sample: true }]);
+            return self.take_on(id, [Attempt { record, piece, bytes, since: now, is_sample: true }]);
         }
         let payload = match self.requests.borrow_mut().next() {
             Ok(payload) => payload,
@@ -172,7 +136,7 @@ impl Core {
         let requests = payload.parts.len();
         let attempts = Piece::all(payload).map(|piece| {
             let joined = piece.part > 0;
-            Assigned {
+            Attempt {
                 record: if joined { self.dispatcher.borrow_mut().joined(&record, now) } else { record },
                 bytes: if joined { 0..0 } else { 0..payload.bytes.len() },
                 since: now,
@@ -187,26 +151,25 @@ impl Core {
     fn spread(&self, id: usize, record: RequestRecord, payload: &Rc<Payload>, now: u64) {
         let mut pieces = Piece::all(payload);
         let first =
-            pieces.next().map(|piece| Assigned { record, bytes: piece.range(), piece, since: now, is_sample: true });
+            pieces.next().map(|piece| Attempt { record, bytes: piece.range(), piece, since: now, is_sample: true });
         self.take_on(id, first);
         for piece in pieces {
             let mut dispatcher = self.dispatcher.borrow_mut();
             let work = Work { record: dispatcher.joined(&record, now), piece: Some(piece) };
             dispatcher.put_off(work, now);
             drop(dispatcher);
-            self.nudge();
+            self.pacer.nudge();
         }
     }
 
-    fn take_on(&self, id: usize, attempts: impl IntoIterator<Item = Assigned>) {
+    fn take_on(&self, id: usize, attempts: impl IntoIterator<Item = Attempt>) {
         let slot = &mut self.slots.borrow_mut()[id];
         let mut log = self.log.borrow_mut();
         for mut attempt in attempts {
             attempt.record.connection = id as u32;
             attempt.record.set_warmup(attempt.record.intended < self.plan.warmup.0);
             log.begin();
-            slot.work.push_back(attempt);
-            slot.unwritten += 1;
+            slot.take_on(attempt);
         }
         slot.wake();
     }
@@ -225,7 +188,7 @@ impl Core {
 
     /// The connection's task runs, and looks at everything: no need to wake it.
     pub fn wakes(&self, id: usize) {
-        self.slots.borrow_mut()[id].awake = true;
+        self.slots.borrow_mut()[id].wakes();
     }
 
     /// The connection's task sleeps until it has something new to do.
@@ -235,45 +198,30 @@ impl Core {
 
     /// The client has given up on what the connection carries.
     pub fn is_abandoned(&self, id: usize) -> bool {
-        self.slots.borrow()[id].abandon
+        self.slots.borrow()[id].is_abandoned()
     }
 
     /// Ready once the client gives up on what the connection carries.
     pub fn poll_abandoned(&self, id: usize, cx: &mut Context<'_>) -> Poll<()> {
         let slot = &mut self.slots.borrow_mut()[id];
-        if slot.abandon {
-            return Poll::Ready(());
-        }
-        slot.sleep(cx);
-        Poll::Pending
+        slot.poll(slot.is_abandoned(), cx)
     }
 
     /// The connection has attempts that are not concluded.
     pub fn has_work(&self, id: usize) -> bool {
-        !self.slots.borrow()[id].work.is_empty()
+        self.slots.borrow()[id].has_work()
     }
 
     /// What the connection has to write next; it counts as sent from now on.
     pub fn next_outgoing(&self, id: usize) -> Option<Outgoing> {
         let slot = &mut self.slots.borrow_mut()[id];
-        let begun = slot.work.len() - slot.unwritten;
-        let mut turns = slot.work.iter_mut().skip(begun);
-        let first = turns.next()?;
-        let now = self.now();
-        first.record.sent = now;
-        let outgoing = Outgoing { payload: Rc::clone(&first.piece.payload), bytes: first.bytes.clone() };
-        slot.unwritten -= 1;
-        for joined in turns.take_while(|attempt| attempt.bytes.is_empty()) {
-            joined.record.sent = now;
-            slot.unwritten -= 1;
-        }
-        Some(outgoing)
+        // The clock is read only where there is something.
+        if slot.has_unwritten() { slot.next_outgoing(self.now()) } else { None }
     }
 
     /// An answer may come: the connection has begun to write an attempt that is not concluded.
     pub fn awaits_answer(&self, id: usize) -> bool {
-        let slot = &self.slots.borrow()[id];
-        slot.work.len() > slot.unwritten
+        self.slots.borrow()[id].awaits_answer()
     }
 
     /// The script may have stopped its thread in what it was just told.
@@ -285,28 +233,24 @@ impl Core {
 
     /// The request of the first attempt that a connection has.
     pub fn piece(&self, id: usize) -> Option<Piece> {
-        self.slots.borrow()[id].work.front().map(|attempt| attempt.piece.clone())
+        self.slots.borrow()[id].first().map(|attempt| attempt.piece.clone())
     }
 
     /// Ready once the connection has an attempt.
     pub fn poll_assigned(&self, id: usize, cx: &mut Context<'_>) -> Poll<()> {
         let slot = &mut self.slots.borrow_mut()[id];
-        if !slot.work.is_empty() {
-            return Poll::Ready(());
-        }
-        slot.sleep(cx);
-        Poll::Pending
+        slot.poll(slot.has_work(), cx)
     }
 
     /// Whether the first attempt that the connection has, the one that the next answer is for, is a HEAD.
     pub fn is_head(&self, id: usize) -> bool {
-        self.slots.borrow()[id].work.front().is_some_and(|attempt| attempt.piece.is_head())
+        self.slots.borrow()[id].first().is_some_and(|attempt| attempt.piece.is_head())
     }
 
     /// Changes the record of the first attempt that a connection has.
     #[inline]
     pub fn note(&self, id: usize, change: impl FnOnce(&mut RequestRecord)) {
-        if let Some(attempt) = self.slots.borrow_mut()[id].work.front_mut() {
+        if let Some(attempt) = self.slots.borrow_mut()[id].first_mut() {
             change(&mut attempt.record);
         }
     }
@@ -316,14 +260,14 @@ impl Core {
         let work = self.dispatcher.borrow_mut().offer(id, now);
         match work {
             Some(work) => self.assign(id, work, now),
-            None => self.nudge_if_it_waits(),
+            None => self.pacer.nudge_if_it_waits(),
         }
     }
 
     /// The first attempt that a connection had is over at `now`. Records it, and plans a retry where it failed.
     pub fn conclude(&self, id: usize, outcome: Outcome, now: u64) {
         let Some(attempt) = self.slots.borrow_mut()[id].end() else { return };
-        let Assigned { mut record, piece, is_sample, .. } = attempt;
+        let Attempt { mut record, piece, is_sample, .. } = attempt;
         record.end = now;
         record.set_outcome(outcome);
         record.set_timed_out(record.timed_out() || outcome == Outcome::Abandoned);
@@ -337,12 +281,12 @@ impl Core {
         if again {
             let wait = retries.backoff.times(1 << record.attempt.min(20));
             dispatcher.retry(&record, piece, now.saturating_add(wait.0));
-            self.nudge();
+            self.pacer.nudge();
         } else {
             self.requests.borrow_mut().recycle(piece.payload);
             if log.in_flight == 0 {
                 // That may have been the last, and nobody knows when its connection is free again.
-                self.nudge_if_it_waits();
+                self.pacer.nudge_if_it_waits();
             }
         }
     }
@@ -350,7 +294,7 @@ impl Core {
     /// All attempts that a connection had end with it. What was never written could not be.
     pub fn conclude_all(&self, id: usize, outcome: Outcome, now: u64) {
         loop {
-            let sent = self.slots.borrow()[id].work.front().map(|attempt| attempt.record.sent != NEVER);
+            let sent = self.slots.borrow()[id].first().map(|attempt| attempt.record.sent != NEVER);
             match (sent, outcome) {
                 (None, _) => return,
                 (Some(false), Outcome::ReadError) => self.conclude(id, Outcome::WriteError, now),
@@ -368,31 +312,15 @@ impl Core {
 
     /// Counts (or abandons) the attempts that have outlived the timeout by `now`; says when the next one will have.
     pub fn expire(&self, now: u64) -> u64 {
-        let timeout = self.plan.timeout.0;
         let abandon = self.plan.on_timeout == OnTimeout::Abandon;
-        let mut next = u64::MAX;
-        for slot in self.slots.borrow_mut().iter_mut().filter(|slot| !slot.abandon) {
-            for attempt in slot.work.iter_mut().filter(|attempt| !attempt.record.timed_out()) {
-                let expires = attempt.since.saturating_add(timeout);
-                if expires > now {
-                    next = next.min(expires);
-                } else if abandon {
-                    slot.abandon = true;
-                } else {
-                    attempt.record.set_timed_out(true);
-                }
-            }
-            if slot.abandon {
-                slot.wake();
-            }
-        }
-        next
+        let mut slots = self.slots.borrow_mut();
+        slots.iter_mut().filter_map(|slot| slot.expire(now, self.plan.timeout.0, abandon)).min().unwrap_or(u64::MAX)
     }
 
     /// No further arrivals from `now` on, for the script or its user wants it so.
     pub fn end_arrivals(&self, now: u64) {
         self.dispatcher.borrow_mut().end_arrivals(now);
-        self.nudge();
+        self.pacer.nudge();
     }
 
     // ---- the end
@@ -400,7 +328,7 @@ impl Core {
     /// The script failed: the run is over.
     pub fn fail(&self, error: ScriptError) {
         self.failure.borrow_mut().get_or_insert(error);
-        self.nudge();
+        self.pacer.nudge();
     }
 
     fn fail_unsent(&self, error: ScriptError, mut record: RequestRecord) {
@@ -419,7 +347,7 @@ impl Core {
 
     /// Accounts for everything that is still open at `now`: in flight, waiting to be retried, never sent.
     pub fn settle(&self, now: u64) {
-        let open: Vec<Assigned> = self.slots.borrow_mut().iter_mut().flat_map(|slot| slot.work.drain(..)).collect();
+        let open: Vec<Attempt> = self.slots.borrow_mut().iter_mut().flat_map(Slot::leave).collect();
         for attempt in open {
             self.leave(attempt.record, attempt.is_sample, now);
         }
@@ -446,64 +374,5 @@ impl Core {
     /// The thread's number, from 0.
     pub fn thread(&self) -> u16 {
         self.thread
-    }
-
-    // ---- the pacer
-
-    /// Lets the pacer look again.
-    pub fn nudge(&self) {
-        self.nudged.set(true);
-        if let Some(waker) = self.pacer.borrow_mut().take() {
-            waker.wake();
-        }
-    }
-
-    /// The pacer goes to sleep, and says for what: a connection (or nothing in flight), or just an instant.
-    pub fn pacer_waits(&self, for_connections: bool) {
-        self.waits.set(for_connections);
-    }
-
-    /// [`Core::nudge`], where it can make a difference: most answers come while the pacer just waits for an instant.
-    fn nudge_if_it_waits(&self) {
-        if self.waits.get() {
-            self.nudge();
-        }
-    }
-
-    /// Ready once after each [`Core::nudge`].
-    pub fn poll_nudged(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.nudged.replace(false) {
-            return Poll::Ready(());
-        }
-        let mut pacer = self.pacer.borrow_mut();
-        if !pacer.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-            *pacer = Some(cx.waker().clone());
-        }
-        Poll::Pending
-    }
-}
-
-impl Slot {
-    /// Without an attempt nobody waits for an answer, and nobody gives up on one.
-    fn end(&mut self) -> Option<Assigned> {
-        let attempt = self.work.pop_front()?;
-        self.unwritten = self.unwritten.min(self.work.len());
-        self.abandon &= !self.work.is_empty();
-        Some(attempt)
-    }
-
-    fn sleep(&mut self, cx: &mut Context<'_>) {
-        self.awake = false;
-        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-            self.waker = Some(cx.waker().clone());
-        }
-    }
-
-    fn wake(&mut self) {
-        if !self.awake
-            && let Some(waker) = self.waker.take()
-        {
-            waker.wake();
-        }
     }
 }

@@ -9,7 +9,7 @@ use hdrhistogram::Histogram;
 
 use super::LoadError;
 use super::plan::LoadPlan;
-use super::worker::environment;
+use super::requests::environment;
 use crate::script::{Main, Peer, Script, ScriptError, Shared, Summary};
 
 /// What a thread of the generator is asked, before and after its run.

@@ -3,8 +3,9 @@
 use std::ops::Range;
 use std::rc::Rc;
 
+use super::plan::LoadPlan;
 use crate::http1::Part;
-use crate::script::{ScriptError, Vm};
+use crate::script::{Environment, ScriptError, Vm};
 
 /// What a script returned: the bytes of one request, or of several that go out together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,6 +45,16 @@ impl Piece {
     /// A HEAD request: its response has no body.
     pub fn is_head(&self) -> bool {
         self.payload.parts.get(self.part).is_some_and(|part| part.head)
+    }
+}
+
+/// What a thread's script is told, and the main script with thread 0.
+pub fn environment(plan: &LoadPlan, thread: usize) -> Environment<'_> {
+    Environment {
+        target: plan.target(),
+        headers: &plan.headers,
+        args: &plan.args,
+        seed: plan.seed.wrapping_mul(1009).wrapping_add(u64::from(plan.number(thread))),
     }
 }
 

@@ -18,13 +18,13 @@ use super::dispatch::Turn;
 use super::log::{Latencies, Live, Log};
 use super::main_script::Call;
 use super::plan::LoadPlan;
-use super::requests::Requests;
+use super::requests::{Requests, environment};
 use super::sampler::RateSampler;
 use super::transport::Transport;
 use super::{LoadError, connection, http2};
 use crate::record::tape::Tape;
 use crate::record::{Account, Clock};
-use crate::script::{Environment, ScriptError, Vm};
+use crate::script::{ScriptError, Vm};
 use crate::timer::Timer;
 use crate::units::Time;
 
@@ -127,16 +127,6 @@ pub fn run(job: Job, leave: impl FnOnce(io::Result<Left>)) {
     calls.iter().for_each(|call| answer(core.requests.borrow().vm(), call));
 }
 
-/// What a thread's script is told, and the main script with thread 0.
-pub fn environment(plan: &LoadPlan, thread: usize) -> Environment<'_> {
-    Environment {
-        target: plan.target(),
-        headers: &plan.headers,
-        args: &plan.args,
-        seed: plan.seed.wrapping_mul(1009).wrapping_add(u64::from(plan.number(thread))),
-    }
-}
-
 fn begin(mut script: Vm, plan: &LoadPlan) -> Result<Requests, ScriptError> {
     script.init()?;
     let requests = Requests::new(script, plan.ahead)?;
@@ -219,7 +209,7 @@ async fn open_connections(core: &Rc<Core>) {
     }
     let deadline = tokio::time::Instant::now() + PREPARATION;
     while !core.dispatcher.borrow().all_free() && tokio::time::Instant::now() < deadline {
-        let _ = tokio::time::timeout_at(deadline, poll_fn(|cx| core.poll_nudged(cx))).await;
+        let _ = tokio::time::timeout_at(deadline, poll_fn(|cx| core.pacer.poll(cx))).await;
     }
 }
 
@@ -253,14 +243,14 @@ async fn pace(core: &Rc<Core>, timer: &mut Timer, stop: &std::cell::Cell<bool>) 
             Turn::Drain(at) | Turn::Blocked(at) => (at, true),
             Turn::Wait(at) => (at, false),
         };
-        core.pacer_waits(for_connections);
+        core.pacer.waits(for_connections);
         if core.plan.spin {
             // Other tasks run, and the sockets are looked at, before this looks at its clock again.
             tokio::task::yield_now().await;
             continue;
         }
         timer.set(clock.monotonic_at(wake_at))?;
-        poll_fn(|cx| match core.poll_nudged(cx) {
+        poll_fn(|cx| match core.pacer.poll(cx) {
             Poll::Ready(()) => Poll::Ready(Ok(())),
             Poll::Pending => timer.poll(cx),
         })
@@ -277,11 +267,11 @@ async fn obey(core: Rc<Core>, mut orders: watch::Receiver<Order>, stop: Rc<std::
             Order::Stop => stop.set(true),
             Order::Prepare | Order::Run(_) => {}
         }
-        core.nudge();
+        core.pacer.nudge();
         if orders.changed().await.is_err() {
             // Whoever wanted this load is gone.
             stop.set(true);
-            return core.nudge();
+            return core.pacer.nudge();
         }
     }
 }
