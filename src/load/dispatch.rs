@@ -39,6 +39,8 @@ pub struct Dispatcher {
     head: Arrival,
     /// The end of arrivals.
     until: u64,
+    /// Somebody wanted that end sooner than planned: what is late goes no more.
+    ended_early: bool,
     /// For so long after it, what is in flight may finish and what waits in `later` may go.
     drain: u64,
     mode: WhenBusy,
@@ -62,6 +64,13 @@ pub struct Dispatcher {
     thread: u16,
 }
 
+/// What goes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Next {
+    Head,
+    Later,
+}
+
 /// Ordered by time, then by request, so that what goes first never depends on the heap.
 struct Later {
     due: u64,
@@ -79,6 +88,7 @@ impl Dispatcher {
             head: following(&mut arrivals),
             arrivals,
             until: plan.duration.0,
+            ended_early: false,
             drain: plan.drain.0,
             mode: plan.when_busy,
             catch_up: plan.catch_up,
@@ -108,6 +118,7 @@ impl Dispatcher {
 
     /// Arrivals end at `at`, if they don't end before.
     pub fn end_arrivals(&mut self, at: u64) {
+        self.ended_early |= at < self.until;
         self.until = self.until.min(at);
     }
 
@@ -143,26 +154,25 @@ impl Dispatcher {
         }
         // Both ends change what may go.
         let end = if now < self.until { self.until } else { self.drained() };
-        let (head, later) = (self.head_at(now), self.later_at(now));
-        match head.into_iter().chain(later).min() {
-            None if now < self.until => return Turn::Wait(end),
-            None => return Turn::Drain(end),
-            Some(at) if at > now => return Turn::Wait(at.min(end)),
-            Some(_) => {}
-        }
-        if self.delays && head.is_some_and(|head| head <= now) {
+        if self.delays && self.head_at(now).is_some_and(|at| at <= now) {
             return Turn::PutOff(self.take_head(now));
         }
+        let next = match self.next(now) {
+            None if now < self.until => return Turn::Wait(end),
+            None => return Turn::Drain(end),
+            Some((at, _)) if at > now => return Turn::Wait(at.min(end)),
+            Some((_, next)) => next,
+        };
         match self.free.pop_front() {
             Some((connection, since)) => {
                 if self.mode == WhenBusy::Pipeline {
                     self.free.push_back((connection, since));
                 }
-                Turn::Send(self.take(now, since), Some(connection))
+                Turn::Send(self.take(next, now, since), Some(connection))
             }
             None if self.mode == WhenBusy::Open && self.open < self.bound => {
                 self.open += 1;
-                Turn::Send(self.take(now, 0), None)
+                Turn::Send(self.take(next, now, 0), None)
             }
             None => {
                 // In a pipeline there is always room: then it is the connections that are missing.
@@ -174,12 +184,13 @@ impl Dispatcher {
 
     /// A connection may take work from `now` on: gives it what is ready, or keeps it for later.
     pub fn offer(&mut self, connection: usize, now: u64) -> Option<Work> {
-        let head = self.head_at(now).filter(|_| !self.delays);
-        let ready = head.into_iter().chain(self.later_at(now)).min().is_some_and(|at| at <= now);
-        // One that stays here with work may get more than one: that is for the pacer.
-        if self.begun && ready && self.mode != WhenBusy::Pipeline {
+        // One that stays here with work may get more than one, and what is put off wants the script: that is the pacer's.
+        let next = self.next(now).filter(|(at, next)| {
+            *at <= now && self.mode != WhenBusy::Pipeline && !(self.delays && *next == Next::Head)
+        });
+        if let Some((_, next)) = next.filter(|_| self.begun) {
             let since = self.free.front().map_or(now, |(_, since)| *since);
-            return Some(self.take(now, since));
+            return Some(self.take(next, now, since));
         }
         self.free.push_back((connection, now));
         None
@@ -243,9 +254,19 @@ impl Dispatcher {
         self.until.saturating_add(self.drain)
     }
 
-    /// When the next arrival may go. What is due and unsent at the end of arrivals stays unsent.
+    /// When the next arrival may go. What is due and unsent at the end of arrivals stays unsent, unless it was only the
+    /// generator that was late.
     fn head_at(&self, now: u64) -> Option<u64> {
-        (now < self.until && self.head.due < self.until).then(|| self.head.due.max(self.allowed))
+        let at = self.head.due.max(self.allowed);
+        let goes = self.head.due < self.until && (now < self.until || at < self.until && self.might_have_gone());
+        goes.then_some(at)
+    }
+
+    /// At the end of arrivals there was a connection to go on.
+    fn might_have_gone(&self) -> bool {
+        let was_free = self.free.front().is_some_and(|(_, since)| *since < self.until);
+        let was_room = self.mode == WhenBusy::Open && self.open < self.bound;
+        (was_free || was_room) && !self.ended_early
     }
 
     /// When the next retry, or request put off, may go.
@@ -253,15 +274,18 @@ impl Dispatcher {
         self.later.peek().filter(|_| now < self.drained()).map(|Reverse(later)| later.due)
     }
 
-    /// Takes what is ready at `now`. A connection was free for it since `free_since`.
-    fn take(&mut self, now: u64, free_since: u64) -> Work {
-        let head_at = self.head_at(now).filter(|_| !self.delays);
-        let later_first = match (self.later_at(now), head_at) {
-            (Some(later), Some(head)) => later < head,
-            (later, None) => later.is_some(),
-            (None, Some(_)) => false,
-        };
-        if later_first && let Some(Reverse(Later { due, mut work })) = self.later.pop() {
+    /// What goes next, and when. Of two that may go at once the arrival goes first.
+    fn next(&self, now: u64) -> Option<(u64, Next)> {
+        let head = self.head_at(now).map(|at| (at, Next::Head));
+        let later = self.later_at(now).map(|at| (at, Next::Later));
+        head.into_iter().chain(later).min()
+    }
+
+    /// Takes what [`Dispatcher::next`] found, at `now`. A connection was free for it since `free_since`.
+    fn take(&mut self, next: Next, now: u64, free_since: u64) -> Work {
+        if next == Next::Later
+            && let Some(Reverse(Later { due, mut work })) = self.later.pop()
+        {
             work.record.ready = due.max(free_since);
             return work;
         }
@@ -283,7 +307,7 @@ impl Dispatcher {
     /// After a request that was due at `due` and goes at `now`: a late schedule is caught up no faster than the plan
     /// allows.
     fn hold_back(&mut self, due: u64, now: u64) {
-        if self.mode == WhenBusy::Wait {
+        if self.mode == WhenBusy::Wait && now < self.until {
             self.allowed = now + (self.head.due.saturating_sub(due) as f64 / self.catch_up) as u64;
         }
     }

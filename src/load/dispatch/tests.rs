@@ -207,3 +207,31 @@ fn what_the_script_puts_off_goes_later_and_stays_due_when_it_was() {
     let work = d.offer(0, 17 * MS).unwrap();
     assert_eq!((work.record.request, work.record.intended, work.record.ready), (0, 0, 17 * MS));
 }
+
+#[test]
+fn what_only_the_generator_was_late_with_goes_after_the_end_of_arrivals() {
+    let mut d = dispatcher(settings());
+    assert!(d.offer(0, 0).is_some());
+    assert!(d.offer(0, MS).is_none());
+    // Nobody looked from 1 ms to 103 ms, though a connection was free.
+    for request in 1..10 {
+        assert_eq!(sent(d.turn(103 * MS)), (request, request * 10 * MS, Some(0)));
+        d.withdraw(0);
+        d.free.push_front((0, MS));
+    }
+    assert!(matches!(d.turn(103 * MS), Turn::Drain(_)));
+}
+
+#[test]
+fn what_waited_for_a_connection_does_not_go_after_the_end_of_arrivals() {
+    let mut d = dispatcher(settings());
+    assert!(d.offer(0, 0).is_some());
+    assert!(matches!(d.turn(50 * MS), Turn::Blocked(_)));
+    assert!(d.offer(0, 103 * MS).is_none());
+    assert!(matches!(d.turn(103 * MS), Turn::Drain(_)));
+    // And nothing goes that is late where somebody wanted an end.
+    let mut d = dispatcher(settings());
+    assert!(d.offer(0, 0).is_some() && d.offer(1, 0).is_none());
+    d.end_arrivals(50 * MS);
+    assert!(matches!(d.turn(51 * MS), Turn::Drain(_)));
+}

@@ -50,7 +50,8 @@ struct Simulation {
     now: u64,
     happens: BTreeMap<(u64, u64), Happens>,
     number: u64,
-    idle: BTreeSet<usize>,
+    /// Connections that may take work, and since when.
+    idle: BTreeMap<usize, u64>,
     connections: usize,
     /// By connection, in order.
     in_flight: BTreeMap<usize, VecDeque<RequestRecord>>,
@@ -78,7 +79,7 @@ impl Simulation {
             now: 0,
             happens: BTreeMap::new(),
             number: 0,
-            idle: BTreeSet::new(),
+            idle: BTreeMap::new(),
             in_flight: BTreeMap::new(),
             pending: BTreeSet::new(),
             allowed: 0,
@@ -141,7 +142,7 @@ impl Simulation {
             Happens::Connected(connection) => self.free(connection),
             Happens::IdleClosed(connection) => {
                 let busy = self.in_flight.contains_key(&connection);
-                let idle = !busy && self.idle.remove(&connection);
+                let idle = !busy && self.idle.remove(&connection).is_some();
                 if idle {
                     self.dispatcher.withdraw(connection);
                 }
@@ -204,7 +205,7 @@ impl Simulation {
                 false
             }
             None => {
-                self.idle.insert(connection);
+                self.idle.insert(connection, self.now);
                 self.later(self.world.idle_for, Happens::IdleClosed(connection));
                 self.pacer_waits
             }
@@ -229,9 +230,9 @@ impl Simulation {
             (self.pacer_wakes, self.pacer_waits) = match self.dispatcher.turn(self.now) {
                 Turn::Send(work, Some(connection)) => {
                     let free = if self.is_pipeline() {
-                        self.idle.contains(&connection)
+                        self.idle.contains_key(&connection)
                     } else {
-                        self.idle.remove(&connection)
+                        self.idle.remove(&connection).is_some()
                     };
                     assert!(free, "connection {connection} is not free");
                     self.send(connection, work);
@@ -302,7 +303,7 @@ impl Simulation {
     }
 
     fn hold_back(&mut self, due: u64) {
-        if self.plan.when_busy == WhenBusy::Wait {
+        if self.plan.when_busy == WhenBusy::Wait && self.now < self.dispatcher.until() {
             let gap = self.schedule.peek().unwrap().due - due;
             self.allowed = self.now + (gap as f64 / self.plan.catch_up) as u64;
         }
@@ -320,13 +321,23 @@ impl Simulation {
     /// When the next first attempt may go, if it still may.
     fn head_at(&mut self) -> Option<u64> {
         let until = self.dispatcher.until();
-        let head = self.schedule.peek().filter(|head| head.due < until && self.now < until)?;
-        Some(head.due.max(self.allowed))
+        let head = self.schedule.peek().filter(|head| head.due < until)?;
+        let at = head.due.max(self.allowed);
+        (self.now < until || at < until && self.may_be_late()).then_some(at)
     }
 
     fn has_room(&self) -> bool {
-        let plan = &self.plan;
-        !self.idle.is_empty() || plan.when_busy == WhenBusy::Open && self.dispatcher.open() < plan.max_connections
+        !self.idle.is_empty() || self.may_open()
+    }
+
+    fn may_open(&self) -> bool {
+        self.plan.when_busy == WhenBusy::Open && self.dispatcher.open() < self.plan.max_connections
+    }
+
+    /// What was due might have gone before the planned end of arrivals, and so still does.
+    fn may_be_late(&self) -> bool {
+        let until = self.dispatcher.until();
+        until == self.plan.duration.0 && (self.idle.values().any(|since| *since < until) || self.may_open())
     }
 
     fn nobody_sleeps_while_there_is_work(&mut self) {
