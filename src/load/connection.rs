@@ -75,8 +75,10 @@ async fn serve(core: &Core, id: usize, stream: Stream) -> bool {
         taken,
     };
     // A new connection of an open system was made for an attempt that it has already.
-    if !core.has_work(id) {
-        core.offer(id, core.now());
+    if core.has_work(id) {
+        core.dispatcher.borrow_mut().came_up();
+    } else {
+        core.connected(id, core.now());
     }
     poll_fn(|cx| wire.poll(cx)).await
 }
@@ -112,10 +114,8 @@ impl Wire<'_> {
                 Err(outcome) => outcome,
             }
         };
-        let waits_for_work = !core.has_work(id) && !self.parted;
-        if waits_for_work || core.plan.when_busy == WhenBusy::Pipeline {
-            core.dispatcher.borrow_mut().withdraw(id);
-        }
+        let was_free = !core.has_work(id) && !self.parted;
+        core.dispatcher.borrow_mut().went_down(id, was_free);
         core.conclude_all(id, outcome, core.now());
         Poll::Ready(self.served || outcome == Outcome::Abandoned)
     }
@@ -204,7 +204,10 @@ impl Wire<'_> {
                     record.first_byte = now;
                 }
             });
-            fed.map_err(|_| Outcome::ReadError)?;
+            let endless = self.taken.as_ref().is_some_and(|taken| taken.body.len() > MOST_BODY);
+            if fed.is_err() || endless {
+                return Err(Outcome::ReadError);
+            }
             bytes = &bytes[used..];
             if let Some(response) = response {
                 self.answered(response, now, !bytes.is_empty())?;
@@ -243,7 +246,7 @@ impl Wire<'_> {
             self.parted = true;
             return Err(self.unasked());
         }
-        if !core.has_work(id) && core.plan.when_busy != WhenBusy::Pipeline {
+        if !core.has_work(id) {
             core.offer(id, now);
         }
         Ok(())
@@ -255,6 +258,9 @@ impl Wire<'_> {
         Outcome::ReadError
     }
 }
+
+/// A body of which a script would be told more than this breaks the protocol, in bytes: it may have no end.
+const MOST_BODY: usize = 256 << 20;
 
 /// A response in full, for a script that wants it.
 #[derive(Default)]
@@ -271,6 +277,8 @@ impl Sink for Taken {
     }
 
     fn body(&mut self, data: &[u8]) {
-        self.body.extend_from_slice(data);
+        // One byte too many says that there were too many.
+        let room = (MOST_BODY + 1).saturating_sub(self.body.len());
+        self.body.extend_from_slice(&data[..data.len().min(room)]);
     }
 }

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use super::dispatch::{Dispatcher, Work};
 use super::log::Log;
 use super::pacer::Nudge;
-use super::plan::{LoadPlan, OnTimeout};
+use super::plan::{LoadPlan, OnTimeout, WhenBusy};
 use super::requests::{Payload, Piece, Requests};
 use super::slot::{Attempt, Outgoing, Slot};
 use super::transport::{Stream, Transport};
@@ -84,10 +84,10 @@ impl Core {
         self.clock.set(clock);
     }
 
-    /// A new connection to where the script, if there is one, wants it.
+    /// A new connection to where the script, if there is one, wants it; no later than a request may take.
     pub async fn connect(&self) -> io::Result<Stream> {
         let address = self.requests.borrow().vm().address();
-        self.transport.connect(address).await
+        tokio::time::timeout(self.plan.timeout.std(), self.transport.connect(address)).await?
     }
 
     // ---- slots
@@ -105,17 +105,17 @@ impl Core {
     pub fn retire(&self, id: usize) {
         self.slots.borrow_mut()[id] = Slot::default();
         self.vacant.borrow_mut().push(id);
-        self.dispatcher.borrow_mut().closed();
+        self.dispatcher.borrow_mut().closed(self.now());
         self.pacer.nudge_if_it_waits();
     }
 
     /// Gives a connection an attempt at `now`, or as many as the script wants in one string of bytes. Where the script
     /// fails, the run is over.
     pub fn assign(&self, id: usize, work: Work, now: u64) {
-        let Work { record, piece } = work;
+        let Work { record, piece, is_sample } = work;
         if let Some(piece) = piece {
             let bytes = piece.range();
-            return self.take_on(id, [Attempt { record, piece, bytes, since: now, is_sample: true }]);
+            return self.take_on(id, [Attempt { record, piece, bytes, since: now, is_sample }]);
         }
         let payload = match self.requests.borrow_mut().next() {
             Ok(payload) => payload,
@@ -127,7 +127,7 @@ impl Core {
             self.join(id, record, &payload, now);
         }
         if payload.last {
-            self.end_arrivals(now);
+            self.stop(now);
         }
     }
 
@@ -137,7 +137,7 @@ impl Core {
         let attempts = Piece::all(payload).map(|piece| {
             let joined = piece.part > 0;
             Attempt {
-                record: if joined { self.dispatcher.borrow_mut().joined(&record, now) } else { record },
+                record: if joined { self.dispatcher.borrow_mut().joined(&record, Some(id), now) } else { record },
                 bytes: if joined { 0..0 } else { 0..payload.bytes.len() },
                 since: now,
                 is_sample: !self.plan.batch_latency || piece.part + 1 == requests,
@@ -155,8 +155,8 @@ impl Core {
         self.take_on(id, first);
         for piece in pieces {
             let mut dispatcher = self.dispatcher.borrow_mut();
-            let work = Work { record: dispatcher.joined(&record, now), piece: Some(piece) };
-            dispatcher.put_off(work, now);
+            let work = Work { record: dispatcher.joined(&record, None, now), piece: Some(piece), is_sample: true };
+            dispatcher.put_off(work, record.ready);
             drop(dispatcher);
             self.pacer.nudge();
         }
@@ -166,7 +166,8 @@ impl Core {
         let slot = &mut self.slots.borrow_mut()[id];
         let mut log = self.log.borrow_mut();
         for mut attempt in attempts {
-            attempt.record.connection = id as u32;
+            // With HTTP/2 it is known only once one carries it.
+            attempt.record.connection = if self.plan.http2 { u32::MAX } else { id as u32 };
             attempt.record.set_warmup(attempt.record.intended < self.plan.warmup.0);
             log.begin();
             slot.take_on(attempt);
@@ -181,6 +182,7 @@ impl Core {
             Ok(delay) => {
                 let due = work.record.ready.saturating_add(delay.0);
                 self.dispatcher.borrow_mut().put_off(work, due);
+                self.heed_stop(self.now());
             }
             Err(error) => self.fail_unsent(error, work.record),
         }
@@ -226,8 +228,9 @@ impl Core {
 
     /// The script may have stopped its thread in what it was just told.
     pub fn heed_stop(&self, now: u64) {
-        if self.requests.borrow().vm().stopped() {
-            self.end_arrivals(now);
+        let stopped = self.requests.borrow().vm().stopped();
+        if stopped {
+            self.stop(now);
         }
     }
 
@@ -255,11 +258,27 @@ impl Core {
         }
     }
 
-    /// The connection may take work from `now` on; it may get some at once.
+    /// The connection was made, and may take work from `now` on; it may get some at once.
+    pub fn connected(&self, id: usize, now: u64) {
+        let work = self.dispatcher.borrow_mut().connected(id, now);
+        self.given(id, work, now);
+    }
+
+    /// The connection had work, and may take more from `now` on; it may get some at once.
     pub fn offer(&self, id: usize, now: u64) {
         let work = self.dispatcher.borrow_mut().offer(id, now);
+        self.given(id, work, now);
+    }
+
+    fn given(&self, id: usize, work: Option<Work>, now: u64) {
         match work {
-            Some(work) => self.assign(id, work, now),
+            Some(work) => {
+                self.assign(id, work, now);
+                if self.plan.when_busy == WhenBusy::Pipeline {
+                    // There is room for more behind it.
+                    self.pacer.nudge_if_it_waits();
+                }
+            }
             None => self.pacer.nudge_if_it_waits(),
         }
     }
@@ -267,20 +286,20 @@ impl Core {
     /// The first attempt that a connection had is over at `now`. Records it, and plans a retry where it failed.
     pub fn conclude(&self, id: usize, outcome: Outcome, now: u64) {
         let Some(attempt) = self.slots.borrow_mut()[id].end() else { return };
-        let Attempt { mut record, piece, is_sample, .. } = attempt;
-        record.end = now;
+        let mut record = attempt.ended(now, self.plan.timeout.0);
+        let Attempt { piece, is_sample, .. } = attempt;
         record.set_outcome(outcome);
-        record.set_timed_out(record.timed_out() || outcome == Outcome::Abandoned);
         let retries = self.plan.retries;
         let failed = outcome.is_failure() || record.status >= 500;
         let again = failed && record.attempt < retries.count && self.failure.borrow().is_none();
         record.set_last(!again);
         let mut dispatcher = self.dispatcher.borrow_mut();
         let mut log = self.log.borrow_mut();
+        dispatcher.done(id);
         log.end(&record, dispatcher.until(), is_sample);
         if again {
             let wait = retries.backoff.times(1 << record.attempt.min(20));
-            dispatcher.retry(&record, piece, now.saturating_add(wait.0));
+            dispatcher.retry(&record, piece, is_sample, now.saturating_add(wait.0));
             self.pacer.nudge();
         } else {
             self.requests.borrow_mut().recycle(piece.payload);
@@ -310,14 +329,22 @@ impl Core {
         }
     }
 
-    /// Counts (or abandons) the attempts that have outlived the timeout by `now`; says when the next one will have.
-    pub fn expire(&self, now: u64) -> u64 {
-        let abandon = self.plan.on_timeout == OnTimeout::Abandon;
-        let mut slots = self.slots.borrow_mut();
-        slots.iter_mut().filter_map(|slot| slot.expire(now, self.plan.timeout.0, abandon)).min().unwrap_or(u64::MAX)
+    /// Abandons the attempts that have outlived the timeout by `now`, if the client gives up at all; says when the next one
+    /// will have.
+    pub fn expire(&self, now: u64) -> Option<u64> {
+        if self.plan.on_timeout == OnTimeout::Wait {
+            return None;
+        }
+        self.slots.borrow_mut().iter_mut().filter_map(|slot| slot.expire(now, self.plan.timeout.0)).min()
     }
 
-    /// No further arrivals from `now` on, for the script or its user wants it so.
+    /// The script has stopped its thread.
+    fn stop(&self, now: u64) {
+        self.dispatcher.borrow_mut().stop(now);
+        self.pacer.nudge();
+    }
+
+    /// No further arrivals from `now` on.
     pub fn end_arrivals(&self, now: u64) {
         self.dispatcher.borrow_mut().end_arrivals(now);
         self.pacer.nudge();
@@ -349,7 +376,7 @@ impl Core {
     pub fn settle(&self, now: u64) {
         let open: Vec<Attempt> = self.slots.borrow_mut().iter_mut().flat_map(Slot::leave).collect();
         for attempt in open {
-            self.leave(attempt.record, attempt.is_sample, now);
+            self.leave(attempt.ended(now, self.plan.timeout.0), attempt.is_sample, now);
         }
         let later = self.dispatcher.borrow_mut().left_for_later();
         for record in later {
@@ -366,6 +393,9 @@ impl Core {
         let sent = record.sent != NEVER || record.attempt > 0;
         record.end = now.max(record.intended);
         record.set_outcome(if sent { Outcome::Unanswered } else { Outcome::Unsent });
+        if record.sent == NEVER {
+            record.connection = u32::MAX;
+        }
         record.set_last(true);
         record.set_warmup(record.intended < self.plan.warmup.0);
         self.log.borrow_mut().leave(&record, is_sample);

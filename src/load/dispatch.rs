@@ -1,9 +1,10 @@
 //! Which request goes next, when, and on which connection. Pure: instants come in as arguments.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::BinaryHeap;
 
 use super::plan::{LoadPlan, WhenBusy};
+use super::pool::{Pool, Room};
 use super::requests::Piece;
 use crate::arrivals::{Arrival, Arrivals};
 use crate::record::RequestRecord;
@@ -13,13 +14,15 @@ use crate::record::RequestRecord;
 pub struct Work {
     pub record: RequestRecord,
     pub piece: Option<Piece>,
+    /// Its latency counts.
+    pub is_sample: bool,
 }
 
 /// What the pacer does next.
 #[derive(Debug)]
 pub enum Turn {
     /// Send this, on that connection or on a new one.
-    Send(Work, Option<usize>),
+    Send(Work, Room),
     /// This is due, and the script says by how much it is put off: see [`Dispatcher::put_off`].
     PutOff(Work),
     /// Nothing before that instant, whatever connections do.
@@ -32,7 +35,7 @@ pub enum Turn {
     Over,
 }
 
-/// One thread's schedule and the connections that may take from it.
+/// One thread's schedule, and the connections that take from it.
 pub struct Dispatcher {
     arrivals: Arrivals,
     /// The next arrival, whether before the end of arrivals or not.
@@ -45,20 +48,18 @@ pub struct Dispatcher {
     drain: u64,
     mode: WhenBusy,
     catch_up: f64,
-    /// While behind, the head goes no earlier than this.
+    /// While behind, the head goes no earlier than this; nor would it have, had the generator itself never been late.
     allowed: u64,
+    ready_from: u64,
     /// The script puts requests off.
     delays: bool,
     /// What goes at an instant of its own: retries, and requests that the script put off.
     later: BinaryHeap<Reverse<Later>>,
-    /// Connections that may take work, and since when; the one that waits longest goes first. With `pipeline` a
-    /// connection stays here with work, and goes to the end.
-    free: VecDeque<(usize, u64)>,
-    /// Connections there are, and may be.
-    open: usize,
-    bound: usize,
+    /// First attempts of those that the script's stop has kept from being made.
+    stopped: Vec<RequestRecord>,
+    pool: Pool,
     bound_reached: bool,
-    /// Requests that had to wait for a connection.
+    /// Requests that had to wait for a connection that was busy.
     waited: u64,
     begun: bool,
     thread: u16,
@@ -80,10 +81,6 @@ struct Later {
 impl Dispatcher {
     pub fn new(plan: &LoadPlan, thread: usize) -> Dispatcher {
         let mut arrivals = plan.schedule(thread);
-        let bound = match plan.when_busy {
-            WhenBusy::Wait | WhenBusy::Pipeline => plan.places(thread),
-            WhenBusy::Open => plan.share(plan.max_connections, thread),
-        };
         Dispatcher {
             head: following(&mut arrivals),
             arrivals,
@@ -93,11 +90,11 @@ impl Dispatcher {
             mode: plan.when_busy,
             catch_up: plan.catch_up,
             allowed: 0,
+            ready_from: 0,
             delays: false,
             later: BinaryHeap::new(),
-            free: VecDeque::new(),
-            open: plan.places(thread),
-            bound,
+            stopped: Vec::new(),
+            pool: Pool::new(plan, thread),
             bound_reached: false,
             waited: 0,
             begun: false,
@@ -113,7 +110,7 @@ impl Dispatcher {
     /// The clock is at its zero: what is due may go, on connections that are free from now on.
     pub fn begin(&mut self) {
         self.begun = true;
-        self.free.iter_mut().for_each(|(_, since)| *since = 0);
+        self.pool.begin();
     }
 
     /// Arrivals end at `at`, if they don't end before.
@@ -122,19 +119,23 @@ impl Dispatcher {
         self.until = self.until.min(at);
     }
 
+    /// The script stops its thread at `at`: what it has put off is not made any more.
+    pub fn stop(&mut self, at: u64) {
+        self.end_arrivals(at);
+        let (made, stopped): (Vec<_>, Vec<_>) =
+            self.later.drain().partition(|Reverse(later)| later.work.piece.is_some());
+        self.later = made.into();
+        self.stopped.extend(stopped.into_iter().map(|Reverse(later)| later.work.record));
+    }
+
     /// The end of arrivals.
     pub fn until(&self) -> u64 {
         self.until
     }
 
-    /// Connections there are, busy or free.
-    pub fn open(&self) -> usize {
-        self.open
-    }
-
     /// Every connection is there and free.
     pub fn all_free(&self) -> bool {
-        self.free.len() >= self.open
+        self.pool.all_free()
     }
 
     /// A due request had to wait because no further connection was allowed.
@@ -142,7 +143,7 @@ impl Dispatcher {
         self.bound_reached
     }
 
-    /// Requests that were due, and had to wait for a connection.
+    /// Requests that were due, and had to wait for a connection that was busy.
     pub fn waited(&self) -> u64 {
         self.waited
     }
@@ -155,7 +156,7 @@ impl Dispatcher {
         // Both ends change what may go.
         let end = if now < self.until { self.until } else { self.drained() };
         if self.delays && self.head_at(now).is_some_and(|at| at <= now) {
-            return Turn::PutOff(self.take_head(now));
+            return Turn::PutOff(self.take_head(now, 0));
         }
         let next = match self.next(now) {
             None if now < self.until => return Turn::Wait(end),
@@ -163,61 +164,79 @@ impl Dispatcher {
             Some((at, _)) if at > now => return Turn::Wait(at.min(end)),
             Some((_, next)) => next,
         };
-        match self.free.pop_front() {
-            Some((connection, since)) => {
-                if self.mode == WhenBusy::Pipeline {
-                    self.free.push_back((connection, since));
-                }
-                Turn::Send(self.take(next, now, since), Some(connection))
-            }
-            None if self.mode == WhenBusy::Open && self.open < self.bound => {
-                self.open += 1;
-                Turn::Send(self.take(next, now, 0), None)
+        match self.pool.take(now) {
+            Some((room, since)) => {
+                let work = self.take(next, now, since);
+                self.waited += u64::from(room == Room::New && since > work.record.intended);
+                Turn::Send(work, room)
             }
             None => {
-                // In a pipeline there is always room: then it is the connections that are missing.
-                self.bound_reached |= self.mode != WhenBusy::Pipeline;
+                self.bound_reached |= self.pool.is_bounded();
                 Turn::Blocked(end)
             }
         }
     }
 
-    /// A connection may take work from `now` on: gives it what is ready, or keeps it for later.
+    /// A connection was made, and may take work from `now` on: gives it what is ready, or keeps it for later.
+    pub fn connected(&mut self, connection: usize, now: u64) -> Option<Work> {
+        self.came_up();
+        self.give(connection, now)
+    }
+
+    /// A connection was made that has work already, or will be offered later.
+    pub fn came_up(&mut self) {
+        self.pool.came_up();
+    }
+
+    /// A connection that had work may take more from `now` on: gives it what is ready, or keeps it for later.
     pub fn offer(&mut self, connection: usize, now: u64) -> Option<Work> {
-        // One that stays here with work may get more than one, and what is put off wants the script: that is the pacer's.
-        let next = self.next(now).filter(|(at, next)| {
-            *at <= now && self.mode != WhenBusy::Pipeline && !(self.delays && *next == Next::Head)
-        });
+        let work = self.give(connection, now)?;
+        let RequestRecord { attempt, intended, ready, .. } = work.record;
+        self.waited += u64::from(attempt == 0 && intended < ready && ready == now);
+        Some(work)
+    }
+
+    fn give(&mut self, connection: usize, now: u64) -> Option<Work> {
+        // What is put off wants the script: that is the pacer's.
+        let next = self.next(now).filter(|(at, next)| *at <= now && !(self.delays && *next == Next::Head));
         if let Some((_, next)) = next.filter(|_| self.begun) {
-            let since = self.free.front().map_or(now, |(_, since)| *since);
-            return Some(self.take(next, now, since));
+            self.pool.carries(connection);
+            return Some(self.take(next, now, self.pool.free_since(now)));
         }
-        self.free.push_back((connection, now));
+        self.pool.give(connection, now);
         None
     }
 
-    /// A connection was closed that might have taken work.
-    pub fn withdraw(&mut self, connection: usize) {
-        self.free.retain(|(free, _)| *free != connection);
+    /// A connection carries one attempt less.
+    pub fn done(&mut self, connection: usize) {
+        self.pool.done(connection);
     }
 
-    /// Many free connections were closed at once.
-    pub fn withdraw_all(&mut self, closed: impl Fn(usize) -> bool) {
-        self.free.retain(|(free, _)| !closed(*free));
+    /// A connection that was made is no more; `was_free` if it had nothing to do.
+    pub fn went_down(&mut self, connection: usize, was_free: bool) {
+        self.pool.went_down(connection, was_free);
     }
 
-    /// A connection is gone for good (open mode): another may take its place.
-    pub fn closed(&mut self) {
-        self.open = self.open.saturating_sub(1);
+    /// Many connections went at once, some of them free.
+    pub fn went_down_all(&mut self, gone: impl Fn(usize) -> bool, how_many: usize) {
+        self.pool.went_down_all(gone, how_many);
+    }
+
+    /// A connection is gone for good at `now` (open mode): another may take its place.
+    pub fn closed(&mut self, now: u64) {
+        self.pool.closed(now);
     }
 
     /// One more request goes with `first`, at `now`, in the same string of bytes: it takes the next place in the
-    /// schedule, and is due at its first.
-    pub fn joined(&mut self, first: &RequestRecord, now: u64) -> RequestRecord {
+    /// schedule, and is due at its first. `connection` carries it too.
+    pub fn joined(&mut self, first: &RequestRecord, connection: Option<usize>, now: u64) -> RequestRecord {
+        if let Some(connection) = connection {
+            self.pool.carries(connection);
+        }
         let mut record = RequestRecord::planned(self.head.request, first.intended, self.thread);
         record.ready = first.ready;
         self.head = following(&mut self.arrivals);
-        self.hold_back(first.intended, now);
+        self.hold_back(first.intended, first.ready, now);
         record
     }
 
@@ -227,16 +246,17 @@ impl Dispatcher {
     }
 
     /// The attempt failed and is to be made again at `due`.
-    pub fn retry(&mut self, failed: &RequestRecord, piece: Piece, due: u64) {
+    pub fn retry(&mut self, failed: &RequestRecord, piece: Piece, is_sample: bool, due: u64) {
         let mut record = RequestRecord::planned(failed.request, failed.intended, self.thread);
         record.attempt = failed.attempt + 1;
         record.set_warmup(failed.is_warmup());
-        self.later.push(Reverse(Later { due, work: Work { record, piece: Some(piece) } }));
+        self.later.push(Reverse(Later { due, work: Work { record, piece: Some(piece), is_sample } }));
     }
 
     /// What still waits for an instant of its own when the run ends.
     pub fn left_for_later(&mut self) -> Vec<RequestRecord> {
-        self.later.drain().map(|Reverse(later)| later.work.record).collect()
+        let later = self.later.drain().map(|Reverse(later)| later.work.record);
+        later.chain(self.stopped.drain(..)).collect()
     }
 
     /// The next request that was due before the end of arrivals and never sent.
@@ -258,20 +278,14 @@ impl Dispatcher {
     /// generator that was late.
     fn head_at(&self, now: u64) -> Option<u64> {
         let at = self.head.due.max(self.allowed);
-        let goes = self.head.due < self.until && (now < self.until || at < self.until && self.might_have_gone());
-        goes.then_some(at)
-    }
-
-    /// At the end of arrivals there was a connection to go on.
-    fn might_have_gone(&self) -> bool {
-        let was_free = self.free.front().is_some_and(|(_, since)| *since < self.until);
-        let was_room = self.mode == WhenBusy::Open && self.open < self.bound;
-        (was_free || was_room) && !self.ended_early
+        let late = || at < self.until && !self.ended_early && self.pool.had_room(self.until);
+        (self.head.due < self.until && (now < self.until || late())).then_some(at)
     }
 
     /// When the next retry, or request put off, may go.
     fn later_at(&self, now: u64) -> Option<u64> {
-        self.later.peek().filter(|_| now < self.drained()).map(|Reverse(later)| later.due)
+        let later = self.later.peek().map(|Reverse(later)| later.due);
+        later.filter(|&due| due < self.drained() && now < self.drained())
     }
 
     /// What goes next, and when. Of two that may go at once the arrival goes first.
@@ -289,26 +303,24 @@ impl Dispatcher {
             work.record.ready = due.max(free_since);
             return work;
         }
-        let mut work = self.take_head(now);
-        self.waited += u64::from(free_since > work.record.ready);
-        work.record.ready = work.record.ready.max(free_since);
-        work
+        self.take_head(now, free_since)
     }
 
-    fn take_head(&mut self, now: u64) -> Work {
+    fn take_head(&mut self, now: u64, free_since: u64) -> Work {
         let head = self.head;
         let mut record = RequestRecord::planned(head.request, head.due, self.thread);
-        record.ready = head.due.max(self.allowed);
+        record.ready = head.due.max(self.ready_from).max(free_since);
         self.head = following(&mut self.arrivals);
-        self.hold_back(head.due, now);
-        Work { record, piece: None }
+        self.hold_back(head.due, record.ready, now);
+        Work { record, piece: None, is_sample: true }
     }
 
-    /// After a request that was due at `due` and goes at `now`: a late schedule is caught up no faster than the plan
-    /// allows.
-    fn hold_back(&mut self, due: u64, now: u64) {
+    /// After a request that was due at `due`, might have gone at `ready`, and goes at `now`: a late schedule is caught up
+    /// no faster than the plan allows. That the generator was late with this one makes it late with the next.
+    fn hold_back(&mut self, due: u64, ready: u64, now: u64) {
         if self.mode == WhenBusy::Wait && now < self.until {
-            self.allowed = now + (self.head.due.saturating_sub(due) as f64 / self.catch_up) as u64;
+            let gap = (self.head.due.saturating_sub(due) as f64 / self.catch_up) as u64;
+            (self.allowed, self.ready_from) = (now.saturating_add(gap), ready.saturating_add(gap));
         }
     }
 }

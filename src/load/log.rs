@@ -60,7 +60,6 @@ impl Latencies {
 pub struct Live {
     sent: AtomicU64,
     ended: AtomicU64,
-    connections: AtomicU64,
     over: AtomicBool,
 }
 
@@ -75,11 +74,6 @@ impl Live {
         self.sent().saturating_sub(self.ended.load(Ordering::Relaxed))
     }
 
-    /// Connections there are.
-    pub fn connections(&self) -> u64 {
-        self.connections.load(Ordering::Relaxed)
-    }
-
     /// The thread's run is over.
     pub fn is_over(&self) -> bool {
         self.over.load(Ordering::Relaxed)
@@ -87,10 +81,6 @@ impl Live {
 
     pub(super) fn set_over(&self) {
         self.over.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn set_connections(&self, n: u64) {
-        self.connections.store(n, Ordering::Relaxed);
     }
 }
 

@@ -13,6 +13,7 @@ mod log;
 mod main_script;
 mod pacer;
 pub mod plan;
+mod pool;
 mod preflight;
 mod requests;
 mod run;

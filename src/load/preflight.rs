@@ -21,7 +21,8 @@ pub fn allow_files(plan: &LoadPlan) -> Result<(), LoadError> {
         WhenBusy::Wait | WhenBusy::Pipeline => plan.connections,
         WhenBusy::Open => plan.max_connections,
     };
-    let needed = connections as u64 + OTHER_FILES * plan.threads as u64;
+    // Other parts are like this one.
+    let needed = (connections as u64 + OTHER_FILES * plan.threads as u64) * u64::from(plan.part.of);
     if needed > limit { Err(LoadError::Files { needed, limit }) } else { Ok(()) }
 }
 

@@ -110,12 +110,17 @@ impl Requests {
         }
     }
 
+    /// There is something to build before it is due.
+    pub fn are_built_ahead(&self) -> bool {
+        self.ahead && self.fixed.is_none()
+    }
+
     /// Builds what comes next while nothing else is to be done.
     ///
     /// # Errors
     /// [`ScriptError`] where the script fails.
     pub fn prepare(&mut self) -> Result<(), ScriptError> {
-        if self.ahead && self.fixed.is_none() && self.next.is_none() && !self.vm.stopped() {
+        if self.are_built_ahead() && self.next.is_none() && !self.vm.stopped() {
             self.next = Some(self.build()?);
         }
         Ok(())

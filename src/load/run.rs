@@ -116,7 +116,7 @@ impl Threads {
             let others = Arc::downgrade(&threads.orders);
             let work = move || {
                 worker::run(job, move |left| {
-                    let failed = left.as_ref().is_ok_and(|left| left.failure.is_some());
+                    let failed = left.as_ref().map_or(true, |left| left.failure.is_some());
                     if let Some(others) = others.upgrade().filter(|_| failed) {
                         others.send_replace(Order::Stop);
                     }
@@ -138,7 +138,10 @@ impl Threads {
             loop {
                 match readiness.recv_timeout(Duration::from_millis(100)) {
                     Ok(ready) => break ready?,
-                    Err(_) if self.handles.iter().any(JoinHandle::is_finished) => return Err(LoadError::Died),
+                    // What a thread said just before it ended is still there.
+                    Err(_) if self.handles.iter().any(JoinHandle::is_finished) => {
+                        break readiness.try_recv().unwrap_or(Err(LoadError::Died))?;
+                    }
                     Err(_) => {}
                 }
             }

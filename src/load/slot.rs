@@ -34,6 +34,16 @@ pub struct Attempt {
     pub is_sample: bool,
 }
 
+impl Attempt {
+    /// Its record, as it is over at `end`: whether it had outlived `timeout` by then.
+    pub fn ended(&self, end: u64, timeout: u64) -> RequestRecord {
+        let mut record = self.record;
+        record.end = end;
+        record.set_timed_out(end >= self.since.saturating_add(timeout));
+        record
+    }
+}
+
 /// Bytes to be written, of attempts whose turn it is.
 pub struct Outgoing {
     pub payload: Rc<Payload>,
@@ -98,26 +108,16 @@ impl Slot {
         self.work.drain(..)
     }
 
-    /// Marks (or has it abandon) the attempts that have outlived `timeout` by `now`; says when the next one will have.
-    pub fn expire(&mut self, now: u64, timeout: u64, abandon: bool) -> Option<u64> {
-        if self.abandon {
-            return None;
+    /// Has it abandon what it carries, if that has outlived `timeout` by `now`; says when it will have otherwise.
+    pub fn expire(&mut self, now: u64, timeout: u64) -> Option<u64> {
+        // In order, the first is the oldest.
+        let expires = self.work.front().filter(|_| !self.abandon)?.since.saturating_add(timeout);
+        if expires > now {
+            return Some(expires);
         }
-        let mut next = None;
-        for attempt in self.work.iter_mut().filter(|attempt| !attempt.record.timed_out()) {
-            let expires = attempt.since.saturating_add(timeout);
-            if expires > now {
-                next = next.into_iter().chain([expires]).min();
-            } else if abandon {
-                self.abandon = true;
-            } else {
-                attempt.record.set_timed_out(true);
-            }
-        }
-        if self.abandon {
-            self.wake();
-        }
-        next
+        self.abandon = true;
+        self.wake();
+        None
     }
 
     /// The client has given up on what it carries.
@@ -196,20 +196,10 @@ mod tests {
     }
 
     #[test]
-    fn each_outlives_the_timeout_once() {
-        let mut slot = slot([attempt(0, 10, 0..1), attempt(1, 20, 0..1)]);
-        assert_eq!(slot.expire(14, 5, false), Some(15));
-        assert_eq!(slot.expire(15, 5, false), Some(25));
-        assert_eq!(slot.expire(30, 5, false), None);
-        let timed_out: Vec<bool> =
-            std::iter::from_fn(|| slot.end()).map(|attempt| attempt.record.timed_out()).collect();
-        assert_eq!(timed_out, [true, true]);
-    }
-
-    #[test]
     fn giving_up_ends_with_the_last_attempt() {
         let mut slot = slot([attempt(0, 10, 0..1), attempt(1, 10, 0..0)]);
-        assert_eq!(slot.expire(15, 5, true), None);
+        assert_eq!(slot.expire(14, 5), Some(15));
+        assert_eq!(slot.expire(15, 5), None);
         assert!(slot.is_abandoned() && slot.end().is_some() && slot.is_abandoned());
         assert!(slot.end().is_some() && !slot.is_abandoned());
     }

@@ -18,6 +18,7 @@ use super::dispatch::Turn;
 use super::log::{Latencies, Live, Log};
 use super::main_script::Call;
 use super::plan::LoadPlan;
+use super::pool::Room;
 use super::requests::{Requests, environment};
 use super::sampler::RateSampler;
 use super::transport::Transport;
@@ -122,7 +123,12 @@ pub fn run(job: Job, leave: impl FnOnce(io::Result<Left>)) {
     if stopped {
         core.end_arrivals(0);
     }
-    leave(load(&core, orders, &live, ready));
+    let mut ready = Some(ready);
+    let left = load(&core, orders, &mut ready);
+    match (ready, left) {
+        (Some(ready), Err(error)) => return drop(ready.send(Err(LoadError::Thread(error)))),
+        (_, left) => leave(left),
+    }
     live.set_over();
     calls.iter().for_each(|call| answer(core.requests.borrow().vm(), call));
 }
@@ -148,12 +154,11 @@ fn answer(script: &Vm, call: Call) {
 fn load(
     core: &Rc<Core>,
     orders: watch::Receiver<Order>,
-    live: &Arc<Live>,
-    ready: mpsc::Sender<Result<(), LoadError>>,
+    ready: &mut Option<mpsc::Sender<Result<(), LoadError>>>,
 ) -> io::Result<Left> {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_io().enable_time().build_local(LocalOptions::default())?;
-    let result = runtime.block_on(work(core, orders, live, ready));
+    let result = runtime.block_on(work(core, orders, ready));
     // The connections close with their tasks.
     drop(runtime);
     let (until, ended, cpu) = result?;
@@ -163,13 +168,14 @@ fn load(
 async fn work(
     core: &Rc<Core>,
     mut orders: watch::Receiver<Order>,
-    live: &Arc<Live>,
-    ready: mpsc::Sender<Result<(), LoadError>>,
+    ready: &mut Option<mpsc::Sender<Result<(), LoadError>>>,
 ) -> io::Result<(u64, u64, u64)> {
     let mut timer = Timer::new()?;
     open_connections(core).await;
-    let _ = ready.send(Ok(()));
-    drop(ready);
+    if let Some(ready) = ready.take() {
+        // Whoever wanted this load may be gone.
+        let _ = ready.send(Ok(()));
+    }
     let order = orders.wait_for(|order| *order != Order::Prepare).await.map(|order| *order);
     let Ok(Order::Run(clock)) = order else {
         // Nobody wants this load any more.
@@ -181,7 +187,7 @@ async fn work(
     let cpu_before = thread_cpu();
     let stop = Rc::new(std::cell::Cell::new(false));
     tokio::task::spawn_local(obey(Rc::clone(core), orders, Rc::clone(&stop)));
-    tokio::task::spawn_local(look_after(Rc::clone(core), Arc::clone(live)));
+    tokio::task::spawn_local(look_after(Rc::clone(core)));
 
     timer.set(clock.monotonic_at(0))?;
     poll_fn(|cx| timer.poll(cx)).await?;
@@ -224,11 +230,11 @@ async fn pace(core: &Rc<Core>, timer: &mut Timer, stop: &std::cell::Cell<bool>) 
         let now = core.now();
         let turn = core.dispatcher.borrow_mut().turn(now);
         let (wake_at, for_connections) = match turn {
-            Turn::Send(work, Some(id)) => {
+            Turn::Send(work, Room::On(id)) => {
                 core.assign(id, work, now);
                 continue;
             }
-            Turn::Send(work, None) => {
+            Turn::Send(work, Room::New) => {
                 let id = core.new_slot();
                 core.assign(id, work, now);
                 spawn_connection(core, id);
@@ -277,15 +283,18 @@ async fn obey(core: Rc<Core>, mut orders: watch::Receiver<Order>, stop: Rc<std::
 }
 
 /// Looks after timeouts, the records on their way, and wrk2's calibration.
-async fn look_after(core: Rc<Core>, live: Arc<Live>) {
+async fn look_after(core: Rc<Core>) {
     // What is sent while this sleeps must not have expired long before it looks again.
     let at_least = UPKEEP.min(core.plan.timeout).0;
+    let mut upkeep = 0;
     loop {
         let now = core.now();
         let expires = core.expire(now);
-        core.log.borrow_mut().upkeep(now, core.plan.warmup.0);
-        live.set_connections(core.dispatcher.borrow().open() as u64);
-        let next = expires.min(now + at_least);
+        if now >= upkeep {
+            core.log.borrow_mut().upkeep(now, core.plan.warmup.0);
+            upkeep = now + UPKEEP.0;
+        }
+        let next = expires.unwrap_or(u64::MAX).min(now + at_least);
         tokio::time::sleep(Duration::from_nanos(next - now)).await;
     }
 }

@@ -52,7 +52,9 @@ impl Interrupts {
 
     pub fn enter(&self, stage: Stage) {
         let mut state = lock(&self.0);
-        (state.stage, state.times) = (stage, 0);
+        // One that came just before load began is of the load.
+        state.times = if stage == Stage::Running { state.times } else { 0 };
+        state.stage = stage;
     }
 
     /// What `work` comes to, or `None` once a signal is heard: then nobody waits for it any more, a name that is looked up

@@ -50,7 +50,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let with_text = !wanted.replaces_text();
 
     let interrupts = Interrupts::listen()?;
-    let mut products = Products::create(&wanted, &plans)?;
+    let planned = plans.clone();
+    // A pipe that nobody reads is waited for.
+    let Some(products) = interrupts.unless_heard(move || Products::create(&wanted, &planned))? else {
+        return Ok(code(&interrupts, false));
+    };
+    let mut products = products?;
     let mut keepers = products.keepers();
     let mut panel = (!manner.quiet && Line::can_be_seen()).then(|| {
         let (panel, feel) = Panel::new(&plans);

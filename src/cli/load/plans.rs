@@ -1,5 +1,7 @@
 //! What a command line comes to: a plan for each URL, or the reason why there is none. Touches nothing outside.
 
+use std::path::PathBuf;
+
 use anyhow::bail;
 
 use super::args::Args;
@@ -77,7 +79,7 @@ impl Args {
     fn contradictions(&self) -> [(bool, &'static str); 4] {
         let Args { sending, speaking, leaving, .. } = self;
         let busy = sending.when_busy;
-        let kind = leaving.record.as_ref().map(|file| file.extension().and_then(|extension| extension.to_str()));
+        let named: Vec<&PathBuf> = [&leaving.record, &leaving.json, &leaving.hgrm].into_iter().flatten().collect();
         [
             (
                 sending.max_connections.is_some() && busy != WhenBusy::Open,
@@ -89,8 +91,8 @@ impl Args {
             ),
             (speaking.streams.is_some() && !speaking.http2, "--streams are HTTP/2's; give --http2 too"),
             (
-                kind.is_some_and(|kind| !matches!(kind, Some("parquet" | "csv"))),
-                "--record writes .parquet and .csv; name a file that ends in one of them",
+                named.iter().enumerate().any(|(i, file)| named[..i].contains(file)),
+                "--record, --json and --hgrm write a file each; give them different names",
             ),
         ]
     }

@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use super::args::{DeathStarBench, Leaving};
 use crate::load::{LoadPlan, LoadSettings, Loaded};
-use crate::out::say;
+use crate::out::{say, warn};
 use crate::record::event::Ending;
 use crate::record::tape::Keep;
 use crate::record::{LatencyFile, P99Files, Product, recording};
@@ -46,6 +46,8 @@ pub struct Products {
     hgrm: Option<Product>,
     plot: Option<Plot>,
     latencies_file: Option<&'static str>,
+    /// Standard output has the text, and nobody's JSON.
+    with_text: bool,
     /// What was asked for, for the JSON.
     plans: Vec<LoadSettings>,
     started: String,
@@ -81,6 +83,7 @@ impl Products {
             hgrm: product(&files.hgrm)?,
             plot,
             latencies_file: all_latencies.then_some(LATENCIES),
+            with_text: !wanted.replaces_text(),
             plans: plans.iter().cloned().map(LoadSettings::from).collect(),
             started: String::new(),
         })
@@ -117,7 +120,7 @@ impl Products {
         if let Some(plot) = self.plot {
             let urls: Vec<&str> = self.plans.iter().map(|plan| plan.url.as_str()).collect();
             let plotted = plot.draw(&urls.join(" "), numbers)?;
-            say(&format!("{plotted}\n"))?;
+            if self.with_text { say(&format!("{plotted}\n"))? } else { warn(&plotted.to_string()) }
         }
         Ok(())
     }

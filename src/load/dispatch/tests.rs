@@ -30,9 +30,9 @@ fn piece() -> Piece {
     Piece { payload: Rc::default(), part: 0 }
 }
 
-fn sent(turn: Turn) -> (u64, u64, Option<usize>) {
+fn sent(turn: Turn) -> (u64, u64, Room) {
     match turn {
-        Turn::Send(work, connection) => (work.record.request, work.record.ready, connection),
+        Turn::Send(work, room) => (work.record.request, work.record.ready, room),
         other => panic!("nothing was sent: {other:?}"),
     }
 }
@@ -50,7 +50,7 @@ fn nothing_goes_before_the_start() {
     assert!(d.offer(0, 5 * MS).is_none());
     d.begin();
     // The connection counts as free from the start on, not from when it was made.
-    assert_eq!(sent(d.turn(MS)), (0, 0, Some(0)));
+    assert_eq!(sent(d.turn(MS)), (0, 0, Room::On(0)));
 }
 
 #[test]
@@ -61,13 +61,14 @@ fn requests_go_when_they_are_due_on_the_connection_that_is_free_longest() {
     }
     // Connection 1 got request 0 at once; request 1 is due at 10 ms and goes on connection 0.
     assert_eq!(waits(d.turn(MS)), 10 * MS);
-    assert_eq!(sent(d.turn(10 * MS + 3)), (1, 10 * MS, Some(0)));
+    assert_eq!(sent(d.turn(10 * MS + 3)), (1, 10 * MS, Room::On(0)));
     assert_eq!(waits(d.turn(11 * MS)), 20 * MS);
 }
 
 #[test]
 fn with_all_connections_busy_a_request_waits_and_its_wait_is_not_the_generators() {
     let mut d = dispatcher(settings());
+    d.came_up();
     assert!(matches!(d.turn(0), Turn::Blocked(_)));
     let work = d.offer(0, 35 * MS).unwrap();
     assert_eq!((work.record.intended, work.record.ready), (0, 35 * MS));
@@ -81,9 +82,9 @@ fn a_late_schedule_is_caught_up_at_twice_the_rate() {
     assert!(d.offer(0, 35 * MS).is_some());
     assert!(d.offer(1, 36 * MS).is_none());
     assert_eq!(waits(d.turn(36 * MS)), 40 * MS);
-    assert_eq!(sent(d.turn(40 * MS)), (1, 40 * MS, Some(1)));
+    assert_eq!(sent(d.turn(40 * MS)), (1, 40 * MS, Room::On(1)));
     assert!(d.offer(0, 41 * MS).is_none());
-    assert_eq!(sent(d.turn(45 * MS)), (2, 45 * MS, Some(0)));
+    assert_eq!(sent(d.turn(45 * MS)), (2, 45 * MS, Room::On(0)));
     for (at, request) in [(50, 3), (55, 4), (60, 5), (65, 6)] {
         assert!(d.offer(0, at * MS - 1).is_none());
         assert_eq!(sent(d.turn(at * MS)).0, request);
@@ -97,15 +98,14 @@ fn a_late_schedule_is_caught_up_at_twice_the_rate() {
 fn open_makes_a_connection_for_what_is_due_up_to_the_bound() {
     let open = LoadSettings { when_busy: WhenBusy::Open, max_connections: 3, ..settings() };
     let mut d = dispatcher(open);
-    assert_eq!(d.open(), 2);
     // Both first connections are still being made: the third takes the request.
-    assert_eq!(sent(d.turn(0)), (0, 0, None));
+    assert_eq!(sent(d.turn(0)), (0, 0, Room::New));
     assert!(matches!(d.turn(10 * MS), Turn::Blocked(_)));
-    d.closed();
-    assert_eq!(sent(d.turn(12 * MS)).2, None);
+    d.closed(0);
+    assert_eq!(sent(d.turn(12 * MS)).2, Room::New);
     // In an open system nothing is slowed down after a wait.
-    d.closed();
-    assert_eq!(sent(d.turn(20 * MS)), (2, 20 * MS, None));
+    d.closed(0);
+    assert_eq!(sent(d.turn(20 * MS)), (2, 20 * MS, Room::New));
 }
 
 #[test]
@@ -113,10 +113,10 @@ fn a_retry_keeps_its_request_and_intended_time() {
     let mut d = dispatcher(settings());
     let mut work = d.offer(0, 0).unwrap();
     work.record.set_warmup(true);
-    d.retry(&work.record, piece(), 4 * MS);
+    d.retry(&work.record, piece(), true, 4 * MS);
     assert!(d.offer(0, MS).is_none());
     assert_eq!(waits(d.turn(MS)), 4 * MS);
-    let Turn::Send(again, Some(0)) = d.turn(4 * MS) else { panic!("the retry is due") };
+    let Turn::Send(again, Room::On(0)) = d.turn(4 * MS) else { panic!("the retry is due") };
     let record = again.record;
     assert_eq!((record.request, record.intended, record.attempt, record.ready), (0, 0, 1, 4 * MS));
     assert!(record.is_warmup() && again.piece.is_some());
@@ -127,13 +127,13 @@ fn a_retry_keeps_its_request_and_intended_time() {
 fn after_the_end_of_arrivals_only_retries_go() {
     let mut d = dispatcher(settings());
     let work = d.offer(0, 0).unwrap();
-    d.retry(&work.record, piece(), 120 * MS);
+    d.retry(&work.record, piece(), true, 120 * MS);
     assert!(matches!(d.turn(99 * MS), Turn::Blocked(_)));
     assert!(d.offer(0, 101 * MS).is_none(), "due, but too late");
     assert_eq!(waits(d.turn(101 * MS)), 120 * MS);
     assert_eq!(sent(d.turn(120 * MS)).0, 0);
     assert!(matches!(d.turn(121 * MS), Turn::Drain(end) if end == 2100 * MS));
-    d.retry(&work.record, piece(), 125 * MS);
+    d.retry(&work.record, piece(), true, 125 * MS);
     assert!(matches!(d.turn(2100 * MS), Turn::Over), "no further attempt once the drain is over");
     assert!(d.offer(0, 2100 * MS).is_none());
     // Requests 1 to 9 were due before 100 ms and never went.
@@ -158,24 +158,27 @@ fn a_connection_that_closed_gets_nothing() {
     assert!(d.offer(0, 0).is_some());
     assert!(d.offer(0, MS).is_none());
     assert!(d.offer(1, MS).is_none());
-    d.withdraw(0);
-    assert_eq!(sent(d.turn(10 * MS)).2, Some(1));
+    d.went_down(0, true);
+    assert_eq!(sent(d.turn(10 * MS)).2, Room::On(1));
     assert!(matches!(d.turn(20 * MS), Turn::Blocked(_)));
 }
 
 #[test]
-fn a_pipeline_goes_round_the_connections_whatever_they_carry() {
+fn a_pipeline_writes_behind_what_is_outstanding_only_where_no_connection_is_free() {
     let mut d = dispatcher(LoadSettings { when_busy: WhenBusy::Pipeline, ..settings() });
     assert!(matches!(d.turn(0), Turn::Blocked(_)));
     assert!(!d.bound_reached(), "none is there yet, which no bound is to blame for");
-    assert!(d.offer(0, MS).is_none() && d.offer(1, MS).is_none());
-    assert_eq!(sent(d.turn(2 * MS)), (0, MS, Some(0)));
+    assert_eq!(d.connected(0, MS).unwrap().record.ready, MS);
+    assert!(d.connected(1, MS).is_none());
     for (at, request, connection) in [(10, 1, 1), (20, 2, 0), (30, 3, 1)] {
-        assert_eq!(sent(d.turn(at * MS)), (request, at * MS, Some(connection)));
+        assert_eq!(sent(d.turn(at * MS)), (request, at * MS, Room::On(connection)));
     }
-    d.withdraw(0);
-    assert_eq!(sent(d.turn(40 * MS)).2, Some(1));
-    assert_eq!(sent(d.turn(50 * MS)).2, Some(1));
+    d.went_down(0, false);
+    assert_eq!(sent(d.turn(40 * MS)).2, Room::On(1));
+    assert_eq!(sent(d.turn(50 * MS)).2, Room::On(1));
+    (0..4).for_each(|_| d.done(1));
+    assert!(d.connected(0, 51 * MS).is_none());
+    assert_eq!(sent(d.turn(60 * MS)).2, Room::On(0));
 }
 
 #[test]
@@ -183,7 +186,7 @@ fn requests_of_one_string_take_as_many_places_and_are_due_at_the_first() {
     let mut d = dispatcher(settings());
     let first = d.offer(0, MS).unwrap().record;
     for request in 1..12 {
-        let joined = d.joined(&first, MS);
+        let joined = d.joined(&first, Some(0), MS);
         assert_eq!((joined.request, joined.intended, joined.ready), (request, 0, first.ready));
     }
     // Ten were to come before the end at 100 ms: none is left.
@@ -202,7 +205,7 @@ fn what_the_script_puts_off_goes_later_and_stays_due_when_it_was() {
     let Turn::PutOff(work) = d.turn(10 * MS) else { panic!("the next is due, though the first was not sent") };
     d.put_off(work, 12 * MS);
     assert_eq!(waits(d.turn(10 * MS)), 12 * MS);
-    let Turn::Send(work, Some(0)) = d.turn(12 * MS) else { panic!("the second goes first") };
+    let Turn::Send(work, Room::On(0)) = d.turn(12 * MS) else { panic!("the second goes first") };
     assert_eq!((work.record.request, work.record.intended, work.record.ready), (1, 10 * MS, 12 * MS));
     let work = d.offer(0, 17 * MS).unwrap();
     assert_eq!((work.record.request, work.record.intended, work.record.ready), (0, 0, 17 * MS));
@@ -215,9 +218,9 @@ fn what_only_the_generator_was_late_with_goes_after_the_end_of_arrivals() {
     assert!(d.offer(0, MS).is_none());
     // Nobody looked from 1 ms to 103 ms, though a connection was free.
     for request in 1..10 {
-        assert_eq!(sent(d.turn(103 * MS)), (request, request * 10 * MS, Some(0)));
-        d.withdraw(0);
-        d.free.push_front((0, MS));
+        assert_eq!(sent(d.turn(103 * MS)), (request, request * 10 * MS, Room::On(0)));
+        assert!(d.pool.take(0).is_none());
+        d.pool.give(0, MS);
     }
     assert!(matches!(d.turn(103 * MS), Turn::Drain(_)));
 }
@@ -234,4 +237,37 @@ fn what_waited_for_a_connection_does_not_go_after_the_end_of_arrivals() {
     assert!(d.offer(0, 0).is_some() && d.offer(1, 0).is_none());
     d.end_arrivals(50 * MS);
     assert!(matches!(d.turn(51 * MS), Turn::Drain(_)));
+}
+
+#[test]
+fn that_the_generator_was_late_with_a_request_makes_it_late_with_those_behind_it() {
+    let mut d = dispatcher(settings());
+    assert!(d.offer(0, 0).is_some());
+    // Nobody looked from 1 ms to 55 ms, though a connection was free all the time.
+    for (at, request, ready) in [(55, 1, 10), (60, 2, 20), (65, 3, 30), (70, 4, 40)] {
+        d.pool.give(0, MS);
+        assert_eq!(sent(d.turn(at * MS)), (request, ready * MS, Room::On(0)));
+    }
+    assert_eq!(d.waited(), 0);
+}
+
+#[test]
+fn an_open_system_at_its_bound_is_not_late_for_its_own_sake() {
+    let mut d = dispatcher(LoadSettings { when_busy: WhenBusy::Open, max_connections: 2, ..settings() });
+    d.came_up();
+    assert!(matches!(d.turn(25 * MS), Turn::Blocked(_)) && d.bound_reached());
+    d.closed(40 * MS);
+    assert_eq!(sent(d.turn(41 * MS)), (0, 40 * MS, Room::New));
+    assert_eq!(d.waited(), 1);
+}
+
+#[test]
+fn a_script_that_stops_keeps_what_it_put_off() {
+    let mut d = dispatcher(settings());
+    d.delay_each();
+    let Turn::PutOff(work) = d.turn(MS) else { panic!("it is due") };
+    d.put_off(work, 30 * MS);
+    d.stop(5 * MS);
+    assert!(matches!(d.turn(31 * MS), Turn::Drain(_)));
+    assert_eq!(d.left_for_later().len(), 1);
 }

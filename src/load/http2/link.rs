@@ -51,7 +51,8 @@ pub async fn run(pool: Rc<Pool>, number: usize) {
 
 async fn connect(core: &Core) -> io::Result<Session> {
     core.opened.set(core.opened.get() + 1);
-    Session::new(core.connect().await?).await
+    let session = async { Session::new(core.connect().await?).await };
+    tokio::time::timeout(core.plan.timeout.std(), session).await?
 }
 
 impl Link {
@@ -85,8 +86,13 @@ impl Link {
         self.since.set(core.now());
         pool.up.notify_waiters();
         // Places that are busy (on the connection before this, or on another) offer themselves when they are done.
-        let idle = self.slots[..self.places.get()].iter().filter(|&&slot| !core.has_work(slot));
-        idle.for_each(|&slot| core.offer(slot, core.now()));
+        for &slot in &self.slots[..self.places.get()] {
+            if core.has_work(slot) {
+                core.dispatcher.borrow_mut().came_up();
+            } else {
+                core.connected(slot, core.now());
+            }
+        }
 
         let takes_requests = poll_fn(|cx| {
             let ended = Pin::new(&mut connection).poll(cx).is_ready();
@@ -99,7 +105,8 @@ impl Link {
             () = self.used_up.notified() => false,
         };
         *self.sender.borrow_mut() = None;
-        core.dispatcher.borrow_mut().withdraw_all(|slot| self.slots.binary_search(&slot).is_ok());
+        let places = self.places.get();
+        core.dispatcher.borrow_mut().went_down_all(|slot| self.slots.binary_search(&slot).is_ok(), places);
         if !ended {
             // The server still answers what it took before.
             drop(sender);

@@ -56,7 +56,11 @@ async fn exchange(pool: &Pool, id: usize, request: &Translated) -> Result<u64, O
         // A server may answer, or refuse, without it: then that is what counts.
         let _ = body.send_data(request.body.clone(), true);
     }
-    core.prepare();
+    if core.requests.borrow().are_built_ahead() {
+        // Not before the connection's task has written this one.
+        tokio::task::yield_now().await;
+        core.prepare();
+    }
 
     let (head, mut body) = response.await.map_err(|_| Outcome::ReadError)?.into_parts();
     let (now, status) = (core.now(), head.status.as_u16());

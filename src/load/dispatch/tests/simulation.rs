@@ -50,8 +50,12 @@ struct Simulation {
     now: u64,
     happens: BTreeMap<(u64, u64), Happens>,
     number: u64,
-    /// Connections that may take work, and since when.
+    /// Connections without work, and since when.
     idle: BTreeMap<usize, u64>,
+    /// Open mode: since when a further connection may be made.
+    room_since: u64,
+    /// Connections there are, made or being made.
+    open: usize,
     connections: usize,
     /// By connection, in order.
     in_flight: BTreeMap<usize, VecDeque<RequestRecord>>,
@@ -74,12 +78,14 @@ impl Simulation {
             dispatcher: Dispatcher::new(&plan, 0),
             connections: plan.connections,
             schedule: plan.schedule(0).peekable(),
+            open: plan.connections,
             plan,
             world,
             now: 0,
             happens: BTreeMap::new(),
             number: 0,
             idle: BTreeMap::new(),
+            room_since: 0,
             in_flight: BTreeMap::new(),
             pending: BTreeSet::new(),
             allowed: 0,
@@ -95,7 +101,7 @@ impl Simulation {
     fn run(mut self) -> Vec<RequestRecord> {
         for connection in 0..self.connections {
             if connection % 2 == 0 {
-                self.free(connection);
+                self.connected(connection);
             } else {
                 self.later(self.world.reconnects_after, Happens::Connected(connection));
             }
@@ -139,14 +145,11 @@ impl Simulation {
                 self.dispatcher.end_arrivals(self.now);
                 true
             }
-            Happens::Connected(connection) => self.free(connection),
+            Happens::Connected(connection) => self.connected(connection),
             Happens::IdleClosed(connection) => {
                 let busy = self.in_flight.contains_key(&connection);
                 let idle = !busy && self.idle.remove(&connection).is_some();
-                if idle {
-                    self.dispatcher.withdraw(connection);
-                }
-                idle && self.gone(connection)
+                idle && self.gone(connection, true)
             }
             Happens::Ended(connection, fate) => {
                 let Some(record) = self.in_flight.get_mut(&connection).and_then(VecDeque::pop_front) else {
@@ -154,6 +157,7 @@ impl Simulation {
                     return false;
                 };
                 let failed = matches!(fate, Fate::Failed);
+                self.dispatcher.done(connection);
                 let mut again = self.ended(record, failed);
                 if !matches!(fate, Fate::Answered) {
                     for record in self.in_flight.remove(&connection).unwrap_or_default() {
@@ -163,15 +167,9 @@ impl Simulation {
                 self.in_flight.retain(|_, records| !records.is_empty());
                 let last = self.in_flight.is_empty() && self.pacer_waits;
                 let nudged = match fate {
-                    Fate::Answered if self.is_pipeline() || self.in_flight.contains_key(&connection) => false,
+                    Fate::Answered if self.in_flight.contains_key(&connection) => false,
                     Fate::Answered => self.free(connection),
-                    Fate::AnsweredAndClosed | Fate::Failed => {
-                        if self.is_pipeline() {
-                            self.idle.remove(&connection);
-                            self.dispatcher.withdraw(connection);
-                        }
-                        self.gone(connection)
-                    }
+                    Fate::AnsweredAndClosed | Fate::Failed => self.gone(connection, false),
                 };
                 again || last || nudged
             }
@@ -188,7 +186,7 @@ impl Simulation {
         if again {
             let due = self.now + self.plan.retries.backoff.0;
             let piece = Piece { payload: Rc::default(), part: 0 };
-            self.dispatcher.retry(&record, piece, due);
+            self.dispatcher.retry(&record, piece, true, due);
             self.pending.insert((due, record.request));
         }
         again
@@ -198,11 +196,21 @@ impl Simulation {
         self.plan.when_busy == WhenBusy::Pipeline
     }
 
+    fn connected(&mut self, connection: usize) -> bool {
+        let work = self.dispatcher.connected(connection, self.now);
+        self.given(connection, work)
+    }
+
     fn free(&mut self, connection: usize) -> bool {
-        match self.dispatcher.offer(connection, self.now) {
+        let work = self.dispatcher.offer(connection, self.now);
+        self.given(connection, work)
+    }
+
+    fn given(&mut self, connection: usize, work: Option<Work>) -> bool {
+        match work {
             Some(work) => {
                 self.send(connection, work);
-                false
+                self.is_pipeline() && self.pacer_waits
             }
             None => {
                 self.idle.insert(connection, self.now);
@@ -212,14 +220,19 @@ impl Simulation {
         }
     }
 
-    fn gone(&mut self, connection: usize) -> bool {
+    fn gone(&mut self, connection: usize, was_free: bool) -> bool {
+        self.dispatcher.went_down(connection, was_free);
         match self.plan.when_busy {
             WhenBusy::Wait | WhenBusy::Pipeline => {
                 self.later(self.world.reconnects_after, Happens::Connected(connection));
                 false
             }
             WhenBusy::Open => {
-                self.dispatcher.closed();
+                if !self.may_open() {
+                    self.room_since = self.now;
+                }
+                self.open -= 1;
+                self.dispatcher.closed(self.now);
                 self.pacer_waits
             }
         }
@@ -228,13 +241,10 @@ impl Simulation {
     fn pace(&mut self) {
         loop {
             (self.pacer_wakes, self.pacer_waits) = match self.dispatcher.turn(self.now) {
-                Turn::Send(work, Some(connection)) => {
-                    let free = if self.is_pipeline() {
-                        self.idle.contains_key(&connection)
-                    } else {
-                        self.idle.remove(&connection).is_some()
-                    };
-                    assert!(free, "connection {connection} is not free");
+                Turn::Send(work, Room::On(connection)) => {
+                    let was_free = self.idle.remove(&connection).is_some();
+                    let behind = self.is_pipeline() && self.idle.is_empty() && self.carries_least(connection);
+                    assert!(was_free || behind, "connection {connection} is not the one to take");
                     self.send(connection, work);
                     continue;
                 }
@@ -245,7 +255,8 @@ impl Simulation {
                     self.dispatcher.put_off(work, due);
                     continue;
                 }
-                Turn::Send(work, None) => {
+                Turn::Send(work, Room::New) => {
+                    self.open += 1;
                     self.connections += 1;
                     self.send(self.connections - 1, work);
                     continue;
@@ -282,7 +293,7 @@ impl Simulation {
         self.begin(connection, record);
         if record.attempt == 0 {
             for _ in 1..self.world.batch {
-                let mut joined = self.dispatcher.joined(&record, self.now);
+                let mut joined = self.dispatcher.joined(&record, Some(connection), self.now);
                 assert_eq!((joined.intended, joined.ready), (record.intended, record.ready));
                 assert_eq!(joined.request, self.schedule.next().unwrap().request);
                 self.hold_back(record.intended);
@@ -327,17 +338,23 @@ impl Simulation {
     }
 
     fn has_room(&self) -> bool {
-        !self.idle.is_empty() || self.may_open()
+        !self.idle.is_empty() || self.may_open() || self.is_pipeline() && !self.in_flight.is_empty()
+    }
+
+    fn carries_least(&self, connection: usize) -> bool {
+        let carried = |connection| self.in_flight.get(connection).map_or(0, VecDeque::len);
+        self.in_flight.keys().all(|other| carried(other) >= carried(&connection))
     }
 
     fn may_open(&self) -> bool {
-        self.plan.when_busy == WhenBusy::Open && self.dispatcher.open() < self.plan.max_connections
+        self.plan.when_busy == WhenBusy::Open && self.open < self.plan.max_connections
     }
 
     /// What was due might have gone before the planned end of arrivals, and so still does.
     fn may_be_late(&self) -> bool {
         let until = self.dispatcher.until();
-        until == self.plan.duration.0 && (self.idle.values().any(|since| *since < until) || self.may_open())
+        let was_room = self.may_open() && self.room_since < until || self.is_pipeline() && !self.in_flight.is_empty();
+        until == self.plan.duration.0 && (self.idle.values().any(|since| *since < until) || was_room)
     }
 
     fn nobody_sleeps_while_there_is_work(&mut self) {

@@ -1,5 +1,7 @@
 //! Coordinated omission, exactly: servers that stall, on made-up time, and the percentiles that arithmetic demands.
 
+use std::collections::HashMap;
+
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -10,60 +12,86 @@ use crate::stats::value_at_percentile;
 
 const SECOND: u64 = 1000 * MS;
 
+/// What is under way.
+#[derive(Default)]
+struct Flying {
+    /// When which connection ends which request.
+    ends: BinaryHeap<Reverse<(u64, usize, u64)>>,
+    carried: HashMap<usize, usize>,
+    sent: HashMap<u64, RequestRecord>,
+}
+
+impl Flying {
+    fn send(&mut self, work: Work, connection: usize, now: u64, ends: &mut impl FnMut(u64, u64) -> u64) {
+        let mut record = work.record;
+        record.sent = now;
+        self.ends.push(Reverse((ends(now, record.request), connection, record.request)));
+        *self.carried.entry(connection).or_default() += 1;
+        self.sent.insert(record.request, record);
+    }
+
+    /// The first that ends; says whether its connection carries nothing more.
+    fn end(&mut self) -> Option<(usize, u64, bool)> {
+        let Reverse((_, connection, request)) = self.ends.pop()?;
+        let carried = self.carried.entry(connection).or_default();
+        *carried -= 1;
+        Some((connection, request, *carried == 0))
+    }
+}
+
 /// Runs a thread's schedule against a server that ends a request sent at `t` at `ends(t, its number)`; `NEVER` if
 /// not at all. The generator itself is never late.
 fn against(settings: LoadSettings, mut ends: impl FnMut(u64, u64) -> u64) -> Latencies {
     let mut d = dispatcher(settings.clone());
-    let mut in_flight: BinaryHeap<Reverse<(u64, usize, u64)>> = BinaryHeap::new();
-    let (mut intended, mut connections) = (std::collections::HashMap::new(), settings.connections);
-    let mut latencies = Latencies::default();
+    let mut flying = Flying::default();
+    let mut connections = settings.connections;
     let mut now = 0;
-    let mut send = |work: Work, connection: usize, now: u64, in_flight: &mut BinaryHeap<_>| {
-        let mut record = work.record;
-        record.sent = now;
-        in_flight.push(Reverse((ends(now, record.request), connection, record.request)));
-        intended.insert(record.request, record);
-    };
-    (0..connections).for_each(|connection| {
-        if let Some(work) = d.offer(connection, 0) {
-            send(work, connection, 0, &mut in_flight);
+    for connection in 0..connections {
+        if let Some(work) = d.connected(connection, 0) {
+            flying.send(work, connection, 0, &mut ends);
         }
-    });
+    }
     let mut done = Vec::new();
     let end = loop {
         let wake = match d.turn(now) {
-            Turn::Send(work, connection) => {
-                let connection = connection.unwrap_or_else(|| {
-                    connections += 1;
-                    connections - 1
-                });
-                send(work, connection, now, &mut in_flight);
+            Turn::Send(work, room) => {
+                let connection = match room {
+                    Room::On(connection) => connection,
+                    Room::New => {
+                        connections += 1;
+                        connections - 1
+                    }
+                };
+                flying.send(work, connection, now, &mut ends);
                 continue;
             }
             Turn::Over => break now,
-            Turn::Drain(_) if in_flight.is_empty() => break now,
+            Turn::Drain(_) if flying.ends.is_empty() => break now,
             Turn::Drain(at) | Turn::Blocked(at) | Turn::Wait(at) => at,
             Turn::PutOff(_) => unreachable!("no script"),
         };
-        let first = in_flight.peek().map_or(NEVER, |Reverse((end, _, _))| *end);
+        let first = flying.ends.peek().map_or(NEVER, |Reverse((end, _, _))| *end);
         now = wake.min(first);
         if first <= wake
-            && let Some(Reverse((_, connection, request))) = in_flight.pop()
+            && let Some((connection, request, is_free)) = flying.end()
         {
             done.push((request, now));
-            if let Some(work) = d.offer(connection, now) {
-                send(work, connection, now, &mut in_flight);
+            d.done(connection);
+            if let Some(work) = is_free.then(|| d.offer(connection, now)).flatten() {
+                flying.send(work, connection, now, &mut ends);
             }
         }
     };
+    let mut latencies = Latencies::default();
+    let Flying { ends: in_flight, sent, .. } = flying;
     let mut add = |mut record: RequestRecord, end: u64, outcome: Outcome| {
         record.end = end;
         record.set_outcome(outcome);
         record.set_last(true);
         latencies.add(&record);
     };
-    done.into_iter().for_each(|(request, end)| add(intended[&request], end, Outcome::Answered));
-    in_flight.into_iter().for_each(|Reverse((_, _, request))| add(intended[&request], end, Outcome::Unanswered));
+    done.into_iter().for_each(|(request, end)| add(sent[&request], end, Outcome::Answered));
+    in_flight.into_iter().for_each(|Reverse((_, _, request))| add(sent[&request], end, Outcome::Unanswered));
     std::iter::from_fn(|| d.next_unsent()).for_each(|record| add(record, end, Outcome::Unsent));
     latencies
 }
