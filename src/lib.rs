@@ -1,8 +1,8 @@
 //! metawrk: a load generator that replaces wrk2, and a laboratory for metastable failures.
 //!
-//! The rooms, from the ground up; each imports only from those below it: the pure ground ([`arrivals`], [`http1`],
-//! [`out`], [`procfs`], [`stats`], [`target`], [`units`]), [`timer`], [`record`], [`script`], [`load`], [`testbed`], [`monitor`],
-//! [`fault`], [`report`], [`experiment`], [`cli`].
+//! The rooms, from the ground up; each imports only from those below it: the ground ([`arrivals`], [`http1`], [`out`],
+//! [`procfs`], [`signals`], [`stats`], [`target`], [`units`]), [`timer`], [`record`], [`script`], [`load`], [`testbed`],
+//! [`monitor`], [`fault`], [`report`], [`experiment`], [`cli`].
 
 pub mod arrivals;
 pub mod cli;
@@ -16,6 +16,7 @@ pub mod procfs;
 pub mod record;
 pub mod report;
 pub mod script;
+pub mod signals;
 pub mod stats;
 pub mod target;
 pub mod testbed;

@@ -232,6 +232,36 @@ fn sigint_and_sigterm_end_wrk2_with_a_full_report() {
 }
 
 #[test]
+fn what_a_script_prints_stands_where_it_was_printed() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::answering(OK);
+    let script = r#"
+        local n = 0
+        function setup(thread) n = n + 1; print("thread " .. n .. " created") end
+        function done(summary, latency, requests)
+            print(string.format("%d requests, %d errors, %s", summary.requests, summary.errors.status, #latency > 0))
+        end"#;
+    fs::write(dir.path().join("report.lua"), script).unwrap();
+    let ended = run(WRK2, dir.path(), &["-R100", "-d200ms", "-s", "report.lua", &server.url()]);
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{ended:?}");
+    let lines: Vec<&str> = ended.out.lines().collect();
+    assert_eq!(lines[..2], ["thread 1 created", "thread 2 created"]);
+    assert!(lines[2].starts_with("Running "), "{lines:?}");
+    assert_eq!(lines.last(), Some(&"20 requests, 0 errors, true"));
+}
+
+#[test]
+fn json_has_standard_output_for_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::answering(OK);
+    let ended = run(WRK2, dir.path(), &["-R100", "-d200ms", "--json", "-", "--plot", "figures", &server.url()]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let json: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(json["account"]["scheduled"], 20);
+    assert!(ended.err.starts_with("Figures drawn in "), "{ended:?}");
+}
+
+#[test]
 fn a_signal_before_the_load_leaves_nothing_to_report() {
     let dir = tempfile::tempdir().unwrap();
     let reached = Server::answering(OK);

@@ -102,10 +102,12 @@ fn only_the_failed_request_of_a_string_is_made_again() {
             peer.send(&if together { [OK, bad, OK].concat() } else { OK.to_vec() });
         }
     });
-    let settings = LoadSettings { retries: Retries { count: 1, backoff: Time::ZERO }, ..scripted(&server, THREE) };
+    let retries = Retries { count: 1, backoff: Time::ZERO };
+    let settings = LoadSettings { retries, batch_latency: true, ..scripted(&server, THREE) };
     let (loaded, records) = run(settings);
     let account = loaded.account();
     assert_eq!((account.scheduled, account.answered, account.attempts), (60, 60, 80));
+    assert_eq!(loaded.latencies().response.len(), 20, "a string is one sample, whatever was made again of it");
     assert!(records.iter().all(|record| (record.status == 503) != record.is_last()));
     let requests = server.requests.lock().unwrap();
     let again: Vec<_> = requests.iter().filter(|bytes| bytes.matches(b"GET /") == 1).collect();

@@ -82,6 +82,16 @@ fn a_thread_stops_at_the_response_that_stops_it() {
 }
 
 #[test]
+fn a_thread_that_stops_makes_nothing_of_what_it_put_off() {
+    let server = Server::answering(OK);
+    let text = "local n = 0
+        function delay() n = n + 1; if n == 5 then wrk.thread:stop() end; return 50 end";
+    let settings = LoadSettings { threads: 1, duration: Time::from_secs(600), ..scripted(&server, text) };
+    let account = run(settings).0.account();
+    assert_eq!((account.scheduled, account.answered + account.unsent), (5, 5));
+}
+
+#[test]
 fn a_thread_that_setup_stops_makes_no_request() {
     let server = Server::answering(OK);
     let text = "local n = 0 function setup(thread) n = n + 1; if n == 1 then thread:stop() end end";

@@ -7,12 +7,12 @@ use anyhow::Context;
 use super::line::Line;
 use crate::experiment::progress::Snapshot;
 use crate::experiment::run::run as run_experiment;
-use crate::experiment::signals::{Signals, Stopped};
 use crate::experiment::{self, Overrides, story};
 use crate::out::{say, warn};
 use crate::report::digest::Digest;
 use crate::report::generator::GeneratorBlock;
 use crate::report::{self, Story, VerdictText};
+use crate::signals::{Signals, Stopped};
 use crate::units::{Time, parse_count, parse_number, wrk_time};
 
 /// An experiment, and what one varies most of it.

@@ -1,10 +1,10 @@
 //! What a run leaves while it goes on: requests, events, samples, each on disk as it happens.
 
-use super::signals::Stopped;
 use crate::load::Loaded;
 use crate::record::event::Ending;
 use crate::record::lines::{EventLog, SampleLog};
 use crate::record::{Clock, Event, FileError, Folder, What};
+use crate::signals::Stopped;
 
 /// Events and samples, on disk as they happen.
 pub struct Journal {

@@ -11,7 +11,6 @@ pub mod plan;
 pub mod progress;
 pub mod run;
 pub mod settings;
-pub mod signals;
 mod source;
 pub mod story;
 mod system;

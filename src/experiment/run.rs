@@ -14,13 +14,13 @@ use super::goodput::{Cohorts, Schedule};
 use super::journal::Journal;
 use super::plan::ExperimentPlan;
 use super::progress::{Pulse, Snapshot, phase};
-use super::signals::{Signals, Stopped};
 use super::system::{StartError, System};
 use super::verdict::{live, observation_is_over};
 use crate::load::{LoadError, Prepared, Running};
 use crate::record::event::ComponentState;
 use crate::record::tape::{Forward, Recorder};
 use crate::record::{Clock, Event, FileError, Folder, FolderError, RequestRecord, Sample, What};
+use crate::signals::{Signals, Stopped};
 use crate::units::Time;
 
 /// Why an experiment did not run, or left less than it should.

@@ -1,9 +1,9 @@
 use std::sync::mpsc;
 
 use super::log::Latencies;
-use super::main_script::{Call, MainScript, Told};
+use super::main_script::{MainScript, Told};
 use super::plan::LoadPlan;
-use super::worker::Left;
+use super::worker::{Call, Left};
 use crate::record::Account;
 use crate::record::event::Generator;
 use crate::script::ScriptError;

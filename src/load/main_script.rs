@@ -10,20 +10,8 @@ use hdrhistogram::Histogram;
 use super::LoadError;
 use super::plan::LoadPlan;
 use super::requests::environment;
+use super::worker::Call;
 use crate::script::{Main, Peer, Script, ScriptError, Shared, Summary};
-
-/// What a thread of the generator is asked, before and after its run.
-pub enum Call {
-    /// The value of a global.
-    Get(String, Sender<Result<Shared, ScriptError>>),
-    Set(String, Shared, Sender<Result<(), ScriptError>>),
-    /// Its connections go there.
-    Address(SocketAddr),
-    /// It is not to make any request.
-    Stop,
-    /// Nothing more is asked before the run.
-    Proceed,
-}
 
 /// What a script's `done` is told.
 pub struct Told {

@@ -16,7 +16,6 @@ use tokio::sync::watch;
 use super::core::Core;
 use super::dispatch::Turn;
 use super::log::{Latencies, Live, Log};
-use super::main_script::Call;
 use super::plan::LoadPlan;
 use super::pool::Room;
 use super::requests::{Requests, environment};
@@ -25,7 +24,7 @@ use super::transport::Transport;
 use super::{LoadError, connection, http2};
 use crate::record::tape::Tape;
 use crate::record::{Account, Clock};
-use crate::script::{ScriptError, Vm};
+use crate::script::{ScriptError, Shared, Vm};
 use crate::timer::Timer;
 use crate::units::Time;
 
@@ -40,6 +39,19 @@ pub enum Order {
     EndArrivals,
     /// The load ends now, whatever is in flight.
     Stop,
+}
+
+/// What a thread of the generator is asked, before and after its run.
+pub enum Call {
+    /// The value of a global.
+    Get(String, mpsc::Sender<Result<Shared, ScriptError>>),
+    Set(String, Shared, mpsc::Sender<Result<(), ScriptError>>),
+    /// Its connections go there.
+    Address(SocketAddr),
+    /// It is not to make any request.
+    Stop,
+    /// Nothing more is asked before the run.
+    Proceed,
 }
 
 /// What a thread is started with.

@@ -3,8 +3,8 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::experiment::signals::{Signals, Stopped};
 use crate::out::warn;
+use crate::signals::{Signals, Stopped};
 
 /// How far the program is. What a signal does depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
