@@ -232,6 +232,47 @@ async fn a_role_that_cannot_start_says_why() {
     assert!(!stderr.is_empty());
 }
 
+/// A role by itself, as in a container, and where it serves.
+fn alone(args: &[&str]) -> (std::process::Child, String) {
+    let mut role = Command::new(program());
+    let mut role = role.arg("testbed").args(args).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut ready = String::new();
+    BufReader::new(role.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    (role, ready.split(' ').nth(1).unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn a_role_by_itself_ends_when_a_signal_says_so() {
+    for signal in [rustix::process::Signal::TERM, rustix::process::Signal::INT] {
+        let (mut role, address) = alone(&["post-db"]);
+        assert!(TcpStream::connect(&address).await.is_ok());
+        rustix::process::kill_process(rustix::process::Pid::from_child(&role), signal).unwrap();
+        assert_eq!(role.wait().unwrap().code(), Some(0));
+    }
+}
+
+#[tokio::test]
+async fn memory_that_nobody_takes_goes_back_where_that_is_wanted() {
+    let (mut db, db_at) = alone(&["post-db"]);
+    let (mut storage, storage_at) = alone(&["post-storage", "--db", &db_at]);
+    let (mut compose, at) = alone(&["compose-post", "--storage", &storage_at, "--give-back-after", "50ms"]);
+    let mut process = Process::new("compose-post", compose.id());
+    eventually("less memory", || process.sample(0).resident_bytes.unwrap() < 60 << 20).await;
+    // And it is there again for those who need it.
+    assert_eq!(post(&format!("http://{at}"), FORM).await.0, 200);
+    for role in [&mut compose, &mut storage, &mut db] {
+        role.kill().unwrap();
+        role.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_peer_without_a_port_is_refused() {
+    let output = Command::new(program()).args(["testbed", "post-storage", "--db", "post-storage-db"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("write HOST:PORT"), "{said}");
+}
+
 #[test]
 fn a_budget_that_lets_requests_slip_through_is_refused_wherever_it_is_given() {
     let settings = TestbedSettings { budget: ByteSize::mib(128), ..TestbedSettings::default() };
