@@ -1,0 +1,47 @@
+use bollard::query_parameters::{CreateImageOptions, RemoveImageOptions};
+use futures_util::StreamExt;
+
+use super::{DockerError, Engine};
+
+/// The image that holds this very program, on engines that were given it: for the testbed's roles in containers, and for
+/// a peer that looks at a container from its network.
+pub const OUR_IMAGE: &str = concat!("metawrk:", env!("CARGO_PKG_VERSION"));
+
+impl Engine {
+    /// Makes the image `name` (`repository:tag`) of a tar of a whole file system.
+    ///
+    /// # Errors
+    /// Where the engine refuses.
+    pub async fn import_image(&self, name: &str, tar: Vec<u8>) -> Result<(), DockerError> {
+        let (repo, tag) = name.rsplit_once(':').unwrap_or((name, "latest"));
+        let options = CreateImageOptions {
+            from_src: Some("-".to_owned()),
+            repo: Some(repo.to_owned()),
+            tag: Some(tag.to_owned()),
+            ..Default::default()
+        };
+        let body = bollard::body_full(tar.into());
+        let mut told = std::pin::pin!(self.docker.create_image(Some(options), Some(body), None));
+        while let Some(step) = told.next().await {
+            step.map_err(DockerError::refused("import", format!("image {name}")))?;
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// Where the engine does not answer.
+    pub async fn has_image(&self, name: &str) -> Result<bool, DockerError> {
+        match self.docker.inspect_image(name).await.map_err(DockerError::refused("inspect", format!("image {name}"))) {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_gone() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// # Errors
+    /// Where a container needs it, or there is none.
+    pub async fn remove_image(&self, name: &str) -> Result<(), DockerError> {
+        let removed = self.docker.remove_image(name, None::<RemoveImageOptions>, None).await;
+        removed.map(|_| ()).map_err(DockerError::refused("remove", format!("image {name}")))
+    }
+}
