@@ -12,7 +12,8 @@ use super::link::Switch;
 use super::plan::{TestbedPlan, TestbedSettings};
 use super::role::{Role, listen_to_stdin, live_with, until_stopped};
 use super::supervisor::Testbed;
-use super::{compose_post, heap, link, post_db, post_storage};
+use super::{compose_post, heap, image, link, post_db, post_storage};
+use crate::docker::{Engine, OUR_IMAGE};
 use crate::out::{say, warn};
 use crate::units::Time;
 
@@ -58,6 +59,12 @@ enum Part {
     PostDb {
         #[command(flatten)]
         part: Common,
+    },
+    /// Make a container image of this program on the Docker engine, without a registry
+    Image {
+        /// The image's name; `metawrk` with this version as its tag, and `latest`, unless set
+        #[arg(long, value_name = "NAME[:TAG]")]
+        name: Option<String>,
     },
     /// Pass connections on, until stdin says `cut`, and again after `heal`
     Link {
@@ -137,6 +144,7 @@ pub fn run(args: TestbedArgs) -> anyhow::Result<()> {
             part.live()?;
             run_role(Role::PostDb, &part, post_db::run(part.listen))
         }
+        Part::Image { name } => make_image(name),
         Part::Link { part, to } => {
             let switch = Switch::new();
             let cut = switch.watch();
@@ -163,6 +171,19 @@ fn run_role(role: Role, part: &Common, serve: impl Future<Output = io::Result<()
     // A look-up may still be under way.
     runtime.shutdown_background();
     done.with_context(|| format!("{role} cannot serve"))
+}
+
+fn make_image(name: Option<String>) -> anyhow::Result<()> {
+    let names = match name {
+        Some(name) => vec![name],
+        None => vec![OUR_IMAGE.to_owned(), "metawrk:latest".to_owned()],
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let engine = Engine::connect().await?;
+        engine.load_image(image::archive(&names)?).await?;
+        say(&format!("{} on the Docker engine at {}\n", names.join(", "), engine.host()))
+    })
 }
 
 fn by_hand(plan: &TestbedPlan) -> anyhow::Result<()> {

@@ -34,7 +34,7 @@ pub enum ImageError {
 ///
 /// # Errors
 /// [`ImageError`] says what is missing.
-pub fn archive(names: &[&str]) -> Result<Vec<u8>, ImageError> {
+pub fn archive(names: &[String]) -> Result<Vec<u8>, ImageError> {
     let program = std::env::current_exe().map_err(ImageError::Program)?;
     let libraries = libraries(&program)?;
     let mut files = vec![(PathBuf::from(PROGRAM), program)];
@@ -108,7 +108,7 @@ fn config(layer: &[u8], libraries: &BTreeSet<PathBuf>) -> String {
 }
 
 /// As `docker save` writes an image: <https://github.com/moby/docker-image-spec>.
-fn image(names: &[&str], layer: &[u8], config: &str) -> io::Result<Vec<u8>> {
+fn image(names: &[String], layer: &[u8], config: &str) -> io::Result<Vec<u8>> {
     let mut tar = tar::Builder::new(Vec::new());
     let config_name = format!("{}.json", sha256(config.as_bytes()));
     let manifest = json!([{ "Config": config_name, "RepoTags": names, "Layers": ["layer.tar"] }]).to_string();
@@ -164,8 +164,9 @@ mod tests {
         let files = [(PathBuf::from(PROGRAM), dir.path().join("program"))];
         let layer = layer(&files).unwrap();
         let config = config(&layer, &listed_libraries(LISTED));
-        let made = image(&["metawrk:1", "metawrk:latest"], &layer, &config).unwrap();
-        assert_eq!(made, image(&["metawrk:1", "metawrk:latest"], &super::layer(&files).unwrap(), &config).unwrap());
+        let names = ["metawrk:1", "metawrk:latest"].map(str::to_owned);
+        let made = image(&names, &layer, &config).unwrap();
+        assert_eq!(made, image(&names, &super::layer(&files).unwrap(), &config).unwrap());
 
         let mut held = std::collections::BTreeMap::new();
         for entry in tar::Archive::new(&*made).entries().unwrap() {
