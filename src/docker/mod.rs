@@ -10,6 +10,7 @@ mod error;
 mod events;
 mod find;
 mod image;
+mod stats;
 
 pub use details::Details;
 pub use endpoint::{Change, Endpoint};
@@ -18,3 +19,4 @@ pub use error::DockerError;
 pub use events::{ContainerEvent, Happened};
 pub use find::Container;
 pub use image::OUR_IMAGE;
+pub use stats::{Usage, used_memory};
