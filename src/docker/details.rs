@@ -1,3 +1,6 @@
+use std::collections::BTreeMap;
+
+use bollard::models::PortBinding;
 use bollard::query_parameters::InspectContainerOptions;
 
 use super::{DockerError, Endpoint, Engine};
@@ -22,6 +25,8 @@ pub struct Details {
     pub network_mode: String,
     /// By the network's name.
     pub endpoints: Vec<Endpoint>,
+    /// Where the engine's machine passes on to it: `80/tcp` and the machine's addresses.
+    pub published: BTreeMap<String, Vec<String>>,
     /// The TCP ports that its image or its user says it serves.
     pub ports: Vec<u16>,
     /// CPU time of this many µs in a period; 0 and -1 are no limit.
@@ -46,7 +51,14 @@ impl Engine {
         let state = seen.state.unwrap_or_default();
         let config = seen.config.unwrap_or_default();
         let host = seen.host_config.unwrap_or_default();
-        let networks = seen.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+        let network_settings = seen.network_settings.unwrap_or_default();
+        let networks = network_settings.networks.unwrap_or_default();
+        let published = network_settings.ports.unwrap_or_default().into_iter().filter_map(|(port, bindings)| {
+            let address = |binding: PortBinding| {
+                format!("{}:{}", binding.host_ip.unwrap_or_default(), binding.host_port.unwrap_or_default())
+            };
+            Some((port, bindings?.into_iter().map(address).collect()))
+        });
         let mut endpoints: Vec<_> =
             networks.into_iter().map(|(network, settings)| Endpoint::of(&id, &network, settings)).collect();
         endpoints.sort_by(|a, b| a.network.cmp(&b.network));
@@ -68,6 +80,7 @@ impl Engine {
             stop_timeout: config.stop_timeout,
             network_mode: host.network_mode.unwrap_or_default(),
             endpoints,
+            published: published.collect(),
             ports,
             cpu_quota: host.cpu_quota.unwrap_or_default(),
             cpu_period: host.cpu_period.unwrap_or_default(),

@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn what_is_ambiguous_or_unknown_is_said_with_what_there_is() {
         insta::assert_snapshot!(chosen("web"), @"`web` is more than one container: net-web-1 (service web), net-web-2 (service web); say which");
-        insta::assert_snapshot!(chosen("aba"), @"no container, compose service or id `aba` on this Docker engine; there are db, net-db-1 (service db), net-web-1 (service web), net-web-2 (service web), old_cache_1 (service cache), net-cache-1 (service cache)");
+        insta::assert_snapshot!(chosen("cache-9"), @"no container, compose service or id `cache-9` on this Docker engine; there are db, net-db-1 (service db), net-web-1 (service web), net-web-2 (service web), old_cache_1 (service cache), net-cache-1 (service cache)");
         insta::assert_snapshot!(choose("web", Vec::new()).unwrap_err(), @"no container, compose service or id `web` on this Docker engine; there is no container at all: start the system under test first");
     }
 }

@@ -7,6 +7,9 @@ use super::{DockerError, Engine};
 /// a peer that looks at a container from its network.
 pub const OUR_IMAGE: &str = concat!("metawrk:", env!("CARGO_PKG_VERSION"));
 
+/// Where the program is in it.
+pub const OUR_PROGRAM: &str = "/metawrk";
+
 impl Engine {
     /// Takes images from an archive, as `docker load` does; what had their names before keeps its id alone.
     ///

@@ -2,6 +2,8 @@
 //!
 //! All of it over bollard. Knows nothing of load, faults or experiments.
 
+mod cgroup;
+mod commands;
 mod context;
 mod details;
 mod endpoint;
@@ -9,14 +11,19 @@ mod engine;
 mod error;
 mod events;
 mod find;
+mod helper;
 mod image;
+pub mod inside;
 mod stats;
 
+pub use cgroup::Cgroup;
+pub use commands::Cpu;
 pub use details::Details;
 pub use endpoint::{Change, Endpoint};
 pub use engine::{Api, Engine};
 pub use error::DockerError;
 pub use events::{ContainerEvent, Happened};
 pub use find::Container;
-pub use image::OUR_IMAGE;
+pub use helper::Place;
+pub use image::{OUR_IMAGE, OUR_PROGRAM};
 pub use stats::{Usage, used_memory};

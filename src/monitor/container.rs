@@ -107,7 +107,7 @@ impl Monitor for Container {
 
 async fn look(engine: &Engine, id: &str) -> Result<Place, DockerError> {
     let details = engine.inspect(id).await?;
-    Ok(match Cgroup::of(&details.id, details.pid) {
+    Ok(match Cgroup::of(engine, &details) {
         _ if !details.running => Place::Down,
         Some(group) if group.read().is_some() => Place::Here(group),
         _ => Place::Far(None),

@@ -9,8 +9,7 @@ use std::process::Command;
 use ring::digest::{SHA256, digest};
 use serde_json::json;
 
-/// Where the program is in the image.
-pub const PROGRAM: &str = "/metawrk";
+use crate::docker::OUR_PROGRAM;
 
 /// Libraries that older C libraries load by themselves, to look names up. They lie beside the C library.
 const FOR_NAMES: [&str; 3] = ["libnss_dns.so.2", "libnss_files.so.2", "libresolv.so.2"];
@@ -37,7 +36,7 @@ pub enum ImageError {
 pub fn archive(names: &[String]) -> Result<Vec<u8>, ImageError> {
     let program = std::env::current_exe().map_err(ImageError::Program)?;
     let libraries = libraries(&program)?;
-    let mut files = vec![(PathBuf::from(PROGRAM), program)];
+    let mut files = vec![(PathBuf::from(OUR_PROGRAM), program)];
     files.extend(libraries.iter().map(|library| (library.clone(), library.clone())));
     let layer = layer(&files)?;
     Ok(image(names, &layer, &config(&layer, &libraries))?)
@@ -97,7 +96,7 @@ fn config(layer: &[u8], libraries: &BTreeSet<PathBuf>) -> String {
         "os": "linux",
         "created": created,
         "config": {
-            "Entrypoint": [PROGRAM],
+            "Entrypoint": [OUR_PROGRAM],
             "Env": env,
             "Labels": { "org.opencontainers.image.version": env!("CARGO_PKG_VERSION") },
         },
@@ -161,7 +160,7 @@ mod tests {
     fn an_image_holds_its_files_and_says_how_to_run_them() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("program"), "bytes").unwrap();
-        let files = [(PathBuf::from(PROGRAM), dir.path().join("program"))];
+        let files = [(PathBuf::from(OUR_PROGRAM), dir.path().join("program"))];
         let layer = layer(&files).unwrap();
         let config = config(&layer, &listed_libraries(LISTED));
         let names = ["metawrk:1", "metawrk:latest"].map(str::to_owned);
