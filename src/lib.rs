@@ -1,11 +1,12 @@
 //! metawrk: a load generator that replaces wrk2, and a laboratory for metastable failures.
 //!
 //! The rooms, from the ground up; each imports only from those below it: the ground ([`arrivals`], [`http1`], [`out`],
-//! [`procfs`], [`signals`], [`stats`], [`target`], [`units`]), [`timer`], [`record`], [`script`], [`load`], [`testbed`],
-//! [`monitor`], [`fault`], [`report`], [`experiment`], [`cli`].
+//! [`procfs`], [`signals`], [`stats`], [`target`], [`units`]), [`timer`], [`record`], [`script`], [`load`], [`docker`],
+//! [`testbed`], [`monitor`], [`fault`], [`report`], [`experiment`], [`cli`].
 
 pub mod arrivals;
 pub mod cli;
+pub mod docker;
 pub mod experiment;
 pub mod fault;
 pub mod http1;

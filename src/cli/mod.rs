@@ -7,6 +7,7 @@ mod experiment;
 mod generate;
 mod line;
 mod load;
+mod restore;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::{out, testbed};
+use crate::{fault, out, testbed};
 use generate::{Generate, What};
 
 /// A load generator that replaces wrk2, and a laboratory for metastable failures.
@@ -42,6 +43,14 @@ enum Command {
     /// Make load as wrk2 does (the same command line)
     #[command(display_name = "metawrk", override_usage = "metawrk load -R <N> [OPTIONS] <URL>... [-- <ARG>...]")]
     Load(Box<load::args::Args>),
+    /// Undo what runs that died have left on containers
+    Restore,
+    /// Keep a fault on a container, as a run's lines on stdin say
+    #[command(hide = true)]
+    Keeper,
+    /// Answer a question from inside of a container
+    #[command(hide = true)]
+    Inside { question: String },
     /// Run the testbed alone, or one of its parts
     Testbed(testbed::cli::TestbedArgs),
 }
@@ -66,6 +75,9 @@ pub fn metawrk() -> ExitCode {
         (None, Some(Command::Experiment(args))) => experiment::run(args),
         (None, Some(Command::Report(args))) => experiment::report(args),
         (None, Some(Command::Load(args))) => load::run(*args),
+        (None, Some(Command::Restore)) => restore::run(),
+        (None, Some(Command::Keeper)) => fault::keeper::run().map(|()| ExitCode::SUCCESS),
+        (None, Some(Command::Inside { question })) => restore::inside(&question),
         (None, Some(Command::Testbed(args))) => testbed::cli::run(args).map(|()| ExitCode::SUCCESS),
         (Some(what), _) => print::<Metawrk>(what),
         // Without any argument there was help.

@@ -26,7 +26,8 @@ impl Mock {
             match self.failing.iter().position(|s| *s == step) {
                 Some(at) => {
                     self.failing.swap_remove(at);
-                    Err(FaultError { what: step, on: "a mock".into(), why: "so told".into(), remedy: "try again" })
+                    let (on, why, remedy) = ("a mock".into(), "so told".into(), "try again".into());
+                    Err(FaultError { what: step.into(), on, why, remedy })
                 }
                 None => Ok(format!("{step} done")),
             }

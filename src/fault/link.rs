@@ -68,5 +68,6 @@ fn done(result: Result<(), TestbedError>, what: &'static str, detail: &str) -> R
 }
 
 fn failed(what: &'static str, why: String) -> FaultError {
-    FaultError { what, on: "the testbed's link".into(), why, remedy: "the testbed ends with the run: start it again" }
+    let remedy = "the testbed ends with the run: start it again".into();
+    FaultError { what: what.into(), on: "the testbed's link".into(), why, remedy }
 }

@@ -1,15 +1,43 @@
 //! What is done to a system under test, and undone again: one file a fault.
 //!
 //! To add one: a type with its [`Fault`], whose steps each end by themselves. [`drive`] does them when they are due.
+//!
+//! A fault on a container outlives the run that dies amid it, unless somebody removes it: so a process of its own does
+//! its steps ([`Kept`] forwards them), writes down first what undoing takes ([`Undo`]), and removes it when the run is
+//! gone. Where that one dies too, [`restore`] does what the [`journal`] still lists.
 
+mod blackhole;
+mod container;
+mod disconnect;
 mod drive;
+pub mod journal;
+pub mod keeper;
+mod kept;
+mod kill;
 pub mod link;
+mod memory_limit;
+mod pause;
+mod reach;
+mod restart;
+pub mod restore;
+mod revival;
+mod stop;
+mod subject;
+mod throttle;
+mod undo;
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 
+use serde::{Deserialize, Serialize};
+
+pub use container::ContainerFault;
 pub use drive::{Outcome, Schedule, drive};
+pub use kept::Kept;
 pub use link::CutLink;
+pub use subject::Subject;
+pub use undo::Undo;
 
 /// A step under way. It ends with what there is to say about it, in a few words.
 pub type Doing<'a> = Pin<Box<dyn Future<Output = Result<String, FaultError>> + Send + 'a>>;
@@ -31,14 +59,14 @@ pub trait Fault: Send {
 }
 
 /// Why a step of a fault failed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{what} {on}: {why}; {remedy}")]
 pub struct FaultError {
     /// What was tried.
-    pub what: &'static str,
+    pub what: Cow<'static, str>,
     /// On what.
     pub on: String,
     pub why: String,
     /// What now.
-    pub remedy: &'static str,
+    pub remedy: Cow<'static, str>,
 }

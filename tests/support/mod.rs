@@ -4,6 +4,7 @@
 // No test needs all of it.
 #![allow(dead_code)]
 
+pub mod docker;
 pub mod http2;
 pub mod load;
 pub mod program;

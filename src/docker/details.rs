@@ -1,0 +1,93 @@
+use std::collections::BTreeMap;
+
+use bollard::models::PortBinding;
+use bollard::query_parameters::InspectContainerOptions;
+
+use super::{DockerError, Endpoint, Engine};
+
+/// A container, looked at closely: the parts of `docker inspect` that faults and monitors need.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Details {
+    pub id: String,
+    pub name: String,
+    pub running: bool,
+    pub paused: bool,
+    pub restarting: bool,
+    /// Its first process as the engine's machine counts them; 0 where it does not run.
+    pub pid: u32,
+    /// RFC 3339: another start, another time.
+    pub started_at: String,
+    /// Its end deletes it.
+    pub auto_remove: bool,
+    /// Seconds between a polite stop and a forced one.
+    pub stop_timeout: Option<i64>,
+    /// `bridge`, `host`, `none`, `container:ID` or a network.
+    pub network_mode: String,
+    /// By the network's name.
+    pub endpoints: Vec<Endpoint>,
+    /// Where the engine's machine passes on to it: `80/tcp` and the machine's addresses.
+    pub published: BTreeMap<String, Vec<String>>,
+    /// The TCP ports that its image or its user says it serves.
+    pub ports: Vec<u16>,
+    /// CPU time of this many µs in a period; 0 and -1 are no limit.
+    pub cpu_quota: i64,
+    pub cpu_period: i64,
+    /// The other way of saying it: 10⁹ is one CPU.
+    pub nano_cpus: i64,
+    /// Bytes; 0 is no limit.
+    pub memory: i64,
+    pub memory_swap: i64,
+}
+
+impl Engine {
+    /// Looks at the container with this name or id.
+    ///
+    /// # Errors
+    /// Where there is none ([`DockerError::is_gone`]), or the engine does not answer.
+    pub async fn inspect(&self, container: &str) -> Result<Details, DockerError> {
+        let seen = self.docker.inspect_container(container, None::<InspectContainerOptions>).await;
+        let seen = seen.map_err(DockerError::refused("inspect", format!("container {container}")))?;
+        let id = seen.id.unwrap_or_default();
+        let state = seen.state.unwrap_or_default();
+        let config = seen.config.unwrap_or_default();
+        let host = seen.host_config.unwrap_or_default();
+        let network_settings = seen.network_settings.unwrap_or_default();
+        let networks = network_settings.networks.unwrap_or_default();
+        let published = network_settings.ports.unwrap_or_default().into_iter().filter_map(|(port, bindings)| {
+            let address = |binding: PortBinding| {
+                format!("{}:{}", binding.host_ip.unwrap_or_default(), binding.host_port.unwrap_or_default())
+            };
+            Some((port, bindings?.into_iter().map(address).collect()))
+        });
+        let mut endpoints: Vec<_> =
+            networks.into_iter().map(|(network, settings)| Endpoint::of(&id, &network, settings)).collect();
+        endpoints.sort_by(|a, b| a.network.cmp(&b.network));
+        let mut ports: Vec<u16> = config
+            .exposed_ports
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|port| port.strip_suffix("/tcp").unwrap_or(port).parse().ok())
+            .collect();
+        ports.sort_unstable();
+        Ok(Details {
+            name: seen.name.unwrap_or_default().trim_start_matches('/').to_owned(),
+            running: state.running.unwrap_or_default(),
+            paused: state.paused.unwrap_or_default(),
+            restarting: state.restarting.unwrap_or_default(),
+            pid: state.pid.and_then(|pid| pid.try_into().ok()).unwrap_or_default(),
+            started_at: state.started_at.unwrap_or_default(),
+            auto_remove: host.auto_remove.unwrap_or_default(),
+            stop_timeout: config.stop_timeout,
+            network_mode: host.network_mode.unwrap_or_default(),
+            endpoints,
+            published: published.collect(),
+            ports,
+            cpu_quota: host.cpu_quota.unwrap_or_default(),
+            cpu_period: host.cpu_period.unwrap_or_default(),
+            nano_cpus: host.nano_cpus.unwrap_or_default(),
+            memory: host.memory.unwrap_or_default(),
+            memory_swap: host.memory_swap.unwrap_or_default(),
+            id,
+        })
+    }
+}

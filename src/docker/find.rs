@@ -1,0 +1,165 @@
+//! Containers by the names that people know them by.
+
+use std::collections::HashMap;
+
+use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
+use bollard::query_parameters::ListContainersOptions;
+
+use super::{DockerError, Engine};
+
+/// A container of the engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Container {
+    /// The whole id: 64 hexadecimal digits.
+    pub id: String,
+    /// Its name, without the slash.
+    pub name: String,
+    /// Its compose service and project, if it has them.
+    pub service: Option<String>,
+    pub project: Option<String>,
+    /// Its number in the service.
+    pub number: Option<String>,
+    pub running: bool,
+}
+
+impl Engine {
+    /// The container called `name`: an id, a container's name, a name that either compose makes
+    /// (`project-service-1`, `project_service_1`), a compose service, or the beginning of an id, in this order. Among
+    /// several of a service the only one that runs.
+    ///
+    /// # Errors
+    /// [`DockerError::Unknown`] and [`DockerError::Ambiguous`] list what there is.
+    pub async fn find(&self, name: &str) -> Result<Container, DockerError> {
+        choose(name, self.containers().await?)
+    }
+
+    /// All containers, those that do not run too, by name.
+    ///
+    /// # Errors
+    /// Where the engine does not answer.
+    pub async fn containers(&self) -> Result<Vec<Container>, DockerError> {
+        let all = ListContainersOptions { all: true, ..Default::default() };
+        let listed = self.docker.list_containers(Some(all)).await;
+        let listed = listed.map_err(DockerError::refused("list", "its containers"))?;
+        let mut containers: Vec<_> = listed.into_iter().filter_map(Container::of).collect();
+        containers.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(containers)
+    }
+}
+
+impl Container {
+    /// `None` for what is no container of a system: one without a name, or a service's one-off.
+    fn of(summary: ContainerSummary) -> Option<Container> {
+        let labels: HashMap<String, String> = summary.labels.unwrap_or_default();
+        let label = |name: &str| labels.get(&format!("com.docker.compose.{name}")).cloned();
+        if label("oneoff").is_some_and(|oneoff| oneoff.eq_ignore_ascii_case("true")) {
+            return None;
+        }
+        // A link makes further names: `/other/db`.
+        let names = summary.names.unwrap_or_default();
+        let name = names.iter().find_map(|name| name.strip_prefix('/').filter(|name| !name.contains('/')))?;
+        Some(Container {
+            id: summary.id?,
+            name: name.to_owned(),
+            service: label("service"),
+            project: label("project"),
+            number: label("container-number"),
+            running: matches!(
+                summary.state,
+                Some(ContainerSummaryStateEnum::RUNNING | ContainerSummaryStateEnum::PAUSED)
+            ),
+        })
+    }
+
+    fn is_called_by_compose(&self, name: &str) -> bool {
+        let (Some(project), Some(service), Some(number)) = (&self.project, &self.service, &self.number) else {
+            return false;
+        };
+        ["-", "_"].iter().any(|joint| name == [project.as_str(), service, number].join(joint))
+    }
+
+    /// Its name, and its service where that is another.
+    fn listed(&self) -> String {
+        match &self.service {
+            Some(service) if *service != self.name => format!("{} (service {service})", self.name),
+            _ => self.name.clone(),
+        }
+    }
+}
+
+fn choose(name: &str, containers: Vec<Container>) -> Result<Container, DockerError> {
+    let is_id = name.len() >= 3 && name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let ways: [&dyn Fn(&Container) -> bool; 5] = [
+        &|c| c.id == name,
+        &|c| c.name == name.trim_start_matches('/'),
+        &|c| c.is_called_by_compose(name),
+        &|c| c.service.as_deref() == Some(name),
+        &|c| is_id && c.id.starts_with(name),
+    ];
+    let found = ways.iter().map(|way| containers.iter().filter(|c| way(c)).collect::<Vec<_>>());
+    let found = found.into_iter().find(|found| !found.is_empty()).unwrap_or_default();
+    let running: Vec<_> = found.iter().filter(|c| c.running).collect();
+    match (found.as_slice(), running.as_slice()) {
+        ([one], _) => Ok((*one).clone()),
+        (_, [one]) => Ok((**one).clone()),
+        ([], _) => Err(DockerError::Unknown {
+            name: name.to_owned(),
+            candidates: containers.iter().map(Container::listed).collect(),
+        }),
+        (several, _) => Err(DockerError::Ambiguous {
+            name: name.to_owned(),
+            candidates: several.iter().map(|c| c.listed()).collect(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn container(id: &str, name: &str, of_compose: Option<(&str, &str, &str)>, running: bool) -> Container {
+        Container {
+            id: id.repeat(64 / id.len()),
+            name: name.to_owned(),
+            project: of_compose.map(|(project, ..)| project.to_owned()),
+            service: of_compose.map(|(_, service, _)| service.to_owned()),
+            number: of_compose.map(|(.., number)| number.to_owned()),
+            running,
+        }
+    }
+
+    fn chosen(name: &str) -> String {
+        let containers = vec![
+            container("ab", "db", None, true),
+            container("abcd", "net-db-1", Some(("net", "db", "1")), true),
+            container("c0", "net-web-1", Some(("net", "web", "1")), true),
+            container("d0", "net-web-2", Some(("net", "web", "2")), true),
+            container("e0", "old_cache_1", Some(("old", "cache", "1")), false),
+            container("f0", "net-cache-1", Some(("net", "cache", "1")), true),
+        ];
+        choose(name, containers).map_or_else(|e| e.to_string(), |c| c.name)
+    }
+
+    #[test]
+    fn ids_names_services_and_beginnings_of_ids_are_found() {
+        assert_eq!(chosen(&"ab".repeat(32)), "db");
+        assert_eq!(chosen("db"), "db");
+        assert_eq!(chosen("/db"), "db");
+        assert_eq!(chosen("net_db_1"), "net-db-1");
+        assert_eq!(chosen("old-cache-1"), "old_cache_1");
+        assert_eq!(chosen("abcd"), "net-db-1");
+        assert_eq!(chosen("c0c"), "net-web-1");
+    }
+
+    #[test]
+    fn of_several_of_a_service_the_one_that_runs_is_meant() {
+        assert_eq!(chosen("cache"), "net-cache-1");
+    }
+
+    #[test]
+    fn what_is_ambiguous_or_unknown_is_said_with_what_there_is() {
+        insta::assert_snapshot!(chosen("web"), @"`web` is more than one container: net-web-1 (service web), net-web-2 (service web); say which");
+        insta::assert_snapshot!(chosen("cache-9"), @"no container, compose service or id `cache-9` on this Docker engine; there are db, net-db-1 (service db), net-web-1 (service web), net-web-2 (service web), old_cache_1 (service cache), net-cache-1 (service cache)");
+        insta::assert_snapshot!(choose("web", Vec::new()).unwrap_err(), @"no container, compose service or id `web` on this Docker engine; there is no container at all: start the system under test first");
+    }
+}

@@ -1,0 +1,197 @@
+//! What this program does inside of a container, for one outside that asks: it looks at a container from its network,
+//! or switches a link of the engine's machine. A question is an argument, the answer a line, both in JSON.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::{Instant, sleep, timeout};
+
+/// What to do inside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Question {
+    /// Which of `names` resolve, and which of `ports` accept there? Tries until all do, for so many ms.
+    Reach { names: Vec<String>, ports: Vec<u16>, patience_ms: u64 },
+    /// Which network interfaces are there?
+    Interfaces,
+    /// Which of these host sides of links are up?
+    Links { links: Vec<Link> },
+    /// Switches them on or off.
+    Switch { links: Vec<Link>, up: bool },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    Reach(Reached),
+    Interfaces(Vec<Interface>),
+    /// In the order of the question; `None` for one that is no more.
+    Links(Vec<Option<bool>>),
+    Failed(String),
+}
+
+/// What could be reached, and the last trouble of what could not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reached {
+    /// Names that resolve.
+    pub names: BTreeSet<String>,
+    /// Ports that accept under each of these names.
+    pub ports: BTreeSet<u16>,
+    pub trouble: String,
+}
+
+/// A network interface, as sysfs shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interface {
+    pub name: String,
+    pub index: u32,
+    /// The index of its other side, in that one's name space.
+    pub peer: u32,
+    pub mac: String,
+}
+
+/// The host side of the pair of interfaces by which a container hangs on a network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    pub index: u32,
+    /// Its other side's: with both, no other link is taken for it.
+    pub peer: u32,
+}
+
+/// Answers one question.
+pub async fn answer(question: &Question) -> Answer {
+    match question {
+        Question::Reach { names, ports, patience_ms } => {
+            Answer::Reach(reach(names, ports, Duration::from_millis(*patience_ms)).await)
+        }
+        Question::Interfaces => interfaces(Path::new(SYSFS)).map_or_else(Answer::Failed, Answer::Interfaces),
+        Question::Links { links } => look(links).map_or_else(Answer::Failed, Answer::Links),
+        Question::Switch { links, up } => {
+            switch(links, *up).and_then(|()| look(links)).map_or_else(Answer::Failed, Answer::Links)
+        }
+    }
+}
+
+pub(super) const SYSFS: &str = "/sys/class/net";
+const PAUSE: Duration = Duration::from_millis(50);
+/// A peer on the same network accepts at once, or its queue is full and it does so after the kernel's first try again.
+const CONNECT: Duration = Duration::from_millis(1500);
+
+async fn reach(names: &[String], ports: &[u16], patience: Duration) -> Reached {
+    let end = Instant::now() + patience;
+    loop {
+        let reached = reach_once(names, ports).await;
+        if reached.names.len() == names.len() && reached.ports.len() == ports.len() || Instant::now() >= end {
+            return reached;
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+async fn reach_once(names: &[String], ports: &[u16]) -> Reached {
+    let mut reached = Reached::default();
+    let mut addresses: BTreeSet<IpAddr> = BTreeSet::new();
+    for name in names {
+        match lookup_host((name.as_str(), 0)).await {
+            Ok(found) => {
+                addresses.extend(found.map(|address| address.ip()));
+                reached.names.insert(name.clone());
+            }
+            Err(e) => reached.trouble = format!("`{name}` does not resolve: {e}"),
+        }
+    }
+    for port in ports {
+        let mut accepted = !addresses.is_empty();
+        for address in &addresses {
+            let address = SocketAddr::new(*address, *port);
+            match timeout(CONNECT, TcpStream::connect(address)).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(e)) => (accepted, reached.trouble) = (false, format!("{address} does not accept: {e}")),
+                Err(_) => (accepted, reached.trouble) = (false, format!("{address} does not answer")),
+            }
+        }
+        if accepted {
+            reached.ports.insert(*port);
+        }
+    }
+    reached
+}
+
+/// The interfaces of the name space whose sysfs is at `root`.
+pub(super) fn interfaces(root: &Path) -> Result<Vec<Interface>, String> {
+    let entries = fs::read_dir(root).map_err(|e| format!("no interfaces at {}: {e}", root.display()))?;
+    let read = |path: &Path, file: &str| fs::read_to_string(path.join(file)).ok().map(|text| text.trim().to_owned());
+    let interface = |path: &Path| {
+        Some(Interface {
+            name: path.file_name()?.to_str()?.to_owned(),
+            index: read(path, "ifindex")?.parse().ok()?,
+            peer: read(path, "iflink")?.parse().ok()?,
+            mac: read(path, "address")?,
+        })
+    };
+    Ok(entries.flatten().filter_map(|entry| interface(&entry.path())).collect())
+}
+
+/// An interface's flag of being switched on (`IFF_UP` of netdevice(7)).
+const UP: u32 = 1;
+
+pub(super) fn look(links: &[Link]) -> Result<Vec<Option<bool>>, String> {
+    let there = interfaces(Path::new(SYSFS))?;
+    links.iter().map(|link| name_of(&there, link).map(|name| Ok(flags(name)? & UP != 0)).transpose()).collect()
+}
+
+pub(super) fn switch(links: &[Link], up: bool) -> Result<(), String> {
+    let there = interfaces(Path::new(SYSFS))?;
+    for name in links.iter().filter_map(|link| name_of(&there, link)) {
+        let flags = if up { flags(name)? | UP } else { flags(name)? & !UP };
+        let path = Path::new(SYSFS).join(name).join("flags");
+        fs::write(&path, format!("{flags:#x}")).map_err(|e| format!("{}: {e}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn name_of<'a>(there: &'a [Interface], link: &Link) -> Option<&'a str> {
+    let found = there.iter().find(|interface| interface.index == link.index && interface.peer == link.peer);
+    found.map(|interface| interface.name.as_str())
+}
+
+fn flags(name: &str) -> Result<u32, String> {
+    let path = Path::new(SYSFS).join(name).join("flags");
+    let text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let digits = text.trim().trim_start_matches("0x");
+    u32::from_str_radix(digits, 16).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn names_that_resolve_and_ports_that_accept_are_reached() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let names = vec!["127.0.0.1".to_owned(), "name.invalid".to_owned()];
+        let question = Question::Reach { names, ports: vec![port, 9], patience_ms: 0 };
+        let Answer::Reach(reached) = answer(&question).await else { panic!() };
+        assert_eq!((reached.names, reached.ports), (["127.0.0.1".to_owned()].into(), [port].into()));
+        assert!(reached.trouble.contains(":9 does not accept"), "{}", reached.trouble);
+    }
+
+    #[tokio::test]
+    async fn a_link_that_is_no_more_is_none() {
+        let links = vec![Link { index: u32::MAX, peer: 1 }];
+        assert_eq!(answer(&Question::Links { links: links.clone() }).await, Answer::Links(vec![None]));
+        assert_eq!(answer(&Question::Switch { links, up: true }).await, Answer::Links(vec![None]));
+    }
+
+    #[tokio::test]
+    async fn loopback_is_among_the_interfaces() {
+        let Answer::Interfaces(there) = answer(&Question::Interfaces).await else { panic!() };
+        assert!(there.iter().any(|interface| interface.name == "lo" && interface.index == 1), "{there:?}");
+    }
+}

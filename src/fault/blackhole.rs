@@ -1,0 +1,108 @@
+//! `blackhole`: nothing passes its link. Unlike a disconnected container it keeps names, addresses and routes, so that
+//! its connections hang.
+//!
+//! It is the host side of the link that is switched off: with its own side off a container would lose its route, and
+//! fail at once where it should hang.
+
+use serde::{Deserialize, Serialize};
+
+use super::disconnect::endpoints_on;
+use super::reach::Reach;
+use super::revival::must_run;
+use super::{Doing, Fault, FaultError, Subject};
+use crate::docker::inside::Link;
+use crate::docker::{Details, Engine};
+
+/// What undoing it takes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Before {
+    pub subject: Subject,
+    pub started_at: String,
+    pub links: Vec<Link>,
+    pub reach: Reach,
+}
+
+impl Before {
+    pub(super) async fn look(
+        engine: &Engine,
+        details: &Details,
+        network: Option<&str>,
+        reach: Reach,
+    ) -> Result<Before, FaultError> {
+        let subject = must_run(details, "blackhole")?;
+        let endpoints = endpoints_on(details, network, "blackhole")?;
+        let all = engine.links(details).await.map_err(subject.failed("find the links of"))?;
+        let wanted = |mac: &str| endpoints.iter().any(|endpoint| endpoint.mac.eq_ignore_ascii_case(mac));
+        let links: Vec<_> = all.into_iter().filter(|(mac, _)| wanted(mac)).map(|(_, link)| link).collect();
+        if links.len() < endpoints.len() {
+            let why = "not each of its networks has a link that can be switched off: only bridges do";
+            return Err(subject.refused("blackhole", why, "name a network that has, or choose `disconnect`"));
+        }
+        let reach = reach.on(&endpoints);
+        Ok(Before { subject, started_at: details.started_at.clone(), links, reach })
+    }
+}
+
+/// A container whose links pass nothing.
+pub struct Blackhole {
+    engine: Engine,
+    before: Before,
+}
+
+impl Blackhole {
+    pub(super) fn new(engine: Engine, before: Before) -> Blackhole {
+        Blackhole { engine, before }
+    }
+}
+
+impl Fault for Blackhole {
+    fn kind(&self) -> &str {
+        "blackhole"
+    }
+
+    fn apply(&mut self) -> Doing<'_> {
+        Box::pin(async {
+            let done = self.engine.switch_links(&self.before.links, false).await;
+            done.map(|_| "link switched off".to_owned()).map_err(self.before.subject.failed("switch off the link of"))
+        })
+    }
+
+    fn verify_applied(&mut self) -> Doing<'_> {
+        Box::pin(async {
+            let failed = self.before.subject.failed("switch off the link of");
+            let up = self.engine.links_up(&self.before.links).await.map_err(&failed)?;
+            match up.iter().all(|up| *up == Some(false)) {
+                true => Ok("its link is off".to_owned()),
+                false => Err(self.before.subject.failed("switch off the link of")("it is on, or a new one")),
+            }
+        })
+    }
+
+    fn remove(&mut self) -> Doing<'_> {
+        Box::pin(async {
+            let done = self.engine.switch_links(&self.before.links, true).await;
+            done.map(|_| "link switched on".to_owned()).map_err(self.before.subject.failed("switch on the link of"))
+        })
+    }
+
+    fn verify_removed(&mut self) -> Doing<'_> {
+        Box::pin(async {
+            let Before { subject, started_at, links, reach } = &self.before;
+            let up = self.engine.links_up(links).await.map_err(subject.failed("switch on the link of"))?;
+            if up.contains(&Some(false)) {
+                return Err(subject.failed("switch on the link of")("it is still off"));
+            }
+            let mut said = vec!["its link is on".to_owned()];
+            if up.contains(&None) {
+                let now = self.engine.inspect(&subject.id).await.map_err(subject.failed("look at"))?;
+                said = match now.started_at == *started_at {
+                    true => vec!["warning: its link is another one than before".to_owned()],
+                    false => vec!["warning: it was started anew meanwhile, and so has another link".to_owned()],
+                };
+            }
+            said.push(reach.again(&self.engine).await.map_err(subject.failed("reach"))?);
+            said.retain(|text| !text.is_empty());
+            Ok(said.join("; "))
+        })
+    }
+}

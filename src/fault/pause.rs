@@ -1,0 +1,86 @@
+//! `pause`: all its processes are frozen. Its sockets take connections, and nobody answers.
+
+use serde::{Deserialize, Serialize};
+
+use super::reach::Reach;
+use super::revival::must_run;
+use super::{Doing, Fault, FaultError, Subject};
+use crate::docker::{Details, Engine};
+
+/// What undoing it takes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Before {
+    pub subject: Subject,
+    pub reach: Reach,
+}
+
+impl Before {
+    pub(super) fn look(details: &Details, reach: Reach) -> Result<Before, FaultError> {
+        Ok(Before { subject: must_run(details, "pause")?, reach })
+    }
+}
+
+/// A frozen container.
+pub struct Pause {
+    engine: Engine,
+    before: Before,
+}
+
+impl Pause {
+    pub(super) fn new(engine: Engine, before: Before) -> Pause {
+        Pause { engine, before }
+    }
+
+    async fn look(&self) -> Result<Details, FaultError> {
+        self.engine.inspect(&self.before.subject.id).await.map_err(self.before.subject.failed("look at"))
+    }
+}
+
+impl Fault for Pause {
+    fn kind(&self) -> &str {
+        "pause"
+    }
+
+    fn apply(&mut self) -> Doing<'_> {
+        Box::pin(async {
+            let Subject { id, .. } = &self.before.subject;
+            let done = self.engine.pause(id).await.map_err(self.before.subject.failed("pause"));
+            done.map(|()| "paused".to_owned())
+        })
+    }
+
+    fn verify_applied(&mut self) -> Doing<'_> {
+        Box::pin(async {
+            match self.look().await?.paused {
+                true => Ok("it is paused".to_owned()),
+                false => Err(self.before.subject.failed("pause")("it is not paused")),
+            }
+        })
+    }
+
+    fn remove(&mut self) -> Doing<'_> {
+        Box::pin(async {
+            if !self.look().await?.paused {
+                return Ok("it is not paused".to_owned());
+            }
+            let Subject { id, .. } = &self.before.subject;
+            let done = self.engine.unpause(id).await.map_err(self.before.subject.failed("unpause"));
+            done.map(|()| "unpaused".to_owned())
+        })
+    }
+
+    fn verify_removed(&mut self) -> Doing<'_> {
+        Box::pin(async {
+            let failed = |why: &str| Err(self.before.subject.failed("unpause")(why));
+            let now = self.look().await?;
+            match (now.running, now.paused) {
+                (true, false) => {
+                    self.before.reach.again(&self.engine).await.map_err(self.before.subject.failed("reach"))
+                }
+                (true, true) => failed("it is still paused"),
+                // Nothing is left of the fault.
+                (false, _) => Ok("warning: it does not run any more".to_owned()),
+            }
+        })
+    }
+}

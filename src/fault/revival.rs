@@ -1,0 +1,113 @@
+//! What faults share whose removal brings a container back to its peers.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::reach::Reach;
+use super::{FaultError, Subject};
+use crate::docker::{Change, Details, Endpoint, Engine};
+
+/// A container that runs, as it was before it was ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Alive {
+    pub subject: Subject,
+    /// Another start has another time.
+    pub started_at: String,
+    pub endpoints: Vec<Endpoint>,
+    /// Seconds that it is given to end by itself.
+    pub grace: i32,
+    pub reach: Reach,
+}
+
+/// Longer than this a step of a fault must not take.
+const MOST_GRACE: i32 = 15;
+/// What engines give unless told otherwise.
+const GRACE: i32 = 10;
+
+impl Alive {
+    pub(super) fn look(details: &Details, what: &'static str, reach: Reach) -> Result<Alive, FaultError> {
+        let subject = must_run(details, what)?;
+        if details.auto_remove && what != "restart" {
+            let why = "it was started with --rm, so its end would delete it";
+            return Err(subject.refused(what, why, "start it without --rm"));
+        }
+        let grace =
+            details.stop_timeout.and_then(|seconds| seconds.try_into().ok()).unwrap_or(GRACE).clamp(0, MOST_GRACE);
+        let (started_at, endpoints) = (details.started_at.clone(), details.endpoints.clone());
+        Ok(Alive { subject, started_at, endpoints, grace, reach })
+    }
+
+    /// # Errors
+    /// Where it runs as if nothing had happened.
+    pub(super) async fn verify_ended(&self, engine: &Engine) -> Result<String, FaultError> {
+        let now = engine.inspect(&self.subject.id).await.map_err(self.subject.failed("look at"))?;
+        match now.running && !now.restarting {
+            false => Ok("it does not run".to_owned()),
+            true if now.started_at != self.started_at => Ok("it ended, and was started again".to_owned()),
+            true => Err(self.subject.failed("end")("it still runs")),
+        }
+    }
+
+    /// Starts it where it does not run.
+    pub(super) async fn revive(&self, engine: &Engine) -> Result<String, FaultError> {
+        let failed = self.subject.failed("start");
+        if engine.inspect(&self.subject.id).await.map_err(&failed)?.running {
+            return Ok("it runs".to_owned());
+        }
+        engine.start(&self.subject.id).await.map_err(&failed)?;
+        Ok("started".to_owned())
+    }
+
+    pub(super) async fn verify_revived(&self, engine: &Engine) -> Result<String, FaultError> {
+        let now = engine.inspect(&self.subject.id).await.map_err(self.subject.failed("look at"))?;
+        if !now.running || now.restarting {
+            return Err(self.subject.failed("start")("it does not run"));
+        }
+        all_as_before(engine, &self.subject, &self.endpoints, None, &self.reach).await
+    }
+}
+
+pub(super) fn must_run(details: &Details, what: &'static str) -> Result<Subject, FaultError> {
+    let subject = Subject::of(details);
+    let refused = |why: &str, remedy| Err(subject.refused(what, why, remedy));
+    match (details.running, details.paused) {
+        (true, false) => Ok(subject),
+        (true, true) => refused("it is paused already", "`docker unpause` it first"),
+        (false, _) => refused("it does not run", "`docker start` it first"),
+    }
+}
+
+/// Endpoints as they were, and reached again. Other addresses are no fault's trace, but worth a word.
+///
+/// # Errors
+/// Says what is not as before.
+pub(super) async fn all_as_before(
+    engine: &Engine,
+    subject: &Subject,
+    endpoints: &[Endpoint],
+    published: Option<&BTreeMap<String, Vec<String>>>,
+    reach: &Reach,
+) -> Result<String, FaultError> {
+    let failed = subject.failed("verify the return of");
+    let now = engine.inspect(&subject.id).await.map_err(&failed)?;
+    let mut said = vec!["names and networks as before".to_owned()];
+    for endpoint in endpoints {
+        let found = now.endpoints.iter().find(|now| now.network_id == endpoint.network_id);
+        let found = found.ok_or_else(|| subject.failed("connect")(format!("it is not on {}", endpoint.network)))?;
+        for change in endpoint.changes(found) {
+            match change {
+                Change::Setting(text) => return Err(subject.failed("verify the return of")(text)),
+                Change::Address { before, now } => {
+                    said.push(format!("warning: its address on {} was {before}, and is {now}", endpoint.network));
+                }
+            }
+        }
+    }
+    if published.is_some_and(|published| now.running && *published != now.published) {
+        said.push(format!("warning: its published ports are {:?} now", now.published));
+    }
+    said.push(reach.again(engine).await.map_err(subject.failed("reach"))?);
+    said.retain(|text| !text.is_empty());
+    Ok(said.join("; "))
+}

@@ -1,0 +1,127 @@
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::reach::Reach;
+use super::revival::Alive;
+use super::{ContainerFault, Fault, FaultError, Subject, blackhole, disconnect, memory_limit, pause, throttle};
+use super::{kill::Kill, restart::Restart, stop::Stop};
+use crate::docker::{Details, Engine};
+
+/// What undoing a fault on a container takes, taken down before anything is touched.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "fault", rename_all = "kebab-case")]
+pub enum Undo {
+    Disconnect(disconnect::Before),
+    Blackhole(blackhole::Before),
+    Pause(pause::Before),
+    Kill(Alive),
+    Stop(Alive),
+    Restart(Alive),
+    Throttle(throttle::Before),
+    MemoryLimit(memory_limit::Before),
+}
+
+/// An engine may finish what it was asked so long after the one who asked is gone.
+const LATE: Duration = Duration::from_secs(5);
+
+impl Undo {
+    /// Looks at the container as it is, from its peers too. Touches nothing.
+    ///
+    /// # Errors
+    /// Where such a fault can't be done to it.
+    pub async fn look_well(engine: &Engine, container: &Details, fault: &ContainerFault) -> Result<Undo, FaultError> {
+        // First what costs nothing, so that what can't be is said at once.
+        let afar = Undo::look(engine, container, fault, Reach::none()).await?;
+        match fault {
+            ContainerFault::Throttle { .. } | ContainerFault::MemoryLimit { .. } => Ok(afar),
+            _ => Undo::look(engine, container, fault, Reach::look(engine, container).await).await,
+        }
+    }
+
+    /// The same, where it is known already what peers can reach.
+    pub(super) async fn look(
+        engine: &Engine,
+        container: &Details,
+        fault: &ContainerFault,
+        reach: Reach,
+    ) -> Result<Undo, FaultError> {
+        Ok(match fault {
+            ContainerFault::Disconnect { network } => {
+                Undo::Disconnect(disconnect::Before::look(container, network.as_deref(), reach)?)
+            }
+            ContainerFault::Blackhole { network } => {
+                Undo::Blackhole(blackhole::Before::look(engine, container, network.as_deref(), reach).await?)
+            }
+            ContainerFault::Pause => Undo::Pause(pause::Before::look(container, reach)?),
+            ContainerFault::Kill => Undo::Kill(Alive::look(container, "kill", reach)?),
+            ContainerFault::Stop => Undo::Stop(Alive::look(container, "stop", reach)?),
+            ContainerFault::Restart => Undo::Restart(Alive::look(container, "restart", reach)?),
+            ContainerFault::Throttle { cpus } => Undo::Throttle(throttle::Before::look(engine, container, *cpus)?),
+            ContainerFault::MemoryLimit { limit } => Undo::MemoryLimit(memory_limit::Before::look(container, *limit)?),
+        })
+    }
+
+    /// The fault that it undoes.
+    pub fn fault(&self, engine: &Engine) -> Box<dyn Fault> {
+        let engine = engine.clone();
+        match self.clone() {
+            Undo::Disconnect(before) => Box::new(disconnect::Disconnect::new(engine, before)),
+            Undo::Blackhole(before) => Box::new(blackhole::Blackhole::new(engine, before)),
+            Undo::Pause(before) => Box::new(pause::Pause::new(engine, before)),
+            Undo::Kill(alive) => Box::new(Kill::new(engine, alive)),
+            Undo::Stop(alive) => Box::new(Stop::new(engine, alive)),
+            Undo::Restart(alive) => Box::new(Restart::new(engine, alive)),
+            Undo::Throttle(before) => Box::new(throttle::Throttle::new(engine, before)),
+            Undo::MemoryLimit(before) => Box::new(memory_limit::MemoryLimit::new(engine, before)),
+        }
+    }
+
+    pub fn subject(&self) -> &Subject {
+        match self {
+            Undo::Disconnect(disconnect::Before { subject, .. })
+            | Undo::Blackhole(blackhole::Before { subject, .. })
+            | Undo::Pause(pause::Before { subject, .. })
+            | Undo::Throttle(throttle::Before { subject, .. })
+            | Undo::MemoryLimit(memory_limit::Before { subject, .. })
+            | Undo::Kill(Alive { subject, .. })
+            | Undo::Stop(Alive { subject, .. })
+            | Undo::Restart(Alive { subject, .. }) => subject,
+        }
+    }
+
+    /// What peers could reach.
+    pub(super) fn reach(&self) -> Reach {
+        match self {
+            Undo::Disconnect(disconnect::Before { reach, .. })
+            | Undo::Blackhole(blackhole::Before { reach, .. })
+            | Undo::Pause(pause::Before { reach, .. })
+            | Undo::Kill(Alive { reach, .. })
+            | Undo::Stop(Alive { reach, .. })
+            | Undo::Restart(Alive { reach, .. }) => reach.clone(),
+            Undo::Throttle(_) | Undo::MemoryLimit(_) => Reach::none(),
+        }
+    }
+
+    /// The same for one who looks again and again: not from a peer.
+    pub(super) fn from_afar(mut self) -> Undo {
+        match &mut self {
+            Undo::Disconnect(disconnect::Before { reach, .. })
+            | Undo::Blackhole(blackhole::Before { reach, .. })
+            | Undo::Pause(pause::Before { reach, .. })
+            | Undo::Kill(Alive { reach, .. })
+            | Undo::Stop(Alive { reach, .. })
+            | Undo::Restart(Alive { reach, .. }) => *reach = Reach::none(),
+            Undo::Throttle(_) | Undo::MemoryLimit(_) => {}
+        }
+        self
+    }
+
+    /// For how long after the last request the engine may still be at it.
+    pub(super) fn lateness(&self) -> Duration {
+        match self {
+            Undo::Stop(alive) | Undo::Restart(alive) => LATE + Duration::from_secs(alive.grace.unsigned_abs().into()),
+            _ => LATE,
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Faults on real containers: each takes effect, and all is as before afterwards.
+
+mod support;
+
+use std::time::Duration;
+
+use bollard::models::HostConfig;
+use bytesize::ByteSize;
+use futures_util::StreamExt;
+use metawrk::docker::{Details, DockerError, Endpoint, Engine, Happened};
+use metawrk::fault::{ContainerFault, Fault, FaultError, Undo};
+use support::docker::{Stack, Wanted, engine};
+
+/// What a fault must leave as it was.
+fn kept(details: &Details) -> Details {
+    let mut kept = Details { pid: 0, started_at: String::new(), ..details.clone() };
+    // Another way of saying no limit.
+    kept.cpu_quota = kept.cpu_quota.max(0);
+    kept.endpoints.iter_mut().for_each(|endpoint: &mut Endpoint| endpoint.mac.clear());
+    kept
+}
+
+async fn prepared(stack: &Stack, id: &str, fault: &ContainerFault) -> Result<Box<dyn Fault>, FaultError> {
+    let details = stack.details(id).await;
+    Ok(Undo::look_well(&stack.engine, &details, fault).await?.fault(&stack.engine))
+}
+
+/// Applies a fault, looks at the container, removes it again, and compares. What was said of its removal.
+async fn there_and_back(stack: &Stack, id: &str, fault: ContainerFault, look: impl AsyncFnOnce(&Details)) -> String {
+    let before = stack.details(id).await;
+    let mut fault = prepared(stack, id, &fault).await.unwrap();
+    fault.apply().await.unwrap();
+    fault.verify_applied().await.unwrap();
+    look(&stack.details(id).await).await;
+    fault.remove().await.unwrap();
+    let said = fault.verify_removed().await.unwrap();
+    assert_eq!(kept(&stack.details(id).await), kept(&before));
+    assert!(stack.serves(id).await);
+    // Undoing what was undone is fine.
+    fault.remove().await.unwrap();
+    fault.verify_removed().await.unwrap();
+    said
+}
+
+async fn with_db(engine: &Engine) -> (Stack, String) {
+    let mut stack = Stack::new(engine, None).await;
+    let id = stack.add("db", Wanted::default()).await;
+    (stack, id)
+}
+
+fn disconnect() -> ContainerFault {
+    ContainerFault::Disconnect { network: None }
+}
+
+#[tokio::test]
+async fn a_disconnected_container_gets_all_its_names_back() {
+    let Some(engine) = engine().await else { return };
+    let (stack, id) = with_db(&engine).await;
+    let said = there_and_back(&stack, &id, disconnect(), async |now| assert_eq!(now.endpoints, [])).await;
+    // The service's name is an alias, and nothing else: without it the stack would look broken for ever.
+    let name = format!("{}-db-1", stack.project);
+    assert!(said.contains(&format!("a peer on {} reaches db, {name} on port 4000", stack.network)), "{said}");
+    assert_eq!(stack.details(&id).await.endpoints[0].aliases, ["db".to_owned(), name].into());
+}
+
+#[tokio::test]
+async fn a_bare_connection_loses_the_service_s_name_which_is_seen_and_mended() {
+    let Some(engine) = engine().await else { return };
+    let (stack, id) = with_db(&engine).await;
+    let mut fault = prepared(&stack, &id, &disconnect()).await.unwrap();
+    fault.apply().await.unwrap();
+    stack.connect_barely(&id).await;
+    let error = fault.verify_removed().await.unwrap_err();
+    assert!(error.why.contains("aliases"), "{error}");
+    fault.remove().await.unwrap();
+    fault.verify_removed().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_disconnected_container_gets_its_chosen_address_and_options_back() {
+    let Some(engine) = engine().await else { return };
+    let mut stack = Stack::new(&engine, Some("10.213.77.0/24")).await;
+    let driver_opts = [("metawrk.test".to_owned(), "1".to_owned())].into();
+    let id = stack.add("db", Wanted { fixed_address: Some("10.213.77.99"), driver_opts, ..Default::default() }).await;
+    there_and_back(&stack, &id, disconnect(), async |_| {}).await;
+    let endpoint = &stack.details(&id).await.endpoints[0];
+    assert_eq!((endpoint.address.as_str(), endpoint.fixed.ipv4.as_deref()), ("10.213.77.99", Some("10.213.77.99")));
+    assert_eq!(endpoint.driver_opts.len(), 1);
+}
+
+#[tokio::test]
+async fn only_the_named_network_is_left() {
+    let Some(engine) = engine().await else { return };
+    let (stack, id) = with_db(&engine).await;
+    let other = Stack::new(&engine, None).await;
+    other.connect_barely(&id).await;
+    let fault = ContainerFault::Disconnect { network: Some(other.network.clone()) };
+    let networks = async |now: &Details| {
+        assert_eq!(now.endpoints.iter().map(|e| &e.network).collect::<Vec<_>>(), [&stack.network])
+    };
+    there_and_back(&stack, &id, fault, networks).await;
+    let absent = ContainerFault::Disconnect { network: Some("absent".into()) };
+    let error = prepared(&stack, &id, &absent).await.err().unwrap();
+    assert!(error.why.contains(&stack.network) && error.why.contains(&other.network), "{error}");
+    drop(stack);
+}
+
+#[tokio::test]
+async fn behind_a_black_hole_names_and_addresses_stay_and_nothing_answers() {
+    let Some(engine) = engine().await else { return };
+    let (stack, id) = with_db(&engine).await;
+    let before = stack.details(&id).await;
+    let blackhole = ContainerFault::Blackhole { network: None };
+    there_and_back(&stack, &id, blackhole, async |now| {
+        assert_eq!(now.endpoints, before.endpoints);
+        assert!(!stack.serves(&id).await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_paused_container_answers_again() {
+    let Some(engine) = engine().await else { return };
+    let (stack, id) = with_db(&engine).await;
+    there_and_back(&stack, &id, ContainerFault::Pause, async |now| {
+        assert!(now.paused && now.running);
+        assert!(!stack.serves(&id).await);
+        let error = prepared(&stack, &id, &ContainerFault::Pause).await.err().unwrap();
+        assert!(error.why.contains("paused already"), "{error}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn containers_that_were_ended_run_again() {
+    let Some(engine) = engine().await else { return };
+    let (stack, id) = with_db(&engine).await;
+    for fault in [ContainerFault::Kill, ContainerFault::Stop] {
+        there_and_back(&stack, &id, fault, async |now| assert!(!now.running)).await;
+    }
+    let before = stack.details(&id).await.started_at;
+    there_and_back(&stack, &id, ContainerFault::Restart, async |now| {
+        assert!(now.running && now.started_at != before);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_throttled_container_has_its_cpus_back_whichever_way_it_had_them() {
+    let Some(engine) = engine().await else { return };
+    let mut stack = Stack::new(&engine, None).await;
+    let hosts = [
+        HostConfig::default(),
+        HostConfig { cpu_quota: Some(50_000), cpu_period: Some(50_000), ..Default::default() },
+        HostConfig { nano_cpus: Some(1_500_000_000), ..Default::default() },
+    ];
+    for (number, host) in hosts.into_iter().enumerate() {
+        let id = stack.add(&format!("db{number}"), Wanted { host, ..Default::default() }).await;
+        let effective = |now: &Details| stack.engine.cgroup(now, "cpu").and_then(|cgroup| cgroup.cpu_quota());
+        let before = effective(&stack.details(&id).await);
+        there_and_back(&stack, &id, ContainerFault::Throttle { cpus: 0.25 }, async |now| {
+            if let Some((quota, period)) = effective(now) {
+                assert_eq!(quota.map(|quota| quota * 4), Some(period));
+            }
+        })
+        .await;
+        assert_eq!(effective(&stack.details(&id).await), before);
+    }
+}
+
+#[tokio::test]
+async fn a_memory_limit_is_changed_and_given_back_where_there_is_one() {
+    let Some(engine) = engine().await else { return };
+    let mut stack = Stack::new(&engine, None).await;
+    let host = HostConfig { memory: Some(256 << 20), ..Default::default() };
+    let id = stack.add("db", Wanted { host, ..Default::default() }).await;
+    for mib in [128, 512] {
+        let fault = ContainerFault::MemoryLimit { limit: ByteSize::mib(mib) };
+        there_and_back(&stack, &id, fault, async |now| assert_eq!(now.memory, (mib << 20) as i64)).await;
+    }
+    let boundless = stack.add("cache", Wanted::default()).await;
+    let fault = ContainerFault::MemoryLimit { limit: ByteSize::mib(128) };
+    let error = prepared(&stack, &boundless, &fault).await.err().unwrap();
+    assert!(error.why.contains("no limit"), "{error}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_undone_is_refused() {
+    let Some(engine) = engine().await else { return };
+    let mut stack = Stack::new(&engine, None).await;
+    let host = HostConfig { auto_remove: Some(true), ..Default::default() };
+    let fleeting = stack.add("db", Wanted { host, ..Default::default() }).await;
+    for fault in [ContainerFault::Kill, ContainerFault::Stop] {
+        let error = prepared(&stack, &fleeting, &fault).await.err().unwrap();
+        assert!(error.why.contains("--rm"), "{error}");
+    }
+    let host = HostConfig { network_mode: Some("none".to_owned()), ..Default::default() };
+    let alone = stack.add("alone", Wanted { host, ..Default::default() }).await;
+    for fault in [disconnect(), ContainerFault::Blackhole { network: None }] {
+        let error = prepared(&stack, &alone, &fault).await.err().unwrap();
+        assert!(error.why.contains("no network of its own"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn containers_are_found_by_each_of_their_names() {
+    let Some(engine) = engine().await else { return };
+    let (stack, id) = with_db(&engine).await;
+    let project = &stack.project;
+    for name in [&id, &id[..12], &format!("{project}-db-1"), &format!("{project}_db_1")] {
+        assert_eq!(engine.find(name).await.unwrap().id, id, "{name}");
+    }
+    // Other tests' stacks have a service of that name, too.
+    match engine.find("db").await {
+        Ok(found) => assert_eq!(found.service.as_deref(), Some("db")),
+        Err(error) => assert!(matches!(error, DockerError::Ambiguous { .. }), "{error}"),
+    }
+    let error = engine.find("absent").await.unwrap_err();
+    assert!(error.to_string().contains(&format!("{project}-db-1 (service db)")), "{error}");
+}
+
+#[tokio::test]
+async fn deaths_and_starts_are_told() {
+    let Some(engine) = engine().await else { return };
+    let (stack, id) = with_db(&engine).await;
+    let events = engine.events(std::slice::from_ref(&id));
+    let (told, ()) = tokio::join!(events.take(2).collect::<Vec<_>>(), async {
+        // The engine tells of what happens from the request on.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        engine.kill(&id).await.unwrap();
+        engine.start(&id).await.unwrap();
+    });
+    let told: Vec<_> = told.into_iter().map(|event| event.unwrap()).collect();
+    assert!(told.iter().all(|event| event.id == id && event.name == format!("{}-db-1", stack.project)));
+    let what: Vec<_> = told.iter().map(|event| event.what).collect();
+    assert_eq!(what, [Happened::Died { exit_code: Some(137) }, Happened::Started]);
+}
