@@ -55,12 +55,11 @@ async fn provide_image(engine: &Engine) {
     let built = built.duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
     let this = format!("metawrk-test:{built}");
     if !engine.has_image(&this).await.unwrap() {
-        let old = docker.inspect_image(OUR_IMAGE).await.ok().and_then(|image| image.id);
-        let old_tags = docker.inspect_image(OUR_IMAGE).await.ok().and_then(|image| image.repo_tags).unwrap_or_default();
+        let old = docker.inspect_image(OUR_IMAGE).await.ok().and_then(|image| image.repo_tags).unwrap_or_default();
         engine.import_image(&this, file_system()).await.unwrap();
-        for name in old_tags.into_iter().chain(old) {
+        for name in old.iter().filter(|name| name.starts_with("metawrk-test:")) {
             // Containers of other tests may still need it.
-            let _ = docker.remove_image(&name, None::<RemoveImageOptions>, None).await;
+            let _ = docker.remove_image(name, None::<RemoveImageOptions>, None).await;
         }
     }
     let (repo, tag) = OUR_IMAGE.split_once(':').unwrap();
@@ -226,9 +225,15 @@ impl Drop for Stack {
 /// This program with a folder of its own for journals: in `dir`.
 pub fn with_own_state(dir: &Path) -> PathBuf {
     use std::os::unix::fs::PermissionsExt;
-    let path = dir.join("metawrk");
+    let path = dir.join("program");
     let text = format!("#!/bin/sh\nXDG_STATE_HOME={} exec {METAWRK} \"$@\"\n", dir.display());
     std::fs::write(&path, text).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     path
+}
+
+/// How many journals there are in [`with_own_state`]'s folder.
+pub fn journals(dir: &Path) -> usize {
+    let all = std::fs::read_dir(dir.join("metawrk/faults")).into_iter().flatten().flatten();
+    all.filter(|entry| !entry.file_name().to_string_lossy().starts_with('.')).count()
 }
