@@ -162,16 +162,24 @@ pub fn all() -> Result<Vec<Found>, JournalError> {
         entries => entries.map_err(io_error("read", &folder))?,
     };
     let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.retain(|path| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or(".");
-        !name.starts_with('.') && name.ends_with(".json")
-    });
+    paths.iter().filter(|path| is_stillborn(path)).for_each(|path| drop(fs::remove_file(path)));
+    paths.retain(|path| !name(path).starts_with('.') && name(path).ends_with(".json"));
     paths.sort();
     Ok(paths
         .into_iter()
         .filter_map(|path| open(path).transpose())
         .map(|found| found.unwrap_or_else(Found::Unreadable))
         .collect())
+}
+
+fn name(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or(".")
+}
+
+/// Whether it was never whole, and who wrote it is gone.
+fn is_stillborn(path: &Path) -> bool {
+    let writer = name(path).strip_prefix('.').and_then(|name| name.rsplit_once('.')?.1.parse::<u32>().ok());
+    writer.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists())
 }
 
 /// `None` for one that was closed meanwhile.

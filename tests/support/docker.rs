@@ -199,9 +199,15 @@ impl Drop for Stack {
 /// This program with a folder of its own for journals: in `dir`.
 pub fn with_own_state(dir: &Path) -> PathBuf {
     use std::os::unix::fs::PermissionsExt;
-    let path = dir.join("metawrk");
+    let path = dir.join("program");
     let text = format!("#!/bin/sh\nXDG_STATE_HOME={} exec {METAWRK} \"$@\"\n", dir.display());
     std::fs::write(&path, text).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     path
+}
+
+/// How many journals there are in [`with_own_state`]'s folder.
+pub fn journals(dir: &Path) -> usize {
+    let all = std::fs::read_dir(dir.join("metawrk/faults")).into_iter().flatten().flatten();
+    all.filter(|entry| !entry.file_name().to_string_lossy().starts_with('.')).count()
 }
