@@ -63,6 +63,8 @@ impl FromStr for Time {
     /// A number and `ns`, `us`, `ms`, `s`, `m` or `h`; a bare number is seconds, as in wrk.
     fn from_str(text: &str) -> Result<Time, UnitError> {
         let bad = || UnitError::Time(text.to_owned());
+        // As getopt's `-d ' 2s'` has it.
+        let text = text.trim();
         let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
         let (digits, unit) = text.split_at(split);
         let scale = match unit.to_ascii_lowercase().as_str() {
@@ -111,6 +113,7 @@ impl<'de> Deserialize<'de> for Time {
 /// [`UnitError::Number`] for anything else.
 pub fn parse_number(text: &str) -> Result<f64, UnitError> {
     let bad = || UnitError::Number(text.to_owned());
+    let text = text.trim();
     let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
     let (digits, suffix) = text.split_at(split);
     let scale = match suffix {

@@ -12,17 +12,17 @@ pub use request::{Part, Request, RequestError, scan_requests, take_apart};
 pub use response::{Fed, Framer, Ignore, Response, Sink};
 
 /// A head (or the sizes, extensions and trailers between two chunks) longer than this breaks the protocol, in bytes.
-pub const MAX_HEAD: usize = 64 * 1024;
+pub const MAX_HEAD: usize = 128 * 1024;
 
 /// A head with more header lines than this breaks the protocol.
-pub const MAX_HEADERS: usize = 128;
+pub const MAX_HEADERS: usize = 512;
 
 /// How a response broke HTTP/1.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ProtocolError {
     #[error("not an HTTP/1 head: {0}")]
     Head(httparse::Error),
-    #[error("a head of more than 64 KiB or {MAX_HEADERS} header lines")]
+    #[error("a head of more than 128 KiB or {MAX_HEADERS} header lines")]
     HeadTooLong,
     #[error("a Content-Length that is no number, or two that differ")]
     ContentLength,

@@ -1,3 +1,5 @@
+use std::mem::MaybeUninit;
+
 use httparse::{Header, Status};
 
 use super::body::Body;
@@ -44,9 +46,9 @@ pub fn scan_requests(bytes: &[u8], parts: &mut Vec<Part>) -> Result<(), RequestE
 }
 
 fn scan_one(bytes: &[u8]) -> Result<Part, RequestError> {
-    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut request = httparse::Request::new(&mut headers);
-    let head = take_head(&mut request, bytes)?;
+    let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+    let mut request = httparse::Request::new(&mut []);
+    let head = take_head(&mut request, bytes, &mut headers)?;
     let body = take_body(request.headers, &bytes[head..], &mut |_| {})?;
     Ok(Part { end: head + body, head: request.method == Some("HEAD") })
 }
@@ -67,9 +69,9 @@ pub struct Request<'a> {
 /// # Errors
 /// As [`scan_requests`].
 pub fn take_apart(bytes: &[u8]) -> Result<Request<'_>, RequestError> {
-    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut request = httparse::Request::new(&mut headers);
-    let head = take_head(&mut request, bytes)?;
+    let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+    let mut request = httparse::Request::new(&mut []);
+    let head = take_head(&mut request, bytes, &mut headers)?;
     let mut body = Vec::new();
     take_body(request.headers, &bytes[head..], &mut |data| body.extend_from_slice(data))?;
     Ok(Request {
@@ -81,11 +83,15 @@ pub fn take_apart(bytes: &[u8]) -> Result<Request<'_>, RequestError> {
 }
 
 /// Says how long the head is.
-fn take_head<'b>(request: &mut httparse::Request<'_, 'b>, bytes: &'b [u8]) -> Result<usize, RequestError> {
+fn take_head<'h, 'b>(
+    request: &mut httparse::Request<'h, 'b>,
+    bytes: &'b [u8],
+    headers: &'h mut [MaybeUninit<Header<'b>>],
+) -> Result<usize, RequestError> {
     if bytes.is_empty() {
         return Err(RequestError::Empty);
     }
-    match request.parse(bytes) {
+    match request.parse_with_uninit_headers(bytes, headers) {
         Ok(Status::Complete(taken)) => Ok(taken),
         Ok(Status::Partial) => Err(RequestError::CutHead),
         Err(error) => Err(RequestError::Head(error)),

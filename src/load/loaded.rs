@@ -71,6 +71,7 @@ impl Loaded {
             connections_opened: sum(|thread| thread.opened),
             in_flight_max: sum(|thread| thread.in_flight_max),
             connect_errors: sum(|thread| thread.connect_errors),
+            late_warmup: sum(|thread| thread.late_warmup),
             waited: sum(|thread| thread.waited),
             bound_reached: self.threads.iter().any(|thread| thread.bound_reached),
             records_dropped: sum(|thread| thread.dropped),

@@ -99,23 +99,28 @@ pub struct Log {
     /// Latencies of the warm-up, for wrk2's calibration lines.
     pub calibration: Histogram<u64>,
     pub rates: RateSampler,
-    /// Responses, and their bytes, that arrived before the end of arrivals.
+    /// Responses that arrived before the end of arrivals, and all bytes that were read.
     pub in_time: (u64, u64),
+    /// Requests due within the warm-up that were still open at its end.
+    pub late_warmup: u64,
     pub in_flight: u64,
     pub in_flight_max: u64,
     started: u64,
+    warmup: u64,
     tape: Option<Tape>,
     live: Arc<Live>,
 }
 
 impl Log {
-    pub fn new(tape: Option<Tape>, live: Arc<Live>) -> Log {
+    pub fn new(tape: Option<Tape>, live: Arc<Live>, warmup: u64) -> Log {
         Log {
             account: Account::default(),
             latencies: Latencies::default(),
             calibration: latency_histogram(),
             rates: RateSampler::new(),
             in_time: (0, 0),
+            late_warmup: 0,
+            warmup,
             in_flight: 0,
             in_flight_max: 0,
             started: 0,
@@ -138,10 +143,13 @@ impl Log {
     pub fn end(&mut self, record: &RequestRecord, until: u64, is_sample: bool) {
         self.in_flight -= 1;
         self.live.ended.store(self.started - self.in_flight, Ordering::Relaxed);
-        if record.outcome() == Some(Outcome::Answered) && record.end <= until {
-            self.in_time.0 += 1;
+        if record.end <= until {
+            // What was read of an answer that never became whole was read all the same.
             self.in_time.1 += record.bytes;
-            self.rates.count(record.end);
+            if record.outcome() == Some(Outcome::Answered) {
+                self.in_time.0 += 1;
+                self.rates.count(record.end);
+            }
         }
         self.add(record, is_sample);
         if let Some(tape) = &mut self.tape {
@@ -151,6 +159,7 @@ impl Log {
 
     /// After the run: an attempt that nothing came of.
     pub fn leave(&mut self, record: &RequestRecord, is_sample: bool) {
+        self.in_time.1 += record.bytes;
         self.add(record, is_sample);
         if let Some(tape) = &mut self.tape {
             tape.push_patiently(record);
@@ -160,6 +169,7 @@ impl Log {
     #[inline]
     fn add(&mut self, record: &RequestRecord, is_sample: bool) {
         self.account.add(record);
+        self.late_warmup += u64::from(record.is_warmup() && record.is_last() && record.end > self.warmup);
         if !is_sample {
             return;
         }
@@ -196,7 +206,7 @@ mod tests {
 
     #[test]
     fn rates_are_counted_from_the_moment_that_they_can_be() {
-        let mut log = Log::new(None, Arc::default());
+        let mut log = Log::new(None, Arc::default(), 0);
         let (warmup, looked, until) = (10_000_000_000, 10_090_000_000, 11_000_000_000);
         log.upkeep(warmup - 1, warmup);
         log.upkeep(looked, warmup);

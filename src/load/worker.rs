@@ -77,7 +77,7 @@ pub struct Left {
     /// Response times within the warm-up, in us.
     pub calibration: Histogram<u64>,
     pub rates: RateSampler,
-    /// Responses, and bytes of them, that arrived before the end of arrivals.
+    /// Responses that arrived before the end of arrivals, and all bytes that were read.
     pub in_time: (u64, u64),
     /// When this thread's arrivals ended, and when it did, in ns since the start of load.
     pub until: u64,
@@ -92,6 +92,8 @@ pub struct Left {
     pub in_flight_max: u64,
     pub bound_reached: bool,
     pub waited: u64,
+    /// Requests due within the warm-up that were still open at its end.
+    pub late_warmup: u64,
     pub dropped: u64,
     pub failure: Option<ScriptError>,
 }
@@ -127,7 +129,7 @@ pub fn run(job: Job, leave: impl FnOnce(io::Result<Left>)) {
         Ok(requests) => requests,
         Err(error) => return drop(ready.send(Err(error.into()))),
     };
-    let log = Log::new(tape, Arc::clone(&live));
+    let log = Log::new(tape, Arc::clone(&live), plan.warmup.0);
     let core = Rc::new(Core::new(plan, thread, transport, Clock::starting_in(Time::ZERO), requests, log));
     if core.requests.borrow().vm().delays() {
         core.dispatcher.borrow_mut().delay_each();
@@ -335,6 +337,7 @@ fn left(core: &Core, until: u64, ended: u64, cpu: u64) -> Left {
         fewest_streams: core.fewest_streams.get(),
         in_flight_max: log.in_flight_max,
         bound_reached: core.dispatcher.borrow().bound_reached(),
+        late_warmup: log.late_warmup,
         waited: core.dispatcher.borrow().waited(),
         dropped,
         failure: core.take_failure(),

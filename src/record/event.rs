@@ -80,6 +80,9 @@ pub struct Generator {
     /// Requests that were due, and had to wait for a connection.
     #[serde(default)]
     pub waited: u64,
+    /// Requests due within the warm-up that were still open at its end: the system was behind before anything was measured.
+    #[serde(default)]
+    pub late_warmup: u64,
     /// Records that the writer could not take; histograms hold them all the same.
     pub records_dropped: u64,
 }
@@ -93,6 +96,7 @@ impl Generator {
         self.connect_errors += other.connect_errors;
         self.bound_reached |= other.bound_reached;
         self.waited += other.waited;
+        self.late_warmup += other.late_warmup;
         self.records_dropped += other.records_dropped;
     }
 }

@@ -229,6 +229,27 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn requests_that_were_not_sent_are_blamed_on_what_kept_them() {
+        let behind = |read, bound_reached| {
+            let mut block = healthy();
+            block.account = Account { scheduled: 1000, answered: 500, unsent: 500, ..Account::default() };
+            (block.sent, block.account.errors.read, block.own.bound_reached) = (500, read, bound_reached);
+            block.warnings().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        };
+        assert!(behind(51, true).contains("since connections kept breaking"));
+        let busy = behind(50, true);
+        assert!(busy.contains("all connections were busy") && busy.contains("50.0 % of the requests waited"), "{busy}");
+        assert!(behind(0, false).contains("raise --threads or lower --rate"));
+    }
+
+    #[test]
+    fn a_system_that_was_behind_in_the_warm_up_is_told_of() {
+        let mut block = healthy();
+        block.own.late_warmup = 60;
+        assert!(block.text().contains("1.0 % of the requests were due within the warm-up and still open at its end"));
+    }
+
+    #[test]
     fn an_empty_run_has_a_block_too() {
         let empty = GeneratorBlock {
             account: Account::default(),

@@ -148,6 +148,7 @@ mod tests {
             in_flight_max: 1,
             bound_reached: false,
             waited: 0,
+            late_warmup: 0,
             dropped: 0,
             failure: None,
         };

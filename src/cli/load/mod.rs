@@ -87,7 +87,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let recorded = recorder.map_or(Ok(()), Recorder::finish);
     let numbers = LoadNumbers::of(&loads);
     if with_text {
-        say(&report(&loads, &numbers, show, products.latencies_file()))?;
+        say(&report(&loads, &numbers, show, products.latencies_file(), interrupts.heard().is_some()))?;
     }
     // What the run left is written, whatever else went wrong.
     let finished = products.finish(&loads, &numbers, ending(&interrupts, &loads));

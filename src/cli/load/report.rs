@@ -8,20 +8,33 @@ use crate::report::wrk2::{Report, Show, Tally, text};
 use crate::script::{Errors, Summary};
 
 /// The text, but for what is said before the load begins.
-pub fn report(loads: &[Loaded], numbers: &LoadNumbers, show: Show, latencies_file: Option<&str>) -> String {
+pub fn report(
+    loads: &[Loaded],
+    numbers: &LoadNumbers,
+    show: Show,
+    latencies_file: Option<&str>,
+    stopped: bool,
+) -> String {
     let each: Vec<LoadNumbers> = match loads {
         [_] => Vec::new(),
         several => several.iter().map(of_one).collect(),
     };
     let targets: Vec<(String, Tally)> =
         loads.iter().zip(&each).map(|(loaded, numbers)| (loaded.plan.url.clone(), numbers.tally())).collect();
+    let mut own = numbers.block.text();
+    if let Some(planned) = loads.iter().map(|load| load.plan.duration).max().filter(|_| stopped) {
+        own.push_str(&format!(
+            "  stopped     by a signal, after {:.2} s of {planned}\n",
+            numbers.runtime.as_secs_f64()
+        ));
+    }
     text(&Report {
         calibration: &numbers.calibration,
         latencies_file,
         total: numbers.tally(),
         targets: &targets,
         show,
-        own: &numbers.block.text(),
+        own: &own,
     })
 }
 
