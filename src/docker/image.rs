@@ -1,4 +1,4 @@
-use bollard::query_parameters::{CreateImageOptions, RemoveImageOptions};
+use bollard::query_parameters::{CreateImageOptions, ImportImageOptions, RemoveImageOptions};
 use futures_util::StreamExt;
 
 use super::{DockerError, Engine};
@@ -27,6 +27,19 @@ impl Engine {
         let mut told = std::pin::pin!(self.docker.create_image(Some(options), Some(body), None));
         while let Some(step) = told.next().await {
             step.map_err(DockerError::refused("import", format!("image {name}")))?;
+        }
+        Ok(())
+    }
+
+    /// Takes images as `docker save` writes them: a tar, with their names in it.
+    ///
+    /// # Errors
+    /// Where the engine refuses.
+    pub async fn load_images(&self, tar: Vec<u8>) -> Result<(), DockerError> {
+        let body = bollard::body_full(tar.into());
+        let mut told = std::pin::pin!(self.docker.import_image(ImportImageOptions::default(), body, None));
+        while let Some(step) = told.next().await {
+            step.map_err(DockerError::refused("load", "images"))?;
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ mod find;
 mod helper;
 mod image;
 pub mod inside;
+mod netlink;
 
 pub use cgroup::Cgroup;
 pub use commands::Cpu;
