@@ -67,8 +67,8 @@ fn runner() {
         let outcome = drive(&mut kept, 0, schedule, || clock.now(), tell, cancelled).await;
         telling.await.unwrap();
         println!("done {outcome:?}");
-        // Killed amid its end, it may not be, either.
-        std::thread::sleep(Duration::from_secs(1));
+        // Its killer comes.
+        std::thread::sleep(Duration::from_secs(60));
     });
 }
 
@@ -89,7 +89,7 @@ impl Moment {
             1..4 => ("\"commanded\"", 150),
             4 => ("\"effective\"", 700),
             5 | 6 => ("\"removal-commanded\"", 150),
-            _ => ("\"removal-commanded\"", 1500),
+            _ => ("\"removal-commanded\"", 900),
         };
         let delay = Duration::from_micros(below(spread_ms * 1000));
         Moment { after, delay, keeper_too: below(2) == 0, keeper_first: below(2) == 0 }

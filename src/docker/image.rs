@@ -1,4 +1,4 @@
-use bollard::query_parameters::{ImportImageOptions, RemoveImageOptions};
+use bollard::query_parameters::{CreateImageOptions, ImportImageOptions, RemoveImageOptions};
 use futures_util::StreamExt;
 
 use super::{DockerError, Engine};
@@ -20,6 +20,19 @@ impl Engine {
         let mut told = std::pin::pin!(self.docker.import_image(options, bollard::body_full(archive.into()), None));
         while let Some(step) = told.next().await {
             step.map_err(DockerError::refused("load", "an image"))?;
+        }
+        Ok(())
+    }
+
+    /// Takes images as `docker save` writes them: a tar, with their names in it.
+    ///
+    /// # Errors
+    /// Where the engine refuses.
+    pub async fn load_images(&self, tar: Vec<u8>) -> Result<(), DockerError> {
+        let body = bollard::body_full(tar.into());
+        let mut told = std::pin::pin!(self.docker.import_image(ImportImageOptions::default(), body, None));
+        while let Some(step) = told.next().await {
+            step.map_err(DockerError::refused("load", "images"))?;
         }
         Ok(())
     }

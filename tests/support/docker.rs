@@ -79,6 +79,7 @@ pub struct Wanted {
     pub fixed_address: Option<&'static str>,
     pub host: HostConfig,
     pub driver_opts: HashMap<String, String>,
+    pub links: Vec<String>,
 }
 
 impl Stack {
@@ -109,6 +110,7 @@ impl Stack {
             ipam_config: wanted
                 .fixed_address
                 .map(|address| EndpointIpamConfig { ipv4_address: Some(address.to_owned()), ..Default::default() }),
+            links: Some(wanted.links).filter(|links| !links.is_empty()),
             driver_opts: Some(wanted.driver_opts).filter(|opts| !opts.is_empty()),
             ..Default::default()
         };
