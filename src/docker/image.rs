@@ -1,4 +1,4 @@
-use bollard::query_parameters::{CreateImageOptions, ImportImageOptions, RemoveImageOptions};
+use bollard::query_parameters::{ImportImageOptions, RemoveImageOptions};
 use futures_util::StreamExt;
 
 use super::{DockerError, Engine};
