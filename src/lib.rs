@@ -1,8 +1,8 @@
 //! metawrk: a load generator that replaces wrk2, and a laboratory for metastable failures.
 //!
 //! The rooms, from the ground up; each imports only from those below it: the pure ground ([`arrivals`], [`http1`],
-//! [`out`], [`procfs`], [`stats`], [`target`], [`units`]), [`timer`], [`record`], [`script`], [`load`], [`testbed`], [`docker`], [`monitor`],
-//! [`fault`], [`report`], [`experiment`], [`cli`].
+//! [`out`], [`procfs`], [`stats`], [`target`], [`units`]), [`timer`], [`record`], [`script`], [`load`],
+//! [`docker`], [`testbed`], [`monitor`], [`fault`], [`report`], [`experiment`], [`cli`].
 
 pub mod arrivals;
 pub mod cli;

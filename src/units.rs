@@ -178,6 +178,22 @@ pub mod exact_size {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(|_| de::Error::custom("write a size such as 124MiB"))
     }
+
+    /// A size that may be left out.
+    pub mod option {
+        use super::*;
+
+        pub fn serialize<S: Serializer>(size: &Option<ByteSize>, serializer: S) -> Result<S::Ok, S::Error> {
+            match size {
+                Some(size) => super::serialize(size, serializer),
+                None => serializer.serialize_none(),
+            }
+        }
+
+        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ByteSize>, D::Error> {
+            super::deserialize(deserializer).map(Some)
+        }
+    }
 }
 
 #[cfg(test)]

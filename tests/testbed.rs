@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use metawrk::fault::{CutLink, Fault, Outcome, Schedule, drive};
-use metawrk::monitor::{Monitor, Process};
+use metawrk::monitor::Process;
 use metawrk::record::{Clock, Event, Step, What};
 use metawrk::testbed::{Probe, Role, Testbed, TestbedError, TestbedPlan, TestbedSettings};
 use metawrk::units::Time;
@@ -85,9 +85,9 @@ async fn what_cannot_be_stored_fails_after_its_hold_and_is_stored_again_once_hea
 #[tokio::test]
 async fn a_request_goes_on_when_its_client_has_left() {
     let testbed = testbed().await;
-    let mut process = Process::new("compose-post", testbed.pid(Role::ComposePost));
-    let healthy = process.sample(0).memory_bytes.unwrap();
-    let mut holds = |bytes: u64| process.sample(0).memory_bytes.unwrap() >= healthy + bytes;
+    let process = Process::new("compose-post", testbed.pid(Role::ComposePost));
+    let healthy = process.look(0).memory_bytes.unwrap();
+    let holds = |bytes: u64| process.look(0).memory_bytes.unwrap() >= healthy + bytes;
     testbed.link().cut().await.unwrap();
     // The client leaves while its request waits for the storage.
     assert!(timeout(Duration::from_millis(100), post(testbed.url(), FORM)).await.is_err());
@@ -99,8 +99,8 @@ async fn a_request_goes_on_when_its_client_has_left() {
 async fn thousands_of_requests_in_flight_never_kill_a_process_at_its_limit() {
     const MANY: usize = 3000;
     let mut testbed = testbed().await;
-    let mut process = Process::new("compose-post", testbed.pid(Role::ComposePost));
-    assert_eq!(process.sample(0).limit_bytes, Some(testbed.limit_bytes()));
+    let process = Process::new("compose-post", testbed.pid(Role::ComposePost));
+    assert_eq!(process.look(0).limit_bytes, Some(testbed.limit_bytes()));
     testbed.link().cut().await.unwrap();
     let requests: Vec<_> = (0..MANY)
         .map(|_| {
@@ -109,7 +109,7 @@ async fn thousands_of_requests_in_flight_never_kill_a_process_at_its_limit() {
         })
         .collect();
     let full = testbed.limit_bytes() - (10 << 20);
-    eventually("the limit", || process.sample(0).memory_bytes.unwrap() > full).await;
+    eventually("the limit", || process.look(0).memory_bytes.unwrap() > full).await;
     testbed.link().heal().await.unwrap();
     let mut answered = 0;
     for request in requests {
@@ -121,7 +121,7 @@ async fn thousands_of_requests_in_flight_never_kill_a_process_at_its_limit() {
     assert!(testbed.take_deaths().try_recv().is_err(), "nobody died");
     // All memory is free again, and what else the process took did not eat into the budget's slots (4 MiB are between).
     assert_eq!(post(testbed.url(), FORM).await.0, 200);
-    let left = process.sample(0).memory_bytes.unwrap();
+    let left = process.look(0).memory_bytes.unwrap();
     assert!(left <= testbed.limit_bytes() - TestbedPlan::default().budget.as_u64() + (1 << 20), "{left}");
     testbed.stop().await;
 }
@@ -230,6 +230,47 @@ async fn a_role_that_cannot_start_says_why() {
     let error = Testbed::start(&TestbedPlan::default(), Some(Path::new("/bin/ls"))).await.err().unwrap();
     let TestbedError::NotReady { role: Role::PostDb, stderr, .. } = error else { panic!("{error:?}") };
     assert!(!stderr.is_empty());
+}
+
+/// A role by itself, as in a container, and where it serves.
+fn alone(args: &[&str]) -> (std::process::Child, String) {
+    let mut role = Command::new(program());
+    let mut role = role.arg("testbed").args(args).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut ready = String::new();
+    BufReader::new(role.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    (role, ready.split(' ').nth(1).unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn a_role_by_itself_ends_when_a_signal_says_so() {
+    for signal in [rustix::process::Signal::TERM, rustix::process::Signal::INT] {
+        let (mut role, address) = alone(&["post-db"]);
+        assert!(TcpStream::connect(&address).await.is_ok());
+        rustix::process::kill_process(rustix::process::Pid::from_child(&role), signal).unwrap();
+        assert_eq!(role.wait().unwrap().code(), Some(0));
+    }
+}
+
+#[tokio::test]
+async fn memory_that_nobody_takes_goes_back_where_that_is_wanted() {
+    let (mut db, db_at) = alone(&["post-db"]);
+    let (mut storage, storage_at) = alone(&["post-storage", "--db", &db_at]);
+    let (mut compose, at) = alone(&["compose-post", "--storage", &storage_at, "--give-back-after", "50ms"]);
+    let process = Process::new("compose-post", compose.id());
+    eventually("less memory", || process.look(0).resident_bytes.unwrap() < 60 << 20).await;
+    // And it is there again for those who need it.
+    assert_eq!(post(&format!("http://{at}"), FORM).await.0, 200);
+    for role in [&mut compose, &mut storage, &mut db] {
+        role.kill().unwrap();
+        role.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_peer_without_a_port_is_refused() {
+    let output = Command::new(program()).args(["testbed", "post-storage", "--db", "post-storage-db"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("write HOST:PORT"), "{said}");
 }
 
 #[test]

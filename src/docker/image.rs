@@ -1,4 +1,4 @@
-use bollard::query_parameters::{CreateImageOptions, ImportImageOptions, RemoveImageOptions};
+use bollard::query_parameters::{ImportImageOptions, RemoveImageOptions};
 use futures_util::StreamExt;
 
 use super::{DockerError, Engine};
@@ -11,35 +11,15 @@ pub const OUR_IMAGE: &str = concat!("metawrk:", env!("CARGO_PKG_VERSION"));
 pub const OUR_PROGRAM: &str = "/metawrk";
 
 impl Engine {
-    /// Makes the image `name` (`repository:tag`) of a tar of a whole file system.
+    /// Takes images from an archive, as `docker load` does; what had their names before keeps its id alone.
     ///
     /// # Errors
     /// Where the engine refuses.
-    pub async fn import_image(&self, name: &str, tar: Vec<u8>) -> Result<(), DockerError> {
-        let (repo, tag) = name.rsplit_once(':').unwrap_or((name, "latest"));
-        let options = CreateImageOptions {
-            from_src: Some("-".to_owned()),
-            repo: Some(repo.to_owned()),
-            tag: Some(tag.to_owned()),
-            ..Default::default()
-        };
-        let body = bollard::body_full(tar.into());
-        let mut told = std::pin::pin!(self.docker.create_image(Some(options), Some(body), None));
+    pub async fn load_image(&self, archive: Vec<u8>) -> Result<(), DockerError> {
+        let options = ImportImageOptions { quiet: true, ..Default::default() };
+        let mut told = std::pin::pin!(self.docker.import_image(options, bollard::body_full(archive.into()), None));
         while let Some(step) = told.next().await {
-            step.map_err(DockerError::refused("import", format!("image {name}")))?;
-        }
-        Ok(())
-    }
-
-    /// Takes images as `docker save` writes them: a tar, with their names in it.
-    ///
-    /// # Errors
-    /// Where the engine refuses.
-    pub async fn load_images(&self, tar: Vec<u8>) -> Result<(), DockerError> {
-        let body = bollard::body_full(tar.into());
-        let mut told = std::pin::pin!(self.docker.import_image(ImportImageOptions::default(), body, None));
-        while let Some(step) = told.next().await {
-            step.map_err(DockerError::refused("load", "images"))?;
+            step.map_err(DockerError::refused("load", "an image"))?;
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ mod helper;
 mod image;
 pub mod inside;
 mod netlink;
+mod stats;
 
 pub use cgroup::Cgroup;
 pub use commands::Cpu;
@@ -26,3 +27,4 @@ pub use events::{ContainerEvent, Happened};
 pub use find::Container;
 pub use helper::Place;
 pub use image::{OUR_IMAGE, OUR_PROGRAM};
+pub use stats::{Usage, used_memory};

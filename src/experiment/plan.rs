@@ -61,6 +61,7 @@ impl ExperimentPlan {
         if let Some(testbed) = &s.testbed {
             TestbedPlan::new(testbed.clone()).map_err(checks::of_testbed)?;
         }
+        checks::target(s)?;
         checks::load(s)?;
         let windows = Windows::of(s.load.rate);
         checks::phases(s, windows)?;
@@ -89,6 +90,11 @@ impl ExperimentPlan {
             // `new` lets no such settings through.
             (None, None) => Goal::Url(SOMEWHERE),
         }
+    }
+
+    /// The engine whose containers faults and monitors name: `docker`, or an address.
+    pub fn engine(&self) -> Option<&str> {
+        self.settings.target.as_ref()?.engine.as_deref()
     }
 
     /// The load, on `url`: the testbed's entry, or that of [`Goal::Url`].

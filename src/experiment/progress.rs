@@ -41,6 +41,8 @@ pub struct Pulse {
     times: Vec<u64>,
     answered: u64,
     since: u64,
+    /// The first component that was heard of.
+    source: Option<String>,
     second: Second,
 }
 
@@ -53,9 +55,10 @@ impl Pulse {
     }
 
     pub fn samples(&mut self, samples: &[Sample]) {
-        let Some(source) = samples.first().map(|sample| sample.source.as_str()) else { return };
-        let last = samples.iter().rev().find(|sample| sample.source == source);
-        self.second.memory = last.and_then(|sample| Some((sample.memory_bytes?, sample.limit_bytes)));
+        let Some(first) = samples.first() else { return };
+        let source = self.source.get_or_insert_with(|| first.source.clone());
+        let Some(last) = samples.iter().rev().find(|sample| sample.source == *source) else { return };
+        self.second.memory = Some(last).and_then(|sample| Some((sample.memory_bytes?, sample.limit_bytes)));
     }
 
     /// A second is over at `now`; `bin` is the last that is final.

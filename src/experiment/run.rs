@@ -145,7 +145,7 @@ async fn carry_out(
     run.started()?;
     let (cancel, cancelled) = watch::channel(false);
     let faults = system.drive_faults(plan, clock, &run.tell, &cancelled);
-    system.monitor(plan, clock, &run.sample);
+    system.monitor(plan, clock, &run.sample, &run.tell);
 
     let result = run.watch_over(signals, &mut system, &recorder, watch).await;
     // Faults are removed whatever came of the rest.

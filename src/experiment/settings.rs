@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
 use crate::arrivals::Process;
+use crate::fault::ContainerFault;
 use crate::load::plan::{OnTimeout, Retries, WhenBusy};
 use crate::script::Script;
 use crate::testbed::TestbedSettings;
-use crate::units::Time;
+use crate::units::{Time, exact_size};
 
-/// An experiment file. Every key is described in `experiments/embedded.toml`.
+/// An experiment file. Every key is described in `experiments/embedded.toml`, and those of Docker in `docker.toml` there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Settings {
@@ -36,7 +38,14 @@ pub struct Settings {
 #[serde(deny_unknown_fields)]
 pub struct Target {
     pub url: String,
+    /// Whose containers faults and monitors name: `docker`, the engine that the user's environment means, or the address
+    /// of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
 }
+
+/// The engine that the user's environment means.
+pub const DOCKER: &str = "docker";
 
 /// [`crate::load::LoadSettings`], but for what follows from the rest of the experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -118,6 +127,18 @@ pub struct Fault {
     pub at: Option<Time>,
     #[serde(rename = "for")]
     pub lasts: Time,
+    /// By name, compose service or id: of every kind but `link`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    /// Of a `disconnect` or `blackhole`; all networks of the container unless set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// Of a `throttle`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpus: Option<f64>,
+    /// Of a `memory-limit`.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "exact_size::option")]
+    pub limit: Option<ByteSize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,12 +146,55 @@ pub struct Fault {
 pub enum FaultKind {
     /// The testbed's link between post-storage and post-db passes nothing.
     Link,
+    // On a container, as `fault::ContainerFault` has them.
+    Disconnect,
+    Blackhole,
+    Pause,
+    Kill,
+    Stop,
+    Restart,
+    Throttle,
+    MemoryLimit,
 }
 
 impl FaultKind {
     pub const fn name(self) -> &'static str {
         match self {
             FaultKind::Link => "link",
+            FaultKind::Disconnect => "disconnect",
+            FaultKind::Blackhole => "blackhole",
+            FaultKind::Pause => "pause",
+            FaultKind::Kill => "kill",
+            FaultKind::Stop => "stop",
+            FaultKind::Restart => "restart",
+            FaultKind::Throttle => "throttle",
+            FaultKind::MemoryLimit => "memory-limit",
+        }
+    }
+}
+
+impl Fault {
+    /// What is done to its container; `None` for a fault on something else, or without its size.
+    pub fn on_container(&self) -> Option<ContainerFault> {
+        let network = self.network.clone();
+        Some(match self.kind {
+            FaultKind::Link => return None,
+            FaultKind::Disconnect => ContainerFault::Disconnect { network },
+            FaultKind::Blackhole => ContainerFault::Blackhole { network },
+            FaultKind::Pause => ContainerFault::Pause,
+            FaultKind::Kill => ContainerFault::Kill,
+            FaultKind::Stop => ContainerFault::Stop,
+            FaultKind::Restart => ContainerFault::Restart,
+            FaultKind::Throttle => ContainerFault::Throttle { cpus: self.cpus? },
+            FaultKind::MemoryLimit => ContainerFault::MemoryLimit { limit: self.limit? },
+        })
+    }
+
+    /// Its name in reports: what, and on what.
+    pub fn name(&self) -> String {
+        match &self.container {
+            Some(container) => format!("{} {container}", self.kind.name()),
+            None => self.kind.name().to_owned(),
         }
     }
 }
@@ -139,9 +203,21 @@ impl FaultKind {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Monitor {
     pub kind: MonitorKind,
-    pub component: String,
+    /// Of the testbed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
+    /// By name, compose service or id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
     #[serde(default = "default_every")]
     pub every: Time,
+}
+
+impl Monitor {
+    /// What it looks at, as samples call it.
+    pub fn source(&self) -> Option<&str> {
+        self.component.as_deref().or(self.container.as_deref())
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,6 +225,18 @@ pub struct Monitor {
 pub enum MonitorKind {
     /// A process of the testbed, read from procfs.
     Process,
+    /// A container of the target's engine.
+    Container,
+}
+
+impl MonitorKind {
+    /// The key that says which one.
+    pub const fn key(self) -> &'static str {
+        match self {
+            MonitorKind::Process => "component",
+            MonitorKind::Container => "container",
+        }
+    }
 }
 
 fn default_seed() -> u64 {

@@ -81,9 +81,7 @@ fn state_name(state: crate::record::event::ComponentState) -> &'static str {
 fn fault_windows(plan: &ExperimentPlan, judgement: &Judgement) -> Vec<FaultWindow> {
     let lives = plan.fault.iter().zip(&judgement.timeline.faults);
     lives
-        .filter_map(|(fault, life)| {
-            Some(FaultWindow { label: fault.kind.name().to_owned(), from: life.effective?, to: life.removed })
-        })
+        .filter_map(|(fault, life)| Some(FaultWindow { label: fault.name(), from: life.effective?, to: life.removed }))
         .collect()
 }
 
@@ -133,7 +131,7 @@ fn facts(plan: &ExperimentPlan) -> Vec<(String, String)> {
     }
     fact("phases", format!("warm-up {}, baseline {}", plan.phases.warmup, plan.phases.baseline));
     for fault in &plan.fault {
-        fact("fault", format!("{} at {} for {}", fault.kind.name(), plan.at(fault), fault.lasts));
+        fact("fault", format!("{} at {} for {}", fault.name(), plan.at(fault), fault.lasts));
     }
     if !plan.fault.is_empty() {
         fact("time to recover in", plan.observe().to_string());

@@ -5,19 +5,26 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::plan::{ExperimentPlan, Goal};
-use super::settings::FaultKind;
-use crate::fault::{self, CutLink, Fault};
-use crate::monitor::{self, Monitor, Process};
+use super::settings::{self, DOCKER, FaultKind, MonitorKind};
+use crate::docker::{DockerError, Engine};
+use crate::fault::{self, CutLink, Fault, FaultError, Kept};
+use crate::monitor::{self, Monitor, Process, WatchError, Watched};
 use crate::record::{Clock, Event, Sample};
 use crate::testbed::{Role, Testbed, TestbedError, TestbedPlan, TestbedPlanError};
 
-/// Why the system under test is not there.
+/// Why the system under test is not there, or its faults can't be done to it.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("the testbed does not start: {0}")]
     Testbed(#[from] TestbedError),
     #[error(transparent)]
     Plan(#[from] TestbedPlanError),
+    #[error(transparent)]
+    Docker(#[from] DockerError),
+    #[error(transparent)]
+    Watch(#[from] WatchError),
+    #[error(transparent)]
+    Fault(#[from] FaultError),
 }
 
 /// What the load goes to.
@@ -25,50 +32,96 @@ pub struct System {
     /// Where requests go.
     pub url: String,
     testbed: Option<Testbed>,
+    /// By place in the plan; nothing is touched before they are driven.
+    faults: Vec<(usize, Box<dyn Fault>)>,
+    /// Monitored containers, in the plan's order.
+    watched: Vec<Watched>,
 }
 
 impl System {
+    /// Starts the testbed, or finds what the plan names of a system that runs.
+    ///
     /// # Errors
-    /// [`StartError`] where the testbed does not start. Nothing is left running.
+    /// [`StartError`] where the testbed does not start, or something is not there. Nothing is left running, and nothing
+    /// was touched.
     pub async fn start(plan: &ExperimentPlan) -> Result<System, StartError> {
-        match plan.goal() {
-            Goal::Url(url) => Ok(System { url: url.to_owned(), testbed: None }),
+        let (url, testbed) = match plan.goal() {
+            Goal::Url(url) => (url.to_owned(), None),
             Goal::Embedded(settings) => {
                 let testbed = Testbed::start(&TestbedPlan::new(settings.clone())?, None).await?;
-                Ok(System { url: format!("{}/wrk2-api/post/compose", testbed.url()), testbed: Some(testbed) })
+                (format!("{}/wrk2-api/post/compose", testbed.url()), Some(testbed))
+            }
+        };
+        let engine = match plan.engine() {
+            Some(DOCKER) => Some(Engine::connect().await?),
+            Some(host) => Some(Engine::connect_to(host).await?),
+            None => None,
+        };
+        let mut system = System { url, testbed, faults: Vec::new(), watched: Vec::new() };
+        // A plan without a testbed, or without an engine, names nothing of it.
+        if let Some(engine) = &engine {
+            for container in plan.monitor.iter().filter_map(|monitor| monitor.container.as_deref()) {
+                system.watched.push(Watched::find(engine, container).await?);
             }
         }
+        for (index, planned) in plan.fault.iter().enumerate() {
+            let fault: Option<Box<dyn Fault>> = match (planned.kind, &engine) {
+                (FaultKind::Link, _) => {
+                    system.testbed.as_ref().map(|testbed| Box::new(CutLink::new(testbed.link())) as Box<dyn Fault>)
+                }
+                (_, Some(engine)) => docker_fault(engine, planned).await?,
+                (_, None) => None,
+            };
+            system.faults.extend(fault.map(|fault| (index, fault)));
+        }
+        Ok(system)
     }
 
     /// Applies and removes the plan's faults on the run's clock, each in a task of its own.
     pub fn drive_faults(
-        &self,
+        &mut self,
         plan: &ExperimentPlan,
         clock: Clock,
         tell: &UnboundedSender<Event>,
         cancelled: &watch::Receiver<bool>,
     ) -> Vec<JoinHandle<fault::Outcome>> {
-        let faults = plan.fault.iter().enumerate().filter_map(|(index, planned)| {
-            let mut fault: Box<dyn Fault> = match planned.kind {
-                FaultKind::Link => Box::new(CutLink::new(self.testbed.as_ref()?.link())),
-            };
+        let driven = std::mem::take(&mut self.faults).into_iter().filter_map(|(index, mut fault)| {
+            let planned = plan.fault.get(index)?;
             let schedule = fault::Schedule { at: plan.at(planned), lasting: planned.lasts };
             let (tell, cancelled) = (tell.clone(), cancelled.clone());
             Some(tokio::spawn(async move {
                 fault::drive(fault.as_mut(), index, schedule, || clock.now(), tell, cancelled).await
             }))
         });
-        faults.collect()
+        driven.collect()
     }
 
-    /// Looks at what the plan monitors, on the run's clock, until nobody takes the samples.
-    pub fn monitor(&self, plan: &ExperimentPlan, clock: Clock, sample: &UnboundedSender<Sample>) {
-        let Some(testbed) = &self.testbed else { return };
+    /// Looks at what the plan monitors, on the run's clock, until nobody takes the samples. What happens to containers
+    /// goes to `tell`.
+    pub fn monitor(
+        &mut self,
+        plan: &ExperimentPlan,
+        clock: Clock,
+        sample: &UnboundedSender<Sample>,
+        tell: &UnboundedSender<Event>,
+    ) {
+        let mut watched = std::mem::take(&mut self.watched).into_iter();
         for planned in &plan.monitor {
-            let Some(role) = Role::ALL.into_iter().find(|role| role.name() == planned.component) else { continue };
-            let monitor: Box<dyn Monitor> = Box::new(Process::new(role.name(), testbed.pid(role)));
+            let monitor: Option<Box<dyn Monitor>> = match planned.kind {
+                MonitorKind::Process => self.process(planned).map(|process| Box::new(process) as Box<dyn Monitor>),
+                MonitorKind::Container => {
+                    watched.next().map(|container| Box::new(container.follow(clock, tell.clone())) as Box<dyn Monitor>)
+                }
+            };
+            let Some(monitor) = monitor else { continue };
             tokio::spawn(monitor::run(vec![monitor], planned.every, move || clock.now(), sample.clone()));
         }
+    }
+
+    fn process(&self, planned: &settings::Monitor) -> Option<Process> {
+        let (testbed, component) = (self.testbed.as_ref()?, planned.component.as_deref()?);
+        let role = Role::ALL.into_iter().find(|role| role.name() == component)?;
+        Some(Process::new(role.name(), testbed.pid(role)))
     }
 
     /// The next component that died.
@@ -87,4 +140,10 @@ impl System {
             testbed.stop().await;
         }
     }
+}
+
+/// A fault on a container, which is found to be possible, and not touched.
+async fn docker_fault(engine: &Engine, planned: &settings::Fault) -> Result<Option<Box<dyn Fault>>, FaultError> {
+    let (Some(container), Some(fault)) = (&planned.container, planned.on_container()) else { return Ok(None) };
+    Ok(Some(Box::new(Kept::prepare(engine, container, fault, planned.lasts, None).await?)))
 }

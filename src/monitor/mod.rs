@@ -1,9 +1,13 @@
 //! What is seen of a system under test: samples of its components on the run's clock, one file a source.
 
+mod cgroup;
+mod container;
 mod procfs;
 
 use std::time::Duration;
 
+pub use cgroup::Cgroup;
+pub use container::{Container, WatchError, Watched};
 pub use procfs::Process;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::sleep;
@@ -14,8 +18,9 @@ use crate::units::Time;
 /// A source of samples. A look takes microseconds: one that has to wait for its numbers gathers them in a task of its
 /// own, and gives the latest.
 pub trait Monitor: Send {
-    /// A look, at `at_ns` on the run's clock. What is not there is a gap (`None`), never zero.
-    fn sample(&mut self, at_ns: u64) -> Sample;
+    /// A look, at `at_ns` on the run's clock; `None` where there is nothing new. What is not there is a gap (a sample
+    /// without numbers), never zero.
+    fn sample(&mut self, at_ns: u64) -> Option<Sample>;
 }
 
 /// Looks at all `monitors` at 0, `every`, 2 x `every`, ... on the run's clock `now` (ns since the start of load), until
@@ -38,7 +43,7 @@ pub async fn run(
             }
         }
         for monitor in &mut monitors {
-            if samples.send(monitor.sample(now())).is_err() {
+            if monitor.sample(now()).is_some_and(|sample| samples.send(sample).is_err()) {
                 return;
             }
         }
@@ -59,8 +64,8 @@ mod tests {
     struct Mock;
 
     impl Monitor for Mock {
-        fn sample(&mut self, at_ns: u64) -> Sample {
-            Sample { at_ns, source: "mock".into(), ..Sample::default() }
+        fn sample(&mut self, at_ns: u64) -> Option<Sample> {
+            Some(Sample { at_ns, source: "mock".into(), ..Sample::default() })
         }
     }
 

@@ -33,8 +33,9 @@ impl Process {
     }
 }
 
-impl Monitor for Process {
-    fn sample(&mut self, at_ns: u64) -> Sample {
+impl Process {
+    /// A look, which is always new.
+    pub fn look(&self, at_ns: u64) -> Sample {
         let gap = Sample { at_ns, source: self.source.clone(), ..Sample::default() };
         let stat = self.read("stat");
         if self.started.is_none() || procfs::start_ticks(&stat) != self.started {
@@ -56,6 +57,12 @@ impl Monitor for Process {
     }
 }
 
+impl Monitor for Process {
+    fn sample(&mut self, at_ns: u64) -> Option<Sample> {
+        Some(self.look(at_ns))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::process::{Command, Stdio};
@@ -64,7 +71,7 @@ mod tests {
 
     #[test]
     fn this_process_has_numbers() {
-        let sample = Process::new("me", std::process::id()).sample(7);
+        let sample = Process::new("me", std::process::id()).look(7);
         assert_eq!((sample.at_ns, sample.source.as_str()), (7, "me"));
         assert!(sample.memory_bytes > Some(4096) && sample.resident_bytes > Some(4096), "{sample:?}");
         assert!(sample.threads >= Some(1) && sample.cpu_ns.is_some(), "{sample:?}");
@@ -73,10 +80,10 @@ mod tests {
     #[test]
     fn a_process_that_is_gone_is_a_gap() {
         let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
-        let mut process = Process::new("cat", child.id());
-        assert!(process.sample(1).threads.is_some());
+        let process = Process::new("cat", child.id());
+        assert!(process.look(1).threads.is_some());
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(process.sample(2), Sample { at_ns: 2, source: "cat".into(), ..Sample::default() });
+        assert_eq!(process.look(2), Sample { at_ns: 2, source: "cat".into(), ..Sample::default() });
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::Context;
 use bytesize::ByteSize;
@@ -9,9 +10,10 @@ use clap::{Args, Subcommand};
 
 use super::link::Switch;
 use super::plan::{TestbedPlan, TestbedSettings};
-use super::role::{Role, listen_to_stdin, live_with};
+use super::role::{Role, listen_to_stdin, live_with, until_stopped};
 use super::supervisor::Testbed;
-use super::{compose_post, heap, link, post_db, post_storage};
+use super::{compose_post, heap, image, link, post_db, post_storage};
+use crate::docker::{Engine, OUR_IMAGE};
 use crate::out::{say, warn};
 use crate::units::Time;
 
@@ -34,8 +36,12 @@ enum Part {
         #[command(flatten)]
         part: Common,
         /// Address of post-storage
-        #[arg(long, value_name = "HOST:PORT")]
+        #[arg(long, value_name = "HOST:PORT", value_parser = peer)]
         storage: String,
+        /// Give memory that no request took for so long back to the system, so that a container's memory shows what
+        /// requests hold; unless set it is kept, since fresh memory costs CPU
+        #[arg(long, value_name = "TIME")]
+        give_back_after: Option<Time>,
         #[command(flatten)]
         plan: Plan,
     },
@@ -44,7 +50,7 @@ enum Part {
         #[command(flatten)]
         part: Common,
         /// Address of post-db, or of the link to it
-        #[arg(long, value_name = "HOST:PORT")]
+        #[arg(long, value_name = "HOST:PORT", value_parser = peer)]
         db: String,
         #[command(flatten)]
         plan: Plan,
@@ -54,12 +60,18 @@ enum Part {
         #[command(flatten)]
         part: Common,
     },
+    /// Make a container image of this program on the Docker engine, without a registry
+    Image {
+        /// The image's name; `metawrk` with this version as its tag, and `latest`, unless set
+        #[arg(long, value_name = "NAME[:TAG]")]
+        name: Option<String>,
+    },
     /// Pass connections on, until stdin says `cut`, and again after `heal`
     Link {
         #[command(flatten)]
         part: Common,
         /// Where to
-        #[arg(long, value_name = "HOST:PORT")]
+        #[arg(long, value_name = "HOST:PORT", value_parser = peer)]
         to: String,
     },
 }
@@ -103,6 +115,12 @@ impl Plan {
     }
 }
 
+/// `HOST:PORT`, whose host need not be known yet.
+fn peer(text: &str) -> Result<String, String> {
+    let authority: http::uri::Authority = text.parse().map_err(|e| format!("{e}: write HOST:PORT"))?;
+    authority.port_u16().map(|_| text.to_owned()).ok_or_else(|| "no port: write HOST:PORT".to_owned())
+}
+
 /// Runs a part of the testbed, or the whole, for as long as it lives.
 ///
 /// # Errors
@@ -110,35 +128,62 @@ impl Plan {
 pub fn run(args: TestbedArgs) -> anyhow::Result<()> {
     match args.part {
         Part::Run { plan } => by_hand(&plan.resolve()?),
-        Part::ComposePost { part, storage, plan } => {
+        Part::ComposePost { part, storage, give_back_after, plan } => {
             let plan = plan.resolve()?;
             heap::enter().context("no memory besides the limited")?;
             part.live()?;
-            run_role(Role::ComposePost, compose_post::run(part.listen, &storage, &plan))
+            let serve = compose_post::run(part.listen, &storage, &plan, give_back_after.map(Time::std));
+            run_role(Role::ComposePost, &part, serve)
         }
         Part::PostStorage { part, db, plan } => {
             let plan = plan.resolve()?;
             part.live()?;
-            run_role(Role::PostStorage, post_storage::run(part.listen, &db, &plan))
+            run_role(Role::PostStorage, &part, post_storage::run(part.listen, &db, &plan))
         }
         Part::PostDb { part } => {
             part.live()?;
-            run_role(Role::PostDb, post_db::run(part.listen))
+            run_role(Role::PostDb, &part, post_db::run(part.listen))
         }
+        Part::Image { name } => make_image(name),
         Part::Link { part, to } => {
             let switch = Switch::new();
             let cut = switch.watch();
             // A link without commands is none, so it ends with stdin in any case.
             live_with(part.parent, move |line| switch.obey(line))?;
-            run_role(Role::Link, link::run(part.listen, &to, cut))
+            run_role(Role::Link, &part, link::run(part.listen, &to, cut))
         }
     }
 }
 
-/// A thread more would be a stack more in limited memory: every role has one for its event loop.
-fn run_role(role: Role, serve: impl Future<Output = io::Result<()>>) -> anyhow::Result<()> {
+/// A thread more would be a stack more in limited memory: every role has one for its event loop, and those that look
+/// names up one for that, which stays.
+fn run_role(role: Role, part: &Common, serve: impl Future<Output = io::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .max_blocking_threads(1)
+        .thread_stack_size(256 * 1024)
+        .thread_keep_alive(Duration::MAX)
+        .enable_all()
+        .build()?;
+    let done = runtime.block_on(async {
+        // A role of a run ends with its parent. By itself, as in a container, it is told by a signal.
+        if part.parent.is_some() { serve.await } else { until_stopped(serve).await }
+    });
+    // A look-up may still be under way.
+    runtime.shutdown_background();
+    done.with_context(|| format!("{role} cannot serve"))
+}
+
+fn make_image(name: Option<String>) -> anyhow::Result<()> {
+    let names = match name {
+        Some(name) => vec![name],
+        None => vec![OUR_IMAGE.to_owned(), "metawrk:latest".to_owned()],
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(serve).with_context(|| format!("{role} cannot serve"))
+    runtime.block_on(async {
+        let engine = Engine::connect().await?;
+        engine.load_image(image::archive(&names)?).await?;
+        say(&format!("{} on the Docker engine at {}\n", names.join(", "), engine.host()))
+    })
 }
 
 fn by_hand(plan: &TestbedPlan) -> anyhow::Result<()> {

@@ -1,7 +1,7 @@
 //! compose-post: takes a post, and little memory.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,6 +16,7 @@ use super::role::{Ready, Role, raise_open_files};
 use super::scenario::{self, Served};
 use super::serve::{self, Reply, text};
 use super::upstream::Upstream;
+use crate::out::warn;
 use crate::testbed::TestbedPlan;
 
 struct Composer {
@@ -27,20 +28,31 @@ struct Composer {
 }
 
 /// Serves for ever, on memory that is limited from when it is ready. The process has entered [`super::heap`] before.
+/// Memory that no request took for `give_back_after` goes back to the system.
 ///
 /// # Errors
 /// If it cannot listen, or not limit its memory.
-pub(super) async fn run(listen: SocketAddr, storage: &str, plan: &TestbedPlan) -> io::Result<()> {
+pub(super) async fn run(
+    listen: SocketAddr,
+    storage: &str,
+    plan: &TestbedPlan,
+    give_back_after: Option<Duration>,
+) -> io::Result<()> {
     let open_files = raise_open_files(Role::ComposePost)?;
-    // Looked up once: later a look-up would take a thread, and its stack is memory.
-    let storage = storage.to_socket_addrs()?.next().ok_or_else(|| io::Error::other("post-storage has no address"))?;
+    // Names are looked up with each connection. The first time here, since that takes a thread, and its stack is memory.
+    if let Err(e) = tokio::net::lookup_host(storage).await {
+        warn(&format!("{}: {storage} is not known yet ({e}); until it is, posts fail", Role::ComposePost));
+    }
     // post-storage answers by itself; this is for when it is in trouble of its own.
     let patience = plan.db_timeout.std() + plan.storage_time.std() + Duration::from_secs(1);
     let listener = serve::listen(listen)?;
     let address = listener.local_addr()?;
     let (memory, limit) = Limited::new(plan.budget.0)?;
+    if let Some(idle) = give_back_after {
+        tokio::spawn(give_back(memory.clone(), idle));
+    }
     let composer = Arc::new(Composer {
-        storage: Upstream::new(storage.to_string(), patience),
+        storage: Upstream::new(storage.to_owned(), patience),
         memory,
         alarms: Alarms::start()?,
         hold: plan.hold.std(),
@@ -48,6 +60,15 @@ pub(super) async fn run(listen: SocketAddr, storage: &str, plan: &TestbedPlan) -
     });
     Ready { address, open_files, limit: Some(limit) }.announce()?;
     serve::serve(listener, move |request| compose(Arc::clone(&composer), request)).await
+}
+
+async fn give_back(memory: Limited, idle: Duration) {
+    // Twice as often: nothing is kept much longer.
+    let mut look = tokio::time::interval((idle / 2).max(Duration::from_millis(10)));
+    loop {
+        look.tick().await;
+        memory.give_back(idle);
+    }
 }
 
 async fn compose(composer: Arc<Composer>, request: Request<Incoming>) -> Reply {

@@ -9,6 +9,7 @@
 use std::ffi::c_void;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap_anonymous, mprotect, munmap};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -22,8 +23,21 @@ const UNIT: usize = REQUEST_BYTES;
 /// This process's limited memory, for one thread to take from.
 #[derive(Clone)]
 pub struct Limited {
-    /// The addresses of units that are free, and inaccessible.
-    parked: Arc<Mutex<Vec<usize>>>,
+    /// Units that are free, and inaccessible; those parked last are taken first.
+    parked: Arc<Mutex<Vec<Parked>>>,
+}
+
+struct Parked {
+    address: usize,
+    since: Instant,
+    /// Its pages are kept.
+    resident: bool,
+}
+
+impl Parked {
+    fn now(address: usize) -> Parked {
+        Parked { address, since: Instant::now(), resident: true }
+    }
 }
 
 /// Units that are accessible, and count; parked when dropped.
@@ -72,7 +86,17 @@ impl Limited {
         Ok((limited, limit))
     }
 
-    fn parked(&self) -> std::sync::MutexGuard<'_, Vec<usize>> {
+    /// Gives the pages of units that nobody took for `idle` back to the system: it then sees what requests hold. Taking
+    /// such a unit again costs what fresh memory does.
+    pub fn give_back(&self, idle: Duration) {
+        for unit in self.parked().iter_mut().filter(|unit| unit.resident && unit.since.elapsed() >= idle) {
+            // SAFETY: a unit of our own mapping, that nobody uses while it is parked, and whose contents nobody reads.
+            let gone = unsafe { madvise(unit.address as *mut c_void, UNIT, Advice::LinuxDontNeed) };
+            unit.resident = gone.is_err();
+        }
+    }
+
+    fn parked(&self) -> std::sync::MutexGuard<'_, Vec<Parked>> {
         self.parked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -90,10 +114,10 @@ impl Memory for Limited {
         }
         let mut block = Block { home: self.clone(), units: Vec::new() };
         for _ in 0..bytes.div_ceil(UNIT) {
-            let unit = self.parked().pop()?;
+            let unit = self.parked().pop()?.address;
             // SAFETY: a unit of our own mapping, that is on no other list.
             if unsafe { mprotect(unit as *mut c_void, UNIT, MprotectFlags::READ | MprotectFlags::WRITE) }.is_err() {
-                self.parked().push(unit);
+                self.parked().push(Parked::now(unit));
                 return None;
             }
             touch(unit);
@@ -117,7 +141,7 @@ impl Drop for Block {
             // A unit that could not be parked would still count, and taking it again be no surprise to the kernel.
             // SAFETY: a unit of our own mapping, that nobody uses any more.
             let _ = unsafe { mprotect(unit as *mut c_void, UNIT, MprotectFlags::empty()) };
-            self.home.parked().push(unit);
+            self.home.parked().push(Parked::now(unit));
         }
     }
 }

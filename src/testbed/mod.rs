@@ -10,6 +10,7 @@ pub mod cli;
 mod compose_post;
 mod form;
 mod heap;
+pub mod image;
 mod link;
 mod link_handle;
 mod memory;

@@ -7,6 +7,7 @@ use std::process::exit;
 use std::str::FromStr;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, getppid, getrlimit, set_parent_process_death_signal, setrlimit};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// A process of the testbed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,6 +113,20 @@ pub(super) fn listen_to_stdin(mut command: impl FnMut(&str) + Send + 'static) ->
     // A small stack: it counts as the process's private memory.
     std::thread::Builder::new().name("stdin".into()).stack_size(256 * 1024).spawn(listen)?;
     Ok(())
+}
+
+/// Serves until somebody says to stop, with SIGTERM or SIGINT. The first process of a container is only ever ended by
+/// signals that it asks for.
+///
+/// # Errors
+/// What serving ends with.
+pub(super) async fn until_stopped(serve: impl Future<Output = io::Result<()>>) -> io::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        done = serve => done,
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+    }
 }
 
 /// Below this many open files a stuck testbed runs out of them before it runs out of memory.

@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -15,12 +14,11 @@ use bollard::models::{
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptions, StartContainerOptions,
-    TagImageOptions,
 };
 use metawrk::docker::{Details, Engine, OUR_IMAGE, OUR_PROGRAM};
-use tokio::sync::Mutex;
+use tokio::sync::OnceCell;
 
-use super::program::METAWRK;
+use super::program::{METAWRK, run};
 
 /// The port of post-db.
 pub const PORT: u16 = 4000;
@@ -46,47 +44,23 @@ pub fn client(engine: &Engine) -> Docker {
     Docker::connect_with_host(engine.host()).unwrap()
 }
 
-/// Imports the program once for each build of it.
+/// Gives the engine the image of the program as it was built, once a test run. The one of an older build goes.
 async fn provide_image(engine: &Engine) {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
-    let _one = ONE_AT_A_TIME.lock().await;
-    let docker = client(engine);
-    let built = std::fs::metadata(METAWRK).unwrap().modified().unwrap();
-    let built = built.duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
-    let this = format!("metawrk-test:{built}");
-    if !engine.has_image(&this).await.unwrap() {
-        let old = docker.inspect_image(OUR_IMAGE).await.ok().and_then(|image| image.repo_tags).unwrap_or_default();
-        engine.import_image(&this, file_system()).await.unwrap();
-        for name in old.iter().filter(|name| name.starts_with("metawrk-test:")) {
+    static ONCE: OnceCell<()> = OnceCell::const_new();
+    let provide = async || {
+        let docker = client(engine);
+        let id = async || docker.inspect_image(OUR_IMAGE).await.ok().and_then(|image| image.id);
+        let old = id().await;
+        let ended = run(METAWRK, Path::new("."), &["testbed", "image"]);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        if old != id().await
+            && let Some(old) = old
+        {
             // Containers of other tests may still need it.
-            let _ = docker.remove_image(name, None::<RemoveImageOptions>, None).await;
+            let _ = docker.remove_image(&old, None::<RemoveImageOptions>, None).await;
         }
-    }
-    let (repo, tag) = OUR_IMAGE.split_once(':').unwrap();
-    let tag = TagImageOptions { repo: Some(repo.to_owned()), tag: Some(tag.to_owned()) };
-    docker.tag_image(&this, Some(tag)).await.unwrap();
-}
-
-/// A tar of the program, without what debuggers need, and of the libraries that it needs.
-fn file_system() -> Vec<u8> {
-    let folder = tempfile::tempdir().unwrap();
-    let to = |path: &str| {
-        let to = folder.path().join(path.trim_start_matches('/'));
-        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
-        to
     };
-    let program = to(OUR_PROGRAM);
-    std::fs::copy(METAWRK, &program).unwrap();
-    // Only a matter of size.
-    let _ = Command::new("strip").arg(&program).status();
-    let listed = Command::new("ldd").arg(METAWRK).output().unwrap().stdout;
-    let listed = String::from_utf8(listed).unwrap();
-    for library in listed.split_whitespace().filter(|word| word.starts_with('/')) {
-        std::fs::copy(library, to(library)).unwrap();
-    }
-    to("/etc/passwd");
-    to("/tmp/.keep");
-    Command::new("tar").arg("-C").arg(folder.path()).args(["-c", "."]).output().unwrap().stdout
+    ONCE.get_or_init(provide).await;
 }
 
 /// A network of its own with a container on it, as compose makes them. All of it is gone at the end of the test.

@@ -2,8 +2,10 @@
 
 use std::ops::RangeInclusive;
 
+use bytesize::ByteSize;
+
 use super::{Impossible, Windows, impossible};
-use crate::experiment::settings::{FaultKind, Settings};
+use crate::experiment::settings::{DOCKER, Fault, FaultKind, MonitorKind, Settings};
 use crate::load::plan::{OnTimeout, PlanError};
 use crate::testbed::TestbedPlanError;
 use crate::units::Time;
@@ -16,6 +18,12 @@ const COMPONENTS: [&str; 3] = ["compose-post", "post-storage", "post-db"];
 const RATES: RangeInclusive<f64> = 1e-3..=1e6;
 /// Of a run: judging it and drawing it takes some 200 bytes of memory for each.
 const MOST_REQUESTS: f64 = 1e8;
+
+/// What an engine takes; the smallest is a hundredth of the least period.
+const CPUS: RangeInclusive<f64> = 0.01..=1024.0;
+const LEAST_MEMORY: ByteSize = ByteSize::mib(6);
+const ENGINES: [&str; 3] = ["unix://", "tcp://", "http://"];
+const NO_ENGINE: &str = "the [target] has no engine: engine = \"docker\" is the one of your environment";
 
 /// A fault's removal may take this long to be verified without shortening the observation.
 const VERIFICATION: Time = Time::from_secs(5);
@@ -93,7 +101,7 @@ pub fn requests(s: &Settings, duration: Time) -> Result<(), Impossible> {
 pub fn faults(s: &Settings, windows: Windows) -> Result<Option<Time>, Impossible> {
     let default_at = s.phases.warmup.plus(s.phases.baseline);
     let earliest = s.phases.warmup.plus(windows.least_baseline);
-    let mut spans: Vec<(FaultKind, Time, Time)> = Vec::new();
+    let mut spans: Vec<(&Fault, Time, Time)> = Vec::new();
     for (i, fault) in s.fault.iter().enumerate() {
         let at = fault.at.unwrap_or(default_at);
         let end = at.plus(fault.lasts);
@@ -104,28 +112,94 @@ pub fn faults(s: &Settings, windows: Windows) -> Result<Option<Time>, Impossible
             let why = format!("must be at {earliest} or later: before it come the warm-up and the least baseline");
             return Err(impossible(format!("fault.{i}.at"), why));
         }
-        if spans.iter().any(|&(kind, from, to)| kind == fault.kind && at < to && from < end) {
-            return Err(impossible(format!("fault.{i}.at"), "overlaps an earlier fault of its kind"));
+        let same = |other: &Fault| match &fault.container {
+            Some(_) => other.container == fault.container,
+            None => other.kind == fault.kind,
+        };
+        if spans.iter().any(|&(other, from, to)| same(other) && at < to && from < end) {
+            let why = if fault.container.is_some() { "on its container" } else { "of its kind" };
+            return Err(impossible(format!("fault.{i}.at"), format!("overlaps an earlier fault {why}")));
         }
-        if fault.kind == FaultKind::Link && s.testbed.is_none() {
-            return Err(impossible(format!("fault.{i}.kind"), "only the [testbed] has a link to cut"));
-        }
-        spans.push((fault.kind, at, end));
+        of_fault(s, fault).map_err(|(key, why)| impossible(format!("fault.{i}.{key}"), why))?;
+        spans.push((fault, at, end));
     }
     Ok(spans.into_iter().map(|(_, _, end)| end).max())
 }
 
+/// What a fault is done to, and how much of it there is: each kind has keys of its own.
+fn of_fault(s: &Settings, fault: &Fault) -> Result<(), (&'static str, String)> {
+    let Fault { kind, container, network, cpus, limit, at: _, lasts: _ } = fault;
+    let name = kind.name();
+    if *kind == FaultKind::Link && s.testbed.is_none() {
+        return Err(("kind", "only the [testbed] has a link to cut".to_owned()));
+    }
+    let keys = [
+        ("container", container.is_some(), *kind != FaultKind::Link, "its name, compose service or id"),
+        ("cpus", cpus.is_some(), *kind == FaultKind::Throttle, "so many CPUs, such as 0.2"),
+        ("limit", limit.is_some(), *kind == FaultKind::MemoryLimit, "a size, such as 64MiB"),
+    ];
+    for (key, given, wanted, what) in keys {
+        match (given, wanted) {
+            (true, false) => return Err((key, format!("a {name} has none"))),
+            (false, true) => return Err(("kind", format!("a {name} needs `{key}`: {what}"))),
+            _ => {}
+        }
+    }
+    if network.is_some() && !matches!(kind, FaultKind::Disconnect | FaultKind::Blackhole) {
+        return Err(("network", format!("a {name} has none")));
+    }
+    if cpus.is_some_and(|cpus| !CPUS.contains(&cpus)) {
+        return Err(("cpus", format!("must be between {} and {}", CPUS.start(), CPUS.end())));
+    }
+    if limit.is_some_and(|limit| limit < LEAST_MEMORY) {
+        return Err(("limit", format!("must be at least {LEAST_MEMORY}, which an engine asks for")));
+    }
+    if container.is_some() && engine(s).is_none() {
+        return Err(("container", NO_ENGINE.to_owned()));
+    }
+    Ok(())
+}
+
+/// Whose containers the plan names.
+fn engine(s: &Settings) -> Option<&str> {
+    s.target.as_ref()?.engine.as_deref()
+}
+
+pub fn target(s: &Settings) -> Result<(), Impossible> {
+    match engine(s) {
+        Some(engine) if engine != DOCKER && !ENGINES.iter().any(|scheme| engine.starts_with(scheme)) => {
+            let why = format!("must be \"{DOCKER}\", or an engine's address: unix:///PATH or tcp://HOST:PORT");
+            Err(impossible("target.engine", why))
+        }
+        _ => Ok(()),
+    }
+}
+
 pub fn monitors(s: &Settings) -> Result<(), Impossible> {
     for (i, monitor) in s.monitor.iter().enumerate() {
-        if s.testbed.is_none() || !COMPONENTS.contains(&monitor.component.as_str()) {
-            let why = format!("is no component of a [testbed]; those are {}", COMPONENTS.join(", "));
-            return Err(impossible(format!("monitor.{i}.component"), why));
+        let refuse = |key: &str, why: String| Err(impossible(format!("monitor.{i}.{key}"), why));
+        match (monitor.kind, &monitor.component, &monitor.container) {
+            (MonitorKind::Process, Some(component), None) => {
+                if s.testbed.is_none() || !COMPONENTS.contains(&component.as_str()) {
+                    let why = format!("is no component of a [testbed]; those are {}", COMPONENTS.join(", "));
+                    return refuse("component", why);
+                }
+            }
+            (MonitorKind::Container, None, Some(_)) => {
+                if engine(s).is_none() {
+                    return refuse("container", NO_ENGINE.to_owned());
+                }
+            }
+            (MonitorKind::Process, None, _) => return refuse("kind", "a process needs `component`".to_owned()),
+            (MonitorKind::Container, _, None) => return refuse("kind", "a container needs `container`".to_owned()),
+            (MonitorKind::Process, _, Some(_)) => return refuse("container", "a process has none".to_owned()),
+            (MonitorKind::Container, Some(_), _) => return refuse("component", "a container has none".to_owned()),
         }
-        if s.monitor[..i].iter().any(|other| other.component == monitor.component) {
-            return Err(impossible(format!("monitor.{i}.component"), "has a monitor already"));
+        if s.monitor[..i].iter().any(|other| other.source() == monitor.source()) {
+            return refuse(monitor.kind.key(), "has a monitor already".to_owned());
         }
         if !(Time::from_millis(10)..=Time::from_secs(60)).contains(&monitor.every) {
-            return Err(impossible(format!("monitor.{i}.every"), "must be between 10ms and 60s"));
+            return refuse("every", "must be between 10ms and 60s".to_owned());
         }
     }
     Ok(())

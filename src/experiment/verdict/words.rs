@@ -175,7 +175,7 @@ impl Reason {
     }
 
     fn long(&self, plan: &ExperimentPlan) -> String {
-        let fault = |i: &usize| plan.fault.get(*i).map_or("", |fault| fault.kind.name());
+        let fault = |i: &usize| plan.fault.get(*i).map_or_else(String::new, |fault| fault.name());
         let said = |detail: &Option<String>| detail.as_ref().map(|d| format!(": {d}")).unwrap_or_default();
         match self {
             Reason::Interrupted => "The run was interrupted before its end.".to_owned(),

@@ -1,0 +1,237 @@
+//! A container, through its ends and restarts: its control group where the engine is local, else what the engine tells
+//! once a second. What happens to it is told as events.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use super::{Cgroup, Monitor};
+use crate::docker::{DockerError, Engine, Happened, Usage};
+use crate::record::event::ComponentState;
+use crate::record::{Clock, Event, Sample, What};
+
+/// How often it is seen to that a container is where it was; events tell sooner.
+const LOOK: Duration = Duration::from_millis(500);
+/// An engine and the kernel tell of the same kill within this, in ns.
+const SAME_KILL: u64 = 2_000_000_000;
+
+/// Why a container cannot be watched.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    #[error(transparent)]
+    Docker(#[from] DockerError),
+    #[error("container {0} does not run: start it first (`docker start {0}`)")]
+    Down(String),
+}
+
+/// A container that was found running.
+pub struct Watched {
+    engine: Engine,
+    id: String,
+    source: String,
+    place: Place,
+}
+
+/// Where a container's numbers come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    /// It does not run.
+    Down,
+    /// From this machine's kernel.
+    Here(Cgroup),
+    /// From the engine; the last that it told.
+    Far(Option<Usage>),
+}
+
+/// A monitor of a container.
+pub struct Container {
+    source: String,
+    place: watch::Receiver<Place>,
+}
+
+impl Watched {
+    /// Looks for the container called `source` (by name, compose service or id).
+    ///
+    /// # Errors
+    /// [`WatchError`]: there is no such one, or it does not run.
+    pub async fn find(engine: &Engine, source: &str) -> Result<Watched, WatchError> {
+        let found = engine.find(source).await?;
+        let place = look(engine, &found.id).await?;
+        if place == Place::Down {
+            return Err(WatchError::Down(found.name));
+        }
+        Ok(Watched { engine: engine.clone(), id: found.id, source: source.to_owned(), place })
+    }
+
+    /// Follows it on the run's clock for as long as the monitor is kept. `events` hears of its end, its restart, and
+    /// that it ran out of memory.
+    pub fn follow(self, clock: Clock, events: UnboundedSender<Event>) -> Container {
+        let (sender, place) = watch::channel(self.place);
+        let kills = match &*place.borrow() {
+            Place::Here(group) => group.read().and_then(|usage| usage.oom_kills).unwrap_or(0),
+            _ => 0,
+        };
+        let incidents = Incidents { component: self.source.clone(), clock, events, kills, told_at: None };
+        tokio::spawn(follow(self.engine, self.id, sender, incidents));
+        Container { source: self.source, place }
+    }
+}
+
+impl Monitor for Container {
+    fn sample(&mut self, at_ns: u64) -> Option<Sample> {
+        let told = self.place.has_changed().unwrap_or(false);
+        let usage = match &*self.place.borrow_and_update() {
+            Place::Down => None,
+            Place::Here(group) => group.read(),
+            Place::Far(_) if !told => return None,
+            Place::Far(usage) => *usage,
+        };
+        let gap = Sample { at_ns, source: self.source.clone(), ..Sample::default() };
+        Some(match usage {
+            None => gap,
+            Some(usage) => Sample {
+                memory_bytes: Some(usage.used),
+                resident_bytes: usage.anonymous,
+                limit_bytes: usage.limit,
+                threads: usage.threads,
+                cpu_ns: usage.cpu_ns,
+                ..gap
+            },
+        })
+    }
+}
+
+async fn look(engine: &Engine, id: &str) -> Result<Place, DockerError> {
+    let details = engine.inspect(id).await?;
+    Ok(match Cgroup::of(engine, &details) {
+        _ if !details.running => Place::Down,
+        Some(group) if group.read().is_some() => Place::Here(group),
+        _ => Place::Far(None),
+    })
+}
+
+type Stats = Pin<Box<dyn Stream<Item = Result<Option<Usage>, DockerError>> + Send>>;
+
+async fn follow(engine: Engine, id: String, place: watch::Sender<Place>, mut incidents: Incidents) {
+    let mut stats: Option<Stats> = None;
+    let mut tick = interval(LOOK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let mut events = std::pin::pin!(engine.events(std::slice::from_ref(&id)));
+        loop {
+            if matches!(*place.borrow(), Place::Far(_)) {
+                stats.get_or_insert_with(|| Box::pin(engine.stats(&id)));
+            }
+            tokio::select! {
+                () = place.closed() => return,
+                event = events.next() => match event {
+                    Some(Ok(event)) => {
+                        incidents.happened(event.what);
+                        // Another start, another group.
+                        if event.what != Happened::OutOfMemory {
+                            place.send_replace(look(&engine, &id).await.unwrap_or(Place::Down));
+                        }
+                    }
+                    Some(Err(_)) | None => break,
+                },
+                told = next(&mut stats) => match told {
+                    Some(Ok(usage)) => drop(place.send_replace(Place::Far(usage))),
+                    Some(Err(_)) | None => {
+                        stats = None;
+                        place.send_replace(Place::Down);
+                    }
+                },
+                _ = tick.tick() => {
+                    let here = match &*place.borrow() {
+                        Place::Here(group) => group.read(),
+                        _ => None,
+                    };
+                    match here {
+                        Some(usage) => incidents.killed(usage.oom_kills),
+                        // An event may have been missed: a far one that is well tells by itself.
+                        None if stats.is_none() => {
+                            let seen = look(&engine, &id).await.unwrap_or(Place::Down);
+                            place.send_if_modified(|place| {
+                                let changed = *place != seen;
+                                *place = seen;
+                                changed
+                            });
+                        }
+                        None => {}
+                    }
+                }
+            }
+        }
+        // The engine is gone, or is coming again.
+        tokio::select! {
+            () = place.closed() => return,
+            () = sleep(LOOK) => {}
+        }
+    }
+}
+
+async fn next(stats: &mut Option<Stats>) -> Option<Result<Option<Usage>, DockerError>> {
+    match stats {
+        Some(stats) => stats.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What is told of a container.
+struct Incidents {
+    component: String,
+    clock: Clock,
+    events: UnboundedSender<Event>,
+    /// Kills that the kernel has counted in the group.
+    kills: u64,
+    /// When running out of memory was last told.
+    told_at: Option<u64>,
+}
+
+impl Incidents {
+    fn happened(&mut self, what: Happened) {
+        match what {
+            Happened::OutOfMemory => self.out_of_memory("the kernel killed a process in it"),
+            Happened::Died { exit_code } => {
+                let detail = match exit_code {
+                    Some(137) => "exit code 137: killed".to_owned(),
+                    Some(code) => format!("exit code {code}"),
+                    None => String::new(),
+                };
+                // The next group counts from zero.
+                self.kills = 0;
+                self.tell(ComponentState::Died, detail);
+            }
+            Happened::Started => self.tell(ComponentState::Restarted, String::new()),
+            // A user's restart is told as an end and a start.
+            Happened::Restarted => {}
+        }
+    }
+
+    /// The kernel's count, which stands where the engine missed one, or tells late.
+    fn killed(&mut self, kills: Option<u64>) {
+        let Some(kills) = kills else { return };
+        if kills > self.kills {
+            self.out_of_memory("the kernel killed a process in it");
+        }
+        self.kills = kills;
+    }
+
+    fn out_of_memory(&mut self, detail: &str) {
+        let now = self.clock.now();
+        if self.told_at.is_none_or(|at| now - at > SAME_KILL) {
+            self.tell(ComponentState::OutOfMemory, detail.to_owned());
+        }
+        self.told_at = Some(now);
+    }
+
+    fn tell(&self, state: ComponentState, detail: String) {
+        let what = What::Component { component: self.component.clone(), state, detail };
+        // A run that is ending may not listen any more.
+        let _ = self.events.send(Event { at_ns: self.clock.now(), what });
+    }
+}
