@@ -24,19 +24,6 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes images as `docker save` writes them: a tar, with their names in it.
-    ///
-    /// # Errors
-    /// Where the engine refuses.
-    pub async fn load_images(&self, tar: Vec<u8>) -> Result<(), DockerError> {
-        let body = bollard::body_full(tar.into());
-        let mut told = std::pin::pin!(self.docker.import_image(ImportImageOptions::default(), body, None));
-        while let Some(step) = told.next().await {
-            step.map_err(DockerError::refused("load", "images"))?;
-        }
-        Ok(())
-    }
-
     /// # Errors
     /// Where the engine does not answer.
     pub async fn has_image(&self, name: &str) -> Result<bool, DockerError> {
