@@ -118,6 +118,9 @@ pub struct Fault {
     pub at: Option<Time>,
     #[serde(rename = "for")]
     pub lasts: Time,
+    /// Of a `surge`: so many times the rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub factor: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,12 +128,15 @@ pub struct Fault {
 pub enum FaultKind {
     /// The testbed's link between post-storage and post-db passes nothing.
     Link,
+    /// The load is a multiple of its rate.
+    Surge,
 }
 
 impl FaultKind {
     pub const fn name(self) -> &'static str {
         match self {
             FaultKind::Link => "link",
+            FaultKind::Surge => "surge",
         }
     }
 }

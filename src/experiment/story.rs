@@ -9,6 +9,7 @@ use crate::arrivals::Process;
 use crate::record::folder::{self, FolderError, PLAN};
 use crate::record::{Recorded, What};
 use crate::report::{FaultWindow, Story};
+use crate::stats::ratio;
 
 /// Why a results folder tells no story.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +51,7 @@ pub fn story(plan: &ExperimentPlan, recorded: Recorded) -> Story {
         // More threads than these no load plan lets through.
         threads: u16::try_from(plan.load.threads).unwrap_or(u16::MAX),
         rate: plan.load.rate,
+        planned_rate: ratio(plan.planned().cumulated(judgement.end), judgement.end as f64 / 1e9),
         warmup: plan.phases.warmup.0,
         end: judgement.end,
         slo: judgement.slo,
@@ -107,7 +109,7 @@ fn facts(plan: &ExperimentPlan) -> Vec<(String, String)> {
         Process::Norm => format!("at normal gaps, seed {}", load.seed),
         Process::Zipf => format!("at Zipf gaps, seed {}", load.seed),
     };
-    fact("load", format!("{} requests/s, {arrivals}", load.rate));
+    fact("load", format!("{} requests/s, {arrivals}", plan.load.rate));
     fact("threads", load.threads.to_string());
     fact(
         "connections",
@@ -133,7 +135,8 @@ fn facts(plan: &ExperimentPlan) -> Vec<(String, String)> {
     }
     fact("phases", format!("warm-up {}, baseline {}", plan.phases.warmup, plan.phases.baseline));
     for fault in &plan.fault {
-        fact("fault", format!("{} at {} for {}", fault.kind.name(), plan.at(fault), fault.lasts));
+        let size = fault.factor.map(|factor| format!(" of {factor} times the load")).unwrap_or_default();
+        fact("fault", format!("{}{size} at {} for {}", fault.kind.name(), plan.at(fault), fault.lasts));
     }
     if !plan.fault.is_empty() {
         fact("time to recover in", plan.observe().to_string());

@@ -4,9 +4,12 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::plan::surge;
 use super::plan::{ExperimentPlan, Goal};
 use super::settings::FaultKind;
-use crate::fault::{self, CutLink, Fault};
+use crate::fault::surge::Look;
+use crate::fault::{self, CutLink, Fault, Surge};
+use crate::load::Traffic;
 use crate::monitor::{self, Monitor, Process};
 use crate::record::{Clock, Event, Sample};
 use crate::testbed::{Role, Testbed, TestbedError, TestbedPlan, TestbedPlanError};
@@ -40,17 +43,22 @@ impl System {
         }
     }
 
-    /// Applies and removes the plan's faults on the run's clock, each in a task of its own.
+    /// Applies and removes the plan's faults on the run's clock, each in a task of its own. A surge is seen in `traffic`.
     pub fn drive_faults(
         &self,
         plan: &ExperimentPlan,
         clock: Clock,
+        traffic: impl Fn() -> Traffic,
         tell: &UnboundedSender<Event>,
         cancelled: &watch::Receiver<bool>,
     ) -> Vec<JoinHandle<fault::Outcome>> {
         let faults = plan.fault.iter().enumerate().filter_map(|(index, planned)| {
             let mut fault: Box<dyn Fault> = match planned.kind {
                 FaultKind::Link => Box::new(CutLink::new(self.testbed.as_ref()?.link())),
+                FaultKind::Surge => {
+                    let (size, until) = (surge(plan, planned)?, plan.at(planned).plus(planned.lasts));
+                    Box::new(Surge::new(size, until.0, looking(traffic(), clock)))
+                }
             };
             let schedule = fault::Schedule { at: plan.at(planned), lasting: planned.lasts };
             let (tell, cancelled) = (tell.clone(), cancelled.clone());
@@ -86,5 +94,13 @@ impl System {
         if let Some(testbed) = self.testbed {
             testbed.stop().await;
         }
+    }
+}
+
+/// Looks at the load on the run's clock.
+fn looking(mut traffic: Traffic, clock: Clock) -> impl FnMut() -> Look {
+    move || {
+        let (at, sent) = (clock.now(), traffic.sent());
+        Look { at, due: traffic.due(at), sent }
     }
 }

@@ -4,12 +4,14 @@
 
 mod drive;
 pub mod link;
+pub mod surge;
 
 use std::future::Future;
 use std::pin::Pin;
 
 pub use drive::{Outcome, Schedule, drive};
 pub use link::CutLink;
+pub use surge::Surge;
 
 /// A step under way. It ends with what there is to say about it, in a few words.
 pub type Doing<'a> = Pin<Box<dyn Future<Output = Result<String, FaultError>> + Send + 'a>>;
@@ -28,6 +30,12 @@ pub trait Fault: Send {
 
     /// Looks whether all is as before.
     fn verify_removed(&mut self) -> Doing<'_>;
+
+    /// When what was verified last came about, in ns on the run's clock, where that is known better than that it was
+    /// before now.
+    fn since(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// Why a step of a fault failed.

@@ -204,7 +204,7 @@ impl Core {
         for mut attempt in attempts {
             attempt.record.connection = id as u32;
             attempt.record.set_warmup(attempt.record.intended < self.plan.warmup.0);
-            log.begin();
+            log.begin(&attempt.record);
             slot.work.push_back(attempt);
             slot.unwritten += 1;
         }

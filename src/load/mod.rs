@@ -17,6 +17,7 @@ mod requests;
 mod run;
 mod sampler;
 mod tls;
+mod traffic;
 mod transport;
 mod worker;
 
@@ -26,4 +27,5 @@ pub use main_script::Told;
 pub use plan::{LoadPlan, LoadSettings};
 pub use run::{Control, LoadError, Prepared, Running};
 pub use tls::TlsError;
+pub use traffic::Traffic;
 pub use worker::Left;

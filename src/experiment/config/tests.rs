@@ -89,6 +89,14 @@ fn what_is_no_experiment_is_refused_by_line_and_key() {
         ("\"20s\"", "\"20s\"\n[phases]\nobserve = \"20s\"", "x.toml:9: phases.observe: must be between 30s"),
         ("\"20s\"", "\"20s\"\n[verdict]\nslo = \"0s\"", "x.toml:9: verdict.slo: "),
         ("\"20s\"", "\"20s\"\n[[monitor]]\nkind = \"process\"\ncomponent = \"db\"", "x.toml:10: monitor.0.component: "),
+        ("\"20s\"", "\"20s\"\nfactor = 3", "x.toml:8: fault.0.factor: is for a surge"),
+        ("\"link\"", "\"surge\"", "x.toml:6: fault.0.kind: takes a factor"),
+        ("\"link\"", "\"surge\"\nfactor = 1", "x.toml:7: fault.0.factor: must be between 1.1 and 100"),
+        (
+            "\"link\"\nfor = \"20s\"",
+            "\"surge\"\nfactor = 1.2\nfor = \"900ms\"",
+            "x.toml:8: fault.0.for: must be at least 1",
+        ),
         ("[testbed]", "[testbed]\nbudget = \"much\"", "x.toml:3: testbed.budget: write a size"),
         ("[testbed]", "[target]\nurl = \"ftp://x/\"", "x.toml:7: fault.0.kind: only the [testbed]"),
         ("[testbed]\n", "", "no [testbed] and no [target]"),
@@ -143,6 +151,19 @@ fn flags_change_the_file_and_are_named_when_they_are_wrong() {
         let got = with(overrides).unwrap_err().to_string();
         assert!(got.starts_with(says), "{got}");
     }
+}
+
+#[test]
+fn a_surge_is_part_of_the_load_s_plan() {
+    let surge = SMALL.replace("\"link\"", "\"surge\"\nfactor = 3");
+    let plan = read(&surge).unwrap();
+    assert_eq!(plan.load_settings("http://x/").rate.to_string(), "100@15s,300@20s,100");
+    assert_eq!(read(&plan.to_toml().unwrap()).unwrap(), plan);
+    assert_eq!(plan.planned().at(20_000_000_000), 300.0);
+    let both = format!("{surge}[[fault]]\nkind = \"link\"\nfor = \"5s\"\nat = \"16s\"\n");
+    assert_eq!(read(&both).unwrap().fault.len(), 2, "a surge is no fault on the link");
+    let none = parse(&surge, "x", Path::new(""), &Overrides { outage: Some(Time::ZERO), ..Overrides::default() });
+    assert_eq!(none.unwrap().load_settings("http://x/").rate, 100.0.into());
 }
 
 #[test]

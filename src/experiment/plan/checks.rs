@@ -2,8 +2,10 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Impossible, Windows, impossible};
-use crate::experiment::settings::{FaultKind, Settings};
+use super::{Impossible, Windows, impossible, surge};
+use crate::arrivals::Rate;
+use crate::experiment::settings::{Fault, FaultKind, Settings};
+use crate::fault::surge::Size;
 use crate::load::plan::{OnTimeout, PlanError};
 use crate::testbed::TestbedPlanError;
 use crate::units::Time;
@@ -16,6 +18,9 @@ const COMPONENTS: [&str; 3] = ["compose-post", "post-storage", "post-db"];
 const RATES: RangeInclusive<f64> = 1e-3..=1e6;
 /// Of a run: judging it and drawing it takes some 200 bytes of memory for each.
 const MOST_REQUESTS: f64 = 1e8;
+
+/// Of a surge. Below, it is hard to tell from none.
+const FACTORS: RangeInclusive<f64> = 1.1..=100.0;
 
 /// A fault's removal may take this long to be verified without shortening the observation.
 const VERIFICATION: Time = Time::from_secs(5);
@@ -78,8 +83,8 @@ pub fn phases(s: &Settings, windows: Windows) -> Result<(), Impossible> {
 }
 
 /// All requests of a load that lasts for `duration` must find room in memory.
-pub fn requests(s: &Settings, duration: Time) -> Result<(), Impossible> {
-    let requests = s.load.rate * duration.as_secs_f64();
+pub fn requests(planned: &Rate, duration: Time) -> Result<(), Impossible> {
+    let requests = planned.cumulated(duration.0);
     if requests <= MOST_REQUESTS {
         return Ok(());
     }
@@ -110,9 +115,28 @@ pub fn faults(s: &Settings, windows: Windows) -> Result<Option<Time>, Impossible
         if fault.kind == FaultKind::Link && s.testbed.is_none() {
             return Err(impossible(format!("fault.{i}.kind"), "only the [testbed] has a link to cut"));
         }
+        magnitude(s, i, fault)?;
         spans.push((fault.kind, at, end));
     }
     Ok(spans.into_iter().map(|(_, _, end)| end).max())
+}
+
+/// How much of it there is, for the kinds that come in sizes.
+fn magnitude(s: &Settings, i: usize, fault: &Fault) -> Result<(), Impossible> {
+    let refuse = |key: &str, why: String| Err(impossible(format!("fault.{i}.{key}"), why));
+    match (fault.kind, fault.factor) {
+        (FaultKind::Surge, None) => refuse("kind", "takes a factor: so many times the rate".into()),
+        (FaultKind::Surge, Some(factor)) if !FACTORS.contains(&factor) => {
+            refuse("factor", format!("must be between 1.1 and 100, not {factor}"))
+        }
+        (FaultKind::Link, Some(_)) => refuse("factor", "is for a surge".into()),
+        _ => match surge(s, fault).map(Size::window) {
+            Some(least) if fault.lasts < least => {
+                refuse("for", format!("must be at least {least} at this rate, so that the surge shows in what is sent"))
+            }
+            _ => Ok(()),
+        },
+    }
 }
 
 pub fn monitors(s: &Settings) -> Result<(), Impossible> {
