@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
 use crate::arrivals::Process;
@@ -121,13 +122,33 @@ pub struct Fault {
     /// Of a `surge`: so many times the rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub factor: Option<f64>,
+    /// Of a `link-delay`: so much longer, each way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay: Option<Time>,
+    /// Of a `link-loss`: the share that is lost, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<f64>,
+    /// Of a `link-bandwidth`: what passes in a second, each way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bandwidth: Option<Size>,
 }
+
+/// A number of bytes, as `100KiB`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Size(#[serde(with = "crate::units::exact_size")] pub ByteSize);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultKind {
     /// The testbed's link between post-storage and post-db passes nothing.
     Link,
+    /// All that passes the link takes longer.
+    LinkDelay,
+    /// A share of what passes the link is lost, and sent again.
+    LinkLoss,
+    /// The link passes only so much.
+    LinkBandwidth,
     /// The load is a multiple of its rate.
     Surge,
 }
@@ -136,7 +157,18 @@ impl FaultKind {
     pub const fn name(self) -> &'static str {
         match self {
             FaultKind::Link => "link",
+            FaultKind::LinkDelay => "link-delay",
+            FaultKind::LinkLoss => "link-loss",
+            FaultKind::LinkBandwidth => "link-bandwidth",
             FaultKind::Surge => "surge",
+        }
+    }
+
+    /// Something is done to the testbed's link.
+    pub const fn is_on_link(self) -> bool {
+        match self {
+            FaultKind::Link | FaultKind::LinkDelay | FaultKind::LinkLoss | FaultKind::LinkBandwidth => true,
+            FaultKind::Surge => false,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::plan::{ExperimentPlan, Goal};
+use super::settings::Fault;
 use super::source::{ConfigError, Source};
 use super::verdict::{Judgement, Verdict, judge};
 use crate::arrivals::Process;
@@ -135,13 +136,23 @@ fn facts(plan: &ExperimentPlan) -> Vec<(String, String)> {
     }
     fact("phases", format!("warm-up {}, baseline {}", plan.phases.warmup, plan.phases.baseline));
     for fault in &plan.fault {
-        let size = fault.factor.map(|factor| format!(" of {factor} times the load")).unwrap_or_default();
-        fact("fault", format!("{}{size} at {} for {}", fault.kind.name(), plan.at(fault), fault.lasts));
+        fact("fault", format!("{}{} at {} for {}", fault.kind.name(), magnitude(fault), plan.at(fault), fault.lasts));
     }
     if !plan.fault.is_empty() {
         fact("time to recover in", plan.observe().to_string());
     }
     facts
+}
+
+/// How much of a fault there is, where its kind comes in sizes.
+fn magnitude(fault: &Fault) -> String {
+    match (fault.factor, fault.delay, fault.loss, fault.bandwidth) {
+        (Some(factor), ..) => format!(" of {factor} times the load"),
+        (_, Some(delay), ..) => format!(" of {delay} each way"),
+        (_, _, Some(share), _) => format!(" of {:.1} %", 100.0 * share),
+        (.., Some(bandwidth)) => format!(" of {}/s", bandwidth.0),
+        _ => String::new(),
+    }
 }
 
 #[cfg(test)]

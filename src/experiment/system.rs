@@ -8,7 +8,7 @@ use super::plan::surge;
 use super::plan::{ExperimentPlan, Goal};
 use super::settings::FaultKind;
 use crate::fault::surge::Look;
-use crate::fault::{self, CutLink, Fault, Surge};
+use crate::fault::{self, CutLink, DelayLink, Fault, LimitLink, LossyLink, Surge};
 use crate::load::Traffic;
 use crate::monitor::{self, Monitor, Process};
 use crate::record::{Clock, Event, Sample};
@@ -53,8 +53,12 @@ impl System {
         cancelled: &watch::Receiver<bool>,
     ) -> Vec<JoinHandle<fault::Outcome>> {
         let faults = plan.fault.iter().enumerate().filter_map(|(index, planned)| {
+            let link = || self.testbed.as_ref().map(Testbed::link);
             let mut fault: Box<dyn Fault> = match planned.kind {
-                FaultKind::Link => Box::new(CutLink::new(self.testbed.as_ref()?.link())),
+                FaultKind::Link => Box::new(CutLink::new(link()?)),
+                FaultKind::LinkDelay => Box::new(DelayLink::new(link()?, planned.delay?)),
+                FaultKind::LinkLoss => Box::new(LossyLink::new(link()?, planned.loss?)),
+                FaultKind::LinkBandwidth => Box::new(LimitLink::new(link()?, planned.bandwidth?.0.0)),
                 FaultKind::Surge => {
                     let (size, until) = (surge(plan, planned)?, plan.at(planned).plus(planned.lasts));
                     Box::new(Surge::new(size, until.0, looking(traffic(), clock)))

@@ -10,7 +10,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 pub use drive::{Outcome, Schedule, drive};
-pub use link::CutLink;
+pub use link::{CutLink, DelayLink, LimitLink, LossyLink};
 pub use surge::Surge;
 
 /// A step under way. It ends with what there is to say about it, in a few words.

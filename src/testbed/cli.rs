@@ -8,6 +8,7 @@ use bytesize::ByteSize;
 use clap::{Args, Subcommand};
 
 use super::link::Switch;
+use super::link::shape::Command;
 use super::plan::{TestbedPlan, TestbedSettings};
 use super::role::{Role, listen_to_stdin, live_with};
 use super::supervisor::Testbed;
@@ -24,7 +25,8 @@ pub struct TestbedArgs {
 
 #[derive(Debug, Subcommand)]
 enum Part {
-    /// Run the whole testbed until stdin ends; lines `cut` and `heal` there command its link
+    /// Run the whole testbed until stdin ends; lines there command its link: `cut`, `delay 50ms`, `loss 0.1`,
+    /// `bandwidth 100000`, `heal`
     Run {
         #[command(flatten)]
         plan: Plan,
@@ -54,7 +56,7 @@ enum Part {
         #[command(flatten)]
         part: Common,
     },
-    /// Pass connections on, until stdin says `cut`, and again after `heal`
+    /// Pass connections on; lines on stdin command how, as in `run`
     Link {
         #[command(flatten)]
         part: Common,
@@ -127,10 +129,10 @@ pub fn run(args: TestbedArgs) -> anyhow::Result<()> {
         }
         Part::Link { part, to } => {
             let switch = Switch::new();
-            let cut = switch.watch();
+            let shape = switch.watch();
             // A link without commands is none, so it ends with stdin in any case.
             live_with(part.parent, move |line| switch.obey(line))?;
-            run_role(Role::Link, link::run(part.listen, &to, cut))
+            run_role(Role::Link, link::run(part.listen, &to, shape))
         }
     }
 }
@@ -159,10 +161,9 @@ fn by_hand(plan: &TestbedPlan) -> anyhow::Result<()> {
         let link = testbed.link();
         loop {
             tokio::select! {
-                command = commands.recv() => match command.as_deref().map(str::trim) {
-                    Some("cut") => { link.cut().await?; say("cut\n")? }
-                    Some("heal") => { link.heal().await?; say("healed\n")? }
-                    Some(other) => warn(&format!("`{other}` is neither cut nor heal")),
+                line = commands.recv() => match line.map(|line| line.parse::<Command>()) {
+                    Some(Ok(command)) => { link.tell(command).await?; say(&format!("{command}\n"))? }
+                    Some(Err(unknown)) => warn(&unknown),
                     None => break,
                 },
                 Some(death) = testbed.death() => {

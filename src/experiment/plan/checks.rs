@@ -21,6 +21,10 @@ const MOST_REQUESTS: f64 = 1e8;
 
 /// Of a surge. Below, it is hard to tell from none.
 const FACTORS: RangeInclusive<f64> = 1.1..=100.0;
+/// Of a link: what requests through it can show within seconds.
+const DELAYS: RangeInclusive<Time> = Time::from_millis(10)..=Time::from_secs(10);
+const LOSSES: RangeInclusive<f64> = 0.01..=0.9;
+const BANDWIDTHS: RangeInclusive<u64> = 1 << 10..=10 << 20;
 
 /// A fault's removal may take this long to be verified without shortening the observation.
 const VERIFICATION: Time = Time::from_secs(5);
@@ -109,11 +113,15 @@ pub fn faults(s: &Settings, windows: Windows) -> Result<Option<Time>, Impossible
             let why = format!("must be at {earliest} or later: before it come the warm-up and the least baseline");
             return Err(impossible(format!("fault.{i}.at"), why));
         }
-        if spans.iter().any(|&(kind, from, to)| kind == fault.kind && at < to && from < end) {
-            return Err(impossible(format!("fault.{i}.at"), "overlaps an earlier fault of its kind"));
+        let same = |kind: FaultKind| kind == fault.kind || kind.is_on_link() && fault.kind.is_on_link();
+        if spans.iter().any(|&(kind, from, to)| same(kind) && at < to && from < end) {
+            return Err(impossible(
+                format!("fault.{i}.at"),
+                "overlaps an earlier fault of its kind, or on the same link",
+            ));
         }
-        if fault.kind == FaultKind::Link && s.testbed.is_none() {
-            return Err(impossible(format!("fault.{i}.kind"), "only the [testbed] has a link to cut"));
+        if fault.kind.is_on_link() && s.testbed.is_none() {
+            return Err(impossible(format!("fault.{i}.kind"), "only the [testbed] has a link"));
         }
         magnitude(s, i, fault)?;
         spans.push((fault.kind, at, end));
@@ -123,19 +131,33 @@ pub fn faults(s: &Settings, windows: Windows) -> Result<Option<Time>, Impossible
 
 /// How much of it there is, for the kinds that come in sizes.
 fn magnitude(s: &Settings, i: usize, fault: &Fault) -> Result<(), Impossible> {
-    let refuse = |key: &str, why: String| Err(impossible(format!("fault.{i}.{key}"), why));
-    match (fault.kind, fault.factor) {
-        (FaultKind::Surge, None) => refuse("kind", "takes a factor: so many times the rate".into()),
-        (FaultKind::Surge, Some(factor)) if !FACTORS.contains(&factor) => {
-            refuse("factor", format!("must be between 1.1 and 100, not {factor}"))
-        }
-        (FaultKind::Link, Some(_)) => refuse("factor", "is for a surge".into()),
-        _ => match surge(s, fault).map(Size::window) {
-            Some(least) if fault.lasts < least => {
-                refuse("for", format!("must be at least {least} at this rate, so that the surge shows in what is sent"))
+    let key = |key: &str| format!("fault.{i}.{key}");
+    let bandwidth = fault.bandwidth.map(|size| size.0.0);
+    // The key of each, the kind that takes it, whether it is there, and whether it can be.
+    let sizes = [
+        ("factor", FaultKind::Surge, fault.factor.map(|factor| FACTORS.contains(&factor)), "between 1.1 and 100"),
+        ("delay", FaultKind::LinkDelay, fault.delay.map(|delay| DELAYS.contains(&delay)), "between 10ms and 10s"),
+        ("loss", FaultKind::LinkLoss, fault.loss.map(|share| LOSSES.contains(&share)), "between 0.01 and 0.9"),
+        ("bandwidth", FaultKind::LinkBandwidth, bandwidth.map(|b| BANDWIDTHS.contains(&b)), "between 1KiB and 10MiB"),
+    ];
+    for (name, kind, given, range) in sizes {
+        match given {
+            None if kind == fault.kind => {
+                return Err(impossible(key("kind"), format!("takes a {name}, {range}")));
             }
-            _ => Ok(()),
-        },
+            Some(_) if kind != fault.kind => {
+                return Err(impossible(key(name), format!("is for kind = \"{}\"", kind.name())));
+            }
+            Some(false) => return Err(impossible(key(name), format!("must be {range}"))),
+            None | Some(true) => {}
+        }
+    }
+    match surge(s, fault).map(Size::window) {
+        Some(least) if fault.lasts < least => {
+            let why = format!("must be at least {least} at this rate, so that the surge shows in what is sent");
+            Err(impossible(key("for"), why))
+        }
+        _ => Ok(()),
     }
 }
 
