@@ -157,7 +157,7 @@ impl ExperimentPlan {
         at(&self.settings, fault)
     }
 
-    fn on_timeout(&self) -> OnTimeout {
+    pub fn on_timeout(&self) -> OnTimeout {
         match self.settings.load.timeout {
             Some(_) => self.settings.load.on_timeout.unwrap_or(OnTimeout::Abandon),
             None => OnTimeout::Wait,

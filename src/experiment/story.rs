@@ -136,7 +136,7 @@ fn facts(plan: &ExperimentPlan) -> Vec<(String, String)> {
     }
     fact("phases", format!("warm-up {}, baseline {}", plan.phases.warmup, plan.phases.baseline));
     for fault in &plan.fault {
-        fact("fault", format!("{}{} at {} for {}", fault.kind.name(), magnitude(fault), plan.at(fault), fault.lasts));
+        fact("fault", format!("{} at {} for {}", fault_in_words(fault), plan.at(fault), fault.lasts));
     }
     if !plan.fault.is_empty() {
         fact("time to recover in", plan.observe().to_string());
@@ -144,15 +144,16 @@ fn facts(plan: &ExperimentPlan) -> Vec<(String, String)> {
     facts
 }
 
-/// How much of a fault there is, where its kind comes in sizes.
-fn magnitude(fault: &Fault) -> String {
-    match (fault.factor, fault.delay, fault.loss, fault.bandwidth) {
+/// Its kind, and how much of it there is where that comes in sizes.
+pub fn fault_in_words(fault: &Fault) -> String {
+    let size = match (fault.factor, fault.delay, fault.loss, fault.bandwidth) {
         (Some(factor), ..) => format!(" of {factor} times the load"),
         (_, Some(delay), ..) => format!(" of {delay} each way"),
         (_, _, Some(share), _) => format!(" of {:.1} %", 100.0 * share),
         (.., Some(bandwidth)) => format!(" of {}/s", bandwidth.0),
         _ => String::new(),
-    }
+    };
+    format!("{}{size}", fault.kind.name())
 }
 
 #[cfg(test)]

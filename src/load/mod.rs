@@ -12,7 +12,7 @@ mod loaded;
 mod log;
 mod main_script;
 pub mod plan;
-mod preflight;
+pub mod preflight;
 mod requests;
 mod run;
 mod sampler;

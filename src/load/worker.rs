@@ -137,7 +137,8 @@ pub fn environment(plan: &LoadPlan, thread: usize) -> Environment<'_> {
     }
 }
 
-fn begin(mut script: Vm, plan: &LoadPlan) -> Result<Requests, ScriptError> {
+/// The script begins, and makes its first request.
+pub fn begin(mut script: Vm, plan: &LoadPlan) -> Result<Requests, ScriptError> {
     script.init()?;
     let requests = Requests::new(script, plan.ahead)?;
     if plan.http2 {
