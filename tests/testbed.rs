@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use metawrk::fault::{CutLink, Fault, Outcome, Schedule, drive};
+use metawrk::fault::{CutLink, DelayLink, Fault, LimitLink, LossyLink, Outcome, Schedule, drive};
 use metawrk::monitor::Process;
 use metawrk::record::{Clock, Event, Step, What};
 use metawrk::testbed::{Probe, Role, Testbed, TestbedError, TestbedPlan, TestbedSettings};
@@ -146,6 +146,25 @@ async fn the_link_is_cut_and_healed_on_the_run_s_clock_and_both_are_seen() {
     }
     assert_eq!(steps, [Step::Commanded, Step::Effective, Step::RemovalCommanded, Step::RemovalVerified]);
     assert!(times.is_sorted() && times[0] >= 50_000_000 && times[2] >= 650_000_000, "{times:?}");
+    testbed.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_link_is_made_to_do_is_seen_through_it_and_so_is_its_end() {
+    let testbed = testbed().await;
+    let faults: [Box<dyn Fault>; 3] = [
+        Box::new(DelayLink::new(testbed.link(), Time::from_millis(25))),
+        Box::new(LossyLink::new(testbed.link(), 0.2)),
+        Box::new(LimitLink::new(testbed.link(), 20_000)),
+    ];
+    for mut fault in faults {
+        let kind = fault.kind().to_owned();
+        fault.verify_removed().await.unwrap_or_else(|e| panic!("{kind}, before: {e}"));
+        fault.apply().await.unwrap();
+        fault.verify_applied().await.unwrap_or_else(|e| panic!("{kind}: {e}"));
+        fault.remove().await.unwrap();
+        fault.verify_removed().await.unwrap_or_else(|e| panic!("{kind}, after: {e}"));
+    }
     testbed.stop().await;
 }
 

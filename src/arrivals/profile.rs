@@ -51,6 +51,21 @@ impl Profile {
         Profile { segments: vec![Segment { from: rate, to: rate, lasts: None }] }
     }
 
+    /// `rate` requests/s, but in each surge (from when on, for how long, how many times as many). Those may not overlap.
+    pub fn surging(rate: f64, surges: impl IntoIterator<Item = (Time, Time, f64)>) -> Profile {
+        let steady = |lasts| Segment { from: rate, to: rate, lasts };
+        let mut surges: Vec<_> = surges.into_iter().collect();
+        surges.sort_by_key(|&(at, ..)| at);
+        let (mut segments, mut begins) = (Vec::new(), Time::ZERO);
+        for (at, lasts, factor) in surges {
+            segments.extend((at > begins).then(|| steady(Some(at.minus(begins)))));
+            segments.push(Segment { from: rate * factor, to: rate * factor, lasts: Some(lasts) });
+            begins = at.plus(lasts);
+        }
+        segments.push(steady(None));
+        Profile { segments }
+    }
+
     /// What a run of `duration` makes of it.
     ///
     /// # Errors

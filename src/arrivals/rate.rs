@@ -65,12 +65,21 @@ impl Rate {
         self.mean
     }
 
+    /// In requests/s, at an instant in ns.
+    pub fn at(&self, at: u64) -> f64 {
+        self.piece(at).rate(at)
+    }
+
     /// L: the requests that it makes in the first `at` ns.
     pub fn cumulated(&self, at: u64) -> f64 {
-        let next = self.pieces.partition_point(|piece| piece.start <= at);
-        let piece = &self.pieces[next.saturating_sub(1)];
+        let piece = self.piece(at);
         let seconds = piece.seconds(at);
         piece.before + (piece.from + piece.slope * seconds / 2.0) * seconds
+    }
+
+    fn piece(&self, at: u64) -> &Piece {
+        let next = self.pieces.partition_point(|piece| piece.start <= at);
+        &self.pieces[next.saturating_sub(1)]
     }
 
     /// L^-1: when in ns the requests that it made exceed `x`, so that what would fall into a pause is due at its end.

@@ -21,6 +21,17 @@ pub struct Args {
     /// The experiment's TOML file; without one, the embedded testbed
     file: Option<PathBuf>,
 
+    #[command(flatten)]
+    changes: Changes,
+
+    /// Exit with the verdict's own code (see the README)
+    #[arg(long)]
+    exit_code: bool,
+}
+
+/// What one varies most of an experiment.
+#[derive(clap::Args)]
+pub struct Changes {
     /// Requests per second
     #[arg(long, value_name = "N", value_parser = parse_number)]
     rate: Option<f64>,
@@ -48,10 +59,14 @@ pub struct Args {
     /// Folder for the results
     #[arg(long, value_name = "DIR", default_value = "results")]
     out: PathBuf,
+}
 
-    /// Exit with the verdict's own code (see the README)
-    #[arg(long)]
-    exit_code: bool,
+impl Changes {
+    /// What changes in the file, and where results go.
+    pub fn resolve(self) -> (Overrides, PathBuf) {
+        let Changes { rate, outage, duration, connections, seed, name, out } = self;
+        (Overrides { name, rate, connections, seed, outage, duration, out: Some(out.clone()) }, out)
+    }
 }
 
 /// A results folder.
@@ -70,19 +85,11 @@ pub struct ReportArgs {
 /// # Errors
 /// Where the plan is none, no load began, or the results could not be kept.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let overrides = Overrides {
-        name: args.name,
-        rate: args.rate,
-        connections: args.connections,
-        seed: args.seed,
-        outage: args.outage,
-        duration: args.duration,
-        out: Some(args.out.clone()),
-    };
+    let (overrides, out) = args.changes.resolve();
     let plan = experiment::load(args.file.as_deref(), &overrides)?;
     say(&format!("{}: {} requests/s, at most {}\n", plan.name, plan.load.rate, plan.duration()))?;
     let line = Line::new();
-    let ran = run_experiment(&plan, &args.out, &mut |snapshot| line.show(describe(snapshot)));
+    let ran = run_experiment(&plan, &out, &mut |snapshot| line.show(describe(snapshot)));
     drop(line);
     let ran = match ran {
         Ok(ran) => ran,

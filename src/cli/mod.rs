@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 bad usage or no load at all, 130 and 143 ended by SIGINT and SIGTERM (with a full report),
 //! 3 after a doubtful load with `--strict`, and with `experiment --exit-code` the verdict's own.
 
+mod check;
 mod experiment;
 mod generate;
 mod line;
@@ -38,6 +39,8 @@ struct Metawrk {
 enum Command {
     /// Run an experiment: load, a fault, and a verdict on what it did to the system
     Experiment(experiment::Args),
+    /// Look at all that an experiment takes, without loading anything; exit code 1 where something is missing
+    Check(check::Args),
     /// Judge a results folder, and draw its report, again
     Report(experiment::ReportArgs),
     /// Make load as wrk2 does (the same command line)
@@ -73,6 +76,7 @@ struct Wrk2 {
 pub fn metawrk() -> ExitCode {
     program(|Metawrk { generate, command }| match (generate.generate, command) {
         (None, Some(Command::Experiment(args))) => experiment::run(args),
+        (None, Some(Command::Check(args))) => check::run(args),
         (None, Some(Command::Report(args))) => experiment::report(args),
         (None, Some(Command::Load(args))) => load::run(*args),
         (None, Some(Command::Restore)) => restore::run(),

@@ -215,13 +215,12 @@ impl Schedule {
     /// A plan's, from its start.
     pub fn of(plan: &ExperimentPlan) -> Schedule {
         let load = &plan.load;
-        Schedule::new(load.arrivals, load.rate, load.seed, load.threads)
+        Schedule::new(load.arrivals, plan.planned(), load.seed, load.threads)
     }
 
-    pub fn new(process: Process, rate: f64, seed: u64, threads: usize) -> Schedule {
+    pub fn new(process: Process, rate: &Rate, seed: u64, threads: usize) -> Schedule {
         let threads = threads as u64;
-        let rate = Rate::constant(rate);
-        let arrivals = |thread| Arrivals::new(process, &rate, seed, Share::new(thread, threads)).peekable();
+        let arrivals = |thread| Arrivals::new(process, rate, seed, Share::new(thread, threads)).peekable();
         Schedule { threads: (0..threads).map(arrivals).collect(), due: Vec::new() }
     }
 

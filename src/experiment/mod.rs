@@ -4,6 +4,7 @@
 //! from text to plan ([`config`], [`plan`]), from records to goodput and verdict ([`goodput`], [`verdict`]), from a
 //! results folder to a report's story ([`story`]).
 
+pub mod check;
 pub mod config;
 pub mod goodput;
 mod journal;

@@ -4,7 +4,9 @@ mod checks;
 
 use serde::{Deserialize, Serialize};
 
-use super::settings::{Fault, ScriptSetting, Settings};
+use super::settings::{Fault, FaultKind, ScriptSetting, Settings};
+use crate::arrivals::{Profile, Rate};
+use crate::fault::surge::Size;
 use crate::load::plan::{LoadPlan, LoadSettings, OnTimeout, PlanError};
 use crate::script::Script;
 use crate::testbed::{TestbedPlan, TestbedSettings};
@@ -17,6 +19,7 @@ pub struct ExperimentPlan {
     settings: Settings,
     observe: Time,
     duration: Time,
+    planned: Rate,
 }
 
 /// A setting that cannot be: the path of its key (`load.rate`, `fault.0.for`) and why.
@@ -68,11 +71,12 @@ impl ExperimentPlan {
         let (faults_end, default_at) = (checks::faults(s, windows)?, s.phases.warmup.plus(s.phases.baseline));
         checks::monitors(s)?;
         let (observe, duration) = checks::spans(s, windows, faults_end)?;
-        checks::requests(s, duration)?;
+        let planned = profile(s).over(duration).map_err(|error| checks::of_load(error.into()))?;
+        checks::requests(&planned, duration)?;
         settings.fault.iter_mut().for_each(|fault| fault.at = fault.at.or(Some(default_at)));
         settings.phases.observe = Some(observe);
         settings.phases.duration = Some(duration);
-        let plan = ExperimentPlan { settings, observe, duration };
+        let plan = ExperimentPlan { settings, observe, duration, planned };
         let url = match plan.goal() {
             Goal::Url(url) => url,
             Goal::Embedded(_) => SOMEWHERE,
@@ -123,7 +127,7 @@ impl ExperimentPlan {
             retries: load.retries,
             drain: slo.plus(load.timeout.unwrap_or(Time::ZERO)),
             warmup: self.settings.phases.warmup,
-            ..LoadSettings::new(url, load.rate)
+            ..LoadSettings::new(url, profile(&self.settings))
         }
     }
 
@@ -145,16 +149,21 @@ impl ExperimentPlan {
         self.duration
     }
 
+    /// Requests per second over time: `load.rate`, but in surges.
+    pub fn planned(&self) -> &Rate {
+        &self.planned
+    }
+
     pub fn windows(&self) -> Windows {
         Windows::of(self.settings.load.rate)
     }
 
     /// When a fault is to be applied.
     pub fn at(&self, fault: &Fault) -> Time {
-        fault.at.unwrap_or(self.settings.phases.warmup.plus(self.settings.phases.baseline))
+        at(&self.settings, fault)
     }
 
-    fn on_timeout(&self) -> OnTimeout {
+    pub fn on_timeout(&self) -> OnTimeout {
         match self.settings.load.timeout {
             Some(_) => self.settings.load.on_timeout.unwrap_or(OnTimeout::Abandon),
             None => OnTimeout::Wait,
@@ -168,6 +177,23 @@ impl ExperimentPlan {
     pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
         toml::to_string(self)
     }
+}
+
+/// When a fault is to be applied: right after the baseline unless it says when.
+fn at(s: &Settings, fault: &Fault) -> Time {
+    fault.at.unwrap_or(s.phases.warmup.plus(s.phases.baseline))
+}
+
+/// The load's rate over time: its surges are a part of it.
+fn profile(s: &Settings) -> Profile {
+    let surges = s.fault.iter().filter_map(|fault| Some((at(s, fault), fault.lasts, surge(s, fault)?.factor)));
+    Profile::surging(s.load.rate, surges)
+}
+
+/// How large a surge is, if the fault is one.
+pub fn surge(s: &Settings, fault: &Fault) -> Option<Size> {
+    let factor = fault.factor.filter(|_| fault.kind == FaultKind::Surge)?;
+    Some(Size { rate: s.load.rate, factor })
 }
 
 /// SLOs that nobody set lie between these.

@@ -144,7 +144,7 @@ async fn carry_out(
     let mut run = Run::new(plan, clock, prepared.start(clock), journal, records);
     run.started()?;
     let (cancel, cancelled) = watch::channel(false);
-    let faults = system.drive_faults(plan, clock, &run.tell, &cancelled);
+    let faults = system.drive_faults(plan, clock, || run.load.traffic(), &run.tell, &cancelled);
     system.monitor(plan, clock, &run.sample, &run.tell);
 
     let result = run.watch_over(signals, &mut system, &recorder, watch).await;
@@ -315,7 +315,7 @@ impl<'a> Run<'a> {
             phase,
             at: Time(at),
             left: Time(until.saturating_sub(at)),
-            offered: self.plan.load.rate,
+            offered: self.plan.planned().at(at),
             in_flight: live.iter().map(|thread| thread.in_flight()).sum(),
             second: self.pulse.second(),
         }

@@ -139,7 +139,24 @@ pub struct Fault {
     /// Of a `memory-limit`.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "exact_size::option")]
     pub limit: Option<ByteSize>,
+    /// Of a `surge`: so many times the rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub factor: Option<f64>,
+    /// Of a `link-delay`: so much longer, each way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay: Option<Time>,
+    /// Of a `link-loss`: the share that is lost, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<f64>,
+    /// Of a `link-bandwidth`: what passes in a second, each way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bandwidth: Option<Size>,
 }
+
+/// A number of bytes, as `100KiB`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Size(#[serde(with = "crate::units::exact_size")] pub ByteSize);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -155,6 +172,14 @@ pub enum FaultKind {
     Restart,
     Throttle,
     MemoryLimit,
+    /// All that passes the link takes longer.
+    LinkDelay,
+    /// A share of what passes the link is lost, and sent again.
+    LinkLoss,
+    /// The link passes only so much.
+    LinkBandwidth,
+    /// The load is a multiple of its rate.
+    Surge,
 }
 
 impl FaultKind {
@@ -169,7 +194,21 @@ impl FaultKind {
             FaultKind::Restart => "restart",
             FaultKind::Throttle => "throttle",
             FaultKind::MemoryLimit => "memory-limit",
+            FaultKind::LinkDelay => "link-delay",
+            FaultKind::LinkLoss => "link-loss",
+            FaultKind::LinkBandwidth => "link-bandwidth",
+            FaultKind::Surge => "surge",
         }
+    }
+
+    /// Something is done to the testbed's link.
+    pub const fn is_on_link(self) -> bool {
+        matches!(self, FaultKind::Link | FaultKind::LinkDelay | FaultKind::LinkLoss | FaultKind::LinkBandwidth)
+    }
+
+    /// Something is done to a container.
+    pub const fn is_on_container(self) -> bool {
+        !self.is_on_link() && !matches!(self, FaultKind::Surge)
     }
 }
 
@@ -178,7 +217,13 @@ impl Fault {
     pub fn on_container(&self) -> Option<ContainerFault> {
         let network = self.network.clone();
         Some(match self.kind {
-            FaultKind::Link => return None,
+            FaultKind::Link
+            | FaultKind::LinkDelay
+            | FaultKind::LinkLoss
+            | FaultKind::LinkBandwidth
+            | FaultKind::Surge => {
+                return None;
+            }
             FaultKind::Disconnect => ContainerFault::Disconnect { network },
             FaultKind::Blackhole => ContainerFault::Blackhole { network },
             FaultKind::Pause => ContainerFault::Pause,

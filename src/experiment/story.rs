@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use super::plan::{ExperimentPlan, Goal};
+use super::settings::Fault;
 use super::source::{ConfigError, Source};
 use super::verdict::{Judgement, Verdict, judge};
 use crate::arrivals::Process;
 use crate::record::folder::{self, FolderError, PLAN};
 use crate::record::{Recorded, What};
 use crate::report::{FaultWindow, Story};
+use crate::stats::ratio;
 
 /// Why a results folder tells no story.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +52,7 @@ pub fn story(plan: &ExperimentPlan, recorded: Recorded) -> Story {
         // More threads than these no load plan lets through.
         threads: u16::try_from(plan.load.threads).unwrap_or(u16::MAX),
         rate: plan.load.rate,
+        planned_rate: ratio(plan.planned().cumulated(judgement.end), judgement.end as f64 / 1e9),
         warmup: plan.phases.warmup.0,
         end: judgement.end,
         slo: judgement.slo,
@@ -105,7 +108,7 @@ fn facts(plan: &ExperimentPlan) -> Vec<(String, String)> {
         Process::Norm => format!("at normal gaps, seed {}", load.seed),
         Process::Zipf => format!("at Zipf gaps, seed {}", load.seed),
     };
-    fact("load", format!("{} requests/s, {arrivals}", load.rate));
+    fact("load", format!("{} requests/s, {arrivals}", plan.load.rate));
     fact("threads", load.threads.to_string());
     fact(
         "connections",
@@ -131,12 +134,24 @@ fn facts(plan: &ExperimentPlan) -> Vec<(String, String)> {
     }
     fact("phases", format!("warm-up {}, baseline {}", plan.phases.warmup, plan.phases.baseline));
     for fault in &plan.fault {
-        fact("fault", format!("{} at {} for {}", fault.name(), plan.at(fault), fault.lasts));
+        fact("fault", format!("{} at {} for {}", fault_in_words(fault), plan.at(fault), fault.lasts));
     }
     if !plan.fault.is_empty() {
         fact("time to recover in", plan.observe().to_string());
     }
     facts
+}
+
+/// Its kind, and how much of it there is where that comes in sizes.
+pub fn fault_in_words(fault: &Fault) -> String {
+    let size = match (fault.factor, fault.delay, fault.loss, fault.bandwidth) {
+        (Some(factor), ..) => format!(" of {factor} times the load"),
+        (_, Some(delay), ..) => format!(" of {delay} each way"),
+        (_, _, Some(share), _) => format!(" of {:.1} %", 100.0 * share),
+        (.., Some(bandwidth)) => format!(" of {}/s", bandwidth.0),
+        _ => String::new(),
+    };
+    format!("{}{size}", fault.name())
 }
 
 #[cfg(test)]

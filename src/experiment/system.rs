@@ -4,10 +4,13 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::plan::surge;
 use super::plan::{ExperimentPlan, Goal};
 use super::settings::{self, DOCKER, FaultKind, MonitorKind};
 use crate::docker::{DockerError, Engine};
-use crate::fault::{self, CutLink, Fault, FaultError, Kept};
+use crate::fault::surge::Look;
+use crate::fault::{self, CutLink, DelayLink, Fault, FaultError, Kept, LimitLink, LossyLink, Surge};
+use crate::load::Traffic;
 use crate::monitor::{self, Monitor, Process, WatchError, Watched};
 use crate::record::{Clock, Event, Sample};
 use crate::testbed::{Role, Testbed, TestbedError, TestbedPlan, TestbedPlanError};
@@ -65,10 +68,8 @@ impl System {
             }
         }
         for (index, planned) in plan.fault.iter().enumerate() {
-            let fault: Option<Box<dyn Fault>> = match (planned.kind, &engine) {
-                (FaultKind::Link, _) => {
-                    system.testbed.as_ref().map(|testbed| Box::new(CutLink::new(testbed.link())) as Box<dyn Fault>)
-                }
+            let fault = match (&system.testbed, &engine) {
+                (Some(testbed), _) if planned.kind.is_on_link() => link_fault(testbed, planned),
                 (_, Some(engine)) => docker_fault(engine, planned).await?,
                 (_, None) => None,
             };
@@ -77,15 +78,21 @@ impl System {
         Ok(system)
     }
 
-    /// Applies and removes the plan's faults on the run's clock, each in a task of its own.
+    /// Applies and removes the plan's faults on the run's clock, each in a task of its own. A surge is seen in `traffic`.
     pub fn drive_faults(
         &mut self,
         plan: &ExperimentPlan,
         clock: Clock,
+        traffic: impl Fn() -> Traffic,
         tell: &UnboundedSender<Event>,
         cancelled: &watch::Receiver<bool>,
     ) -> Vec<JoinHandle<fault::Outcome>> {
-        let driven = std::mem::take(&mut self.faults).into_iter().filter_map(|(index, mut fault)| {
+        let surges = plan.fault.iter().enumerate().filter_map(|(index, planned)| {
+            let (size, until) = (surge(plan, planned)?, plan.at(planned).plus(planned.lasts));
+            let fault: Box<dyn Fault> = Box::new(Surge::new(size, until.0, looking(traffic(), clock)));
+            Some((index, fault))
+        });
+        let driven = std::mem::take(&mut self.faults).into_iter().chain(surges).filter_map(|(index, mut fault)| {
             let planned = plan.fault.get(index)?;
             let schedule = fault::Schedule { at: plan.at(planned), lasting: planned.lasts };
             let (tell, cancelled) = (tell.clone(), cancelled.clone());
@@ -142,8 +149,28 @@ impl System {
     }
 }
 
+/// A fault on the testbed's link.
+fn link_fault(testbed: &Testbed, planned: &settings::Fault) -> Option<Box<dyn Fault>> {
+    let link = testbed.link();
+    Some(match planned.kind {
+        FaultKind::Link => Box::new(CutLink::new(link)),
+        FaultKind::LinkDelay => Box::new(DelayLink::new(link, planned.delay?)),
+        FaultKind::LinkLoss => Box::new(LossyLink::new(link, planned.loss?)),
+        FaultKind::LinkBandwidth => Box::new(LimitLink::new(link, planned.bandwidth?.0.0)),
+        _ => return None,
+    })
+}
+
 /// A fault on a container, which is found to be possible, and not touched.
 async fn docker_fault(engine: &Engine, planned: &settings::Fault) -> Result<Option<Box<dyn Fault>>, FaultError> {
     let (Some(container), Some(fault)) = (&planned.container, planned.on_container()) else { return Ok(None) };
     Ok(Some(Box::new(Kept::prepare(engine, container, fault, planned.lasts, None).await?)))
+}
+
+/// Looks at the load on the run's clock.
+fn looking(mut traffic: Traffic, clock: Clock) -> impl FnMut() -> Look {
+    move || {
+        let (at, sent) = (clock.now(), traffic.sent());
+        Look { at, due: traffic.due(at), sent }
+    }
 }

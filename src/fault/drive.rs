@@ -51,11 +51,12 @@ pub async fn drive(
     mut cancel: watch::Receiver<bool>,
 ) -> Outcome {
     let kind = fault.kind().to_owned();
-    let tell = |step, detail: String| {
+    let tell_of = |at: Option<u64>, step, detail: String| {
         let what = What::Fault { fault: index, kind: kind.clone(), step, detail };
         // A run that is ending may not listen any more.
-        let _ = events.send(Event { at_ns: now(), what });
+        let _ = events.send(Event { at_ns: at.unwrap_or_else(&now), what });
     };
+    let tell = |step, detail| tell_of(None, step, detail);
     if !sleep_until(schedule.at, &now, &mut cancel).await {
         return Outcome::Untouched;
     }
@@ -68,7 +69,7 @@ pub async fn drive(
     let effective = applied.is_ok();
     match applied {
         Ok(detail) => {
-            tell(Step::Effective, detail);
+            tell_of(fault.since(), Step::Effective, detail);
             sleep_until(schedule.at.plus(schedule.lasting), &now, &mut cancel).await;
         }
         // What half took effect is removed at once.
@@ -87,7 +88,7 @@ pub async fn drive(
         };
         match removed {
             Ok(detail) => {
-                tell(Step::RemovalVerified, detail);
+                tell_of(fault.since(), Step::RemovalVerified, detail);
                 return if effective { Outcome::Verified } else { Outcome::Ineffective };
             }
             Err(why) => failure = why,

@@ -23,6 +23,7 @@ pub mod restore;
 mod revival;
 mod stop;
 mod subject;
+pub mod surge;
 mod throttle;
 mod undo;
 
@@ -35,8 +36,9 @@ use serde::{Deserialize, Serialize};
 pub use container::ContainerFault;
 pub use drive::{Outcome, Schedule, drive};
 pub use kept::Kept;
-pub use link::CutLink;
+pub use link::{CutLink, DelayLink, LimitLink, LossyLink};
 pub use subject::Subject;
+pub use surge::Surge;
 pub use undo::Undo;
 
 /// A step under way. It ends with what there is to say about it, in a few words.
@@ -56,6 +58,12 @@ pub trait Fault: Send {
 
     /// Looks whether all is as before.
     fn verify_removed(&mut self) -> Doing<'_>;
+
+    /// When what was verified last came about, in ns on the run's clock, where that is known better than that it was
+    /// before now.
+    fn since(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// Why a step of a fault failed.

@@ -169,7 +169,7 @@ impl Core {
             // With HTTP/2 it is known only once one carries it.
             attempt.record.connection = if self.plan.http2 { u32::MAX } else { id as u32 };
             attempt.record.set_warmup(attempt.record.intended < self.plan.warmup.0);
-            log.begin();
+            log.begin(&attempt.record);
             slot.take_on(attempt);
         }
         slot.wake();

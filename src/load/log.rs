@@ -59,6 +59,7 @@ impl Latencies {
 #[derive(Debug, Default)]
 pub struct Live {
     sent: AtomicU64,
+    requests: AtomicU64,
     ended: AtomicU64,
     over: AtomicBool,
 }
@@ -67,6 +68,11 @@ impl Live {
     /// Attempts that a connection has taken on so far.
     pub fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
+    }
+
+    /// Requests that a connection has taken on so far, each counted once.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
     }
 
     /// Attempts under way.
@@ -107,6 +113,7 @@ pub struct Log {
     pub in_flight_max: u64,
     started: u64,
     warmup: u64,
+    requests: u64,
     tape: Option<Tape>,
     live: Arc<Live>,
 }
@@ -124,6 +131,7 @@ impl Log {
             in_flight: 0,
             in_flight_max: 0,
             started: 0,
+            requests: 0,
             tape,
             live,
         }
@@ -131,11 +139,13 @@ impl Log {
 
     /// A connection has taken on an attempt.
     #[inline]
-    pub fn begin(&mut self) {
+    pub fn begin(&mut self, record: &RequestRecord) {
         self.started += 1;
+        self.requests += u64::from(record.attempt == 0);
         self.in_flight += 1;
         self.in_flight_max = self.in_flight_max.max(self.in_flight);
         self.live.sent.store(self.started, Ordering::Relaxed);
+        self.live.requests.store(self.requests, Ordering::Relaxed);
     }
 
     /// An attempt that a connection had is over. Its latency is a sample, or it stands for none.

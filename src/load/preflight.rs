@@ -1,17 +1,23 @@
-//! What has to be so before a load begins: the target is there, and enough files may be open.
+//! What has to be so before a load begins: the target is there, enough files may be open, and the script makes requests.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::LoadError;
 use super::http2::Session;
 use super::plan::{LoadPlan, WhenBusy};
+use super::requests::environment;
 use super::transport::Transport;
+use super::worker::begin;
+use crate::script::Vm;
 
 /// Raises the limit on open files as far as it goes.
+///
+/// # Errors
+/// [`LoadError::Files`] where that is not enough.
 pub fn allow_files(plan: &LoadPlan) -> Result<(), LoadError> {
     let maximum = getrlimit(Resource::Nofile).maximum;
     // Where even this is refused, what is allowed already has to do.
@@ -32,8 +38,16 @@ const OTHER_FILES: u64 = 32;
 /// The look before any load waits this long.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// The first of the target's addresses that takes a connection as the load will make them. Blocks.
+///
+/// # Errors
+/// [`LoadError`]: none does.
+pub fn look(plan: &LoadPlan) -> Result<SocketAddr, LoadError> {
+    reach(plan).map(|(_, address)| address)
+}
+
 /// How to connect, and the first of the target's addresses where that was done once.
-pub fn reach(plan: &LoadPlan) -> Result<(Transport, SocketAddr), LoadError> {
+pub(super) fn reach(plan: &LoadPlan) -> Result<(Transport, SocketAddr), LoadError> {
     let target = plan.target();
     let (host, service) = (target.host.clone(), target.service());
     let addresses = match (host.as_str(), target.port()).to_socket_addrs() {
@@ -56,6 +70,25 @@ pub fn reach(plan: &LoadPlan) -> Result<(Transport, SocketAddr), LoadError> {
         }
     }
     Err(LoadError::Connect { host, service, why })
+}
+
+/// Has the script make `count` requests for `address`, which go nowhere; how long each took on the mean.
+///
+/// # Errors
+/// [`LoadError::Script`] where it makes none. A script that never returns blocks for ever.
+pub fn rehearse(plan: &LoadPlan, address: SocketAddr, count: u32) -> Result<Duration, LoadError> {
+    let script = Vm::load(plan.script.as_ref(), &environment(plan, 0))?;
+    script.set_address(address);
+    let mut requests = begin(script, plan)?;
+    let start = Instant::now();
+    for _ in 0..count {
+        let made = requests.next()?;
+        if made.last {
+            break;
+        }
+        requests.recycle(made);
+    }
+    Ok(start.elapsed() / count.max(1))
 }
 
 /// Connects as the load will (with HTTP/2 until the server has answered in it), and hangs up. Blocks.

@@ -16,6 +16,7 @@ use super::log::Live;
 use super::main_script::{MainScript, Thread};
 use super::plan::LoadPlan;
 use super::preflight::{allow_files, reach};
+use super::traffic::Traffic;
 use super::transport::Transport;
 use super::worker::{self, Call, Job, Left, Order};
 use crate::record::Clock;
@@ -170,6 +171,11 @@ impl Running {
     /// What can be seen of each thread while it runs.
     pub fn live(&self) -> Vec<Arc<Live>> {
         self.threads.live.clone()
+    }
+
+    /// Counts what is due and what is sent.
+    pub fn traffic(&self) -> Traffic {
+        Traffic::new(&self.plan, self.live())
     }
 
     /// All threads are done.

@@ -147,7 +147,8 @@ pub fn run(job: Job, leave: impl FnOnce(io::Result<Left>)) {
     calls.iter().for_each(|call| answer(core.requests.borrow().vm(), call));
 }
 
-fn begin(mut script: Vm, plan: &LoadPlan) -> Result<Requests, ScriptError> {
+/// The script begins, and makes its first request.
+pub fn begin(mut script: Vm, plan: &LoadPlan) -> Result<Requests, ScriptError> {
     script.init()?;
     let requests = Requests::new(script, plan.ahead)?;
     if plan.http2 {

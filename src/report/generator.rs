@@ -57,7 +57,7 @@ impl GeneratorBlock {
         GeneratorBlock {
             account: digest.account,
             sent: digest.sent,
-            planned_rate: story.rate,
+            planned_rate: story.planned_rate,
             arrivals_ns: story.end,
             warmup_ns: story.warmup,
             elapsed_ns: digest.span,

@@ -32,8 +32,10 @@ pub struct Story {
     pub started: String,
     /// The generator's threads.
     pub threads: u16,
-    /// Planned arrivals per second.
+    /// Planned arrivals per second, but for surges.
     pub rate: f64,
+    /// Planned arrivals per second on the mean, to the end of arrivals.
+    pub planned_rate: f64,
     /// Requests due before this are warm-up.
     pub warmup: u64,
     /// The end of arrivals.

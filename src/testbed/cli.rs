@@ -9,6 +9,7 @@ use bytesize::ByteSize;
 use clap::{Args, Subcommand};
 
 use super::link::Switch;
+use super::link::shape::Command;
 use super::plan::{TestbedPlan, TestbedSettings};
 use super::role::{Role, listen_to_stdin, live_with, until_stopped};
 use super::supervisor::Testbed;
@@ -26,7 +27,8 @@ pub struct TestbedArgs {
 
 #[derive(Debug, Subcommand)]
 enum Part {
-    /// Run the whole testbed until stdin ends; lines `cut` and `heal` there command its link
+    /// Run the whole testbed until stdin ends; lines there command its link: `cut`, `delay 50ms`, `loss 0.1`,
+    /// `bandwidth 100000`, `heal`
     Run {
         #[command(flatten)]
         plan: Plan,
@@ -66,7 +68,7 @@ enum Part {
         #[arg(long, value_name = "NAME[:TAG]")]
         name: Option<String>,
     },
-    /// Pass connections on, until stdin says `cut`, and again after `heal`
+    /// Pass connections on; lines on stdin command how, as in `run`
     Link {
         #[command(flatten)]
         part: Common,
@@ -147,10 +149,10 @@ pub fn run(args: TestbedArgs) -> anyhow::Result<()> {
         Part::Image { name } => make_image(name),
         Part::Link { part, to } => {
             let switch = Switch::new();
-            let cut = switch.watch();
+            let shape = switch.watch();
             // A link without commands is none, so it ends with stdin in any case.
             live_with(part.parent, move |line| switch.obey(line))?;
-            run_role(Role::Link, &part, link::run(part.listen, &to, cut))
+            run_role(Role::Link, &part, link::run(part.listen, &to, shape))
         }
     }
 }
@@ -204,10 +206,9 @@ fn by_hand(plan: &TestbedPlan) -> anyhow::Result<()> {
         let link = testbed.link();
         loop {
             tokio::select! {
-                command = commands.recv() => match command.as_deref().map(str::trim) {
-                    Some("cut") => { link.cut().await?; say("cut\n")? }
-                    Some("heal") => { link.heal().await?; say("healed\n")? }
-                    Some(other) => warn(&format!("`{other}` is neither cut nor heal")),
+                line = commands.recv() => match line.map(|line| line.parse::<Command>()) {
+                    Some(Ok(command)) => { link.tell(command).await?; say(&format!("{command}\n"))? }
+                    Some(Err(unknown)) => warn(&unknown),
                     None => break,
                 },
                 Some(death) = testbed.death() => {

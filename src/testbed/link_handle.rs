@@ -5,8 +5,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::TcpStream;
 use tokio::process::{ChildStdin, ChildStdout};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::TestbedError;
+use super::link::shape::Command;
 
 /// Commands the link. Clones command the same one.
 #[derive(Clone, Debug)]
@@ -15,7 +18,7 @@ pub struct LinkHandle {
     commands: mpsc::Sender<Ask>,
 }
 
-type Ask = (&'static str, oneshot::Sender<Option<String>>);
+type Ask = (Command, oneshot::Sender<Option<String>>);
 
 /// What came of a request through the link.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +64,7 @@ impl LinkHandle {
     /// # Errors
     /// [`TestbedError::Link`] if the link does not confirm it.
     pub async fn cut(&self) -> Result<(), TestbedError> {
-        self.command("cut", "cut").await
+        self.tell(Command::Cut).await
     }
 
     /// Lets everything pass again.
@@ -69,15 +72,19 @@ impl LinkHandle {
     /// # Errors
     /// [`TestbedError::Link`] if the link does not confirm it.
     pub async fn heal(&self) -> Result<(), TestbedError> {
-        self.command("heal", "healed").await
+        self.tell(Command::Heal).await
     }
 
-    async fn command(&self, command: &'static str, wanted: &str) -> Result<(), TestbedError> {
+    /// From here on the link is as it is told to be, and nothing else that it was told before.
+    ///
+    /// # Errors
+    /// [`TestbedError::Link`] if the link does not confirm it.
+    pub async fn tell(&self, command: Command) -> Result<(), TestbedError> {
         let (reply, answer) = oneshot::channel();
-        let failed = |why: &str| TestbedError::Link { command, why: why.to_owned() };
+        let failed = |why: &str| TestbedError::Link { command: command.to_string(), why: why.to_owned() };
         self.commands.send((command, reply)).await.map_err(|_closed| failed("it is gone"))?;
         match tokio::time::timeout(OBEY, answer).await {
-            Ok(Ok(Some(answer))) if answer == wanted => Ok(()),
+            Ok(Ok(Some(answer))) if answer == command.to_string() => Ok(()),
             Ok(Ok(Some(other))) => Err(failed(&format!("it answered `{other}`"))),
             Ok(_) => Err(failed("it is gone")),
             Err(_) => Err(failed("it did not answer")),
@@ -86,7 +93,26 @@ impl LinkHandle {
 
     /// Whether post-db answers through the link, on a new connection, within 200 ms.
     pub async fn probe(&self) -> Probe {
-        match tokio::time::timeout(PROBE, ask_health(self.address)).await {
+        self.ask(0, PROBE).await
+    }
+
+    /// So many requests at once, each of about `bytes` bytes on a new connection: how long each took to be answered, in
+    /// no order; `patience` where it was not.
+    pub async fn times(&self, requests: usize, bytes: usize, patience: Duration) -> Vec<Duration> {
+        let mut under_way = JoinSet::new();
+        for _ in 0..requests {
+            let link = self.clone();
+            under_way.spawn(async move {
+                let start = Instant::now();
+                let answered = link.ask(bytes, patience).await == Probe::Answered;
+                if answered { start.elapsed() } else { patience }
+            });
+        }
+        under_way.join_all().await
+    }
+
+    async fn ask(&self, bytes: usize, patience: Duration) -> Probe {
+        match tokio::time::timeout(patience, ask_health(self.address, bytes)).await {
             Err(_) => Probe::Silent,
             Ok(Ok(head)) if head.starts_with(b"HTTP/1.1 200") => Probe::Answered,
             Ok(Ok(head)) => Probe::Broken(format!("answered {:?}", String::from_utf8_lossy(&head))),
@@ -95,9 +121,11 @@ impl LinkHandle {
     }
 }
 
-async fn ask_health(address: SocketAddr) -> std::io::Result<Vec<u8>> {
+async fn ask_health(address: SocketAddr, bytes: usize) -> std::io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(address).await?;
-    stream.write_all(b"GET /health HTTP/1.1\r\nHost: post-db\r\nConnection: close\r\n\r\n").await?;
+    let padding = "x".repeat(bytes);
+    let request = format!("GET /health HTTP/1.1\r\nHost: post-db\r\nConnection: close\r\nPadding: {padding}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
     let mut head = Vec::new();
     BufReader::new(stream).take(64).read_to_end(&mut head).await?;
     Ok(head)

@@ -26,6 +26,7 @@ mod upstream;
 
 pub use child::Death;
 pub use heap::Heap;
+pub use link::shape::{Command, RETRANSMISSION};
 pub use link_handle::{LinkHandle, Probe};
 pub use plan::{TestbedPlan, TestbedPlanError, TestbedSettings};
 pub use role::Role;

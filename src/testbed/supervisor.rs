@@ -21,7 +21,7 @@ pub enum TestbedError {
     #[error("{role} did not get ready ({status}): {stderr}")]
     NotReady { role: Role, status: String, stderr: String },
     #[error("the testbed's link did not {command}: {why}")]
-    Link { command: &'static str, why: String },
+    Link { command: String, why: String },
 }
 
 /// A running testbed. Its processes end with it, and with the process that holds it, however that ends.
@@ -80,7 +80,7 @@ impl Testbed {
             )
             .await?;
         let (Some(stdin), Some(stdout)) = (link.stdin.take(), link.stdout.take()) else {
-            return Err(TestbedError::Link { command: "start", why: "it has no pipes".into() });
+            return Err(TestbedError::Link { command: "start".into(), why: "it has no pipes".into() });
         };
         let handle = LinkHandle::new(link.ready.address, stdin, stdout);
         let url = format!("http://{}", compose.ready.address);

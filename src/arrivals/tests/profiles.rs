@@ -88,6 +88,18 @@ fn the_last_rate_holds_on() {
 }
 
 #[test]
+fn a_surge_is_a_step_up_and_back() {
+    let time = Time::from_secs;
+    let surging = |surges: &[(Time, Time, f64)]| Profile::surging(100.0, surges.iter().copied());
+    assert_eq!(surging(&[]), profile("100"));
+    assert_eq!(surging(&[(time(15), time(10), 3.0)]), profile("100@15s,300@10s,100"));
+    let two = [(time(25), time(5), 2.0), (time(15), time(10), 3.0), (time(40), time(1), 2.0)];
+    assert_eq!(surging(&two), profile("100@15s,300@10s,200@5s,100@10s,200@1s,100"));
+    let rate = surging(&two).over(time(60)).unwrap();
+    assert_eq!([0, 15, 24, 25, 30, 59].map(|s| rate.at(s * S)), [100.0, 300.0, 300.0, 200.0, 100.0, 100.0]);
+}
+
+#[test]
 fn nothing_is_due_in_a_pause() {
     let rate = over("0@2s,100@10s,0@3s,100", 20);
     assert_eq!([0.0, 999.0, 1000.0, 1001.0].map(|x| seconds(&rate, x)), [2.0, 11.99, 15.0, 15.01]);

@@ -55,7 +55,19 @@ fn a_resolved_plan_replays_the_run() {
         [phases]
         warmup = \"1s\"
         baseline = \"20s\"";
-    for text in [DEFAULT, SMALL, &SMALL.replace("[testbed]", "[testbed]\nbudget = \"120.5MiB\""), long] {
+    let sized = |kind: &str| SMALL.replace("\"link\"", kind);
+    let shaped = [
+        sized("\"surge\"\nfactor = 2.5"),
+        sized("\"link-delay\"\ndelay = \"50ms\""),
+        sized("\"link-loss\"\nloss = 0.1"),
+        sized("\"link-bandwidth\"\nbandwidth = \"1500B\""),
+    ];
+    for text in shaped.iter().map(String::as_str).chain([
+        DEFAULT,
+        SMALL,
+        &SMALL.replace("[testbed]", "[testbed]\nbudget = \"120.5MiB\""),
+        long,
+    ]) {
         let plan = parse(text, "x", dir.path(), &Overrides::default()).unwrap();
         assert_eq!(read(&plan.to_toml().unwrap()).unwrap(), plan);
         let sent: ExperimentPlan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
@@ -89,6 +101,23 @@ fn what_is_no_experiment_is_refused_by_line_and_key() {
         ("\"20s\"", "\"20s\"\n[phases]\nobserve = \"20s\"", "x.toml:9: phases.observe: must be between 30s"),
         ("\"20s\"", "\"20s\"\n[verdict]\nslo = \"0s\"", "x.toml:9: verdict.slo: "),
         ("\"20s\"", "\"20s\"\n[[monitor]]\nkind = \"process\"\ncomponent = \"db\"", "x.toml:10: monitor.0.component: "),
+        ("\"20s\"", "\"20s\"\nfactor = 3", "x.toml:8: fault.0.factor: is for kind = \"surge\""),
+        ("\"link\"", "\"surge\"", "x.toml:6: fault.0.kind: takes a factor"),
+        ("\"link\"", "\"surge\"\nfactor = 1", "x.toml:7: fault.0.factor: must be between 1.1 and 100"),
+        (
+            "\"link\"\nfor = \"20s\"",
+            "\"surge\"\nfactor = 1.2\nfor = \"900ms\"",
+            "x.toml:8: fault.0.for: must be at least 1",
+        ),
+        ("\"link\"", "\"link-delay\"", "x.toml:6: fault.0.kind: takes a delay, between 10ms and 10s"),
+        ("\"link\"", "\"link-delay\"\ndelay = \"1ms\"", "x.toml:7: fault.0.delay: must be between 10ms and 10s"),
+        ("\"link\"", "\"link-loss\"\nloss = 1", "x.toml:7: fault.0.loss: must be between 0.01 and 0.9"),
+        ("\"link\"", "\"link-bandwidth\"\nbandwidth = \"1B\"", "x.toml:7: fault.0.bandwidth: must be between 1KiB"),
+        (
+            "\"20s\"",
+            "\"20s\"\n[[fault]]\nkind = \"link-loss\"\nloss = 0.1\nfor = \"1s\"",
+            "x.toml:8: fault.1.at: overlaps",
+        ),
         ("[testbed]", "[testbed]\nbudget = \"much\"", "x.toml:3: testbed.budget: write a size"),
         ("[testbed]", "[target]\nurl = \"ftp://x/\"", "x.toml:7: fault.0.kind: only the [testbed]"),
         ("[testbed]\n", "", "no [testbed] and no [target]"),
@@ -143,6 +172,29 @@ fn flags_change_the_file_and_are_named_when_they_are_wrong() {
         let got = with(overrides).unwrap_err().to_string();
         assert!(got.starts_with(says), "{got}");
     }
+}
+
+#[test]
+fn every_ready_experiment_is_one() {
+    for file in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments")).unwrap() {
+        let path = file.unwrap().path();
+        let plan = load(Some(&path), &Overrides::default()).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(plan.name, path.file_stem().unwrap().to_str().unwrap(), "{}", path.display());
+        assert!(!plan.fault.is_empty());
+    }
+}
+
+#[test]
+fn a_surge_is_part_of_the_load_s_plan() {
+    let surge = SMALL.replace("\"link\"", "\"surge\"\nfactor = 3");
+    let plan = read(&surge).unwrap();
+    assert_eq!(plan.load_settings("http://x/").rate.to_string(), "100@15s,300@20s,100");
+    assert_eq!(read(&plan.to_toml().unwrap()).unwrap(), plan);
+    assert_eq!(plan.planned().at(20_000_000_000), 300.0);
+    let both = format!("{surge}[[fault]]\nkind = \"link\"\nfor = \"5s\"\nat = \"16s\"\n");
+    assert_eq!(read(&both).unwrap().fault.len(), 2, "a surge is no fault on the link");
+    let none = parse(&surge, "x", Path::new(""), &Overrides { outage: Some(Time::ZERO), ..Overrides::default() });
+    assert_eq!(none.unwrap().load_settings("http://x/").rate, 100.0.into());
 }
 
 #[test]

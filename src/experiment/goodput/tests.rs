@@ -129,7 +129,7 @@ fn what_the_fault_may_have_decided_is_left_out_of_the_baseline() {
 
 #[test]
 fn the_schedule_holds_what_is_due_without_records() {
-    let mut schedule = Schedule::new(Process::Fixed, 100.0, 1, 3);
+    let mut schedule = Schedule::new(Process::Fixed, &Rate::constant(100.0), 1, 3);
     assert_eq!(schedule.until(S).len(), 100);
     assert_eq!(schedule.until(S).len(), 100);
     assert_eq!(schedule.until(2 * S).len(), 200);

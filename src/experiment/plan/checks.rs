@@ -4,8 +4,10 @@ use std::ops::RangeInclusive;
 
 use bytesize::ByteSize;
 
-use super::{Impossible, Windows, impossible};
+use super::{Impossible, Windows, impossible, surge};
+use crate::arrivals::Rate;
 use crate::experiment::settings::{DOCKER, Fault, FaultKind, MonitorKind, Settings};
+use crate::fault::surge::Size;
 use crate::load::plan::{OnTimeout, PlanError};
 use crate::testbed::TestbedPlanError;
 use crate::units::Time;
@@ -24,6 +26,12 @@ const CPUS: RangeInclusive<f64> = 0.01..=1024.0;
 const LEAST_MEMORY: ByteSize = ByteSize::mib(6);
 const ENGINES: [&str; 3] = ["unix://", "tcp://", "http://"];
 const NO_ENGINE: &str = "the [target] has no engine: engine = \"docker\" is the one of your environment";
+/// Of a surge. Below, it is hard to tell from none.
+const FACTORS: RangeInclusive<f64> = 1.1..=100.0;
+/// Of a link: what requests through it can show within seconds.
+const DELAYS: RangeInclusive<Time> = Time::from_millis(10)..=Time::from_secs(10);
+const LOSSES: RangeInclusive<f64> = 0.01..=0.9;
+const BANDWIDTHS: RangeInclusive<u64> = 1 << 10..=10 << 20;
 
 /// A fault's removal may take this long to be verified without shortening the observation.
 const VERIFICATION: Time = Time::from_secs(5);
@@ -86,8 +94,8 @@ pub fn phases(s: &Settings, windows: Windows) -> Result<(), Impossible> {
 }
 
 /// All requests of a load that lasts for `duration` must find room in memory.
-pub fn requests(s: &Settings, duration: Time) -> Result<(), Impossible> {
-    let requests = s.load.rate * duration.as_secs_f64();
+pub fn requests(planned: &Rate, duration: Time) -> Result<(), Impossible> {
+    let requests = planned.cumulated(duration.0);
     if requests <= MOST_REQUESTS {
         return Ok(());
     }
@@ -114,13 +122,14 @@ pub fn faults(s: &Settings, windows: Windows) -> Result<Option<Time>, Impossible
         }
         let same = |other: &Fault| match &fault.container {
             Some(_) => other.container == fault.container,
-            None => other.kind == fault.kind,
+            None => other.kind == fault.kind || other.kind.is_on_link() && fault.kind.is_on_link(),
         };
         if spans.iter().any(|&(other, from, to)| same(other) && at < to && from < end) {
-            let why = if fault.container.is_some() { "on its container" } else { "of its kind" };
+            let why = if fault.container.is_some() { "on its container" } else { "of its kind, or on the same link" };
             return Err(impossible(format!("fault.{i}.at"), format!("overlaps an earlier fault {why}")));
         }
         of_fault(s, fault).map_err(|(key, why)| impossible(format!("fault.{i}.{key}"), why))?;
+        magnitude(s, i, fault)?;
         spans.push((fault, at, end));
     }
     Ok(spans.into_iter().map(|(_, _, end)| end).max())
@@ -128,13 +137,13 @@ pub fn faults(s: &Settings, windows: Windows) -> Result<Option<Time>, Impossible
 
 /// What a fault is done to, and how much of it there is: each kind has keys of its own.
 fn of_fault(s: &Settings, fault: &Fault) -> Result<(), (&'static str, String)> {
-    let Fault { kind, container, network, cpus, limit, at: _, lasts: _ } = fault;
+    let Fault { kind, container, network, cpus, limit, .. } = fault;
     let name = kind.name();
-    if *kind == FaultKind::Link && s.testbed.is_none() {
-        return Err(("kind", "only the [testbed] has a link to cut".to_owned()));
+    if kind.is_on_link() && s.testbed.is_none() {
+        return Err(("kind", "only the [testbed] has a link".to_owned()));
     }
     let keys = [
-        ("container", container.is_some(), *kind != FaultKind::Link, "its name, compose service or id"),
+        ("container", container.is_some(), kind.is_on_container(), "its name, compose service or id"),
         ("cpus", cpus.is_some(), *kind == FaultKind::Throttle, "so many CPUs, such as 0.2"),
         ("limit", limit.is_some(), *kind == FaultKind::MemoryLimit, "a size, such as 64MiB"),
     ];
@@ -158,6 +167,38 @@ fn of_fault(s: &Settings, fault: &Fault) -> Result<(), (&'static str, String)> {
         return Err(("container", NO_ENGINE.to_owned()));
     }
     Ok(())
+}
+
+/// How much of it there is, for the kinds that come in sizes.
+fn magnitude(s: &Settings, i: usize, fault: &Fault) -> Result<(), Impossible> {
+    let key = |key: &str| format!("fault.{i}.{key}");
+    let bandwidth = fault.bandwidth.map(|size| size.0.0);
+    // The key of each, the kind that takes it, whether it is there, and whether it can be.
+    let sizes = [
+        ("factor", FaultKind::Surge, fault.factor.map(|factor| FACTORS.contains(&factor)), "between 1.1 and 100"),
+        ("delay", FaultKind::LinkDelay, fault.delay.map(|delay| DELAYS.contains(&delay)), "between 10ms and 10s"),
+        ("loss", FaultKind::LinkLoss, fault.loss.map(|share| LOSSES.contains(&share)), "between 0.01 and 0.9"),
+        ("bandwidth", FaultKind::LinkBandwidth, bandwidth.map(|b| BANDWIDTHS.contains(&b)), "between 1KiB and 10MiB"),
+    ];
+    for (name, kind, given, range) in sizes {
+        match given {
+            None if kind == fault.kind => {
+                return Err(impossible(key("kind"), format!("takes a {name}, {range}")));
+            }
+            Some(_) if kind != fault.kind => {
+                return Err(impossible(key(name), format!("is for kind = \"{}\"", kind.name())));
+            }
+            Some(false) => return Err(impossible(key(name), format!("must be {range}"))),
+            None | Some(true) => {}
+        }
+    }
+    match surge(s, fault).map(Size::window) {
+        Some(least) if fault.lasts < least => {
+            let why = format!("must be at least {least} at this rate, so that the surge shows in what is sent");
+            Err(impossible(key("for"), why))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whose containers the plan names.

@@ -175,6 +175,25 @@ fn low_rates_widen_bins_and_windows() {
 }
 
 #[test]
+fn a_surge_is_judged_by_the_schedule_that_it_makes() {
+    assert_eq!(name(&Run::surging()), "UNAFFECTED");
+    assert_eq!(name(&Run::surging().with(profile(&[OUTAGE, (35, 999, 0.0)]))), "METASTABLE");
+    // Of the requests that it adds one in five is lost: all were due.
+    assert_eq!(
+        name(&Run::surging().lose(|i| (1_500..7_500).contains(&i) && i % 5 == 0)),
+        "INVALID: the generator did not keep to its schedule"
+    );
+    let run = Run::surging().with(profile(&[OUTAGE, (35, 38, 0.5)]));
+    let judged = run.judge();
+    let Verdict::Recovered(recovery) = judged.verdict else { panic!("{:?}", judged.verdict) };
+    assert_eq!(recovery.tau, 3 * S);
+    assert!((recovery.loss_requests - 6150.0).abs() < 1e-6, "300 a second for 20 s: {recovery:?}");
+    let scheduled = |second: u64| judged.bins.iter().find(|bin| bin.from == second * S).map(|bin| bin.scheduled);
+    assert_eq!([14, 15, 34, 35].map(scheduled), [100, 300, 300, 100].map(Some));
+    assert_eq!(run.live_bins(36).iter().map(|bin| bin.scheduled).max(), Some(300));
+}
+
+#[test]
 fn a_bound_that_was_reached_is_said() {
     let bounded = || Generator { bound_reached: true, ..Generator::default() };
     for (run, said) in [

@@ -113,7 +113,7 @@ impl Judgement {
             Verdict::Overloaded => vec![format!("Lower the load: --rate {}.", rounded(rate / 2.0))],
             Verdict::Unaffected => vec!["Try a longer fault (--outage) or a higher load (--rate).".to_owned()],
             Verdict::Recovered(_) => vec![format!(
-                "Raise the load to find where it no longer does: --rate {}; or cut it off for longer: --outage.",
+                "Raise the load to find where it no longer does: --rate {}; or let the fault last: --outage.",
                 rounded(rate * 1.5)
             )],
             Verdict::Oscillating { .. } | Verdict::Degraded | Verdict::Draining { .. } => vec![

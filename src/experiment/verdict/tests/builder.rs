@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::arrivals::{Arrivals, Rate, Share};
+use crate::arrivals::{Arrivals, Share};
 use crate::experiment::config::{self, Overrides};
 use crate::experiment::goodput::Schedule;
 
@@ -78,6 +78,11 @@ impl Run {
         Run::of(plan(&format!("{BASE}{FAULT}")))
     }
 
+    /// The fault is a surge of three times the load.
+    pub fn surging() -> Run {
+        Run::of(plan(&format!("{BASE}{FAULT}factor = 3").replace("\"link\"", "\"surge\"")))
+    }
+
     pub fn without_fault() -> Run {
         Run::of(plan(BASE))
     }
@@ -143,7 +148,7 @@ impl Run {
 
     pub fn records(&self) -> Vec<RequestRecord> {
         let load = &self.plan.load;
-        let arrivals = Arrivals::new(load.arrivals, &Rate::constant(load.rate), load.seed, Share::new(0, 1));
+        let arrivals = Arrivals::new(load.arrivals, self.plan.planned(), load.seed, Share::new(0, 1));
         let due =
             arrivals.take_while(|arrival| arrival.due < self.stop).filter(|arrival| !(self.lost)(arrival.request));
         due.map(|arrival| self.record(arrival.request, arrival.due)).collect()

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::{Doing, Fault, FaultError};
-use crate::testbed::{LinkHandle, Probe, TestbedError};
+use super::{PATIENCE, PAUSE, failed, tell};
+use crate::fault::{Doing, Fault, FaultError};
+use crate::testbed::{Command, LinkHandle, Probe};
 
 /// Cuts the testbed's link.
 #[derive(Clone, Debug)]
@@ -13,12 +14,8 @@ pub struct CutLink {
     link: LinkHandle,
 }
 
-/// How long a look may differ from what it should be: a busy machine answers late.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// What answers with an error is in trouble that waiting seldom ends.
 const PATIENCE_WITH_TROUBLE: Duration = Duration::from_millis(500);
-/// Between two looks.
-const PAUSE: Duration = Duration::from_millis(20);
 
 impl CutLink {
     pub fn new(link: LinkHandle) -> CutLink {
@@ -47,7 +44,7 @@ impl Fault for CutLink {
     }
 
     fn apply(&mut self) -> Doing<'_> {
-        Box::pin(async { done(self.link.cut().await, "cut", "told to cut") })
+        Box::pin(tell(&self.link, Command::Cut))
     }
 
     fn verify_applied(&mut self) -> Doing<'_> {
@@ -55,19 +52,10 @@ impl Fault for CutLink {
     }
 
     fn remove(&mut self) -> Doing<'_> {
-        Box::pin(async { done(self.link.heal().await, "heal", "told to heal") })
+        Box::pin(tell(&self.link, Command::Heal))
     }
 
     fn verify_removed(&mut self) -> Doing<'_> {
         Box::pin(self.look_for(Probe::Answered, "verify the healing of", "a request through it is answered"))
     }
-}
-
-fn done(result: Result<(), TestbedError>, what: &'static str, detail: &str) -> Result<String, FaultError> {
-    result.map(|()| detail.to_owned()).map_err(|e| failed(what, e.to_string()))
-}
-
-fn failed(what: &'static str, why: String) -> FaultError {
-    let remedy = "the testbed ends with the run: start it again".into();
-    FaultError { what: what.into(), on: "the testbed's link".into(), why, remedy }
 }

@@ -1,0 +1,66 @@
+//! `metawrk check`: what it says, and that nothing is loaded and nothing left.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use support::program::{Ended, METAWRK, run};
+use support::{OK, Server};
+
+fn check(dir: &Path, url: &str, load: &str) -> Ended {
+    let text = format!("name = \"t\"\n[target]\nurl = \"{url}\"\n[load]\nrate = 100\n{load}\n");
+    fs::write(dir.join("x.toml"), text).unwrap();
+    run(METAWRK, dir, &["check", "x.toml"])
+}
+
+fn line<'a>(ended: &'a Ended, on: &str) -> &'a str {
+    ended.out.lines().find(|line| line.split_whitespace().nth(1) == Some(on)).unwrap_or_else(|| panic!("{ended:?}"))
+}
+
+#[test]
+fn a_target_that_is_there_is_not_loaded() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::answering(OK);
+    let ended = check(dir.path(), &server.url(), "");
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{ended:?}");
+    for on in ["experiment", "disk", "open", "target", "script", "rate"] {
+        assert!(line(&ended, on).starts_with("ok "), "{ended:?}");
+    }
+    assert!(server.requests.lock().unwrap().is_empty(), "it only connects");
+    let left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(left, ["x.toml"]);
+}
+
+#[test]
+fn what_is_missing_fails_with_what_to_do_and_the_rest_is_looked_at_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("broken.lua"), "function request() return nil + 1 end").unwrap();
+    let ended = check(dir.path(), "http://127.0.0.1:1/", "script = \"broken.lua\"");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(
+        line(&ended, "target").starts_with("FAIL") && line(&ended, "target").contains("is it started"),
+        "{ended:?}"
+    );
+    assert!(line(&ended, "script").starts_with("FAIL") && line(&ended, "script").contains("broken.lua:1"), "{ended:?}");
+    assert!(line(&ended, "disk").starts_with("ok "), "{ended:?}");
+}
+
+#[test]
+fn a_file_that_is_no_experiment_fails_by_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let ended = check(dir.path(), "http://127.0.0.1:1/", "rat = 3");
+    assert_eq!(ended.code, Some(1));
+    assert!(line(&ended, "experiment").contains("x.toml:6: load.rat: unknown field"), "{ended:?}");
+}
+
+#[test]
+fn the_embedded_testbed_is_started_for_it_and_stopped() {
+    let dir = tempfile::tempdir().unwrap();
+    let ended = run(METAWRK, dir.path(), &["check", "--connections", "10"]);
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{ended:?}");
+    for on in ["testbed", "link", "target", "script"] {
+        assert!(line(&ended, on).starts_with("ok "), "{ended:?}");
+    }
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
