@@ -7,8 +7,10 @@ use std::time::Duration;
 use bollard::models::HostConfig;
 use bytesize::ByteSize;
 use futures_util::StreamExt;
-use metawrk::docker::{Details, DockerError, Endpoint, Engine, Happened};
+use metawrk::docker::inside::{Answer, Link, Question};
+use metawrk::docker::{Details, DockerError, Endpoint, Engine, Happened, Place};
 use metawrk::fault::{ContainerFault, Fault, FaultError, Undo};
+use support::Server;
 use support::docker::{Stack, Wanted, engine};
 
 /// What a fault must leave as it was.
@@ -80,12 +82,18 @@ async fn a_bare_connection_loses_the_service_s_name_which_is_seen_and_mended() {
 async fn a_disconnected_container_gets_its_chosen_address_and_options_back() {
     let Some(engine) = engine().await else { return };
     let mut stack = Stack::new(&engine, Some("10.213.77.0/24")).await;
-    let driver_opts = [("metawrk.test".to_owned(), "1".to_owned())].into();
-    let id = stack.add("db", Wanted { fixed_address: Some("10.213.77.99"), driver_opts, ..Default::default() }).await;
+    stack.add("cache", Wanted::default()).await;
+    let wanted = Wanted {
+        fixed_address: Some("10.213.77.99"),
+        driver_opts: [("metawrk.test".to_owned(), "1".to_owned())].into(),
+        links: vec![format!("{}-cache-1:store", stack.project)],
+        host: HostConfig::default(),
+    };
+    let id = stack.add("db", wanted).await;
     there_and_back(&stack, &id, disconnect(), async |_| {}).await;
     let endpoint = &stack.details(&id).await.endpoints[0];
     assert_eq!((endpoint.address.as_str(), endpoint.fixed.ipv4.as_deref()), ("10.213.77.99", Some("10.213.77.99")));
-    assert_eq!(endpoint.driver_opts.len(), 1);
+    assert_eq!((endpoint.driver_opts.len(), endpoint.links.len()), (1, 1));
 }
 
 #[tokio::test]
@@ -116,6 +124,31 @@ async fn behind_a_black_hole_names_and_addresses_stay_and_nothing_answers() {
         assert!(!stack.serves(&id).await);
     })
     .await;
+}
+
+#[tokio::test]
+async fn without_rights_of_its_own_a_run_switches_links_from_a_container() {
+    let Some(engine) = engine().await else { return };
+    let (stack, id) = with_db(&engine).await;
+    let endpoint = stack.details(&id).await.endpoints.remove(0);
+    let Ok(Answer::Interfaces(there)) = engine.ask(Place::Beside(&id), &Question::Interfaces).await else { panic!() };
+    let own = there.iter().find(|interface| interface.mac == endpoint.mac).unwrap();
+    let links = vec![Link { index: own.peer, peer: own.index }];
+    for up in [false, true] {
+        let switch = Question::Switch { links: links.clone(), up };
+        assert_eq!(engine.ask(Place::Host, &switch).await, Ok(Answer::Links(vec![Some(up)])));
+        assert_eq!(stack.serves(&id).await, up);
+    }
+}
+
+#[tokio::test]
+async fn an_engine_too_old_is_said_with_what_to_do() {
+    let old = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 41\r\n\r\n\
+               {\"Version\":\"18.09.1\",\"ApiVersion\":\"1.39\"}";
+    let server = Server::answering(old.as_bytes());
+    let error = Engine::connect_to(&format!("tcp://{}", server.address)).await.unwrap_err();
+    assert!(matches!(error, DockerError::TooOld { .. }), "{error}");
+    assert!(error.to_string().contains("API 1.39") && error.to_string().contains("update it"), "{error}");
 }
 
 #[tokio::test]

@@ -54,18 +54,26 @@ pub(super) fn host(env: impl Fn(&str) -> Option<String>) -> Result<String, Docke
             }
         }
     };
-    let tls = set("DOCKER_TLS_VERIFY").is_some() && !host.starts_with("unix://");
+    match set("DOCKER_TLS_VERIFY") {
+        Some(_) if !host.starts_with("unix://") => Err(DockerError::Unspoken { host }),
+        _ => spoken(&host),
+    }
+}
+
+/// The same address in full, if this program speaks to such engines.
+///
+/// # Errors
+/// [`DockerError::Unspoken`] for all others.
+pub(super) fn spoken(host: &str) -> Result<String, DockerError> {
     match host.split_once("://") {
-        Some(("unix", path)) if !path.is_empty() => Ok(host),
-        Some(("tcp" | "http", rest)) if !rest.is_empty() && !tls => {
-            let port = if rest.trim_end_matches('/').rsplit(']').next().is_some_and(|rest| rest.contains(':')) {
-                ""
-            } else {
-                ":2375"
-            };
-            Ok(format!("tcp://{}{port}", rest.trim_end_matches('/')))
+        Some(("unix", path)) if !path.is_empty() => Ok(host.to_owned()),
+        Some(("tcp" | "http", rest)) if !rest.is_empty() => {
+            let address = rest.trim_end_matches('/');
+            // Colons in brackets are an address's own.
+            let has_port = address.rsplit(']').next().is_some_and(|rest| rest.contains(':'));
+            Ok(if has_port { format!("tcp://{address}") } else { format!("tcp://{address}:2375") })
         }
-        _ => Err(DockerError::Unspoken { host }),
+        _ => Err(DockerError::Unspoken { host: host.to_owned() }),
     }
 }
 

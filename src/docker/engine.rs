@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bollard::{API_DEFAULT_VERSION, Docker};
 
+use super::error::whole;
 use super::{DockerError, context};
 
 /// A version of the engine's API.
@@ -57,38 +58,38 @@ impl Engine {
         Engine::connect_to(&context::host(|name| std::env::var(name).ok())?).await
     }
 
-    /// The engine at `host`: `unix:///...` or `tcp://...`.
+    /// The engine at `host`: `unix:///...` or `tcp://...`, by port 2375 unless it says another.
     ///
     /// # Errors
     /// As of [`Self::connect`].
     pub async fn connect_to(host: &str) -> Result<Engine, DockerError> {
-        let absent = |why: String| DockerError::NoEngine { host: host.to_owned(), why };
+        let host = context::spoken(host)?;
+        let absent = |why: String| DockerError::NoEngine { host: host.clone(), why };
         let docker = match host.strip_prefix("unix://") {
             Some(path) => {
                 // bollard's errors do not tell an absent engine from a forbidden one.
                 match tokio::net::UnixStream::connect(path).await {
                     Ok(_) => {}
                     Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
-                        return Err(DockerError::Forbidden { host: host.to_owned() });
+                        return Err(DockerError::Forbidden { host: host.clone() });
                     }
                     Err(e) => return Err(absent(e.to_string())),
                 }
                 Docker::connect_with_unix(path, PATIENCE, API_DEFAULT_VERSION)
             }
-            None => Docker::connect_with_http(host, PATIENCE, API_DEFAULT_VERSION),
+            None => Docker::connect_with_http(&host, PATIENCE, API_DEFAULT_VERSION),
         };
         let docker = docker.map_err(|e| absent(e.to_string()))?;
-        let hello = async { Ok((docker.version().await?, docker.info().await?)) };
+        let hello = async { Ok::<_, bollard::errors::Error>((docker.version().await?, docker.info().await?)) };
         let hello = tokio::time::timeout(HELLO, hello).await.map_err(|_| absent(format!("no answer in {HELLO:?}")))?;
-        let (version, info) =
-            hello.map_err(DockerError::refused("answer at", host)).map_err(|e| absent(e.to_string()))?;
+        let (version, info) = hello.map_err(|e| absent(whole(&e)))?;
         let engine = Engine {
             docker,
-            host: host.to_owned(),
+            local: host.starts_with("unix://") && info.name.as_deref() == node_name().as_deref(),
+            host,
             id: info.id.unwrap_or_default(),
             version: version.version.unwrap_or_else(|| "of unknown version".to_owned()),
             api: version.api_version.unwrap_or_default().parse().unwrap_or(Api(0, 0)),
-            local: host.starts_with("unix://") && info.name.as_deref() == node_name().as_deref(),
         };
         let Engine { host, version, api, .. } = &engine;
         if *api < Api::OLDEST {
@@ -147,5 +148,7 @@ mod tests {
         // Nobody listens at the port for discarding.
         let error = Engine::connect_to("tcp://127.0.0.1:9").await.unwrap_err();
         assert!(error.to_string().contains("refused"), "{error}");
+        let error = Engine::connect_to("ssh://me@far.example").await.unwrap_err();
+        assert!(matches!(error, DockerError::Unspoken { .. }), "{error}");
     }
 }

@@ -65,7 +65,7 @@ impl DockerError {
 }
 
 /// An error with its causes: a client's own text often says only that something failed.
-fn whole(error: &dyn std::error::Error) -> String {
+pub(super) fn whole(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -3,11 +3,18 @@
 use std::path::PathBuf;
 
 use bollard::models::{ContainerCreateBody, HostConfig};
-use bollard::query_parameters::{AttachContainerOptions, CreateContainerOptions, RemoveContainerOptions};
+use bollard::query_parameters::{
+    AttachContainerOptions, CreateContainerOptions, ListContainersOptions, RemoveContainerOptions,
+};
 use futures_util::StreamExt;
 
 use super::inside::{self, Answer, Interface, Link, Question};
 use super::{Details, DockerError, Engine, OUR_IMAGE, OUR_PROGRAM};
+
+/// The label of all such containers.
+const HELPER: &str = "metawrk=helper";
+/// Seconds after which one that was made, and not started, never will be.
+const STILLBORN_AFTER: i64 = 60;
 
 /// Where a question is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +23,7 @@ pub enum Place<'a> {
     Network(&'a str),
     /// In a container's own name space.
     Beside(&'a str),
-    /// On the engine's machine, with all rights.
+    /// On the engine's machine, with the right to switch its links.
     Host,
 }
 
@@ -41,7 +48,7 @@ impl Engine {
         let host = HostConfig {
             auto_remove: Some(true),
             network_mode: Some(network_mode),
-            privileged: Some(place == Place::Host),
+            cap_add: Some(vec!["NET_ADMIN".to_owned()]).filter(|_| place == Place::Host),
             ..Default::default()
         };
         let body = ContainerCreateBody {
@@ -49,7 +56,7 @@ impl Engine {
             entrypoint: Some(vec![OUR_PROGRAM.to_owned()]),
             cmd: Some(vec!["inside".to_owned(), text]),
             attach_stdout: Some(true),
-            labels: Some([("metawrk".to_owned(), "helper".to_owned())].into()),
+            labels: HELPER.split_once('=').map(|(name, value)| [(name.to_owned(), value.to_owned())].into()),
             host_config: Some(host),
             ..Default::default()
         };
@@ -58,11 +65,36 @@ impl Engine {
         let told = self.listen_and_start(&id).await;
         if told.is_err() {
             // One that never started is not removed by its end.
-            let force = RemoveContainerOptions { force: true, ..Default::default() };
-            let _ = self.docker.remove_container(&id, Some(force)).await;
+            let _ = self.remove(&id).await;
         }
         let told = told?;
         serde_json::from_str(&told).map_err(|e| failed(format!("`{}` is no answer: {e}", told.trim())))
+    }
+
+    /// Removes what a process that was killed never came to start: all others are removed by their end.
+    ///
+    /// # Errors
+    /// Where the engine refuses.
+    pub async fn sweep(&self) -> Result<(), DockerError> {
+        let filters = [("label", HELPER), ("status", "created")];
+        let filters = filters.map(|(name, value)| (name.to_owned(), vec![value.to_owned()])).into();
+        let all = ListContainersOptions { all: true, filters: Some(filters), ..Default::default() };
+        let listed = self.docker.list_containers(Some(all)).await;
+        let old = jiff::Timestamp::now().as_second() - STILLBORN_AFTER;
+        for helper in listed.map_err(DockerError::refused("list", "its containers"))? {
+            if let (Some(id), Some(created)) = (helper.id, helper.created)
+                && created < old
+            {
+                self.remove(&id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, id: &str) -> Result<(), DockerError> {
+        let force = RemoveContainerOptions { force: true, ..Default::default() };
+        let removed = self.docker.remove_container(id, Some(force)).await;
+        removed.map_err(DockerError::refused("remove", "a helper"))
     }
 
     /// All that it writes until its end.
@@ -127,7 +159,7 @@ impl Engine {
         }
     }
 
-    /// Whether this process may do itself what a privileged container could.
+    /// Whether this process may do itself what such a container could.
     fn is_near(&self) -> bool {
         self.is_local() && rustix::process::geteuid().is_root()
     }

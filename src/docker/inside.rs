@@ -11,12 +11,14 @@ use serde::{Deserialize, Serialize};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::netlink;
+
 /// What to do inside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Question {
-    /// Which of `names` resolve, and which of `ports` accept there? Tries until all do, for so many ms.
-    Reach { names: Vec<String>, ports: Vec<u16>, patience_ms: u64 },
+    /// Which of `names` resolve to `address`, and which of `ports` accept there? Tries until all do, for so many ms.
+    Reach { names: BTreeSet<String>, address: IpAddr, ports: BTreeSet<u16>, patience_ms: u64 },
     /// Which network interfaces are there?
     Interfaces,
     /// Which of these host sides of links are up?
@@ -38,9 +40,7 @@ pub enum Answer {
 /// What could be reached, and the last trouble of what could not.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reached {
-    /// Names that resolve.
     pub names: BTreeSet<String>,
-    /// Ports that accept under each of these names.
     pub ports: BTreeSet<u16>,
     pub trouble: String,
 }
@@ -66,8 +66,8 @@ pub struct Link {
 /// Answers one question.
 pub async fn answer(question: &Question) -> Answer {
     match question {
-        Question::Reach { names, ports, patience_ms } => {
-            Answer::Reach(reach(names, ports, Duration::from_millis(*patience_ms)).await)
+        Question::Reach { names, address, ports, patience_ms } => {
+            Answer::Reach(reach(names, *address, ports, Duration::from_millis(*patience_ms)).await)
         }
         Question::Interfaces => interfaces(Path::new(SYSFS)).map_or_else(Answer::Failed, Answer::Interfaces),
         Question::Links { links } => look(links).map_or_else(Answer::Failed, Answer::Links),
@@ -82,41 +82,33 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// A peer on the same network accepts at once, or its queue is full and it does so after the kernel's first try again.
 const CONNECT: Duration = Duration::from_millis(1500);
 
-async fn reach(names: &[String], ports: &[u16], patience: Duration) -> Reached {
+async fn reach(names: &BTreeSet<String>, address: IpAddr, ports: &BTreeSet<u16>, patience: Duration) -> Reached {
     let end = Instant::now() + patience;
     loop {
-        let reached = reach_once(names, ports).await;
-        if reached.names.len() == names.len() && reached.ports.len() == ports.len() || Instant::now() >= end {
+        let reached = reach_once(names, address, ports).await;
+        if reached.names == *names && reached.ports == *ports || Instant::now() >= end {
             return reached;
         }
         sleep(PAUSE).await;
     }
 }
 
-async fn reach_once(names: &[String], ports: &[u16]) -> Reached {
+async fn reach_once(names: &BTreeSet<String>, address: IpAddr, ports: &BTreeSet<u16>) -> Reached {
     let mut reached = Reached::default();
-    let mut addresses: BTreeSet<IpAddr> = BTreeSet::new();
     for name in names {
-        match lookup_host((name.as_str(), 0)).await {
-            Ok(found) => {
-                addresses.extend(found.map(|address| address.ip()));
-                reached.names.insert(name.clone());
-            }
+        // Several containers of a service may share its name.
+        match lookup_host((name.as_str(), 0)).await.map(|mut found| found.any(|found| found.ip() == address)) {
+            Ok(true) => drop(reached.names.insert(name.clone())),
+            Ok(false) => reached.trouble = format!("`{name}` does not resolve to {address}"),
             Err(e) => reached.trouble = format!("`{name}` does not resolve: {e}"),
         }
     }
     for port in ports {
-        let mut accepted = !addresses.is_empty();
-        for address in &addresses {
-            let address = SocketAddr::new(*address, *port);
-            match timeout(CONNECT, TcpStream::connect(address)).await {
-                Ok(Ok(_)) => {}
-                Ok(Err(e)) => (accepted, reached.trouble) = (false, format!("{address} does not accept: {e}")),
-                Err(_) => (accepted, reached.trouble) = (false, format!("{address} does not answer")),
-            }
-        }
-        if accepted {
-            reached.ports.insert(*port);
+        let place = SocketAddr::new(address, *port);
+        match timeout(CONNECT, TcpStream::connect(place)).await {
+            Ok(Ok(_)) => drop(reached.ports.insert(*port)),
+            Ok(Err(e)) => reached.trouble = format!("{place} does not accept: {e}"),
+            Err(_) => reached.trouble = format!("{place} does not answer"),
         }
     }
     reached
@@ -147,12 +139,9 @@ pub(super) fn look(links: &[Link]) -> Result<Vec<Option<bool>>, String> {
 
 pub(super) fn switch(links: &[Link], up: bool) -> Result<(), String> {
     let there = interfaces(Path::new(SYSFS))?;
-    for name in links.iter().filter_map(|link| name_of(&there, link)) {
-        let flags = if up { flags(name)? | UP } else { flags(name)? & !UP };
-        let path = Path::new(SYSFS).join(name).join("flags");
-        fs::write(&path, format!("{flags:#x}")).map_err(|e| format!("{}: {e}", path.display()))?;
-    }
-    Ok(())
+    let links = links.iter().filter(|link| name_of(&there, link).is_some());
+    let switch = |link: &Link| netlink::switch(link.index, up).map_err(|e| format!("link {}: {e}", link.index));
+    links.into_iter().try_for_each(switch)
 }
 
 fn name_of<'a>(there: &'a [Interface], link: &Link) -> Option<&'a str> {
@@ -175,10 +164,12 @@ mod tests {
     async fn names_that_resolve_and_ports_that_accept_are_reached() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let names = vec!["127.0.0.1".to_owned(), "name.invalid".to_owned()];
-        let question = Question::Reach { names, ports: vec![port, 9], patience_ms: 0 };
+        let (here, nowhere) = ("localhost".to_owned(), "name.invalid".to_owned());
+        let names = [here.clone(), nowhere].into();
+        let address = listener.local_addr().unwrap().ip();
+        let question = Question::Reach { names, address, ports: [port, 9].into(), patience_ms: 0 };
         let Answer::Reach(reached) = answer(&question).await else { panic!() };
-        assert_eq!((reached.names, reached.ports), (["127.0.0.1".to_owned()].into(), [port].into()));
+        assert_eq!((reached.names, reached.ports), ([here].into(), [port].into()));
         assert!(reached.trouble.contains(":9 does not accept"), "{}", reached.trouble);
     }
 

@@ -14,6 +14,7 @@ mod find;
 mod helper;
 mod image;
 pub mod inside;
+mod netlink;
 mod stats;
 
 pub use cgroup::Cgroup;

@@ -92,15 +92,15 @@ impl Fault for Blackhole {
             if up.contains(&Some(false)) {
                 return Err(subject.failed("switch on the link of")("it is still off"));
             }
+            let now = self.engine.inspect(&subject.id).await.map_err(subject.failed("look at"))?;
             let mut said = vec!["its link is on".to_owned()];
             if up.contains(&None) {
-                let now = self.engine.inspect(&subject.id).await.map_err(subject.failed("look at"))?;
                 said = match now.started_at == *started_at {
                     true => vec!["warning: its link is another one than before".to_owned()],
                     false => vec!["warning: it was started anew meanwhile, and so has another link".to_owned()],
                 };
             }
-            said.push(reach.again(&self.engine).await.map_err(subject.failed("reach"))?);
+            said.push(reach.again(&self.engine, &now).await.map_err(subject.failed("reach"))?);
             said.retain(|text| !text.is_empty());
             Ok(said.join("; "))
         })

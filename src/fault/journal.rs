@@ -4,7 +4,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -147,7 +147,7 @@ pub enum Found {
     /// Nobody is at work on it.
     Open(Journal),
     /// A run is, or another `restore`.
-    Held(Entry),
+    Held(Entry, PathBuf),
     Unreadable(JournalError),
 }
 
@@ -162,36 +162,45 @@ pub fn all() -> Result<Vec<Found>, JournalError> {
         entries => entries.map_err(io_error("read", &folder))?,
     };
     let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.retain(|path| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or(".");
-        !name.starts_with('.') && name.ends_with(".json")
-    });
+    paths.iter().filter(|path| is_stillborn(path)).for_each(|path| drop(fs::remove_file(path)));
+    paths.retain(|path| !name(path).starts_with('.') && name(path).ends_with(".json"));
     paths.sort();
-    Ok(paths
-        .into_iter()
-        .filter_map(|path| open(path).transpose())
-        .map(|found| found.unwrap_or_else(Found::Unreadable))
-        .collect())
+    Ok(paths.iter().filter_map(|path| open(path)).collect())
+}
+
+fn name(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or(".")
+}
+
+/// Whether it was never whole, and who wrote it is gone.
+fn is_stillborn(path: &Path) -> bool {
+    let writer = name(path).strip_prefix('.').and_then(|name| name.rsplit_once('.')?.1.parse::<u32>().ok());
+    writer.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists())
 }
 
 /// `None` for one that was closed meanwhile.
-fn open(path: PathBuf) -> Result<Option<Found>, JournalError> {
+pub(super) fn open(path: &Path) -> Option<Found> {
+    try_open(path).transpose().map(|found| found.unwrap_or_else(Found::Unreadable))
+}
+
+fn try_open(path: &Path) -> Result<Option<Found>, JournalError> {
+    let path = path.to_owned();
     let file = match File::open(&path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file.map_err(io_error("read", &path))?,
     };
     let locked = flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
-    let text = fs::read_to_string(&path);
-    if matches!(&text, Err(e) if e.kind() == io::ErrorKind::NotFound) {
+    let text = io::read_to_string(&file).map_err(io_error("read", &path))?;
+    // Its place may have another by now.
+    if file.metadata().map_err(io_error("read", &path))?.nlink() == 0 {
         return Ok(None);
     }
-    let text = text.map_err(io_error("read", &path))?;
     let foreign = |why: String| JournalError::Foreign { path: path.clone(), why };
     let entry: Entry = serde_json::from_str(&text).map_err(|e| foreign(e.to_string()))?;
     entry.check().map_err(foreign)?;
     Ok(Some(match locked {
         true => Found::Open(Journal { entry, path, _lock: file }),
-        false => Found::Held(entry),
+        false => Found::Held(entry, path),
     }))
 }
 
@@ -203,10 +212,7 @@ pub fn refuse_listed(engine: &Engine, ids: &[&str]) -> Result<(), JournalError> 
     for found in all()? {
         let (entry, path) = match found {
             Found::Open(Journal { entry, path, .. }) => (entry, path),
-            Found::Held(entry) => {
-                let path = folder()?.join(entry.file_name());
-                (entry, path)
-            }
+            Found::Held(entry, path) => (entry, path),
             Found::Unreadable(error) => return Err(error),
         };
         if entry.engine == engine.id() && ids.contains(&entry.subject().id.as_str()) {

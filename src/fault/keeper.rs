@@ -73,10 +73,17 @@ pub fn run() -> anyhow::Result<()> {
 
 async fn keep() -> anyhow::Result<()> {
     let mut lines = Told::new()?;
-    let Some(order) = lines.next(None).await.and_then(|line| serde_json::from_str::<Order>(&line).ok()) else {
-        return Ok(());
+    let Some(order) = lines.next(None).await else { return Ok(()) };
+    let keeper = match serde_json::from_str(&order) {
+        Ok(order) => Keeper::new(order).await,
+        Err(error) => Err(FaultError {
+            what: "understand".into(),
+            on: format!("the order `{order}`"),
+            why: error.to_string(),
+            remedy: "nothing was touched".into(),
+        }),
     };
-    let mut keeper = match Keeper::new(order).await {
+    let mut keeper = match keeper {
         Ok(keeper) => keeper,
         Err(error) => {
             say(&Ready::Err(error));

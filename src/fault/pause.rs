@@ -75,7 +75,7 @@ impl Fault for Pause {
             let now = self.look().await?;
             match (now.running, now.paused) {
                 (true, false) => {
-                    self.before.reach.again(&self.engine).await.map_err(self.before.subject.failed("reach"))
+                    self.before.reach.again(&self.engine, &now).await.map_err(self.before.subject.failed("reach"))
                 }
                 (true, true) => failed("it is still paused"),
                 // Nothing is left of the fault.

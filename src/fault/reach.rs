@@ -49,15 +49,15 @@ impl Reach {
         if !engine.has_image(OUR_IMAGE).await.map_err(|e| e.to_string())? {
             return Err(format!("the engine has no image {OUR_IMAGE} to look from: `metawrk testbed image` makes it"));
         }
+        engine.sweep().await.map_err(|e| e.to_string())?;
         let ports: BTreeSet<u16> = container.ports.iter().copied().chain(listening(engine, container)).collect();
         let mut seen = Vec::new();
-        for endpoint in
-            container.endpoints.iter().filter(|endpoint| !matches!(endpoint.network.as_str(), "host" | "none"))
-        {
+        for endpoint in &container.endpoints {
             let names = names(container, endpoint);
-            let reached = ask(engine, &endpoint.network_id, &names, &ports, FIRST_LOOK_MS).await?;
-            let Endpoint { network, network_id, .. } = endpoint.clone();
-            seen.push(Seen { network, network_id, names: reached.names, ports: reached.ports });
+            if let Some(reached) = ask(engine, endpoint, &names, &ports, FIRST_LOOK_MS).await? {
+                let Endpoint { network, network_id, .. } = endpoint.clone();
+                seen.push(Seen { network, network_id, names: reached.names, ports: reached.ports });
+            }
         }
         Ok(seen)
     }
@@ -68,25 +68,26 @@ impl Reach {
         self
     }
 
-    /// Whether all that could be reached can be reached again; what there is to say about it.
+    /// Whether all that could be reached can be reached again, at the addresses that the container has `now`; what
+    /// there is to say about it.
     ///
     /// # Errors
     /// Says what cannot.
-    pub async fn again(&self, engine: &Engine) -> Result<String, String> {
+    pub async fn again(&self, engine: &Engine, now: &Details) -> Result<String, String> {
         let mut said = Vec::new();
         for Seen { network, network_id, names, ports } in &self.seen {
-            let reached = ask(engine, network_id, names, ports, PATIENCE_MS).await?;
-            if !reached.names.is_superset(names) || !reached.ports.is_superset(ports) {
+            let endpoint = now.endpoints.iter().find(|endpoint| endpoint.network_id == *network_id);
+            let endpoint = endpoint.ok_or_else(|| format!("it is not on {network}"))?;
+            let reached = ask(engine, endpoint, names, ports, PATIENCE_MS).await?.unwrap_or_default();
+            if reached.names != *names || reached.ports != *ports {
                 return Err(format!("from a peer on {network}, {}", reached.trouble));
             }
             let names: Vec<_> = names.iter().map(String::as_str).collect();
             let ports: Vec<_> = ports.iter().map(u16::to_string).collect();
-            said.push(match (names.as_slice(), ports.as_slice()) {
-                ([], _) => continue,
-                (names, []) => format!("a peer on {network} resolves {}", names.join(", ")),
-                (names, ports) => {
-                    format!("a peer on {network} reaches {} on port {}", names.join(", "), ports.join(", "))
-                }
+            let names = if names.is_empty() { "it".to_owned() } else { names.join(", ") };
+            said.push(match ports.as_slice() {
+                [] => format!("a peer on {network} resolves {names}"),
+                ports => format!("a peer on {network} reaches {names} on port {}", ports.join(", ")),
             });
         }
         match &self.unknown {
@@ -96,28 +97,26 @@ impl Reach {
     }
 }
 
-/// By which it is known on a network; by its address alone where the network has no names.
+/// By which it is known on a network; the default one has no names.
 fn names(container: &Details, endpoint: &Endpoint) -> BTreeSet<String> {
     match endpoint.has_names() {
         true => endpoint.aliases.iter().cloned().chain([container.name.clone()]).collect(),
-        false => [endpoint.address.clone()].into_iter().filter(|address| !address.is_empty()).collect(),
+        false => BTreeSet::new(),
     }
 }
 
+/// `None` where the container has no address there.
 async fn ask(
     engine: &Engine,
-    network: &str,
+    endpoint: &Endpoint,
     names: &BTreeSet<String>,
     ports: &BTreeSet<u16>,
     patience_ms: u64,
-) -> Result<Reached, String> {
-    if names.is_empty() {
-        return Ok(Reached::default());
-    }
-    let names = names.iter().cloned().collect();
-    let question = Question::Reach { names, ports: ports.iter().copied().collect(), patience_ms };
-    match engine.ask(Place::Network(network), &question).await {
-        Ok(Answer::Reach(reached)) => Ok(reached),
+) -> Result<Option<Reached>, String> {
+    let Ok(address) = endpoint.address.parse().or_else(|_| endpoint.address6.parse()) else { return Ok(None) };
+    let question = Question::Reach { names: names.clone(), address, ports: ports.clone(), patience_ms };
+    match engine.ask(Place::Network(&endpoint.network_id), &question).await {
+        Ok(Answer::Reach(reached)) => Ok(Some(reached)),
         Ok(other) => Err(format!("a peer said {other:?}")),
         Err(error) => Err(error.to_string()),
     }

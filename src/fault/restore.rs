@@ -26,15 +26,33 @@ pub enum Restored {
 /// # Errors
 /// Where they can't be read.
 pub async fn all() -> Result<Vec<Restored>, JournalError> {
+    let each = journal::all()?.into_iter().map(|found| {
+        tokio::spawn(async move {
+            Some(match once_free(found).await? {
+                Found::Open(journal) => one(journal).await,
+                Found::Held(entry, _) => Restored::Held(entry),
+                Found::Unreadable(error) => Restored::Failed(None, error.to_string()),
+            })
+        })
+    });
     let mut restored = Vec::new();
-    for found in journal::all()? {
-        restored.push(match found {
-            Found::Open(journal) => one(journal).await,
-            Found::Held(entry) => Restored::Held(entry),
-            Found::Unreadable(error) => Restored::Failed(None, error.to_string()),
-        });
+    for one in each.collect::<Vec<_>>() {
+        restored.extend(one.await.unwrap_or_else(|error| Some(Restored::Failed(None, error.to_string()))));
     }
     Ok(restored)
+}
+
+/// A keeper whose run is gone is at work on its journal for some seconds more. `None` where it has closed it.
+async fn once_free(found: Found) -> Option<Found> {
+    let start = Instant::now();
+    let mut found = Some(found);
+    while let Some(Found::Held(_, path)) = &found
+        && start.elapsed() < KEEPER
+    {
+        sleep(BETWEEN_LOOKS).await;
+        found = journal::open(path);
+    }
+    found
 }
 
 async fn one(journal: Journal) -> Restored {
@@ -47,6 +65,8 @@ async fn one(journal: Journal) -> Restored {
         }
         Err(error) => return Restored::Failed(Some(entry), error.to_string()),
     };
+    // A helper that never started matters to nobody but those who list their containers.
+    let _ = engine.sweep().await;
     let gone = engine.inspect(&entry.subject().id).await.is_err_and(|error| error.is_gone());
     let undone = if gone {
         Ok(String::new())
@@ -60,6 +80,8 @@ async fn one(journal: Journal) -> Restored {
     }
 }
 
+/// Longer than a keeper looks again.
+const KEEPER: Duration = Duration::from_secs(8);
 /// A person waits.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Nothing that is asked of an engine takes longer.
@@ -73,7 +95,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 /// Why it is not as before even so.
 pub(super) async fn for_good(engine: &Engine, undo: &Undo, patience: Duration) -> Result<String, FaultError> {
     let start = Instant::now();
-    let afar = undo.clone().from_afar();
+    let afar = undo.clone().unseen_by_peers();
     let mut settled = Instant::now() + undo.lateness();
     // Undone at once, whatever a peer may see later.
     let mut undone = once(engine, &afar, true).await;

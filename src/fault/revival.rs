@@ -107,7 +107,7 @@ pub(super) async fn all_as_before(
     if published.is_some_and(|published| now.running && *published != now.published) {
         said.push(format!("warning: its published ports are {:?} now", now.published));
     }
-    said.push(reach.again(engine).await.map_err(subject.failed("reach"))?);
+    said.push(reach.again(engine, &now).await.map_err(subject.failed("reach"))?);
     said.retain(|text| !text.is_empty());
     Ok(said.join("; "))
 }

@@ -104,7 +104,7 @@ impl Undo {
     }
 
     /// The same for one who looks again and again: not from a peer.
-    pub(super) fn from_afar(mut self) -> Undo {
+    pub(super) fn unseen_by_peers(mut self) -> Undo {
         match &mut self {
             Undo::Disconnect(disconnect::Before { reach, .. })
             | Undo::Blackhole(blackhole::Before { reach, .. })

@@ -79,6 +79,7 @@ pub struct Wanted {
     pub fixed_address: Option<&'static str>,
     pub host: HostConfig,
     pub driver_opts: HashMap<String, String>,
+    pub links: Vec<String>,
 }
 
 impl Stack {
@@ -109,6 +110,7 @@ impl Stack {
             ipam_config: wanted
                 .fixed_address
                 .map(|address| EndpointIpamConfig { ipv4_address: Some(address.to_owned()), ..Default::default() }),
+            links: Some(wanted.links).filter(|links| !links.is_empty()),
             driver_opts: Some(wanted.driver_opts).filter(|opts| !opts.is_empty()),
             ..Default::default()
         };
@@ -199,9 +201,15 @@ impl Drop for Stack {
 /// This program with a folder of its own for journals: in `dir`.
 pub fn with_own_state(dir: &Path) -> PathBuf {
     use std::os::unix::fs::PermissionsExt;
-    let path = dir.join("metawrk");
+    let path = dir.join("program");
     let text = format!("#!/bin/sh\nXDG_STATE_HOME={} exec {METAWRK} \"$@\"\n", dir.display());
     std::fs::write(&path, text).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     path
+}
+
+/// How many journals there are in [`with_own_state`]'s folder.
+pub fn journals(dir: &Path) -> usize {
+    let all = std::fs::read_dir(dir.join("metawrk/faults")).into_iter().flatten().flatten();
+    all.filter(|entry| !entry.file_name().to_string_lossy().starts_with('.')).count()
 }

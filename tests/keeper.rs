@@ -1,0 +1,199 @@
+//! A fault on a container is removed, whoever dies: the run, its keeper, both.
+
+mod support;
+
+use std::path::Path;
+use std::time::Duration;
+
+use metawrk::docker::{Details, Engine};
+use metawrk::fault::{ContainerFault, Fault, FaultError, Kept, Outcome, Schedule, drive};
+use metawrk::record::{Clock, Event, What};
+use metawrk::units::Time;
+use rustix::process::Signal;
+use support::docker::{Stack, Wanted, engine, journals, with_own_state};
+use support::program::{Ended, is_alive, kill, run};
+use tempfile::TempDir;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep};
+
+/// A container, and a place for journals.
+struct Lab {
+    stack: Stack,
+    id: String,
+    name: String,
+    before: Details,
+    dir: TempDir,
+}
+
+impl Lab {
+    async fn new(engine: &Engine) -> Lab {
+        let mut stack = Stack::new(engine, None).await;
+        let id = stack.add("db", Wanted::default()).await;
+        let before = stack.details(&id).await;
+        Lab { name: before.name.clone(), before, stack, id, dir: tempfile::tempdir().unwrap() }
+    }
+
+    async fn keeping(&self, fault: ContainerFault, lasting: Time) -> Result<Kept, FaultError> {
+        let program = with_own_state(self.dir.path());
+        Kept::prepare(&self.stack.engine, &self.name, fault, lasting, Some(&program)).await
+    }
+
+    fn journals(&self) -> usize {
+        journals(self.dir.path())
+    }
+
+    fn restore(&self) -> Ended {
+        run(with_own_state(self.dir.path()).to_str().unwrap(), Path::new("/"), &["restore"])
+    }
+
+    async fn is_as_before(&self) -> bool {
+        let now = self.stack.details(&self.id).await;
+        now.endpoints == self.before.endpoints && now.paused == self.before.paused && self.stack.serves(&self.id).await
+    }
+}
+
+async fn eventually(what: &str, mut happened: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !happened().await {
+        assert!(Instant::now() < deadline, "{what} never came");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn disconnect() -> ContainerFault {
+    ContainerFault::Disconnect { network: None }
+}
+
+const LONG: Time = Time::from_secs(600);
+
+#[tokio::test]
+async fn a_kept_fault_is_driven_as_any_other() {
+    let Some(engine) = engine().await else { return };
+    let lab = Lab::new(&engine).await;
+    let mut kept = lab.keeping(disconnect(), LONG).await.unwrap();
+    assert_eq!((kept.kind(), &kept.subject().id), ("disconnect", &lab.id));
+    let clock = Clock::starting_in(Time::ZERO);
+    let (tell, mut told) = mpsc::unbounded_channel::<Event>();
+    let (_cancel, cancelled) = watch::channel(false);
+    let schedule = Schedule { at: Time::from_millis(50), lasting: Time::from_millis(500) };
+    let outcome = drive(&mut kept, 0, schedule, || clock.now(), tell, cancelled).await;
+    assert_eq!(outcome, Outcome::Verified);
+    let mut steps = Vec::new();
+    while let Some(Event { what: What::Fault { step, detail, .. }, .. }) = told.recv().await {
+        steps.push((format!("{step:?}"), detail));
+    }
+    assert_eq!(
+        steps.iter().map(|(step, _)| step.as_str()).collect::<Vec<_>>(),
+        ["Commanded", "Effective", "RemovalCommanded", "RemovalVerified"]
+    );
+    assert!(steps[3].1.contains("reaches db, "), "{steps:?}");
+    assert!(lab.is_as_before().await);
+    // Nothing is left to look after.
+    assert_eq!(lab.journals(), 0);
+    let keeper = kept.pid().unwrap();
+    drop(kept);
+    eventually("the keeper's end", async || !is_alive(keeper)).await;
+}
+
+#[tokio::test]
+async fn the_end_of_the_run_is_the_end_of_its_fault() {
+    let Some(engine) = engine().await else { return };
+    for fault in [disconnect(), ContainerFault::Pause, ContainerFault::Blackhole { network: None }] {
+        let lab = Lab::new(&engine).await;
+        let mut kept = lab.keeping(fault, LONG).await.unwrap();
+        kept.apply().await.unwrap();
+        kept.verify_applied().await.unwrap();
+        assert_eq!((lab.journals(), lab.is_as_before().await), (1, false));
+        // Its keeper hears of it by the end of a pipe, as when the run is killed.
+        drop(kept);
+        eventually("the end of the fault", async || lab.is_as_before().await).await;
+        eventually("the end of the journal", async || lab.journals() == 0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_forgets_its_fault_is_overdue() {
+    let Some(engine) = engine().await else { return };
+    let lab = Lab::new(&engine).await;
+    let mut kept = lab.keeping(ContainerFault::Pause, Time::from_millis(100)).await.unwrap();
+    kept.apply().await.unwrap();
+    eventually("the end of the fault", async || lab.is_as_before().await).await;
+    // A run that remembers hears that all is well.
+    kept.remove().await.unwrap();
+    kept.verify_removed().await.unwrap();
+    assert_eq!(lab.journals(), 0);
+}
+
+#[tokio::test]
+async fn a_keeper_that_is_told_to_end_removes_its_fault_first() {
+    let Some(engine) = engine().await else { return };
+    let lab = Lab::new(&engine).await;
+    let mut kept = lab.keeping(ContainerFault::Throttle { cpus: 0.1 }, LONG).await.unwrap();
+    kept.apply().await.unwrap();
+    let keeper = kept.pid().unwrap();
+    kill(keeper, Signal::TERM);
+    eventually("the keeper's end", async || !is_alive(keeper)).await;
+    assert_eq!((lab.journals(), lab.stack.details(&lab.id).await.cpu_quota), (0, -1));
+}
+
+#[tokio::test]
+async fn what_a_killed_keeper_left_is_restored_and_refused_until_then() {
+    let Some(engine) = engine().await else { return };
+    let lab = Lab::new(&engine).await;
+    let mut kept = lab.keeping(disconnect(), LONG).await.unwrap();
+    kept.apply().await.unwrap();
+    // A run that goes on is left alone.
+    let held = lab.restore();
+    assert!(held.code == Some(1) && held.err.contains("belongs to a run that goes on"), "{held:?}");
+
+    kill(kept.pid().unwrap(), Signal::KILL);
+    let error = kept.remove().await.unwrap_err();
+    assert!(error.to_string().contains("metawrk restore"), "{error}");
+    let error = lab.keeping(ContainerFault::Pause, LONG).await.err().unwrap();
+    assert!(error.why.contains("still carries a `disconnect`") && error.why.contains("metawrk restore"), "{error}");
+
+    let restored = lab.restore();
+    assert!(restored.code == Some(0) && restored.out.contains("`disconnect`"), "{restored:?}");
+    assert!(lab.is_as_before().await);
+    assert_eq!(lab.restore().out, "nothing to undo\n");
+    drop(lab.keeping(ContainerFault::Pause, LONG).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_container_that_is_no_more_has_nothing_to_undo() {
+    let Some(engine) = engine().await else { return };
+    let lab = Lab::new(&engine).await;
+    let mut kept = lab.keeping(ContainerFault::Pause, LONG).await.unwrap();
+    kept.apply().await.unwrap();
+    kill(kept.pid().unwrap(), Signal::KILL);
+    let force = bollard::query_parameters::RemoveContainerOptionsBuilder::new().force(true).build();
+    lab.stack.docker.remove_container(&lab.id, Some(force)).await.unwrap();
+    let restored = lab.restore();
+    assert!(restored.code == Some(0) && restored.out.contains("no longer there"), "{restored:?}");
+    assert_eq!(lab.journals(), 0);
+}
+
+#[tokio::test]
+async fn what_can_be_no_fault_is_said_before_anything_is_touched() {
+    let Some(engine) = engine().await else { return };
+    let lab = Lab::new(&engine).await;
+    let program = with_own_state(lab.dir.path());
+    let prepare = |name: &'static str| Kept::prepare(&engine, name, disconnect(), LONG, Some(&program));
+    let error = prepare("absent").await.err().unwrap();
+    assert!(error.why.contains(&lab.name), "{error}");
+    let error = lab.keeping(ContainerFault::Throttle { cpus: 1e-6 }, LONG).await.err().unwrap();
+    assert!(error.to_string().contains("CPUs"), "{error}");
+    assert_eq!(lab.journals(), 0);
+}
+
+#[test]
+fn a_journal_that_is_none_is_said_and_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("metawrk/faults");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("a.json"), "{}").unwrap();
+    std::fs::write(folder.join(".half.json"), "{").unwrap();
+    let ended = run(with_own_state(dir.path()).to_str().unwrap(), Path::new("/"), &["restore"]);
+    assert!(ended.code == Some(1) && ended.err.contains("a.json") && !ended.err.contains("half"), "{ended:?}");
+    assert!(folder.join("a.json").exists());
+}
