@@ -1,7 +1,9 @@
+use bytesize::ByteSize;
 use proptest::prelude::*;
 
 use super::*;
 use crate::experiment::plan::Goal;
+use crate::fault::ContainerFault;
 use crate::load::plan::{OnTimeout, WhenBusy};
 use crate::testbed::TestbedSettings;
 
@@ -62,9 +64,12 @@ fn a_resolved_plan_replays_the_run() {
         sized("\"link-loss\"\nloss = 0.1"),
         sized("\"link-bandwidth\"\nbandwidth = \"1500B\""),
     ];
+    let limit = "kind = \"memory-limit\"\nlimit = \"6.5MiB\"";
     for text in shaped.iter().map(String::as_str).chain([
         DEFAULT,
         SMALL,
+        DOCKER,
+        &DOCKER.replace("kind = \"disconnect\"", limit),
         &SMALL.replace("[testbed]", "[testbed]\nbudget = \"120.5MiB\""),
         long,
     ]) {
@@ -134,6 +139,92 @@ fn what_is_no_experiment_is_refused_by_line_and_key() {
     assert!(
         load(Some(Path::new("/no/such.toml")), &Overrides::default()).unwrap_err().to_string().contains("such.toml")
     );
+}
+
+/// An experiment on containers.
+const DOCKER: &str = "\
+name = \"containers\"
+[target]
+url = \"http://x/\"
+engine = \"docker\"
+[load]
+rate = 100
+[[fault]]
+kind = \"disconnect\"
+container = \"db\"
+for = \"20s\"
+[[monitor]]
+kind = \"container\"
+container = \"web\"
+";
+
+#[test]
+fn what_cannot_be_done_to_containers_is_refused_by_line_and_key() {
+    let of = |kind: &str| format!("kind = \"{kind}\"");
+    let disconnect = of("disconnect");
+    let another =
+        |at: &str| format!("\"20s\"\n[[fault]]\nkind = \"pause\"\ncontainer = \"db\"\nat = \"{at}\"\nfor = \"1s\"");
+    for (from, to, says) in [
+        ("engine = \"docker\"\n", "", "x.toml:8: fault.0.container: the [target] has no engine"),
+        ("\"docker\"", "\"dokcer\"", "x.toml:4: target.engine: must be \"docker\", or an engine's address"),
+        ("container = \"db\"\n", "", "x.toml:8: fault.0.kind: a disconnect needs `container`"),
+        ("container = \"db\"", "container = \"db\"\ncpus = 1.0", "x.toml:10: fault.0.cpus: a disconnect has none"),
+        (&*disconnect, &*of("throttle"), "x.toml:8: fault.0.kind: a throttle needs `cpus`"),
+        (&*disconnect, &*(of("throttle") + "\ncpus = 0.0"), "x.toml:9: fault.0.cpus: must be between 0.01 and"),
+        (&*disconnect, &*of("memory-limit"), "x.toml:8: fault.0.kind: a memory-limit needs `limit`"),
+        (&*disconnect, &*(of("memory-limit") + "\nlimit = \"1MiB\""), "x.toml:9: fault.0.limit: must be at least 6"),
+        (&*disconnect, &*(of("memory-limit") + "\nlimit = \"lots\""), "x.toml:9: fault.0.limit: write a size"),
+        (&*disconnect, &*(of("pause") + "\nnetwork = \"n\""), "x.toml:9: fault.0.network: a pause has none"),
+        (&*disconnect, &*of("link"), "x.toml:8: fault.0.kind: only the [testbed]"),
+        (&*disconnect, &*of("disconect"), "did you mean `disconnect`?"),
+        ("\"20s\"", &*another("20s"), "x.toml:14: fault.1.at: overlaps an earlier fault on its container"),
+        ("container = \"web\"", "component = \"web\"", "x.toml:12: monitor.0.kind: a container needs `container`"),
+        ("container = \"web\"", "container = \"web\"\ncomponent = \"x\"", "x.toml:14: monitor.0.component: "),
+        ("kind = \"container\"", "kind = \"process\"", "x.toml:12: monitor.0.kind: a process needs `component`"),
+        (
+            "\"web\"",
+            "\"web\"\n[[monitor]]\nkind = \"container\"\ncontainer = \"web\"",
+            "monitor.1.container: has a monitor",
+        ),
+    ] {
+        assert!(DOCKER.contains(from), "{from}");
+        let got = error(&DOCKER.replacen(from, to, 1));
+        assert!(got.contains(says), "{to}: wanted {says}, got {got}");
+    }
+    assert!(read(&DOCKER.replace("\"20s\"", &another("40s"))).is_ok());
+}
+
+#[test]
+fn faults_come_with_what_they_are_done_to() {
+    let of = |kind: &str| read(&DOCKER.replace("kind = \"disconnect\"", kind)).unwrap();
+    let plan = of("kind = \"memory-limit\"\nlimit = \"64MiB\"");
+    let fault = ContainerFault::MemoryLimit { limit: ByteSize::mib(64) };
+    assert_eq!((plan.fault[0].on_container(), &*plan.fault[0].name()), (Some(fault), "memory-limit db"));
+    let plan = of("kind = \"blackhole\"\nnetwork = \"n\"");
+    assert_eq!(plan.fault[0].on_container(), Some(ContainerFault::Blackhole { network: Some("n".into()) }));
+    assert_eq!(
+        of("kind = \"throttle\"\ncpus = 0.2").fault[0].on_container(),
+        Some(ContainerFault::Throttle { cpus: 0.2 })
+    );
+    for kind in ["pause", "kill", "stop", "restart"] {
+        let fault = of(&format!("kind = \"{kind}\"")).fault[0].on_container();
+        assert_eq!(fault.map(|fault| fault.name()), Some(kind));
+    }
+    let far = DOCKER.replace("\"docker\"", "\"tcp://far:2375\"");
+    assert_eq!(read(&far).unwrap().engine(), Some("tcp://far:2375"));
+}
+
+#[test]
+fn every_experiment_that_comes_with_the_program_is_one() {
+    for (name, faults, monitors) in [("docker", 1, 3), ("social-network", 1, 2)] {
+        let file = format!("{}/experiments/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+        let plan = load(Some(Path::new(&file)), &Overrides::default()).unwrap();
+        assert_eq!((&*plan.name, plan.fault.len(), plan.monitor.len()), (name, faults, monitors));
+        assert_eq!(read(&plan.to_toml().unwrap()).unwrap(), plan);
+    }
+    let file = format!("{}/experiments/social-network.toml", env!("CARGO_MANIFEST_DIR"));
+    let plan = load(Some(Path::new(&file)), &Overrides::default()).unwrap();
+    assert_eq!((plan.at(&plan.fault[0]), plan.fault[0].lasts), (Time::from_secs(10), Time::from_secs(20)));
 }
 
 #[test]
