@@ -11,6 +11,7 @@ use crate::record::folder::{self, FolderError, PLAN};
 use crate::record::{Recorded, What};
 use crate::report::{FaultWindow, Story};
 use crate::stats::ratio;
+use crate::testbed::Scenario;
 
 /// Why a results folder tells no story.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +96,10 @@ fn facts(plan: &ExperimentPlan) -> Vec<(String, String)> {
     let mut facts = vec![(
         "system".to_owned(),
         match plan.goal() {
+            Goal::Embedded(testbed) if testbed.scenario == Scenario::RetryStorm => format!(
+                "embedded testbed, {} workers, {} a request, a queue of {}",
+                testbed.workers, testbed.service_time, testbed.queue
+            ),
             Goal::Embedded(testbed) => {
                 format!("embedded testbed, memory for requests {}, error path {}", testbed.budget, testbed.hold)
             }

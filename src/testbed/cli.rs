@@ -10,10 +10,10 @@ use clap::{Args, Subcommand};
 
 use super::link::Switch;
 use super::link::shape::Command;
-use super::plan::{TestbedPlan, TestbedSettings};
+use super::plan::{Scenario, TestbedPlan, TestbedSettings};
 use super::role::{Role, listen_to_stdin, live_with, until_stopped};
 use super::supervisor::Testbed;
-use super::{compose_post, heap, image, link, post_db, post_storage};
+use super::{compose_post, heap, image, link, post_db, post_storage, workers};
 use crate::docker::{Engine, OUR_IMAGE};
 use crate::out::{say, warn};
 use crate::units::Time;
@@ -108,12 +108,26 @@ struct Plan {
     /// What post-storage takes for a post
     #[arg(long, value_name = "TIME", default_value_t = TestbedSettings::default().storage_time)]
     storage_time: Time,
+    /// What keeps it broken
+    #[arg(long, value_enum, default_value_t = TestbedSettings::default().scenario)]
+    scenario: Scenario,
+    /// In the retry storm: who serves requests
+    #[arg(long, value_name = "N", default_value_t = TestbedSettings::default().workers)]
+    workers: usize,
+    /// In the retry storm: what a request takes its worker
+    #[arg(long, value_name = "TIME", default_value_t = TestbedSettings::default().service_time)]
+    service_time: Time,
+    /// In the retry storm: requests that may wait for a worker
+    #[arg(long, value_name = "N", default_value_t = TestbedSettings::default().queue)]
+    queue: usize,
 }
 
 impl Plan {
     fn resolve(&self) -> anyhow::Result<TestbedPlan> {
-        let Plan { budget, hold, db_timeout, storage_time } = *self;
-        Ok(TestbedPlan::new(TestbedSettings { budget, hold, db_timeout, storage_time })?)
+        let Plan { budget, hold, db_timeout, storage_time, scenario, workers, service_time, queue } = *self;
+        let settings =
+            TestbedSettings { budget, hold, db_timeout, storage_time, scenario, workers, service_time, queue };
+        Ok(TestbedPlan::new(settings)?)
     }
 }
 
@@ -132,6 +146,10 @@ pub fn run(args: TestbedArgs) -> anyhow::Result<()> {
         Part::Run { plan } => by_hand(&plan.resolve()?),
         Part::ComposePost { part, storage, give_back_after, plan } => {
             let plan = plan.resolve()?;
+            if plan.scenario == Scenario::RetryStorm {
+                part.live()?;
+                return run_role(Role::ComposePost, &part, workers::run(part.listen, &storage, &plan));
+            }
             heap::enter().context("no memory besides the limited")?;
             part.live()?;
             let serve = compose_post::run(part.listen, &storage, &plan, give_back_after.map(Time::std));
@@ -199,7 +217,9 @@ fn by_hand(plan: &TestbedPlan) -> anyhow::Result<()> {
                 warn(&warnings);
             }
         }
-        say(&format!("memory limit: {}\n", ByteSize(testbed.limit_bytes())))?;
+        if plan.scenario == Scenario::Memory {
+            say(&format!("memory limit: {}\n", ByteSize(testbed.limit_bytes())))?;
+        }
         say(&format!("serving: {}/wrk2-api/post/compose\n", testbed.url()))?;
         let (lines, mut commands) = tokio::sync::mpsc::unbounded_channel();
         listen_to_stdin(move |line| drop(lines.send(line.to_owned())))?;

@@ -72,19 +72,12 @@ async fn give_back(memory: Limited, idle: Duration) {
 }
 
 async fn compose(composer: Arc<Composer>, request: Request<Incoming>) -> Reply {
-    match *request.method() {
-        Method::POST => {}
-        Method::GET if request.uri().path() == "/health" => return text(StatusCode::OK, "healthy"),
-        _ => return text(StatusCode::METHOD_NOT_ALLOWED, "POST a post, or GET /health"),
+    if *request.method() == Method::GET && request.uri().path() == "/health" {
+        return text(StatusCode::OK, "healthy");
     }
-    let post = match serve::body(request).await {
-        Ok(body) => Post::parse(&body),
+    let post = match post(request).await {
+        Ok(post) => post,
         Err(reply) => return reply,
-    };
-    let post = match post.map(|post| serde_json::to_vec(&post)) {
-        Ok(Ok(post)) => Bytes::from(post),
-        Ok(Err(e)) => return text(StatusCode::INTERNAL_SERVER_ERROR, e.to_string()),
-        Err(e) => return text(StatusCode::BAD_REQUEST, e.to_string()),
     };
     let id = composer.next_id.fetch_add(1, Ordering::Relaxed);
     let store = async { composer.storage.put(id, post).await.is_ok() };
@@ -93,4 +86,17 @@ async fn compose(composer: Arc<Composer>, request: Request<Incoming>) -> Reply {
         Served::StorageFailed => text(StatusCode::INTERNAL_SERVER_ERROR, "the post could not be stored"),
         Served::GivenUp => text(StatusCode::SERVICE_UNAVAILABLE, "out of memory"),
     }
+}
+
+/// The post that a request has for the storage.
+///
+/// # Errors
+/// The reply to what is none.
+pub(super) async fn post(request: Request<Incoming>) -> Result<Bytes, Reply> {
+    if *request.method() != Method::POST {
+        return Err(text(StatusCode::METHOD_NOT_ALLOWED, "POST a post, or GET /health"));
+    }
+    let post = Post::parse(&serve::body(request).await?).map_err(|e| text(StatusCode::BAD_REQUEST, e.to_string()))?;
+    let json = serde_json::to_vec(&post).map_err(|e| text(StatusCode::INTERNAL_SERVER_ERROR, e.to_string()))?;
+    Ok(Bytes::from(json))
 }

@@ -23,11 +23,12 @@ mod serve;
 mod store;
 mod supervisor;
 mod upstream;
+mod workers;
 
 pub use child::Death;
 pub use heap::Heap;
 pub use link::shape::{Command, RETRANSMISSION};
 pub use link_handle::{LinkHandle, Probe};
-pub use plan::{TestbedPlan, TestbedPlanError, TestbedSettings};
+pub use plan::{Scenario, TestbedPlan, TestbedPlanError, TestbedSettings};
 pub use role::Role;
 pub use supervisor::{Testbed, TestbedError};

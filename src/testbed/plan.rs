@@ -8,6 +8,7 @@ use crate::units::Time;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TestbedSettings {
+    pub scenario: Scenario,
     /// Memory that compose-post may take for requests.
     #[serde(with = "crate::units::exact_size")]
     pub budget: ByteSize,
@@ -17,15 +18,50 @@ pub struct TestbedSettings {
     pub db_timeout: Time,
     /// What post-storage takes for a post, its call to post-db included.
     pub storage_time: Time,
+    /// In the retry storm: who serves requests, for how long each, and how many may wait for them.
+    pub workers: usize,
+    pub service_time: Time,
+    pub queue: usize,
+}
+
+/// What keeps it broken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scenario {
+    /// Failing takes memory, and lack of memory makes fail.
+    #[default]
+    Memory,
+    /// A queue of work that nobody awaits any more, and a client that asks again.
+    RetryStorm,
+}
+
+impl Scenario {
+    /// The name in files, and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Scenario::Memory => "memory",
+            Scenario::RetryStorm => "retry-storm",
+        }
+    }
+}
+
+impl std::fmt::Display for Scenario {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 impl Default for TestbedSettings {
     fn default() -> TestbedSettings {
         TestbedSettings {
+            scenario: Scenario::Memory,
             budget: ByteSize::mib(124),
             hold: Time::from_millis(100),
             db_timeout: Time::from_millis(300),
             storage_time: Time::from_millis(7),
+            workers: 4,
+            service_time: Time::from_millis(10),
+            queue: 1000,
         }
     }
 }
@@ -54,7 +90,7 @@ impl TestbedPlan {
         let range = |ok: bool, what, range, value: &dyn ToString| {
             if ok { Ok(()) } else { Err(TestbedPlanError::Range { what, range, value: value.to_string() }) }
         };
-        let TestbedSettings { budget, hold, db_timeout, storage_time } = settings;
+        let TestbedSettings { budget, hold, db_timeout, storage_time, workers, service_time, queue, .. } = settings;
         range((10 * MIB..=2048 * MIB).contains(&budget.0), "budget", "between 10 MiB and 2 GiB", &budget)?;
         let rest = budget.0 % ERROR_BYTES as u64;
         if rest >= REQUEST_BYTES as u64 {
@@ -65,6 +101,9 @@ impl TestbedPlan {
         range(times.contains(&hold), "hold", "between 1ms and 60s", &hold)?;
         range(times.contains(&db_timeout), "db-timeout", "between 1ms and 60s", &db_timeout)?;
         range(storage_time <= *times.end(), "storage-time", "at most 60s", &storage_time)?;
+        range((1..=10_000).contains(&workers), "workers", "between 1 and 10000", &workers)?;
+        range(times.contains(&service_time), "service-time", "between 1ms and 60s", &service_time)?;
+        range(queue <= 1_000_000, "queue", "at most 1000000", &queue)?;
         Ok(TestbedPlan(settings))
     }
 

@@ -76,6 +76,14 @@ impl Testbed {
                     &plan.db_timeout.to_string(),
                     "--storage-time",
                     &plan.storage_time.to_string(),
+                    "--scenario",
+                    plan.scenario.name(),
+                    "--workers",
+                    &plan.workers.to_string(),
+                    "--service-time",
+                    &plan.service_time.to_string(),
+                    "--queue",
+                    &plan.queue.to_string(),
                 ],
             )
             .await?;

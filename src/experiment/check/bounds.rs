@@ -4,6 +4,7 @@ use super::Finding;
 use crate::experiment::plan::{ExperimentPlan, Goal, LEAST_SLO};
 use crate::load::plan::{LoadPlan, OnTimeout, WhenBusy};
 use crate::load::preflight;
+use crate::testbed::Scenario;
 use crate::units::Time;
 
 /// A loop that sustains itself lives on requests that wait. With too few of them at once the load slows down with the
@@ -15,9 +16,9 @@ pub fn connections(plan: &ExperimentPlan) -> Finding {
         return Finding::ok(ON, "requests go behind each other: none waits for a connection");
     }
     let bound = most(plan);
-    let (stay, why) = stay(plan);
-    let needed = (load.rate * stay.as_secs_f64()).ceil() as usize;
-    let loop_needs = format!("a loop needs about {needed} ({} requests/s for {stay}, {why})", load.rate);
+    let (rate, stay, why) = stay(plan);
+    let needed = (rate * stay.as_secs_f64()).ceil() as usize;
+    let loop_needs = format!("a loop needs about {needed} ({rate} requests/s for {stay}, {why})");
     if bound >= needed {
         return Finding::ok(ON, format!("at most {bound} requests at a time; {loop_needs}"));
     }
@@ -39,12 +40,19 @@ pub fn most(plan: &ExperimentPlan) -> usize {
     }
 }
 
-/// For how long a request stays in a broken system at least, and why.
-fn stay(plan: &ExperimentPlan) -> (Time, &'static str) {
-    match (plan.load.timeout, plan.goal()) {
-        (Some(timeout), _) if plan.on_timeout() == OnTimeout::Abandon => (timeout, "the client's timeout"),
-        (_, Goal::Embedded(testbed)) => (testbed.hold, "the testbed's hold"),
-        _ => (plan.verdict.slo.unwrap_or(LEAST_SLO), "the SLO, since nobody gives up sooner"),
+/// How many requests/s stay in a broken system, for how long each at least, and why for so long.
+fn stay(plan: &ExperimentPlan) -> (f64, Time, &'static str) {
+    let timeout = plan.load.timeout.filter(|_| plan.on_timeout() == OnTimeout::Abandon);
+    let rate = plan.load.rate;
+    match (timeout, plan.goal()) {
+        // mu T: a queue that takes longer than the client waits.
+        (Some(timeout), Goal::Embedded(testbed)) if testbed.scenario == Scenario::RetryStorm => {
+            let served = testbed.workers as f64 / testbed.service_time.as_secs_f64();
+            (served, timeout, "the client's timeout")
+        }
+        (Some(timeout), _) => (rate, timeout, "the client's timeout"),
+        (None, Goal::Embedded(testbed)) => (rate, testbed.hold, "the testbed's hold"),
+        (None, Goal::Url(_)) => (rate, plan.verdict.slo.unwrap_or(LEAST_SLO), "the SLO, since nobody gives up sooner"),
     }
 }
 
