@@ -1,7 +1,7 @@
 //! metawrk: a load generator that replaces wrk2, and a laboratory for metastable failures.
 //!
 //! The rooms, from the ground up; each imports only from those below it: the ground ([`arrivals`], [`http1`], [`out`],
-//! [`procfs`], [`signals`], [`startup`], [`stats`], [`target`], [`units`]), [`timer`], [`record`], [`script`], [`load`], [`docker`],
+//! [`procfs`], [`signals`], [`stats`], [`target`], [`units`]), [`timer`], [`record`], [`script`], [`load`], [`docker`],
 //! [`testbed`], [`monitor`], [`fault`], [`report`], [`experiment`], [`cli`].
 
 pub mod arrivals;
@@ -18,7 +18,6 @@ pub mod record;
 pub mod report;
 pub mod script;
 pub mod signals;
-pub mod startup;
 pub mod stats;
 pub mod target;
 pub mod testbed;

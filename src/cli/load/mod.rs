@@ -21,7 +21,6 @@ use crate::record::event::Ending;
 use crate::record::tape::Recorder;
 use crate::report::load::LoadNumbers;
 use crate::report::wrk2::{Header, Show, header};
-use crate::startup;
 use args::Args;
 use interrupts::{Interrupts, Stage};
 use live::Panel;
@@ -75,7 +74,6 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         let (threads, connections) = (wrk2.threads, wrk2.connections);
         say(&header(&Header { urls: &urls, threads, connections, duration: wrk2.duration }))?;
     }
-    startup::give_back_code();
     products.begin();
     let loaded = carry_out(loads.start(), &interrupts, panel.as_mut());
     // Whatever comes now must not be written into the line.
