@@ -40,8 +40,8 @@ enum Part {
         /// Address of post-storage
         #[arg(long, value_name = "HOST:PORT", value_parser = peer)]
         storage: String,
-        /// Give memory that no request took for so long back to the system, so that a container's memory shows what
-        /// requests hold; unless set it is kept, since fresh memory costs CPU
+        /// Give memory that no request took for so long back to the system, down to half of the budget, so that a
+        /// container's memory shows what requests hold; unless set all is kept, since fresh memory costs CPU
         #[arg(long, value_name = "TIME")]
         give_back_after: Option<Time>,
         #[command(flatten)]

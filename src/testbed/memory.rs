@@ -25,6 +25,8 @@ const UNIT: usize = REQUEST_BYTES;
 pub struct Limited {
     /// Units that are free, and inaccessible; those parked last are taken first.
     parked: Arc<Mutex<Vec<Parked>>>,
+    /// How many there are.
+    units: usize,
 }
 
 struct Parked {
@@ -62,7 +64,7 @@ impl Limited {
         // Only faster: where the kernel has no large pages to give, small ones do.
         // SAFETY: advice on a mapping of our own.
         let _ = unsafe { madvise(start, units * UNIT, Advice::LinuxHugepage) };
-        let limited = Limited { parked: Arc::default() };
+        let limited = Limited { parked: Arc::default(), units };
         let all: Vec<usize> = (0..units).map(|unit| start as usize + unit * UNIT).collect();
         all.iter().for_each(|unit| touch(*unit));
         // Taken here, and parked by the drop.
@@ -86,13 +88,19 @@ impl Limited {
         Ok((limited, limit))
     }
 
-    /// Gives the pages of units that nobody took for `idle` back to the system: it then sees what requests hold. Taking
-    /// such a unit again costs what fresh memory does.
+    /// Gives the pages of units that nobody took for `idle` back to the system, which then sees what requests hold. Half
+    /// of all units keep theirs: fresh memory is slow, and a burst that meets none but fresh is a trigger of its own.
     pub fn give_back(&self, idle: Duration) {
-        for unit in self.parked().iter_mut().filter(|unit| unit.resident && unit.since.elapsed() >= idle) {
+        let mut parked = self.parked();
+        let mut resident = self.units - parked.iter().filter(|unit| !unit.resident).count();
+        for unit in parked.iter_mut().filter(|unit| unit.resident && unit.since.elapsed() >= idle) {
+            if resident <= self.units / 2 {
+                return;
+            }
             // SAFETY: a unit of our own mapping, that nobody uses while it is parked, and whose contents nobody reads.
             let gone = unsafe { madvise(unit.address as *mut c_void, UNIT, Advice::LinuxDontNeed) };
             unit.resident = gone.is_err();
+            resident -= usize::from(gone.is_ok());
         }
     }
 
