@@ -7,6 +7,19 @@ io.stdout:setvbuf("line")
 wrk.method = "GET"
 wrk.body = nil
 
+-- The program gives back why there is no value; raised here, it is a string with the script's line in it.
+local function raising(f)
+  return function(...)
+    local value, why = f(...)
+    if why then
+      error(why, 2)
+    end
+    return value
+  end
+end
+wrk.lookup = raising(wrk.lookup)
+wrk.connect = raising(wrk.connect)
+
 -- The Host header for the target.
 local function target()
   local host = wrk.host

@@ -8,6 +8,7 @@ use super::plan::surge;
 use super::plan::{ExperimentPlan, Goal};
 use super::settings::{self, DOCKER, FaultKind, MonitorKind};
 use crate::docker::{DockerError, Engine};
+use crate::fault::journal::{JournalError, refuse_listed};
 use crate::fault::surge::Look;
 use crate::fault::{self, CutLink, DelayLink, Fault, FaultError, Kept, LimitLink, LossyLink, Surge};
 use crate::load::Traffic;
@@ -28,6 +29,8 @@ pub enum StartError {
     Watch(#[from] WatchError),
     #[error(transparent)]
     Fault(#[from] FaultError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
 }
 
 /// What the load goes to.
@@ -66,6 +69,8 @@ impl System {
             for container in plan.monitor.iter().filter_map(|monitor| monitor.container.as_deref()) {
                 system.watched.push(Watched::find(engine, container).await?);
             }
+            // What an earlier run left done to one would be taken for this run's.
+            refuse_listed(engine, &system.watched.iter().map(Watched::id).collect::<Vec<_>>())?;
         }
         for (index, planned) in plan.fault.iter().enumerate() {
             let fault = match (&system.testbed, &engine) {

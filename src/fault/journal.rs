@@ -95,9 +95,8 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Listed`] where the same is done to the container already.
     pub fn write(entry: Entry) -> Result<Journal, JournalError> {
-        let folder = folder()?;
+        let folder = provide()?;
         let io = |doing, path: &Path| io_error(doing, path);
-        DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(io("create", &folder))?;
         let path = folder.join(entry.file_name());
         // A name that no reader looks at, until it is whole.
         let unborn = folder.join(format!(".{}.{}", entry.file_name(), std::process::id()));
@@ -149,6 +148,18 @@ pub enum Found {
     /// A run is, or another `restore`.
     Held(Entry, PathBuf),
     Unreadable(JournalError),
+}
+
+/// Sees to a place for journals that can be written to, and says where it is: before any load, since a fault without
+/// one is not done.
+///
+/// # Errors
+/// Where there can be none.
+pub fn provide() -> Result<PathBuf, JournalError> {
+    let folder = folder()?;
+    DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(io_error("create", &folder))?;
+    tempfile::tempfile_in(&folder).map_err(io_error("write to", &folder))?;
+    Ok(folder)
 }
 
 /// All journals of this user.

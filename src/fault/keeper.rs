@@ -12,7 +12,7 @@ use tokio::net::unix::pipe;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, timeout};
 
-use super::journal::{Entry, Journal, refuse_listed};
+use super::journal::{Entry, Journal, provide};
 use super::restore::{STEP, for_good};
 use super::{ContainerFault, Fault, FaultError, Subject, Undo};
 use crate::docker::Engine;
@@ -127,10 +127,8 @@ impl Keeper {
             remedy: "nothing was touched".into(),
         };
         let engine = Engine::connect_to(&order.host).await.map_err(|e| failed(e.to_string()))?;
-        let found = engine.find(&order.container).await.map_err(|e| failed(e.to_string()))?;
-        refuse_listed(&engine, &[&found.id]).map_err(|e| failed(e.to_string()))?;
-        let details = engine.inspect(&found.id).await.map_err(|e| failed(e.to_string()))?;
-        let undo = Undo::look_well(&engine, &details, &order.fault).await?;
+        provide().map_err(|e| failed(e.to_string()))?;
+        let undo = Undo::find(&engine, &order.container, &order.fault).await?;
         let fault = undo.fault(&engine);
         Ok(Keeper { engine, order, undo, fault, journal: None, deadline: None, in_doubt: false })
     }

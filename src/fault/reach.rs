@@ -1,7 +1,7 @@
 //! What a container's peers can reach of it, seen from one of them: a short-lived container of our image.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::{fmt, fs};
 
 use serde::{Deserialize, Serialize};
 
@@ -74,7 +74,6 @@ impl Reach {
     /// # Errors
     /// Says what cannot.
     pub async fn again(&self, engine: &Engine, now: &Details) -> Result<String, String> {
-        let mut said = Vec::new();
         for Seen { network, network_id, names, ports } in &self.seen {
             let endpoint = now.endpoints.iter().find(|endpoint| endpoint.network_id == *network_id);
             let endpoint = endpoint.ok_or_else(|| format!("it is not on {network}"))?;
@@ -82,18 +81,32 @@ impl Reach {
             if reached.names != *names || reached.ports != *ports {
                 return Err(format!("from a peer on {network}, {}", reached.trouble));
             }
+        }
+        Ok(self.to_string())
+    }
+
+    /// Why no peer could look, if none could.
+    pub fn unknown(&self) -> Option<&str> {
+        self.unknown.as_deref()
+    }
+}
+
+impl fmt::Display for Reach {
+    /// `a peer on metawrk reaches db, net-db-1 on port 4000`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(why) = &self.unknown {
+            return write!(f, "warning: not seen from a peer ({why})");
+        }
+        let said = self.seen.iter().map(|Seen { network, names, ports, .. }| {
             let names: Vec<_> = names.iter().map(String::as_str).collect();
             let ports: Vec<_> = ports.iter().map(u16::to_string).collect();
             let names = if names.is_empty() { "it".to_owned() } else { names.join(", ") };
-            said.push(match ports.as_slice() {
+            match ports.as_slice() {
                 [] => format!("a peer on {network} resolves {names}"),
                 ports => format!("a peer on {network} reaches {names} on port {}", ports.join(", ")),
-            });
-        }
-        match &self.unknown {
-            Some(why) => Ok(format!("warning: not seen from a peer ({why})")),
-            None => Ok(said.join("; ")),
-        }
+            }
+        });
+        f.write_str(&said.collect::<Vec<_>>().join("; "))
     }
 }
 

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::journal::refuse_listed;
 use super::reach::Reach;
 use super::revival::Alive;
 use super::{ContainerFault, Fault, FaultError, Subject, blackhole, disconnect, memory_limit, pause, throttle};
@@ -26,6 +27,23 @@ pub enum Undo {
 const LATE: Duration = Duration::from_secs(5);
 
 impl Undo {
+    /// Finds the container called `name`, which must carry no fault yet, and looks at it well.
+    ///
+    /// # Errors
+    /// Where such a fault can't be done to it.
+    pub async fn find(engine: &Engine, name: &str, fault: &ContainerFault) -> Result<Undo, FaultError> {
+        let failed = |why: String| FaultError {
+            what: "prepare".into(),
+            on: format!("a {} of container {name}", fault.name()),
+            why,
+            remedy: "nothing was touched".into(),
+        };
+        let found = engine.find(name).await.map_err(|e| failed(e.to_string()))?;
+        refuse_listed(engine, &[&found.id]).map_err(|e| failed(e.to_string()))?;
+        let details = engine.inspect(&found.id).await.map_err(|e| failed(e.to_string()))?;
+        Undo::look_well(engine, &details, fault).await
+    }
+
     /// Looks at the container as it is, from its peers too. Touches nothing.
     ///
     /// # Errors
@@ -91,7 +109,7 @@ impl Undo {
     }
 
     /// What peers could reach.
-    pub(super) fn reach(&self) -> Reach {
+    pub fn reach(&self) -> Reach {
         match self {
             Undo::Disconnect(disconnect::Before { reach, .. })
             | Undo::Blackhole(blackhole::Before { reach, .. })

@@ -9,6 +9,7 @@ mod core;
 mod dispatch;
 mod error;
 mod http2;
+mod lead;
 mod loaded;
 mod log;
 mod main_script;

@@ -50,8 +50,7 @@ pub struct LoadSettings {
     pub ahead: bool,
     /// Of the requests that a script returns in one string, only the last one's latency is a sample.
     pub batch_latency: bool,
-    /// Never sleep: each thread looks at its clock and its sockets all the time, and uses up a core.
-    pub spin: bool,
+    pub spin: Spin,
     pub tls: TlsSettings,
     /// Speak HTTP/2: by ALPN over TLS, with prior knowledge in clear.
     pub http2: bool,
@@ -84,12 +83,25 @@ impl LoadSettings {
             warmup: Time::ZERO,
             ahead: true,
             batch_latency: false,
-            spin: false,
+            spin: Spin::Auto,
             tls: TlsSettings::default(),
             http2: false,
             streams: 100,
         }
     }
+}
+
+/// Whether a thread stays awake until a request is due, so as not to be woken too late.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Spin {
+    /// It sleeps until then, and the kernel wakes it some time later
+    Never,
+    /// For as long as the kernel is wont to be late, and a tenth of a core at most
+    #[default]
+    Auto,
+    /// It looks at its clock and its sockets all the time, and uses up a core
+    Always,
 }
 
 /// How an `https` target's certificate is looked at.

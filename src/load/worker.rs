@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use super::core::Core;
 use super::dispatch::Turn;
+use super::lead::{Lead, Until};
 use super::log::{Latencies, Live, Log};
 use super::plan::LoadPlan;
 use super::pool::Room;
@@ -241,6 +242,7 @@ fn spawn_connection(core: &Rc<Core>, id: usize) {
 /// The pacer: hands out what is due, when it is due, until nothing is left to do.
 async fn pace(core: &Rc<Core>, timer: &mut Timer, stop: &std::cell::Cell<bool>) -> io::Result<()> {
     let clock = core.clock();
+    let mut lead = Lead::new(core.plan.spin);
     while !stop.get() && !core.failed() {
         let now = core.now();
         let turn = core.dispatcher.borrow_mut().turn(now);
@@ -265,17 +267,23 @@ async fn pace(core: &Rc<Core>, timer: &mut Timer, stop: &std::cell::Cell<bool>) 
             Turn::Wait(at) => (at, false),
         };
         core.pacer.waits(for_connections);
-        if core.plan.spin {
-            // Other tasks run, and the sockets are looked at, before this looks at its clock again.
-            tokio::task::yield_now().await;
-            continue;
-        }
-        timer.set(clock.monotonic_at(wake_at))?;
-        poll_fn(|cx| match core.pacer.poll(cx) {
-            Poll::Ready(()) => Poll::Ready(Ok(())),
-            Poll::Pending => timer.poll(cx),
+        let at = match lead.until(now, wake_at, !for_connections) {
+            Until::Asleep(at) => at,
+            Until::Awake => {
+                // Other tasks run, and the sockets are looked at, before this looks at its clock again.
+                tokio::task::yield_now().await;
+                continue;
+            }
+        };
+        timer.set(clock.monotonic_at(at))?;
+        let rang = poll_fn(|cx| match core.pacer.poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Ok(false)),
+            Poll::Pending => timer.poll(cx).map_ok(|()| true),
         })
         .await?;
+        if rang {
+            lead.rang(at, core.now());
+        }
     }
     Ok(())
 }

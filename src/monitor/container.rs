@@ -67,6 +67,20 @@ impl Watched {
         Ok(Watched { engine: engine.clone(), id: found.id, source: source.to_owned(), place })
     }
 
+    /// The container's whole id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Where its numbers come from, in words.
+    pub fn read_how(&self) -> &'static str {
+        match self.place {
+            Place::Here(_) => "its control group is read on this machine",
+            Place::Far(_) => "the engine tells what it uses, once a second",
+            Place::Down => "it does not run",
+        }
+    }
+
     /// Follows it on the run's clock for as long as the monitor is kept. `events` hears of its end, its restart, and
     /// that it ran out of memory.
     pub fn follow(self, clock: Clock, events: UnboundedSender<Event>) -> Container {

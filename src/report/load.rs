@@ -2,6 +2,7 @@
 
 use super::generator::{GeneratorBlock, Lag};
 use super::wrk2::{Calibration, Tally};
+use crate::load::plan::Spin;
 use crate::load::{Latencies, Left, Loaded, calibrated_interval};
 use crate::record::event::Generator;
 use crate::record::{Account, Errors};
@@ -63,7 +64,7 @@ impl LoadNumbers {
                 threads: u16::try_from(threads().count()).unwrap_or(u16::MAX),
                 lag: Lag::of(&latencies.send_lag, 1),
                 own,
-                spins: loads.iter().all(|load| load.plan.spin),
+                spins: loads.iter().all(|load| load.plan.spin == Spin::Always),
                 fewest_streams: loads.iter().filter_map(Loaded::fewest_streams).min(),
             },
             latencies,

@@ -10,8 +10,28 @@ use super::errors::describe;
 /// An address that doesn't answer within this is none to connect to.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// What a function gives Lua: a value, or why there is none. `wrk.lua` raises that as a string, with the script's line;
+/// an error from here would be no string, and scripts that catch it could not handle it.
+type Given<T> = Result<(Option<T>, Option<String>)>;
+
+fn given<T>(result: Result<T>) -> Given<T> {
+    Ok(match result {
+        Ok(value) => (Some(value), None),
+        Err(Error::RuntimeError(why)) => (None, Some(why)),
+        Err(other) => (None, Some(other.to_string())),
+    })
+}
+
 /// The addresses of a host's service (a port, or a name).
-pub fn lookup(lua: &Lua, (host, service): (String, Option<String>)) -> Result<Table> {
+pub fn lookup(lua: &Lua, (host, service): (Value, Option<String>)) -> Given<Table> {
+    given(addresses(lua, &host, service))
+}
+
+fn addresses(lua: &Lua, host: &Value, service: Option<String>) -> Result<Table> {
+    let Value::String(host) = host else {
+        return Err(Error::runtime(format!("wrk.lookup takes a host's name, not {}", describe(host))));
+    };
+    let host = host.to_string_lossy();
     let service = service.unwrap_or_else(|| "http".to_owned());
     let fail = |why: &str| Error::runtime(format!("unable to resolve {host}:{service} {why}"));
     let port: u16 = match service.as_str() {
@@ -24,8 +44,8 @@ pub fn lookup(lua: &Lua, (host, service): (String, Option<String>)) -> Result<Ta
 }
 
 /// Whether the address takes connections.
-pub fn connect(_: &Lua, address: Value) -> Result<bool> {
-    Ok(TcpStream::connect_timeout(&self::address(&address)?, PATIENCE).is_ok())
+pub fn connect(_: &Lua, address: Value) -> Given<bool> {
+    given(self::address(&address).map(|address| TcpStream::connect_timeout(&address, PATIENCE).is_ok()))
 }
 
 /// An address as Lua has it.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::ArgAction;
 
 use crate::arrivals::{Process, Profile};
-use crate::load::plan::{OnTimeout, Retries, WhenBusy};
+use crate::load::plan::{OnTimeout, Retries, Spin, WhenBusy};
 use crate::units::{Time, parse_count, parse_number};
 
 /// A load to make.
@@ -145,9 +145,9 @@ pub struct Sending {
     #[arg(long, value_name = "N", default_value = "1")]
     pub seed: u64,
 
-    /// Never sleep: less send lag, for a whole core a thread
-    #[arg(long)]
-    pub spin: bool,
+    /// Stay awake before a request is due: as long as the kernel wakes late (a tenth of a core at most), or always
+    #[arg(long, value_name = "WHEN", value_enum, num_args = 0..=1, require_equals = true, default_value = "auto", default_missing_value = "always")]
+    pub spin: Spin,
 
     /// Call the script's request() only when a request is due
     #[arg(long)]

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 
 use super::args::Args;
-use crate::load::plan::{LoadPlan, LoadSettings, Part, TlsSettings, WhenBusy};
+use crate::load::plan::{LoadPlan, LoadSettings, Part, PlanError, TlsSettings, WhenBusy};
 use crate::script::Script;
 use crate::units::Time;
 
@@ -58,7 +58,12 @@ impl Args {
         };
         let Ok(of) = u16::try_from(urls.len()) else { bail!("{} URLs are too many: at most 65535", urls.len()) };
         let plan = |(index, url): (u16, &str)| {
-            Ok(LoadPlan::new(LoadSettings { url: url.to_owned(), part: Part { index, of }, ..all.clone() })?)
+            let plan = LoadPlan::new(LoadSettings { url: url.to_owned(), part: Part { index, of }, ..all.clone() });
+            plan.map_err(|error| match error {
+                // Settings are options here.
+                PlanError::Senseless { what, why } => anyhow!("--{what} {why}"),
+                error => error.into(),
+            })
         };
         (0..of).zip(urls).map(plan).collect()
     }

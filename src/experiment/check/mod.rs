@@ -1,10 +1,11 @@
 //! Whether an experiment can run here and now: everything is looked at, nothing is loaded, and nothing is left.
 //!
-//! One file a part: the system under test and the script ([`system`]), what bounds the load ([`bounds`]), the disk
+//! One file a part: the system under test and the script ([`system`]), its containers ([`docker`]), what bounds the load ([`bounds`]), the disk
 //! ([`disk`]), the machine ([`machine`]). To add a look: a function from the plan to a [`Finding`], in one of them.
 
 mod bounds;
 mod disk;
+mod docker;
 mod machine;
 mod system;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::{Finding, bounds, machine};
+use super::{Finding, bounds, docker, machine};
 use crate::experiment::plan::{ExperimentPlan, Goal};
 use crate::load::{LoadPlan, preflight};
 use crate::testbed::{Probe, Role, Testbed, TestbedPlan};
@@ -14,7 +14,10 @@ use crate::testbed::{Probe, Role, Testbed, TestbedPlan};
 /// Looks at the system, and through the load's eyes. A testbed is started for it, and stopped.
 pub async fn look(plan: &ExperimentPlan, tell: &mut dyn FnMut(Finding)) {
     match plan.goal() {
-        Goal::Url(url) => load(plan, url, tell).await,
+        Goal::Url(url) => {
+            docker::look(plan, tell).await;
+            load(plan, url, tell).await;
+        }
         Goal::Embedded(settings) => {
             let started = match TestbedPlan::new(settings.clone()) {
                 Ok(testbed) => Testbed::start(&testbed, None).await.map_err(anyhow::Error::from),

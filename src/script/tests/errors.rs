@@ -39,6 +39,14 @@ fn what_the_program_raises_is_placed_where_the_script_called_it() {
 }
 
 #[test]
+fn what_the_program_raises_is_a_string_for_scripts_that_catch_it() {
+    for call in ["wrk.lookup, 'no such host', 80", "wrk.lookup, {}", "wrk.connect, 'x'"] {
+        let text = format!("local fine, why = pcall({call})\nassert(not fine and type(why) == 'string', type(why))");
+        vm(&text).unwrap_or_else(|error| panic!("{call}: {error}"));
+    }
+}
+
+#[test]
 fn the_function_that_failed_is_named() {
     let error = |result: Result<(), ScriptError>| result.unwrap_err().to_string();
     let text =

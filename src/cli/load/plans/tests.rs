@@ -2,7 +2,7 @@ use clap::Parser;
 
 use super::*;
 use crate::arrivals::Process;
-use crate::load::plan::{OnTimeout, Retries};
+use crate::load::plan::{OnTimeout, Retries, Spin};
 
 #[derive(Debug, Parser)]
 #[command(name = "wrk2")]
@@ -90,7 +90,7 @@ fn ours_say_how_to_load() {
     );
     assert_eq!((p.when_busy, p.max_connections, p.warmup), (WhenBusy::Open, 50, Time::ZERO));
     assert_eq!((p.on_timeout, p.retries), (OnTimeout::Abandon, Retries { count: 2, backoff: Time::from_millis(100) }));
-    assert_eq!((p.seed, p.spin, p.ahead, p.http2), (7, true, false, false));
+    assert_eq!((p.seed, p.spin, p.ahead, p.http2), (7, Spin::Always, false, false));
     let p = plan("-R1 --http2 --streams 5 --cacert ca.pem https://h/");
     assert_eq!((p.http2, p.streams, p.tls.verify), (true, 5, true));
     let p = plan("-R1 --catch-up 3 --retries 1 http://h/");

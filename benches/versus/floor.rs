@@ -1,0 +1,60 @@
+//! The least that a client can do: blocking sends and receives in a loop, without a thought. What it costs is the
+//! kernel's way there and back; nothing that uses these calls gets below it.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n";
+
+/// Asks on all `connections` in turn, for `time`.
+pub fn full_speed(address: SocketAddr, connections: usize, time: Duration) -> io::Result<()> {
+    let mut streams = connect(address, connections)?;
+    let (end, mut buffer) = (Instant::now() + time, [0; 4096]);
+    for stream in &mut streams {
+        stream.write_all(REQUEST)?;
+    }
+    while Instant::now() < end {
+        for stream in &mut streams {
+            let _ = stream.read(&mut buffer)?;
+            stream.write_all(REQUEST)?;
+        }
+    }
+    Ok(())
+}
+
+/// Asks `rate` times a second, on one connection after the other, and never sleeps. The median time to an answer.
+pub fn median(address: SocketAddr, connections: usize, rate: u32, time: Duration) -> io::Result<Duration> {
+    let mut streams = connect(address, connections)?;
+    for stream in &streams {
+        stream.set_nonblocking(true)?;
+    }
+    let (start, gap, mut buffer) = (Instant::now(), Duration::from_secs(1) / rate, [0; 4096]);
+    let mut times = Vec::new();
+    for i in 0.. {
+        let due = start + gap * i;
+        if due - start > time {
+            break;
+        }
+        while Instant::now() < due {}
+        let stream = &mut streams[i as usize % connections];
+        stream.write_all(REQUEST)?;
+        while let Err(error) = stream.read(&mut buffer) {
+            if error.kind() != io::ErrorKind::WouldBlock {
+                return Err(error);
+            }
+        }
+        times.push(due.elapsed());
+    }
+    times.sort_unstable();
+    Ok(times[times.len() / 2])
+}
+
+fn connect(address: SocketAddr, connections: usize) -> io::Result<Vec<TcpStream>> {
+    let stream = || {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    };
+    (0..connections).map(|_| stream()).collect()
+}
