@@ -29,7 +29,7 @@ pub enum Kind {
 }
 
 /// More than any core makes.
-const ALL: &str = "-R200000";
+const ALL: &str = "-R120000";
 
 impl Peer {
     /// Ours, and those that the environment names.

@@ -20,6 +20,8 @@ struct Told {
 }
 
 impl Sink for Told {
+    const WANTS_HEADS: bool = true;
+
     fn head(&mut self, status: u16, headers: &[Header<'_>]) {
         self.status = status;
         self.headers = headers.iter().map(|h| (h.name.to_owned(), h.value.to_vec())).collect();

@@ -271,6 +271,8 @@ struct Taken {
 }
 
 impl Sink for Taken {
+    const WANTS_HEADS: bool = true;
+
     fn head(&mut self, status: u16, headers: &[Header<'_>]) {
         self.status = status;
         self.headers = headers.iter().map(|header| (header.name.to_owned(), header.value.to_vec())).collect();

@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn it_follows_a_machine_that_changes() {
         let (lags, awake) = pace(Spin::Auto, 1000 * US, 20_000, |i| if i < 10_000 { 90 * US } else { 5 * US });
-        assert_eq!(median(lags), 0);
+        assert!(median(lags) <= US);
         assert!(awake < 0.05, "{awake}");
     }
 
