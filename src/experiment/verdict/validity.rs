@@ -56,22 +56,12 @@ pub fn reasons(plan: &ExperimentPlan, records: &[RequestRecord], cohorts: &Cohor
     }
     // What a run that was cut short had no time for needs no words of its own.
     let complete = reasons.is_empty();
-    let width = plan.windows().bin.0;
-    match (seen.baseline, seen.timeline.t0()) {
-        (Some(baseline), _) => {
-            if baseline.goodput < SOUND {
-                reasons.push(Reason::PoorBaseline(baseline.goodput));
-            }
-            let steps = ((baseline.to - baseline.from) / width) as usize;
-            if rises(&cohorts.backlog(baseline.from, width, steps), plan.load.rate) {
-                reasons.push(Reason::OverloadedBefore);
-            }
-        }
-        (None, Some(_)) => reasons.push(Reason::ShortBaseline),
-        (None, None) => {}
+    // Of a run that was killed some records are lost: what the others show is not how it was.
+    if reasons != [Reason::Killed] {
+        reasons.extend(of_baseline(plan, cohorts, seen));
+        reasons.extend(send_lag(plan, records));
+        reasons.extend(missing(plan, records, seen));
     }
-    reasons.extend(send_lag(plan, records));
-    reasons.extend(missing(plan, records, seen));
     for (i, fault) in seen.timeline.faults.iter().enumerate() {
         match (fault.effective, fault.removed) {
             (None, _) if complete || fault.failure.is_some() => {
@@ -87,6 +77,18 @@ pub fn reasons(plan: &ExperimentPlan, records: &[RequestRecord], cohorts: &Cohor
     }
     reasons.extend(short_observation(plan, seen, plan.windows().last.0).filter(|_| complete));
     reasons
+}
+
+/// What the time before the fault lacked.
+fn of_baseline(plan: &ExperimentPlan, cohorts: &Cohorts, seen: &Judgement) -> Vec<Reason> {
+    let Some(baseline) = seen.baseline else {
+        return seen.timeline.t0().map(|_| Reason::ShortBaseline).into_iter().collect();
+    };
+    let width = plan.windows().bin.0;
+    let steps = ((baseline.to - baseline.from) / width) as usize;
+    let rising = rises(&cohorts.backlog(baseline.from, width, steps), plan.load.rate);
+    let poor = (baseline.goodput < SOUND).then_some(Reason::PoorBaseline(baseline.goodput));
+    poor.into_iter().chain(rising.then_some(Reason::OverloadedBefore)).collect()
 }
 
 /// The load ended less than `least` after the fault; a bin's width is let pass.

@@ -169,7 +169,7 @@ impl Reason {
             Reason::Missing { .. } => "the generator did not keep to its schedule".to_owned(),
             Reason::NeverEffective(..) => "the fault never took effect".to_owned(),
             Reason::RemovalUnverified(..) => "the fault's removal could not be verified".to_owned(),
-            Reason::Dead(components) => format!("{} is dead", components.join(", ")),
+            Reason::Dead(components) => format!("{} dead", are(components, "is", "are")),
             Reason::ShortObservation { .. } => "too short after the fault".to_owned(),
         }
     }
@@ -211,7 +211,7 @@ impl Reason {
                 format!("Fault {} ({}): nothing shows that it was removed{}.", i + 1, fault(i), said(detail))
             }
             Reason::Dead(components) => {
-                format!("At the end {} was dead, and had not come back.", components.join(", "))
+                format!("At the end {} dead, and had not come back.", are(components, "was", "were"))
             }
             Reason::ShortObservation { observed, least } => format!(
                 "After the fault the load lasted for {}; {} is the least to judge by.",
@@ -223,7 +223,11 @@ impl Reason {
 
     fn remedy(&self, plan: &ExperimentPlan) -> String {
         match self {
-            Reason::Interrupted | Reason::Killed => "Run it again, to its end.".to_owned(),
+            Reason::Interrupted => "Run it again, to its end.".to_owned(),
+            Reason::Killed => {
+                "Run it again, to its end. (What it had done to a container is undone: `metawrk restore` makes sure.)"
+                    .to_owned()
+            }
             Reason::Failed(_) => "Mend what failed, and run it again.".to_owned(),
             Reason::PoorBaseline(_) | Reason::OverloadedBefore => format!(
                 "Lower the load: --rate {}. Or see with --outage 0s what the system carries.",
@@ -244,6 +248,15 @@ impl Reason {
             }
             Reason::ShortObservation { .. } => "Lengthen the load: --duration.".to_owned(),
         }
+    }
+}
+
+/// `a is`, `a and b are`
+fn are(names: &[String], one: &str, several: &str) -> String {
+    match names {
+        [name] => format!("{name} {one}"),
+        [names @ .., last] => format!("{} and {last} {several}", names.join(", ")),
+        [] => format!("nothing {one}"),
     }
 }
 

@@ -44,6 +44,23 @@ fn a_run_that_was_cut_short_is_not_blamed_for_what_it_had_no_time_for() {
 }
 
 #[test]
+fn what_a_killed_run_lost_is_not_laid_to_the_system() {
+    let run = Run::new().lose(|i| i % 3 == 0).lag(|_| 11_000_000).without_end();
+    assert_eq!(run.judge().explain(&run.plan).because, ["The run left no word of its end: it was killed."]);
+}
+
+#[test]
+fn several_that_are_dead_are_named_together() {
+    let died = |component: &str| What::Component {
+        component: component.into(),
+        state: ComponentState::Died,
+        detail: String::new(),
+    };
+    let run = Run::new().event(50, died("a")).event(50, died("b")).event(50, died("c"));
+    assert_eq!(run.judge().verdict.name(), "INVALID: a, b and c are dead");
+}
+
+#[test]
 fn what_is_no_reason_leaves_a_run_valid() {
     let died = |state| What::Component { component: "post-db".into(), state, detail: String::new() };
     let metastable = || Run::new().with(profile(&[OUTAGE, (35, 999, 0.0)]));
