@@ -84,11 +84,20 @@ async fn memory_is_the_number_that_docker_stats_shows_here_and_from_afar() {
     let (mut here, _told) = watched(&engine, &id).await;
     let (mut away, _told) = watched(&far(&engine).await, &id).await;
     let has_numbers = |sample: &Sample| sample.memory_bytes.is_some();
-    let far = until(&mut away, "an answer of the engine", has_numbers).await;
-    let near = until(&mut here, "a number", has_numbers).await;
-    let (near_used, far_used) = (near.memory_bytes.unwrap(), far.memory_bytes.unwrap());
-    // The container idles between the two looks.
-    assert!(near_used.abs_diff(far_used) <= MIB / 4 && near_used > MIB, "{near:?} {far:?}");
+    let mut pair = async || {
+        let far = until(&mut away, "an answer of the engine", has_numbers).await;
+        let near = until(&mut here, "a number", has_numbers).await;
+        (near, far)
+    };
+    let apart = |(near, far): &(Sample, Sample)| near.memory_bytes.unwrap().abs_diff(far.memory_bytes.unwrap());
+    let mut looks = Vec::new();
+    // The container idles, and its memory comes to rest within some looks: the kernel counts what it frees late.
+    while looks.last().is_none_or(|look| apart(look) > MIB / 4) {
+        assert!(looks.len() < 15, "{looks:?}");
+        looks.push(pair().await);
+    }
+    let (near, far) = looks.pop().unwrap();
+    assert!(near.memory_bytes.unwrap() > MIB, "{near:?} {far:?}");
     assert_eq!((near.limit_bytes, near.threads, near.source.as_str()), (Some(64 * MIB), far.threads, &*id));
     assert_eq!(far.limit_bytes, Some(64 * MIB));
     assert!(near.resident_bytes > Some(0) && near.cpu_ns > Some(0) && far.cpu_ns > Some(0), "{near:?} {far:?}");
@@ -113,7 +122,7 @@ async fn a_restart_is_a_gap_and_told_and_the_new_group_is_found() {
     for engine in [engine.clone(), far(&engine).await] {
         let (mut container, mut told) = watched(&engine, &id).await;
         let before = until(&mut container, "a number", |sample| !is_gap(sample)).await;
-        assert_eq!(before.limit_bytes.filter(|_| engine.is_local()), None, "there is no limit");
+        assert_eq!(before.limit_bytes, None, "there is no limit");
         stack.docker.kill_container(&id, None::<KillContainerOptions>).await.unwrap();
         until(&mut container, "a gap", is_gap).await;
         stack.docker.start_container(&id, None).await.unwrap();

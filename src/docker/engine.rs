@@ -42,6 +42,9 @@ pub struct Engine {
     version: String,
     api: Api,
     local: bool,
+    /// Of its machine, where it says so.
+    cpus: Option<f64>,
+    memory: Option<u64>,
 }
 
 /// An engine that stops a container may take its time; nothing takes longer.
@@ -89,6 +92,8 @@ impl Engine {
             host,
             id: info.id.unwrap_or_default(),
             version: version.version.unwrap_or_else(|| "of unknown version".to_owned()),
+            cpus: info.ncpu.map(|cpus| cpus as f64),
+            memory: info.mem_total.and_then(|bytes| bytes.try_into().ok()),
             api: version.api_version.unwrap_or_default().parse().unwrap_or(Api(0, 0)),
         };
         let Engine { host, version, api, .. } = &engine;
@@ -115,6 +120,16 @@ impl Engine {
 
     pub fn api(&self) -> Api {
         self.api
+    }
+
+    /// The CPUs of its machine, where it says so.
+    pub fn cpus(&self) -> Option<f64> {
+        self.cpus
+    }
+
+    /// The memory of its machine in bytes, where it says so.
+    pub fn memory(&self) -> Option<u64> {
+        self.memory
     }
 
     /// Whether its containers are processes of this machine. A socket that was forwarded from elsewhere, or from a

@@ -30,13 +30,17 @@ impl Engine {
     pub fn stats(&self, container: &str) -> impl Stream<Item = Result<Option<Usage>, DockerError>> + Send + use<> {
         let on = format!("container {container}");
         let stats = self.docker.stats(container, Some(StatsOptions { stream: true, one_shot: false }));
-        stats.map(move |stats| stats.map(Usage::of).map_err(DockerError::refused("measure", &*on)))
+        let memory = self.memory();
+        stats.map(move |stats| {
+            stats.map(|stats| Usage::of(stats, memory)).map_err(DockerError::refused("measure", &*on))
+        })
     }
 }
 
 impl Usage {
-    /// A container that is down has an answer too, without numbers in it.
-    fn of(stats: ContainerStatsResponse) -> Option<Usage> {
+    /// A container that is down has an answer too, without numbers in it. One without a limit is told to have all the
+    /// `memory` of the engine's machine.
+    fn of(stats: ContainerStatsResponse, memory: Option<u64>) -> Option<Usage> {
         let ContainerMemoryStats { usage, stats: fields, limit, .. } = stats.memory_stats?;
         let fields = fields.unwrap_or_default();
         // Version 1 of control groups has both names, with and without the groups within.
@@ -44,7 +48,7 @@ impl Usage {
         Some(Usage {
             used: used_memory(usage?, either("total_inactive_file", "inactive_file")),
             anonymous: either("total_rss", "anon"),
-            limit,
+            limit: limit.filter(|limit| memory.is_none_or(|memory| *limit < memory)),
             threads: stats.pids_stats.and_then(|pids| pids.current?.try_into().ok()),
             cpu_ns: stats.cpu_stats.and_then(|cpu| cpu.cpu_usage?.total_usage),
             oom_kills: None,
@@ -57,7 +61,7 @@ mod tests {
     use super::*;
 
     fn usage(json: &str) -> Option<Usage> {
-        Usage::of(serde_json::from_str(json).unwrap())
+        Usage::of(serde_json::from_str(json).unwrap(), Some(8 << 30))
     }
 
     #[test]
@@ -82,6 +86,14 @@ mod tests {
     fn an_answer_without_numbers_is_a_container_that_is_down() {
         assert_eq!(usage(r#"{"memory_stats":{},"pids_stats":{},"cpu_stats":{"cpu_usage":{"total_usage":0}}}"#), None);
         assert_eq!(usage("{}"), None);
+    }
+
+    #[test]
+    fn all_the_memory_of_the_machine_is_no_limit() {
+        let limit = |bytes: u64| {
+            usage(&format!(r#"{{"memory_stats":{{"usage":1,"limit":{bytes},"stats":{{}}}}}}"#)).unwrap().limit
+        };
+        assert_eq!((limit(8 << 30), limit(4 << 30)), (None, Some(4 << 30)));
     }
 
     #[test]

@@ -9,15 +9,13 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use super::incidents::Incidents;
 use super::{Cgroup, Monitor};
 use crate::docker::{DockerError, Engine, Happened, Usage};
-use crate::record::event::ComponentState;
-use crate::record::{Clock, Event, Sample, What};
+use crate::record::{Clock, Event, Sample};
 
 /// How often it is seen to that a container is where it was; events tell sooner.
 const LOOK: Duration = Duration::from_millis(500);
-/// An engine and the kernel tell of the same kill within this, in ns.
-const SAME_KILL: u64 = 2_000_000_000;
 
 /// Why a container cannot be watched.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +32,11 @@ pub struct Watched {
     id: String,
     source: String,
     place: Place,
+    run: Run,
 }
+
+/// When a container was started that runs (another start, another time); `None` where it does not run.
+type Run = Option<String>;
 
 /// Where a container's numbers come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,11 +62,11 @@ impl Watched {
     /// [`WatchError`]: there is no such one, or it does not run.
     pub async fn find(engine: &Engine, source: &str) -> Result<Watched, WatchError> {
         let found = engine.find(source).await?;
-        let place = look(engine, &found.id).await?;
+        let (place, run) = look(engine, &found.id).await?;
         if place == Place::Down {
             return Err(WatchError::Down(found.name));
         }
-        Ok(Watched { engine: engine.clone(), id: found.id, source: source.to_owned(), place })
+        Ok(Watched { engine: engine.clone(), id: found.id, source: source.to_owned(), place, run })
     }
 
     /// The container's whole id.
@@ -89,7 +91,7 @@ impl Watched {
             Place::Here(group) => group.read().and_then(|usage| usage.oom_kills).unwrap_or(0),
             _ => 0,
         };
-        let incidents = Incidents { component: self.source.clone(), clock, events, kills, told_at: None };
+        let incidents = Incidents::new(self.source.clone(), clock, events, kills, self.run);
         tokio::spawn(follow(self.engine, self.id, sender, incidents));
         Container { source: self.source, place }
     }
@@ -119,13 +121,22 @@ impl Monitor for Container {
     }
 }
 
-async fn look(engine: &Engine, id: &str) -> Result<Place, DockerError> {
+async fn look(engine: &Engine, id: &str) -> Result<(Place, Run), DockerError> {
     let details = engine.inspect(id).await?;
-    Ok(match Cgroup::of(engine, &details) {
+    let place = match Cgroup::of(engine, &details) {
         _ if !details.running => Place::Down,
         Some(group) if group.read().is_some() => Place::Here(group),
         _ => Place::Far(None),
-    })
+    };
+    Ok((place, details.running.then_some(details.started_at)))
+}
+
+/// The same while it is followed. An engine that does not answer says nothing of the container.
+async fn look_again(engine: &Engine, id: &str) -> (Place, Option<Run>) {
+    match look(engine, id).await {
+        Ok((place, run)) => (place, Some(run)),
+        Err(error) => (Place::Down, error.is_gone().then_some(None)),
+    }
 }
 
 type Stats = Pin<Box<dyn Stream<Item = Result<Option<Usage>, DockerError>> + Send>>;
@@ -136,6 +147,8 @@ async fn follow(engine: Engine, id: String, place: watch::Sender<Place>, mut inc
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let mut events = std::pin::pin!(engine.events(std::slice::from_ref(&id)));
+        // What happened before them nobody tells.
+        let mut listening_anew = true;
         loop {
             if matches!(*place.borrow(), Place::Far(_)) {
                 stats.get_or_insert_with(|| Box::pin(engine.stats(&id)));
@@ -144,11 +157,16 @@ async fn follow(engine: Engine, id: String, place: watch::Sender<Place>, mut inc
                 () = place.closed() => return,
                 event = events.next() => match event {
                     Some(Ok(event)) => {
-                        incidents.happened(event.what);
                         // Another start, another group.
-                        if event.what != Happened::OutOfMemory {
-                            place.send_replace(look(&engine, &id).await.unwrap_or(Place::Down));
-                        }
+                        let run = match event.what {
+                            Happened::OutOfMemory => None,
+                            _ => {
+                                let (seen, run) = look_again(&engine, &id).await;
+                                place.send_replace(seen);
+                                run
+                            }
+                        };
+                        incidents.happened(event.what, run.flatten());
                     }
                     Some(Err(_)) | None => break,
                 },
@@ -164,18 +182,24 @@ async fn follow(engine: Engine, id: String, place: watch::Sender<Place>, mut inc
                         Place::Here(group) => group.read(),
                         _ => None,
                     };
-                    match here {
-                        Some(usage) => incidents.killed(usage.oom_kills),
-                        // An event may have been missed: a far one that is well tells by itself.
-                        None if stats.is_none() => {
-                            let seen = look(&engine, &id).await.unwrap_or(Place::Down);
-                            place.send_if_modified(|place| {
-                                let changed = *place != seen;
-                                *place = seen;
-                                changed
-                            });
+                    if let Some(usage) = here {
+                        incidents.killed(usage.oom_kills);
+                    }
+                    // An event may have been missed: a far one that is well tells by itself.
+                    let is_well = here.is_some() || stats.is_some();
+                    if !is_well || listening_anew || incidents.in_doubt {
+                        let (seen, run) = look_again(&engine, &id).await;
+                        if let Some(run) = run {
+                            incidents.seen(run);
+                            listening_anew = false;
                         }
-                        None => {}
+                        place.send_if_modified(|place| {
+                            let changed = !is_well && *place != seen;
+                            if changed {
+                                *place = seen;
+                            }
+                            changed
+                        });
                     }
                 }
             }
@@ -192,60 +216,5 @@ async fn next(stats: &mut Option<Stats>) -> Option<Result<Option<Usage>, DockerE
     match stats {
         Some(stats) => stats.next().await,
         None => std::future::pending().await,
-    }
-}
-
-/// What is told of a container.
-struct Incidents {
-    component: String,
-    clock: Clock,
-    events: UnboundedSender<Event>,
-    /// Kills that the kernel has counted in the group.
-    kills: u64,
-    /// When running out of memory was last told.
-    told_at: Option<u64>,
-}
-
-impl Incidents {
-    fn happened(&mut self, what: Happened) {
-        match what {
-            Happened::OutOfMemory => self.out_of_memory("the kernel killed a process in it"),
-            Happened::Died { exit_code } => {
-                let detail = match exit_code {
-                    Some(137) => "exit code 137: killed".to_owned(),
-                    Some(code) => format!("exit code {code}"),
-                    None => String::new(),
-                };
-                // The next group counts from zero.
-                self.kills = 0;
-                self.tell(ComponentState::Died, detail);
-            }
-            Happened::Started => self.tell(ComponentState::Restarted, String::new()),
-            // A user's restart is told as an end and a start.
-            Happened::Restarted => {}
-        }
-    }
-
-    /// The kernel's count, which stands where the engine missed one, or tells late.
-    fn killed(&mut self, kills: Option<u64>) {
-        let Some(kills) = kills else { return };
-        if kills > self.kills {
-            self.out_of_memory("the kernel killed a process in it");
-        }
-        self.kills = kills;
-    }
-
-    fn out_of_memory(&mut self, detail: &str) {
-        let now = self.clock.now();
-        if self.told_at.is_none_or(|at| now - at > SAME_KILL) {
-            self.tell(ComponentState::OutOfMemory, detail.to_owned());
-        }
-        self.told_at = Some(now);
-    }
-
-    fn tell(&self, state: ComponentState, detail: String) {
-        let what = What::Component { component: self.component.clone(), state, detail };
-        // A run that is ending may not listen any more.
-        let _ = self.events.send(Event { at_ns: self.clock.now(), what });
     }
 }

@@ -2,6 +2,7 @@
 
 mod cgroup;
 mod container;
+mod incidents;
 mod procfs;
 
 use std::time::Duration;
