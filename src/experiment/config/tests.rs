@@ -114,8 +114,13 @@ fn what_is_no_experiment_is_refused_by_line_and_key() {
             "\"surge\"\nfactor = 1.2\nfor = \"900ms\"",
             "x.toml:8: fault.0.for: must be at least 1",
         ),
-        ("\"link\"", "\"link-delay\"", "x.toml:6: fault.0.kind: takes a delay, between 10ms and 10s"),
-        ("\"link\"", "\"link-delay\"\ndelay = \"1ms\"", "x.toml:7: fault.0.delay: must be between 10ms and 10s"),
+        (
+            "rate = 100\n[[fault]]\nkind = \"link\"",
+            "rate = 9\n[phases]\nbaseline = \"30s\"\n[[fault]]\nkind = \"surge\"\nfactor = 1.1",
+            "x.toml:9: fault.0.factor: adds so few requests at this rate that only 22223ms",
+        ),
+        ("\"link\"", "\"link-delay\"", "x.toml:6: fault.0.kind: takes a delay, between 10ms and 5s"),
+        ("\"link\"", "\"link-delay\"\ndelay = \"1ms\"", "x.toml:7: fault.0.delay: must be between 10ms and 5s"),
         ("\"link\"", "\"link-loss\"\nloss = 1", "x.toml:7: fault.0.loss: must be between 0.01 and 0.9"),
         ("\"link\"", "\"link-bandwidth\"\nbandwidth = \"1B\"", "x.toml:7: fault.0.bandwidth: must be between 1KiB"),
         (

@@ -7,7 +7,6 @@ use bytesize::ByteSize;
 use super::{Impossible, Windows, impossible, surge};
 use crate::arrivals::Rate;
 use crate::experiment::settings::{DOCKER, Fault, FaultKind, MonitorKind, Settings};
-use crate::fault::surge::Size;
 use crate::load::plan::{OnTimeout, PlanError};
 use crate::testbed::TestbedPlanError;
 use crate::units::Time;
@@ -28,10 +27,13 @@ const ENGINES: [&str; 3] = ["unix://", "tcp://", "http://"];
 const NO_ENGINE: &str = "the [target] has no engine: engine = \"docker\" is the one of your environment";
 /// Of a surge. Below, it is hard to tell from none.
 const FACTORS: RangeInclusive<f64> = 1.1..=100.0;
-/// Of a link: what requests through it can show within seconds.
-const DELAYS: RangeInclusive<Time> = Time::from_millis(10)..=Time::from_secs(10);
+/// Of a link: what requests through it can show within seconds. A look at a delay takes four times as long.
+const DELAYS: RangeInclusive<Time> = Time::from_millis(10)..=Time::from_secs(5);
 const LOSSES: RangeInclusive<f64> = 0.01..=0.9;
 const BANDWIDTHS: RangeInclusive<u64> = 1 << 10..=10 << 20;
+
+/// The longest that a look at a surge may take: it is a step of a fault, which soon counts as one that hangs.
+const MOST_SURGE_WINDOW: Time = Time::from_secs(20);
 
 /// A fault's removal may take this long to be verified without shortening the observation.
 const VERIFICATION: Time = Time::from_secs(5);
@@ -176,7 +178,7 @@ fn magnitude(s: &Settings, i: usize, fault: &Fault) -> Result<(), Impossible> {
     // The key of each, the kind that takes it, whether it is there, and whether it can be.
     let sizes = [
         ("factor", FaultKind::Surge, fault.factor.map(|factor| FACTORS.contains(&factor)), "between 1.1 and 100"),
-        ("delay", FaultKind::LinkDelay, fault.delay.map(|delay| DELAYS.contains(&delay)), "between 10ms and 10s"),
+        ("delay", FaultKind::LinkDelay, fault.delay.map(|delay| DELAYS.contains(&delay)), "between 10ms and 5s"),
         ("loss", FaultKind::LinkLoss, fault.loss.map(|share| LOSSES.contains(&share)), "between 0.01 and 0.9"),
         ("bandwidth", FaultKind::LinkBandwidth, bandwidth.map(|b| BANDWIDTHS.contains(&b)), "between 1KiB and 10MiB"),
     ];
@@ -192,7 +194,14 @@ fn magnitude(s: &Settings, i: usize, fault: &Fault) -> Result<(), Impossible> {
             None | Some(true) => {}
         }
     }
-    match surge(s, fault).map(Size::window) {
+    // In ms, since ns are nothing to type.
+    match surge(s, fault).map(|size| Time(size.window().0.next_multiple_of(1_000_000))) {
+        Some(least) if least > MOST_SURGE_WINDOW => {
+            let why = format!(
+                "adds so few requests at this rate that only {least} would show them, and {MOST_SURGE_WINDOW} is the most"
+            );
+            Err(impossible(key("factor"), why + ": raise it, or the rate"))
+        }
         Some(least) if fault.lasts < least => {
             let why = format!("must be at least {least} at this rate, so that the surge shows in what is sent");
             Err(impossible(key("for"), why))
