@@ -129,7 +129,7 @@ fn draw(dir: &Path) -> anyhow::Result<Story> {
     let (_, story) = story::read(dir)?;
     let written = report::write(&story, dir).with_context(|| format!("the data in {} is whole", dir.display()));
     let conduct = GeneratorBlock::of(&story, &Digest::of(&story)).text();
-    say(&format!("{}{conduct}\n", verdict(&story.verdict)))?;
+    say(&format!("{}{}{conduct}\n", verdict(&story.verdict), warnings(&story)))?;
     written?;
     Ok(story)
 }
@@ -138,6 +138,10 @@ fn verdict(verdict: &VerdictText) -> String {
     let lines = |lines: &[String]| lines.iter().map(|line| format!("  {line}\n")).collect::<String>();
     let next = if verdict.next.is_empty() { "" } else { "\nNext:\n" };
     format!("\n{}\n{}{next}{}\n", verdict.name, lines(&verdict.because), lines(&verdict.next))
+}
+
+fn warnings(story: &Story) -> String {
+    story.warnings.iter().map(|(at, text)| format!("Warning: {text} (at {:.1} s)\n\n", *at as f64 / 1e9)).collect()
 }
 
 /// Hears SIGINT and SIGTERM while the report is drawn. The first lets it be finished, a second does not.

@@ -65,6 +65,7 @@ pub fn story(plan: &ExperimentPlan, recorded: Recorded) -> Story {
         },
         verdict: judgement.explain(plan),
         incidents: incidents.collect(),
+        warnings: warnings(plan, &judgement),
         generator: judgement.timeline.generator.clone(),
         goodput: judgement.bins,
         facts: facts(plan),
@@ -86,6 +87,13 @@ fn fault_windows(plan: &ExperimentPlan, judgement: &Judgement) -> Vec<FaultWindo
     let lives = plan.fault.iter().zip(&judgement.timeline.faults);
     lives
         .filter_map(|(fault, life)| Some(FaultWindow { label: fault.name(), from: life.effective?, to: life.removed }))
+        .collect()
+}
+
+fn warnings(plan: &ExperimentPlan, judgement: &Judgement) -> Vec<(u64, String)> {
+    let lives = plan.fault.iter().zip(&judgement.timeline.faults);
+    lives
+        .flat_map(|(fault, life)| life.warnings.iter().map(|(at, text)| (*at, format!("{}: {text}", fault.name()))))
         .collect()
 }
 
@@ -198,6 +206,16 @@ mod tests {
         assert_eq!(story.incidents, [(20 * S, "post-db ran out of memory (137)".to_owned())]);
         assert_eq!((story.verdict.name.as_str(), story.generator.connections_opened), ("RECOVERED", 7));
         assert!(story.facts.contains(&("fault".to_owned(), "link at 15s for 20s".to_owned())), "{:?}", story.facts);
+    }
+
+    #[test]
+    fn what_a_fault_left_is_a_warning_of_the_report() {
+        let detail = "names as before; warning: its address was a, and is b".to_owned();
+        let what = What::Fault { fault: 0, kind: "link".into(), step: crate::record::Step::RemovalVerified, detail };
+        let run = Run::new().with(profile(&[(15, 35, 0.0)])).event(36, what);
+        let results = tempfile::tempdir().unwrap();
+        let (_, story) = read(recorded(&run, results.path()).path()).unwrap();
+        assert_eq!(story.warnings, [(36 * S, "link: its address was a, and is b".to_owned())]);
     }
 
     #[test]

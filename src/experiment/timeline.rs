@@ -22,6 +22,8 @@ pub struct FaultLife {
     pub removed: Option<u64>,
     /// What the last failed step said.
     pub failure: Option<String>,
+    /// What its steps said that is no failure, and yet worth knowing, and when.
+    pub warnings: Vec<(u64, String)>,
 }
 
 impl Timeline {
@@ -39,6 +41,7 @@ impl Timeline {
             What::Started { wall, .. } => self.started = wall.clone(),
             What::Fault { fault, step, detail, .. } => {
                 let Some(life) = self.faults.get_mut(*fault) else { return };
+                life.warnings.extend(warnings(detail).map(|warning| (event.at_ns, warning.to_owned())));
                 match step {
                     Step::Effective => life.effective = life.effective.or(Some(event.at_ns)),
                     Step::RemovalVerified if life.effective.is_some() => life.removed = Some(event.at_ns),
@@ -65,5 +68,34 @@ impl Timeline {
     pub fn t1(&self) -> Option<u64> {
         let removed: Option<Vec<u64>> = self.faults.iter().map(|fault| fault.removed).collect();
         removed?.into_iter().max()
+    }
+}
+
+/// The warnings among the parts of a step's detail: `names as before; warning: its address was ...; a peer reaches db`.
+fn warnings(detail: &str) -> impl Iterator<Item = &str> {
+    detail.split("; ").filter_map(|part| part.strip_prefix("warning: "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_of_a_fault_s_steps_are_kept_wherever_they_stand() {
+        let event = |at_ns, step, detail: &str| Event {
+            at_ns,
+            what: What::Fault { fault: 0, kind: "kill".into(), step, detail: detail.into() },
+        };
+        let events = [
+            event(1, Step::Effective, "it does not run"),
+            event(
+                2,
+                Step::RemovalVerified,
+                "names as before; warning: its address was a; a peer reaches db; warning: b",
+            ),
+        ];
+        let life = Timeline::of(&events, 1).faults.remove(0);
+        assert_eq!(life.warnings, [(2, "its address was a".to_owned()), (2, "b".to_owned())]);
+        assert_eq!((life.removed, life.failure), (Some(2), None));
     }
 }

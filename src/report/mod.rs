@@ -54,6 +54,8 @@ pub struct Story {
     pub samples: Vec<Sample>,
     /// Deaths, restarts, out of memory: instant and label.
     pub incidents: Vec<(u64, String)>,
+    /// What faults left that makes no difference to the verdict, and may to a reader: instant and text.
+    pub warnings: Vec<(u64, String)>,
     pub generator: Generator,
     /// What was planned, for the table in the report: name and value as a person reads them.
     pub facts: Vec<(String, String)>,

@@ -36,6 +36,9 @@ pub struct Summary {
     pub faults: Vec<FaultWindow>,
     pub recovered_at_ns: Option<u64>,
     pub generator: GeneratorText,
+    /// What faults left that makes no difference to the verdict.
+    #[serde(default)]
+    pub fault_warnings: Vec<String>,
 }
 
 /// What wrk2 prints, under the names and in the units of the seed's parser.
@@ -218,6 +221,7 @@ impl Summary {
             faults: story.faults.clone(),
             recovered_at_ns: story.recovered_at,
             generator: GeneratorText::of(&block),
+            fault_warnings: story.warnings.iter().map(|(_, text)| text.clone()).collect(),
         }
     }
 

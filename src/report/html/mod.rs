@@ -28,8 +28,9 @@ pub fn page(story: &Story, digest: &Digest, figures: &[Drawn]) -> String {
     );
     verdict(&mut page, story);
     let block = GeneratorBlock::of(story, digest);
-    for warning in block.warnings() {
-        let _ = writeln!(page, "<p class=\"warning\"><strong>Warning:</strong> {}</p>", escape(&warning.to_string()));
+    let of_faults = story.warnings.iter().map(|(_, text)| text.clone());
+    for warning in block.warnings().iter().map(ToString::to_string).chain(of_faults) {
+        let _ = writeln!(page, "<p class=\"warning\"><strong>Warning:</strong> {}</p>", escape(&warning));
     }
     let (first, others) = figures.split_at(figures.len().min(1));
     first.iter().for_each(|drawn| embed::figure(&mut page, drawn));

@@ -88,6 +88,7 @@ fn errors(story: &Story, digest: &Digest) -> Table {
 
 fn events(story: &Story) -> Table {
     let mut events: Vec<(u64, String)> = story.incidents.clone();
+    events.extend(story.warnings.iter().map(|(at, text)| (*at, format!("warning: {text}"))));
     for fault in &story.faults {
         events.push((fault.from, format!("fault took effect: {}", fault.label)));
         if let Some(to) = fault.to {

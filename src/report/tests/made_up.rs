@@ -63,6 +63,7 @@ pub fn empty() -> Story {
         requests: vec![],
         samples: vec![],
         incidents: vec![],
+        warnings: vec![],
         generator: Generator::default(),
         facts: vec![],
     }

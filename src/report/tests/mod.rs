@@ -174,3 +174,15 @@ fn a_page_says_what_became_of_all_requests_and_warns() {
     }
     assert!(page.len() < 1_000_000, "{}", page.len());
 }
+
+#[test]
+fn what_a_fault_left_is_said_at_the_top_and_when() {
+    let mut story = made_up::metastable();
+    story.warnings = vec![(36 * made_up::SECOND, "kill db: its address was <a>".into())];
+    let page = page(&story);
+    let warned = page.find("<strong>Warning:</strong> kill db: its address was &lt;a&gt;").unwrap();
+    assert!(warned < page.find("<svg").unwrap());
+    assert!(page.contains("36.000 s</th><td>warning: kill db"), "among the events, too");
+    let summary = Summary::of(&story, &Digest::of(&story));
+    assert_eq!(summary.fault_warnings, ["kill db: its address was <a>"]);
+}
