@@ -10,6 +10,7 @@ pub mod goodput;
 mod journal;
 pub mod plan;
 pub mod progress;
+mod removal;
 pub mod run;
 pub mod settings;
 mod source;

@@ -14,6 +14,7 @@ use super::goodput::{Cohorts, Schedule};
 use super::journal::Journal;
 use super::plan::ExperimentPlan;
 use super::progress::{Pulse, Snapshot, phase};
+use super::removal;
 use super::system::{StartError, System};
 use super::verdict::{live, observation_is_over};
 use crate::load::{LoadError, Prepared, Running};
@@ -42,6 +43,11 @@ pub enum RunError {
     Unbegun(Stopped),
     #[error("stopped twice, and so left as it was")]
     Abandoned(Stopped),
+    #[error(
+        "stopped while its faults were removed: the keepers of those on containers go on with it, and `metawrk restore` \
+         does what they leave"
+    )]
+    LeftFaults(Stopped),
     /// What broke a run whose load had begun.
     #[error("{cause}; `metawrk report {}` shows what there is of the run", dir.display())]
     Begun { dir: PathBuf, cause: Box<RunError> },
@@ -53,7 +59,7 @@ impl RunError {
     /// Who stopped the run, if that is what kept it from leaving a report.
     pub fn stopped(&self) -> Option<Stopped> {
         match self {
-            RunError::Unbegun(by) | RunError::Abandoned(by) => Some(*by),
+            RunError::Unbegun(by) | RunError::Abandoned(by) | RunError::LeftFaults(by) => Some(*by),
             RunError::Begun { cause, .. } => cause.stopped(),
             _ => None,
         }
@@ -150,10 +156,10 @@ async fn carry_out(
     let result = run.watch_over(signals, &mut system, &recorder, watch).await;
     // Faults are removed whatever came of the rest.
     cancel.send_replace(true);
-    for fault in faults {
-        let _ = fault.await;
-    }
-    let stopped = match result {
+    let stopped = result.as_ref().map_or_else(RunError::stopped, |stopped| *stopped);
+    let show = || watch(&Snapshot { phase: "removing faults", left: Time::ZERO, ..run.snapshot() });
+    let removed = removal::wait(faults, stopped, async || signals.next().await, show).await;
+    let (stopped, late) = match result.and_then(|by| Ok((by, removed.map_err(RunError::LeftFaults)?))) {
         Ok(stopped) => stopped,
         Err(error) => {
             system.stop().await;
@@ -170,7 +176,7 @@ async fn carry_out(
     system.stop().await;
     ended?;
     folder.seal()?;
-    let stopped = stopped.or(signals.meanwhile().await);
+    let stopped = stopped.or(late).or(signals.meanwhile().await);
     Ok(Ran { dir: folder.path().to_owned(), stopped, failure })
 }
 
