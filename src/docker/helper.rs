@@ -1,6 +1,7 @@
 //! A short-lived container of our image, which answers one question from where it is.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bollard::models::{ContainerCreateBody, HostConfig};
 use bollard::query_parameters::{
@@ -15,6 +16,9 @@ use super::{Details, DockerError, Engine, OUR_IMAGE, OUR_PROGRAM};
 const HELPER: &str = "metawrk=helper";
 /// Seconds after which one that was made, and not started, never will be.
 const STILLBORN_AFTER: i64 = 60;
+
+/// The longest patience of a question, and a container's start.
+const ANSWER: Duration = Duration::from_secs(20);
 
 /// Where a question is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,9 +66,10 @@ impl Engine {
         };
         let made = self.docker.create_container(None::<CreateContainerOptions>, body).await;
         let id = made.map_err(DockerError::refused("create", format!("a container of {OUR_IMAGE}")))?.id;
-        let told = self.listen_and_start(&id).await;
+        let told = tokio::time::timeout(ANSWER, self.listen_and_start(&id)).await;
+        let told = told.unwrap_or_else(|_| Err(failed(format!("no answer in {ANSWER:?}"))));
         if told.is_err() {
-            // One that never started is not removed by its end.
+            // One that never started, or does not end, is not removed by its end.
             let _ = self.remove(&id).await;
         }
         let told = told?;
