@@ -87,7 +87,7 @@ async fn a_disconnected_container_gets_its_chosen_address_and_options_back() {
         fixed_address: Some("10.213.77.99"),
         driver_opts: [("metawrk.test".to_owned(), "1".to_owned())].into(),
         links: vec![format!("{}-cache-1:store", stack.project)],
-        host: HostConfig::default(),
+        ..Default::default()
     };
     let id = stack.add("db", wanted).await;
     there_and_back(&stack, &id, disconnect(), async |_| {}).await;
@@ -114,6 +114,23 @@ async fn only_the_named_network_is_left() {
 }
 
 #[tokio::test]
+async fn a_network_that_is_no_more_keeps_it_off_no_other() {
+    let Some(engine) = engine().await else { return };
+    let (stack, id) = with_db(&engine).await;
+    let other = Stack::new(&engine, None).await;
+    other.connect_barely(&id).await;
+    let mut fault = prepared(&stack, &id, &disconnect()).await.unwrap();
+    let networks: Vec<_> = stack.details(&id).await.endpoints.into_iter().map(|endpoint| endpoint.network).collect();
+    fault.apply().await.unwrap();
+    stack.docker.remove_network(&networks[0]).await.unwrap();
+    let error = fault.remove().await.unwrap_err();
+    assert!(error.why.contains(&networks[0]), "{error}");
+    let back: Vec<_> = stack.details(&id).await.endpoints.into_iter().map(|endpoint| endpoint.network).collect();
+    assert_eq!(back, networks[1..]);
+    drop(stack);
+}
+
+#[tokio::test]
 async fn behind_a_black_hole_names_and_addresses_stay_and_nothing_answers() {
     let Some(engine) = engine().await else { return };
     let (stack, id) = with_db(&engine).await;
@@ -122,6 +139,9 @@ async fn behind_a_black_hole_names_and_addresses_stay_and_nothing_answers() {
     there_and_back(&stack, &id, blackhole, async |now| {
         assert_eq!(now.endpoints, before.endpoints);
         assert!(!stack.serves(&id).await);
+        // Undoing a second one would be undoing somebody else's.
+        let error = prepared(&stack, &id, &ContainerFault::Blackhole { network: None }).await.err().unwrap();
+        assert!(error.why.contains("off already"), "{error}");
     })
     .await;
 }
@@ -198,6 +218,8 @@ async fn a_throttled_container_has_its_cpus_back_whichever_way_it_had_them() {
         })
         .await;
         assert_eq!(effective(&stack.details(&id).await), before);
+        let error = prepared(&stack, &id, &ContainerFault::Throttle { cpus: 999.0 }).await.err().unwrap();
+        assert!(error.why.contains("are not less"), "{error}");
     }
 }
 
@@ -205,11 +227,14 @@ async fn a_throttled_container_has_its_cpus_back_whichever_way_it_had_them() {
 async fn a_memory_limit_is_changed_and_given_back_where_there_is_one() {
     let Some(engine) = engine().await else { return };
     let mut stack = Stack::new(&engine, None).await;
-    let host = HostConfig { memory: Some(256 << 20), ..Default::default() };
-    let id = stack.add("db", Wanted { host, ..Default::default() }).await;
-    for mib in [128, 512] {
-        let fault = ContainerFault::MemoryLimit { limit: ByteSize::mib(mib) };
-        there_and_back(&stack, &id, fault, async |now| assert_eq!(now.memory, (mib << 20) as i64)).await;
+    // As much swap as memory, and as much as there is.
+    for (service, memory_swap) in [("db", None), ("queue", Some(-1))] {
+        let host = HostConfig { memory: Some(256 << 20), memory_swap, ..Default::default() };
+        let id = stack.add(service, Wanted { host, ..Default::default() }).await;
+        for mib in [128, 512] {
+            let fault = ContainerFault::MemoryLimit { limit: ByteSize::mib(mib) };
+            there_and_back(&stack, &id, fault, async |now| assert_eq!(now.memory, (mib << 20) as i64)).await;
+        }
     }
     let boundless = stack.add("cache", Wanted::default()).await;
     let fault = ContainerFault::MemoryLimit { limit: ByteSize::mib(128) };
@@ -236,6 +261,62 @@ async fn what_cannot_be_undone_is_refused() {
 }
 
 #[tokio::test]
+async fn a_container_whose_network_others_share_is_not_ended() {
+    let Some(engine) = engine().await else { return };
+    let (mut stack, id) = with_db(&engine).await;
+    let host = HostConfig { network_mode: Some(format!("container:{id}")), ..Default::default() };
+    let guest = stack.add("guest", Wanted { host, port: Some(4001), ..Default::default() }).await;
+    for fault in [ContainerFault::Kill, ContainerFault::Stop, ContainerFault::Restart] {
+        let error = prepared(&stack, &id, &fault).await.err().unwrap();
+        assert!(error.why.contains("its network is shared by ") && error.why.contains("-guest-1"), "{error}");
+    }
+    prepared(&stack, &id, &ContainerFault::Pause).await.unwrap();
+    engine.kill(&guest).await.unwrap();
+    let left = async || engine.guests(&stack.details(&id).await).await.unwrap().is_empty();
+    assert!(until(left).await, "a guest that has ended shares nothing");
+    prepared(&stack, &id, &ContainerFault::Kill).await.unwrap();
+}
+
+/// For some seconds at most.
+async fn until(mut happened: impl AsyncFnMut() -> bool) -> bool {
+    for _ in 0..200 {
+        if happened().await {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    false
+}
+
+#[tokio::test]
+async fn a_fault_needs_a_container_that_runs_and_one_that_died_under_it_is_not_as_before() {
+    let Some(engine) = engine().await else { return };
+    let mut stack = Stack::new(&engine, None).await;
+    let host = HostConfig { memory: Some(256 << 20), ..Default::default() };
+    let id = stack.add("db", Wanted { host, ..Default::default() }).await;
+    let limit = ContainerFault::MemoryLimit { limit: ByteSize::mib(128) };
+    let faults = [disconnect(), ContainerFault::Throttle { cpus: 0.25 }, limit, ContainerFault::Pause];
+    for fault in faults.iter().take(3) {
+        let mut fault = prepared(&stack, &id, fault).await.unwrap();
+        fault.apply().await.unwrap();
+        engine.kill(&id).await.unwrap();
+        assert!(until(async || !stack.details(&id).await.running).await);
+        fault.remove().await.unwrap();
+        let error = fault.verify_removed().await.unwrap_err();
+        assert!(error.why.contains("does not run any more"), "{error}");
+        engine.start(&id).await.unwrap();
+        assert!(until(async || stack.serves(&id).await).await);
+        fault.verify_removed().await.unwrap();
+    }
+    engine.kill(&id).await.unwrap();
+    assert!(until(async || !stack.details(&id).await.running).await);
+    for fault in &faults {
+        let error = prepared(&stack, &id, fault).await.err().unwrap();
+        assert!(error.why.contains("it does not run"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn containers_are_found_by_each_of_their_names() {
     let Some(engine) = engine().await else { return };
     let (stack, id) = with_db(&engine).await;
@@ -248,8 +329,9 @@ async fn containers_are_found_by_each_of_their_names() {
         Ok(found) => assert_eq!(found.service.as_deref(), Some("db")),
         Err(error) => assert!(matches!(error, DockerError::Ambiguous { .. }), "{error}"),
     }
-    let error = engine.find("absent").await.unwrap_err();
-    assert!(error.to_string().contains(&format!("{project}-db-1 (service db)")), "{error}");
+    // What is printed of them is cut short.
+    let Err(DockerError::Unknown { candidates, .. }) = engine.find("absent").await else { panic!() };
+    assert!(candidates.contains(&format!("{project}-db-1 (service db)")), "{candidates:?}");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use bollard::query_parameters::InspectContainerOptions;
 use super::{DockerError, Endpoint, Engine};
 
 /// A container, looked at closely: the parts of `docker inspect` that faults and monitors need.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Details {
     pub id: String,
     pub name: String,

@@ -1,6 +1,7 @@
 //! How a container hangs on a network: what a disconnection deletes, and what takes it back.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 use bollard::models::{EndpointIpamConfig, EndpointSettings, NetworkConnectRequest, NetworkDisconnectRequest};
 use serde::{Deserialize, Serialize};
@@ -97,8 +98,8 @@ impl Endpoint {
         }
     }
 
-    /// What is not as in `self` any more.
-    pub fn changes(&self, now: &Endpoint) -> Vec<Change> {
+    /// What is not as in `self` any more, on an engine of that version.
+    pub fn changes(&self, now: &Endpoint, api: Api) -> Vec<Change> {
         let mut changes = Vec::new();
         let mut compare = |what: &str, before: String, now: String| {
             if before != now {
@@ -110,12 +111,22 @@ impl Endpoint {
         compare("chosen addresses", format!("{:?}", self.fixed), format!("{:?}", now.fixed));
         compare("driver options", format!("{:?}", self.driver_opts), format!("{:?}", now.driver_opts));
         compare("gateway priority", format!("{:?}", self.gw_priority), format!("{:?}", now.gw_priority));
-        for (before, now) in [(&self.address, &now.address), (&self.address6, &now.address6)] {
+        let mac = self.mac_was_chosen(api).then_some((&self.mac, &now.mac));
+        for (before, now) in [(&self.address, &now.address), (&self.address6, &now.address6)].into_iter().chain(mac) {
             if before != now && !before.is_empty() && !now.is_empty() {
                 changes.push(Change::Address { before: before.clone(), now: now.clone() });
             }
         }
         changes
+    }
+
+    /// Engines before 28 make a MAC address of the IP address, unless the user chose one. Later ones don't tell.
+    fn mac_was_chosen(&self, api: Api) -> bool {
+        let made = |address: Ipv4Addr| {
+            let [a, b, c, d] = address.octets();
+            format!("02:42:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
+        };
+        api < Api(1, 48) && self.address.parse().is_ok_and(|address| !made(address).eq_ignore_ascii_case(&self.mac))
     }
 
     /// Whether the network has a name server: all but the default ones do.
@@ -192,18 +203,31 @@ mod tests {
     #[test]
     fn a_lost_alias_is_a_change_and_so_is_another_address() {
         let before = endpoint();
-        assert_eq!(before.changes(&before), []);
+        assert_eq!(before.changes(&before, Api(1, 41)), []);
         let mut now = before.clone();
         now.aliases.remove("db");
         now.address = "10.9.0.8".into();
-        let changes = before.changes(&now);
+        let changes = before.changes(&now, Api(1, 41));
         assert!(
             matches!(&changes[..], [Change::Setting(text), Change::Address { .. }] if text.contains("aliases")),
             "{changes:?}"
         );
         // A container that does not run has none.
         now = Endpoint { address: String::new(), ..before.clone() };
-        assert_eq!(before.changes(&now), []);
+        assert_eq!(before.changes(&now, Api(1, 41)), []);
+    }
+
+    #[test]
+    fn another_mac_address_is_a_change_where_it_was_chosen() {
+        let changed = |mac: &str, api| {
+            let before = Endpoint { mac: mac.into(), ..endpoint() };
+            before.changes(&Endpoint { mac: "02:42:0a:09:00:63".into(), ..before.clone() }, api)
+        };
+        let chosen = "02:42:0a:09:00:aa";
+        let change = Change::Address { before: chosen.into(), now: "02:42:0a:09:00:63".into() };
+        assert_eq!(changed(chosen, Api(1, 41)), [change]);
+        assert_eq!(changed("02:42:0a:09:00:07", Api(1, 41)), [], "made of its address");
+        assert_eq!(changed(chosen, Api(1, 48)), [], "made of nothing");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
 use bollard::query_parameters::ListContainersOptions;
 
-use super::{DockerError, Engine};
+use super::{Details, DockerError, Engine};
 
 /// A container of the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,29 +38,53 @@ impl Engine {
     /// # Errors
     /// Where the engine does not answer.
     pub async fn containers(&self) -> Result<Vec<Container>, DockerError> {
-        let all = ListContainersOptions { all: true, ..Default::default() };
-        let listed = self.docker.list_containers(Some(all)).await;
-        let listed = listed.map_err(DockerError::refused("list", "its containers"))?;
-        let mut containers: Vec<_> = listed.into_iter().filter_map(Container::of).collect();
+        let mut containers: Vec<_> = self.listed(true).await?.into_iter().filter_map(Container::of).collect();
         containers.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(containers)
     }
+
+    /// The names of the containers that run in the network name space of this one.
+    ///
+    /// # Errors
+    /// Where the engine does not answer.
+    pub async fn guests(&self, host: &Details) -> Result<Vec<String>, DockerError> {
+        let running = self.listed(false).await?;
+        let mut guests: Vec<_> = running.iter().filter(|c| is_guest(c, host)).filter_map(name).collect();
+        guests.sort();
+        Ok(guests)
+    }
+
+    async fn listed(&self, all: bool) -> Result<Vec<ContainerSummary>, DockerError> {
+        let options = ListContainersOptions { all, ..Default::default() };
+        let listed = self.docker.list_containers(Some(options)).await;
+        listed.map_err(DockerError::refused("list", "its containers"))
+    }
+}
+
+/// A link makes further names: `/other/db`.
+fn name(summary: &ContainerSummary) -> Option<String> {
+    let mut names = summary.names.iter().flatten();
+    names.find_map(|name| name.strip_prefix('/').filter(|name| !name.contains('/'))).map(str::to_owned)
+}
+
+/// Whether it was given the name space of that container, by id or by name.
+fn is_guest(summary: &ContainerSummary, host: &Details) -> bool {
+    let mode = summary.host_config.as_ref().and_then(|config| config.network_mode.as_deref());
+    let of = mode.and_then(|mode| mode.strip_prefix("container:"));
+    of.is_some_and(|of| of == host.name || of.len() >= 12 && host.id.starts_with(of))
 }
 
 impl Container {
     /// `None` for what is no container of a system: one without a name, or a service's one-off.
     fn of(summary: ContainerSummary) -> Option<Container> {
-        let labels: HashMap<String, String> = summary.labels.unwrap_or_default();
+        let labels: HashMap<String, String> = summary.labels.clone().unwrap_or_default();
         let label = |name: &str| labels.get(&format!("com.docker.compose.{name}")).cloned();
         if label("oneoff").is_some_and(|oneoff| oneoff.eq_ignore_ascii_case("true")) {
             return None;
         }
-        // A link makes further names: `/other/db`.
-        let names = summary.names.unwrap_or_default();
-        let name = names.iter().find_map(|name| name.strip_prefix('/').filter(|name| !name.contains('/')))?;
         Some(Container {
+            name: name(&summary)?,
             id: summary.id?,
-            name: name.to_owned(),
             service: label("service"),
             project: label("project"),
             number: label("container-number"),

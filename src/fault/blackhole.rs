@@ -8,10 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::disconnect::endpoints_on;
 use super::reach::Reach;
-use super::revival::must_run;
 use super::{Doing, Fault, FaultError, Subject};
 use crate::docker::inside::Link;
-use crate::docker::{Details, Engine};
+use crate::docker::{Details, DockerError, Engine, OUR_IMAGE};
 
 /// What undoing it takes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,17 +28,36 @@ impl Before {
         network: Option<&str>,
         reach: Reach,
     ) -> Result<Before, FaultError> {
-        let subject = must_run(details, "blackhole")?;
+        let subject = Subject::running(details, "blackhole")?;
         let endpoints = endpoints_on(details, network, "blackhole")?;
-        let all = engine.links(details).await.map_err(subject.failed("find the links of"))?;
+        let all = match engine.links(details).await {
+            Ok(all) => all,
+            Err(why) => return Err(unseen(engine, &subject, &why).await),
+        };
         let wanted = |mac: &str| endpoints.iter().any(|endpoint| endpoint.mac.eq_ignore_ascii_case(mac));
         let links: Vec<_> = all.into_iter().filter(|(mac, _)| wanted(mac)).map(|(_, link)| link).collect();
         if links.len() < endpoints.len() {
             let why = "not each of its networks has a link that can be switched off: only bridges do";
             return Err(subject.refused("blackhole", why, "name a network that has, or choose `disconnect`"));
         }
+        let up = match engine.links_up(&links).await {
+            Ok(up) => up,
+            Err(why) => return Err(unseen(engine, &subject, &why).await),
+        };
+        if up.iter().any(|up| *up != Some(true)) {
+            let why = "its link is off already: somebody else has switched it off";
+            return Err(subject.refused("blackhole", why, "switch its host side on first (`ip link set LINK up`)"));
+        }
         let reach = reach.on(&endpoints);
         Ok(Before { subject, started_at: details.started_at.clone(), links, reach })
+    }
+}
+
+/// Why its links can't be seen: without rights of its own this process looks from a container of our image.
+async fn unseen(engine: &Engine, subject: &Subject, why: &DockerError) -> FaultError {
+    match engine.has_image(OUR_IMAGE).await {
+        Ok(false) => subject.refused("find the links of", &why.to_string(), "`metawrk testbed image` makes the image"),
+        _ => subject.untouched("find the links of")(why),
     }
 }
 
@@ -93,6 +111,7 @@ impl Fault for Blackhole {
                 return Err(subject.failed("switch on the link of")("it is still off"));
             }
             let now = self.engine.inspect(&subject.id).await.map_err(subject.failed("look at"))?;
+            subject.still_runs(&now)?;
             let mut said = vec!["its link is on".to_owned()];
             if up.contains(&None) {
                 said = match now.started_at == *started_at {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::reach::Reach;
 use super::revival::all_as_before;
 use super::{Doing, Fault, FaultError, Subject};
-use crate::docker::{Change, Details, Endpoint, Engine};
+use crate::docker::{Change, Details, DockerError, Endpoint, Engine};
 
 /// What undoing it takes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,7 +21,7 @@ pub struct Before {
 
 impl Before {
     pub(super) fn look(details: &Details, network: Option<&str>, reach: Reach) -> Result<Before, FaultError> {
-        let subject = Subject::of(details);
+        let subject = Subject::running(details, "disconnect")?;
         let endpoints = endpoints_on(details, network, "disconnect")?;
         let reach = reach.on(&endpoints);
         Ok(Before { subject, endpoints, published: details.published.clone(), reach })
@@ -64,22 +64,28 @@ impl Disconnect {
         Disconnect { engine, before }
     }
 
+    /// To each of its networks, whatever becomes of the others; the first error tells of the first that it is still off.
     async fn connect(&self) -> Result<String, FaultError> {
         let Before { subject, endpoints, .. } = &self.before;
         let failed = subject.failed("connect");
         let now = self.engine.inspect(&subject.id).await.map_err(&failed)?;
+        let mut all = Ok(format!("connected to {}", self.networks()));
         for endpoint in endpoints {
-            match now.endpoints.iter().find(|now| now.network_id == endpoint.network_id) {
-                Some(now) if endpoint.changes(now).iter().all(|change| matches!(change, Change::Address { .. })) => {
-                    continue;
-                }
-                // Somebody connected it without its names.
-                Some(now) => self.engine.disconnect(&subject.id, now).await.map_err(&failed)?,
-                None => {}
-            }
-            self.engine.connect_again(&subject.id, endpoint).await.map_err(&failed)?;
+            let connected = self.connect_to(&now, endpoint).await.map_err(&failed);
+            all = all.and_then(|said| connected.map(|()| said));
         }
-        Ok(format!("connected to {}", self.networks()))
+        all
+    }
+
+    async fn connect_to(&self, now: &Details, endpoint: &Endpoint) -> Result<(), DockerError> {
+        let is_kept = |change: &Change| matches!(change, Change::Address { .. });
+        match now.endpoints.iter().find(|now| now.network_id == endpoint.network_id) {
+            Some(now) if endpoint.changes(now, self.engine.api()).iter().all(is_kept) => return Ok(()),
+            // Somebody connected it without its names.
+            Some(now) => self.engine.disconnect(&self.before.subject.id, now).await?,
+            None => {}
+        }
+        self.engine.connect_again(&self.before.subject.id, endpoint).await
     }
 
     fn networks(&self) -> String {

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::reach::Reach;
-use super::revival::must_run;
 use super::{Doing, Fault, FaultError, Subject};
 use crate::docker::{Details, Engine};
 
@@ -16,7 +15,7 @@ pub struct Before {
 
 impl Before {
     pub(super) fn look(details: &Details, reach: Reach) -> Result<Before, FaultError> {
-        Ok(Before { subject: must_run(details, "pause")?, reach })
+        Ok(Before { subject: Subject::running(details, "pause")?, reach })
     }
 }
 
@@ -73,10 +72,10 @@ impl Fault for Pause {
         Box::pin(async {
             let failed = |why: &str| Err(self.before.subject.failed("unpause")(why));
             let now = self.look().await?;
+            let Before { subject, reach } = &self.before;
+            subject.still_runs(&now)?;
             match (now.running, now.paused) {
-                (true, false) => {
-                    self.before.reach.again(&self.engine, &now).await.map_err(self.before.subject.failed("reach"))
-                }
+                (true, false) => reach.again(&self.engine, &now).await.map_err(subject.failed("reach")),
                 (true, true) => failed("it is still paused"),
                 // Nothing is left of the fault.
                 (false, _) => Ok("warning: it does not run any more".to_owned()),

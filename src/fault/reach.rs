@@ -24,6 +24,9 @@ struct Seen {
     network_id: String,
     names: BTreeSet<String>,
     ports: BTreeSet<u16>,
+    /// Ports that nobody declared: an ended container may choose others when it starts again.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    undeclared: BTreeSet<u16>,
 }
 
 /// Before the load: what does not answer by then is not counted on.
@@ -56,7 +59,8 @@ impl Reach {
             let names = names(container, endpoint);
             if let Some(reached) = ask(engine, endpoint, &names, &ports, FIRST_LOOK_MS).await? {
                 let Endpoint { network, network_id, .. } = endpoint.clone();
-                seen.push(Seen { network, network_id, names: reached.names, ports: reached.ports });
+                let Reached { names, ports, .. } = reached;
+                seen.push(Seen { network, network_id, names, ports, undeclared: BTreeSet::new() });
             }
         }
         Ok(seen)
@@ -68,21 +72,30 @@ impl Reach {
         self
     }
 
+    /// The same of a container that will be started again, where its image or its user declares these ports. It may
+    /// choose others than these anew, so a port that nobody declared is worth a word at most. Where none that answers
+    /// was declared, nobody knows which matter, and all do.
+    pub fn declared(mut self, ports: &[u16]) -> Reach {
+        for seen in &mut self.seen {
+            let (declared, undeclared): (BTreeSet<u16>, _) = seen.ports.iter().partition(|port| ports.contains(port));
+            if !declared.is_empty() {
+                (seen.ports, seen.undeclared) = (declared, undeclared);
+            }
+        }
+        self
+    }
+
     /// Whether all that could be reached can be reached again, at the addresses that the container has `now`; what
-    /// there is to say about it.
+    /// there is to say about it. Where a peer can't look, that is a warning.
     ///
     /// # Errors
     /// Says what cannot.
     pub async fn again(&self, engine: &Engine, now: &Details) -> Result<String, String> {
-        for Seen { network, network_id, names, ports } in &self.seen {
-            let endpoint = now.endpoints.iter().find(|endpoint| endpoint.network_id == *network_id);
-            let endpoint = endpoint.ok_or_else(|| format!("it is not on {network}"))?;
-            let reached = ask(engine, endpoint, names, ports, PATIENCE_MS).await?.unwrap_or_default();
-            if reached.names != *names || reached.ports != *ports {
-                return Err(format!("from a peer on {network}, {}", reached.trouble));
-            }
+        let mut said: Vec<_> = self.unknown.iter().map(|why| unseen(why)).collect();
+        for seen in &self.seen {
+            said.push(seen.again(engine, now).await?);
         }
-        Ok(self.to_string())
+        Ok(said.join("; "))
     }
 
     /// Why no peer could look, if none could.
@@ -91,23 +104,57 @@ impl Reach {
     }
 }
 
+impl Seen {
+    async fn again(&self, engine: &Engine, now: &Details) -> Result<String, String> {
+        let Seen { network, network_id, names, ports, undeclared } = self;
+        let endpoint = now.endpoints.iter().find(|endpoint| endpoint.network_id == *network_id);
+        let endpoint = endpoint.ok_or_else(|| format!("it is not on {network}"))?;
+        match ask(engine, endpoint, names, &(ports | undeclared), PATIENCE_MS).await {
+            Ok(Some(reached)) => self.compare(&reached),
+            Ok(None) => Err(format!("it has no address on {network}: it does not run")),
+            Err(why) => Ok(unseen(&why)),
+        }
+    }
+
+    fn compare(&self, reached: &Reached) -> Result<String, String> {
+        let Seen { network, names, ports, undeclared, .. } = self;
+        if reached.names != *names || !reached.ports.is_superset(ports) {
+            return Err(format!("from a peer on {network}, {}", reached.trouble));
+        }
+        let said = in_words(network, names, &reached.ports);
+        Ok(match list(undeclared.difference(&reached.ports)) {
+            missed if missed.is_empty() => said,
+            missed => format!(
+                "{said}; warning: a peer on {network} no longer reaches port {missed}, which neither its image nor its \
+                 user declares"
+            ),
+        })
+    }
+}
+
 impl fmt::Display for Reach {
     /// `a peer on metawrk reaches db, net-db-1 on port 4000`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(why) = &self.unknown {
-            return write!(f, "warning: not seen from a peer ({why})");
-        }
-        let said = self.seen.iter().map(|Seen { network, names, ports, .. }| {
-            let names: Vec<_> = names.iter().map(String::as_str).collect();
-            let ports: Vec<_> = ports.iter().map(u16::to_string).collect();
-            let names = if names.is_empty() { "it".to_owned() } else { names.join(", ") };
-            match ports.as_slice() {
-                [] => format!("a peer on {network} resolves {names}"),
-                ports => format!("a peer on {network} reaches {names} on port {}", ports.join(", ")),
-            }
-        });
-        f.write_str(&said.collect::<Vec<_>>().join("; "))
+        let unknown = self.unknown.iter().map(|why| unseen(why));
+        let seen = self.seen.iter().map(|seen| in_words(&seen.network, &seen.names, &(&seen.ports | &seen.undeclared)));
+        f.write_str(&unknown.chain(seen).collect::<Vec<_>>().join("; "))
     }
+}
+
+fn unseen(why: &str) -> String {
+    format!("warning: not seen from a peer ({why})")
+}
+
+fn in_words(network: &str, names: &BTreeSet<String>, ports: &BTreeSet<u16>) -> String {
+    let names = if names.is_empty() { "it".to_owned() } else { list(names) };
+    match ports.is_empty() {
+        true => format!("a peer on {network} resolves {names}"),
+        false => format!("a peer on {network} reaches {names} on port {}", list(ports)),
+    }
+}
+
+fn list(all: impl IntoIterator<Item = impl ToString>) -> String {
+    all.into_iter().map(|one| one.to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// By which it is known on a network; the default one has no names.
@@ -158,6 +205,9 @@ fn listening_in(table: &str) -> Vec<u16> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -170,5 +220,58 @@ mod tests {
         let table = "   0: 00000000000000000000000001000000:0050 00000000000000000000000000000000:0000 0A 0 0 0\n   \
             1: 00000000000000000000000000000000:01BB 00000000000000000000000000000000:0000 0A 0 0 0\n";
         assert_eq!(listening_in(table), [443]);
+    }
+
+    fn seen(ports: &[u16], undeclared: &[u16]) -> Seen {
+        let names = ["db".to_owned()].into();
+        let (ports, undeclared) = (ports.iter().copied().collect(), undeclared.iter().copied().collect());
+        Seen { network: "net".into(), network_id: "f00".into(), names, ports, undeclared }
+    }
+
+    #[test]
+    fn a_port_that_nobody_declared_is_worth_a_word_where_others_were() {
+        let reach = |seen: Seen| Reach { seen: vec![seen], unknown: None };
+        assert_eq!(reach(seen(&[80, 4369], &[])).declared(&[80, 443]), reach(seen(&[80], &[4369])));
+        // Which of them matters nobody knows.
+        assert_eq!(reach(seen(&[80, 4369], &[])).declared(&[443]), reach(seen(&[80, 4369], &[])));
+        let reached = |ports: &[u16]| {
+            let trouble = "10.0.0.2:80 does not accept".to_owned();
+            Reached { names: ["db".to_owned()].into(), ports: ports.iter().copied().collect(), trouble }
+        };
+        let said = seen(&[80], &[4369]).compare(&reached(&[80])).unwrap();
+        assert!(said.starts_with("a peer on net reaches db on port 80; warning: ") && said.contains("4369"), "{said}");
+        assert_eq!(seen(&[80], &[9]).compare(&reached(&[80, 9])).unwrap(), "a peer on net reaches db on port 9, 80");
+        let error = seen(&[80], &[4369]).compare(&reached(&[4369])).unwrap_err();
+        assert_eq!(error, "from a peer on net, 10.0.0.2:80 does not accept");
+    }
+
+    /// An engine that knows no more than who it is.
+    async fn forgetful() -> Engine {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for mut peer in listener.incoming().flatten() {
+                let _ = peer.read(&mut [0; 4096]);
+                let body = r#"{"Version":"20.10.0","ApiVersion":"1.41"}"#;
+                let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close";
+                let _ = write!(peer, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            }
+        });
+        Engine::connect_to(&format!("tcp://{address}")).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_cannot_look_is_a_warning_and_no_address_an_error() {
+        let engine = forgetful().await;
+        let reach = Reach { seen: vec![seen(&[80], &[])], unknown: None };
+        let endpoint = |address: &str| {
+            let json = serde_json::json!({ "network": "net", "network_id": "f00", "address": address });
+            serde_json::from_value::<Endpoint>(json).unwrap()
+        };
+        let now = |address: &str| Details { endpoints: vec![endpoint(address)], ..Details::default() };
+        let said = reach.again(&engine, &now("10.0.0.2")).await.unwrap();
+        assert!(said.starts_with("warning: not seen from a peer (the Docker engine did not create"), "{said}");
+        let error = reach.again(&engine, &now("")).await.unwrap_err();
+        assert_eq!(error, "it has no address on net: it does not run");
     }
 }

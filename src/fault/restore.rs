@@ -95,7 +95,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 /// Why it is not as before even so.
 pub(super) async fn for_good(engine: &Engine, undo: &Undo, patience: Duration) -> Result<String, FaultError> {
     let start = Instant::now();
-    let afar = undo.clone().unseen_by_peers();
+    let afar = undo.clone().traces_alone();
     let mut settled = Instant::now() + undo.lateness();
     // Undone at once, whatever a peer may see later.
     let mut undone = once(engine, &afar, true).await;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::ended::How;
 use super::reach::Reach;
 use super::{FaultError, Subject};
 use crate::docker::{Change, Details, Endpoint, Engine};
@@ -26,16 +27,22 @@ const MOST_GRACE: i32 = 15;
 const GRACE: i32 = 10;
 
 impl Alive {
-    pub(super) fn look(details: &Details, what: &'static str, reach: Reach) -> Result<Alive, FaultError> {
-        let subject = must_run(details, what)?;
-        if details.auto_remove && what != "restart" {
+    pub(super) async fn look(engine: &Engine, details: &Details, how: How, reach: Reach) -> Result<Alive, FaultError> {
+        let what = how.name();
+        let subject = Subject::running(details, what)?;
+        if details.auto_remove && how != How::Restart {
             let why = "it was started with --rm, so its end would delete it";
             return Err(subject.refused(what, why, "start it without --rm"));
         }
-        let grace =
-            details.stop_timeout.and_then(|seconds| seconds.try_into().ok()).unwrap_or(GRACE).clamp(0, MOST_GRACE);
+        let guests = engine.guests(details).await.map_err(subject.untouched(what))?;
+        if !guests.is_empty() {
+            // Started again it has another name space, and they are left in the old one: off every network.
+            let why = format!("its network is shared by {}, which would lose it for good", guests.join(", "));
+            return Err(subject.refused(what, &why, "choose `pause`, or a container that lends its network to none"));
+        }
         let (started_at, endpoints) = (details.started_at.clone(), details.endpoints.clone());
-        Ok(Alive { subject, started_at, endpoints, grace, reach })
+        let reach = reach.declared(&details.ports);
+        Ok(Alive { subject, started_at, endpoints, grace: grace(details.stop_timeout), reach })
     }
 
     /// # Errors
@@ -68,14 +75,10 @@ impl Alive {
     }
 }
 
-pub(super) fn must_run(details: &Details, what: &'static str) -> Result<Subject, FaultError> {
-    let subject = Subject::of(details);
-    let refused = |why: &str, remedy| Err(subject.refused(what, why, remedy));
-    match (details.running, details.paused) {
-        (true, false) => Ok(subject),
-        (true, true) => refused("it is paused already", "`docker unpause` it first"),
-        (false, _) => refused("it does not run", "`docker start` it first"),
-    }
+/// A container that would be waited for without end is not.
+fn grace(stop_timeout: Option<i64>) -> i32 {
+    let Some(seconds) = stop_timeout else { return GRACE };
+    i32::try_from(seconds).ok().filter(|seconds| (0..=MOST_GRACE).contains(seconds)).unwrap_or(MOST_GRACE)
 }
 
 /// Endpoints as they were, and reached again. Other addresses are no fault's trace, but worth a word.
@@ -91,11 +94,12 @@ pub(super) async fn all_as_before(
 ) -> Result<String, FaultError> {
     let failed = subject.failed("verify the return of");
     let now = engine.inspect(&subject.id).await.map_err(&failed)?;
+    subject.still_runs(&now)?;
     let mut said = vec!["names and networks as before".to_owned()];
     for endpoint in endpoints {
         let found = now.endpoints.iter().find(|now| now.network_id == endpoint.network_id);
         let found = found.ok_or_else(|| subject.failed("connect")(format!("it is not on {}", endpoint.network)))?;
-        for change in endpoint.changes(found) {
+        for change in endpoint.changes(found, engine.api()) {
             match change {
                 Change::Setting(text) => return Err(subject.failed("verify the return of")(text)),
                 Change::Address { before, now } => {
@@ -110,4 +114,15 @@ pub(super) async fn all_as_before(
     said.push(reach.again(engine, &now).await.map_err(subject.failed("reach"))?);
     said.retain(|text| !text.is_empty());
     Ok(said.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_container_gets_the_time_that_it_asks_for_and_never_more_than_a_step_has() {
+        let asked = [None, Some(0), Some(3), Some(600), Some(-1), Some(i64::MAX)];
+        assert_eq!(asked.map(grace), [GRACE, 0, 3, MOST_GRACE, MOST_GRACE, MOST_GRACE]);
+    }
 }

@@ -8,23 +8,61 @@ use crate::docker::Details;
 pub struct Subject {
     pub id: String,
     pub name: String,
+    /// It ran before the fault, and so is to run after it. Journals of older versions don't say.
+    #[serde(default)]
+    pub ran: bool,
 }
 
 impl Subject {
     pub(super) fn of(details: &Details) -> Subject {
-        Subject { id: details.id.clone(), name: details.name.clone() }
+        Subject { id: details.id.clone(), name: details.name.clone(), ran: details.running }
+    }
+
+    /// The container of a fault that takes one that runs.
+    ///
+    /// # Errors
+    /// Where it does not.
+    pub(super) fn running(details: &Details, what: &'static str) -> Result<Subject, FaultError> {
+        let subject = Subject::of(details);
+        let refused = |why: &str, remedy| Err(subject.refused(what, why, remedy));
+        match (details.running, details.paused) {
+            (true, false) => Ok(subject),
+            (true, true) => refused("it is paused already", "`docker unpause` it first"),
+            (false, _) => refused("it does not run", "`docker start` it first"),
+        }
+    }
+
+    /// After the fault: no container is as before that is dead where it ran.
+    ///
+    /// # Errors
+    /// Where it is.
+    pub(super) fn still_runs(&self, now: &Details) -> Result<(), FaultError> {
+        match self.ran && !now.running {
+            true => {
+                let why = "it does not run any more, and did before the fault";
+                Err(self.refused("verify the return of", why, "see `docker logs` for why, and `docker start` it"))
+            }
+            false => Ok(()),
+        }
     }
 
     /// A step that failed: for `map_err`, too.
     pub(super) fn failed<E: ToString>(&self, what: &'static str) -> impl Fn(E) -> FaultError {
-        let on = format!("container {}", self.name);
-        let remedy = "`metawrk restore` undoes what is still done to a container";
-        move |why| FaultError { what: what.into(), on: on.clone(), why: why.to_string(), remedy: remedy.into() }
+        self.error(what, "`metawrk restore` undoes what is still done to a container")
     }
 
-    /// A fault that can't be done to it, found before anything was touched.
+    /// The same, of a step before anything was touched.
+    pub(super) fn untouched<E: ToString>(&self, what: &'static str) -> impl Fn(E) -> FaultError {
+        self.error(what, "nothing was touched")
+    }
+
+    /// What can't be, for a reason that has a remedy of its own.
     pub(super) fn refused(&self, what: &'static str, why: &str, remedy: &'static str) -> FaultError {
+        self.error(what, remedy)(why)
+    }
+
+    fn error<E: ToString>(&self, what: &'static str, remedy: &'static str) -> impl Fn(E) -> FaultError + use<E> {
         let on = format!("container {}", self.name);
-        FaultError { what: what.into(), on, why: why.to_owned(), remedy: remedy.into() }
+        move |why| FaultError { what: what.into(), on: on.clone(), why: why.to_string(), remedy: remedy.into() }
     }
 }

@@ -30,7 +30,7 @@ const LEAST_QUOTA: f64 = 1000.0;
 
 impl Before {
     pub(super) fn look(engine: &Engine, details: &Details, wanted: f64) -> Result<Before, FaultError> {
-        let subject = Subject::of(details);
+        let subject = Subject::running(details, "throttle")?;
         let Details { cpu_quota: quota, nano_cpus: nano, cpu_period: period, .. } = *details;
         let before = Before { subject, quota, nano, period, cpus: effective(engine, details), wanted };
         // False for what is no number, too.
@@ -38,7 +38,13 @@ impl Before {
             let why = format!("{wanted} CPUs can't be given");
             return Err(before.subject.refused("throttle", &why, "write a number such as 0.2"));
         }
-        Ok(before)
+        match before.cpus.or(engine.cpus()) {
+            Some(has) if wanted >= has => {
+                let why = format!("it has only {has} CPUs, so that {wanted} are not less");
+                Err(before.subject.refused("throttle", &why, "write a smaller number, such as 0.2"))
+            }
+            _ => Ok(before),
+        }
     }
 
     fn period(&self) -> f64 {
@@ -91,10 +97,13 @@ impl Throttle {
         done.map(|()| format!("{cpu:?} set"))
     }
 
-    async fn look_for(&self, wanted: Option<f64>, what: &'static str) -> Result<String, FaultError> {
+    async fn look(&self, what: &'static str) -> Result<Details, FaultError> {
         let subject = &self.before.subject;
-        let details = self.engine.inspect(&subject.id).await.map_err(subject.failed(what))?;
-        let now = effective(&self.engine, &details);
+        self.engine.inspect(&subject.id).await.map_err(subject.failed(what))
+    }
+
+    fn compare(&self, details: &Details, wanted: Option<f64>, what: &'static str) -> Result<String, FaultError> {
+        let now = effective(&self.engine, details);
         let same = match (wanted, now) {
             (Some(wanted), Some(now)) => (wanted - now).abs() < 0.005 * wanted.max(0.1),
             (None, None) => true,
@@ -103,7 +112,7 @@ impl Throttle {
         let text = |cpus: Option<f64>| cpus.map_or_else(|| "no limit".to_owned(), |cpus| format!("{cpus:.3} CPUs"));
         match same {
             true => Ok(format!("it has {}", text(now))),
-            false => Err(subject.failed(what)(format!("it has {}, not {}", text(now), text(wanted)))),
+            false => Err(self.before.subject.failed(what)(format!("it has {}, not {}", text(now), text(wanted)))),
         }
     }
 }
@@ -118,7 +127,7 @@ impl Fault for Throttle {
     }
 
     fn verify_applied(&mut self) -> Doing<'_> {
-        Box::pin(self.look_for(Some(self.before.wanted), "throttle"))
+        Box::pin(async { self.compare(&self.look("throttle").await?, Some(self.before.wanted), "throttle") })
     }
 
     fn remove(&mut self) -> Doing<'_> {
@@ -126,7 +135,11 @@ impl Fault for Throttle {
     }
 
     fn verify_removed(&mut self) -> Doing<'_> {
-        Box::pin(self.look_for(self.before.cpus, "give CPUs back to"))
+        Box::pin(async {
+            let now = self.look("give CPUs back to").await?;
+            let said = self.compare(&now, self.before.cpus, "give CPUs back to")?;
+            self.before.subject.still_runs(&now).map(|()| said)
+        })
     }
 }
 
@@ -135,7 +148,7 @@ mod tests {
     use super::*;
 
     fn before(quota: i64, nano: i64, period: i64) -> Before {
-        let subject = Subject { id: "f00".into(), name: "db".into() };
+        let subject = Subject { id: "f00".into(), name: "db".into(), ran: true };
         Before { subject, quota, nano, period, cpus: None, wanted: 0.2 }
     }
 

@@ -2,11 +2,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::ended::{Ended, How};
 use super::journal::refuse_listed;
 use super::reach::Reach;
 use super::revival::Alive;
 use super::{ContainerFault, Fault, FaultError, Subject, blackhole, disconnect, memory_limit, pause, throttle};
-use super::{kill::Kill, restart::Restart, stop::Stop};
 use crate::docker::{Details, Engine};
 
 /// What undoing a fault on a container takes, taken down before anything is touched.
@@ -72,9 +72,9 @@ impl Undo {
                 Undo::Blackhole(blackhole::Before::look(engine, container, network.as_deref(), reach).await?)
             }
             ContainerFault::Pause => Undo::Pause(pause::Before::look(container, reach)?),
-            ContainerFault::Kill => Undo::Kill(Alive::look(container, "kill", reach)?),
-            ContainerFault::Stop => Undo::Stop(Alive::look(container, "stop", reach)?),
-            ContainerFault::Restart => Undo::Restart(Alive::look(container, "restart", reach)?),
+            ContainerFault::Kill => Undo::Kill(Alive::look(engine, container, How::Kill, reach).await?),
+            ContainerFault::Stop => Undo::Stop(Alive::look(engine, container, How::Stop, reach).await?),
+            ContainerFault::Restart => Undo::Restart(Alive::look(engine, container, How::Restart, reach).await?),
             ContainerFault::Throttle { cpus } => Undo::Throttle(throttle::Before::look(engine, container, *cpus)?),
             ContainerFault::MemoryLimit { limit } => Undo::MemoryLimit(memory_limit::Before::look(container, *limit)?),
         })
@@ -87,9 +87,9 @@ impl Undo {
             Undo::Disconnect(before) => Box::new(disconnect::Disconnect::new(engine, before)),
             Undo::Blackhole(before) => Box::new(blackhole::Blackhole::new(engine, before)),
             Undo::Pause(before) => Box::new(pause::Pause::new(engine, before)),
-            Undo::Kill(alive) => Box::new(Kill::new(engine, alive)),
-            Undo::Stop(alive) => Box::new(Stop::new(engine, alive)),
-            Undo::Restart(alive) => Box::new(Restart::new(engine, alive)),
+            Undo::Kill(alive) => Box::new(Ended::new(engine, alive, How::Kill)),
+            Undo::Stop(alive) => Box::new(Ended::new(engine, alive, How::Stop)),
+            Undo::Restart(alive) => Box::new(Ended::new(engine, alive, How::Restart)),
             Undo::Throttle(before) => Box::new(throttle::Throttle::new(engine, before)),
             Undo::MemoryLimit(before) => Box::new(memory_limit::MemoryLimit::new(engine, before)),
         }
@@ -121,16 +121,18 @@ impl Undo {
         }
     }
 
-    /// The same for one who looks again and again: not from a peer.
-    pub(super) fn unseen_by_peers(mut self) -> Undo {
+    /// What is left of the fault itself, and nothing else: not what a peer sees of the container, nor whether it died
+    /// meanwhile. For one who has to undo it whatever became of the container.
+    pub(super) fn traces_alone(mut self) -> Undo {
         match &mut self {
-            Undo::Disconnect(disconnect::Before { reach, .. })
-            | Undo::Blackhole(blackhole::Before { reach, .. })
-            | Undo::Pause(pause::Before { reach, .. })
-            | Undo::Kill(Alive { reach, .. })
-            | Undo::Stop(Alive { reach, .. })
-            | Undo::Restart(Alive { reach, .. }) => *reach = Reach::none(),
-            Undo::Throttle(_) | Undo::MemoryLimit(_) => {}
+            Undo::Disconnect(disconnect::Before { subject, reach, .. })
+            | Undo::Blackhole(blackhole::Before { subject, reach, .. })
+            | Undo::Pause(pause::Before { subject, reach, .. })
+            | Undo::Kill(Alive { subject, reach, .. })
+            | Undo::Stop(Alive { subject, reach, .. })
+            | Undo::Restart(Alive { subject, reach, .. }) => (subject.ran, *reach) = (false, Reach::none()),
+            Undo::Throttle(throttle::Before { subject, .. })
+            | Undo::MemoryLimit(memory_limit::Before { subject, .. }) => subject.ran = false,
         }
         self
     }

@@ -80,6 +80,10 @@ pub struct Wanted {
     pub host: HostConfig,
     pub driver_opts: HashMap<String, String>,
     pub links: Vec<String>,
+    /// [`PORT`] unless set.
+    pub port: Option<u16>,
+    /// It ignores being asked to end, and so takes so many seconds for it.
+    pub ends_after: Option<i64>,
 }
 
 impl Stack {
@@ -114,6 +118,7 @@ impl Stack {
             driver_opts: Some(wanted.driver_opts).filter(|opts| !opts.is_empty()),
             ..Default::default()
         };
+        let port = wanted.port.unwrap_or(PORT);
         let own_network = wanted.host.network_mode.is_none();
         let host = HostConfig {
             network_mode: wanted.host.network_mode.clone().or_else(|| Some(self.network.clone())),
@@ -122,9 +127,10 @@ impl Stack {
         let body = ContainerCreateBody {
             image: Some(OUR_IMAGE.to_owned()),
             entrypoint: Some(vec![OUR_PROGRAM.to_owned()]),
-            cmd: Some(["testbed", "post-db", "--listen", &format!("0.0.0.0:{PORT}")].map(str::to_owned).into()),
+            cmd: Some(["testbed", "post-db", "--listen", &format!("0.0.0.0:{port}")].map(str::to_owned).into()),
             labels: Some(labels.into()),
-            stop_timeout: Some(1),
+            stop_timeout: wanted.ends_after.or(Some(1)),
+            stop_signal: wanted.ends_after.map(|_| "SIGWINCH".to_owned()),
             host_config: Some(host),
             networking_config: own_network
                 .then(|| NetworkingConfig { endpoints_config: Some([(self.network.clone(), endpoint)].into()) }),
