@@ -5,7 +5,9 @@ mod support;
 use std::path::Path;
 use std::time::Duration;
 
-use metawrk::docker::{Details, Engine};
+use bollard::query_parameters::RemoveContainerOptionsBuilder;
+use metawrk::docker::inside::{Answer, Link, Question};
+use metawrk::docker::{Details, Engine, Place};
 use metawrk::fault::{ContainerFault, Fault, FaultError, Kept, Outcome, Schedule, drive};
 use metawrk::record::{Clock, Event, What};
 use metawrk::units::Time;
@@ -27,8 +29,12 @@ struct Lab {
 
 impl Lab {
     async fn new(engine: &Engine) -> Lab {
+        Lab::with(engine, Wanted::default()).await
+    }
+
+    async fn with(engine: &Engine, wanted: Wanted) -> Lab {
         let mut stack = Stack::new(engine, None).await;
-        let id = stack.add("db", Wanted::default()).await;
+        let id = stack.add("db", wanted).await;
         let before = stack.details(&id).await;
         Lab { name: before.name.clone(), before, stack, id, dir: tempfile::tempdir().unwrap() }
     }
@@ -44,6 +50,11 @@ impl Lab {
 
     fn restore(&self) -> Ended {
         run(with_own_state(self.dir.path()).to_str().unwrap(), Path::new("/"), &["restore"])
+    }
+
+    async fn remove_container(&self) {
+        let force = RemoveContainerOptionsBuilder::new().force(true).build();
+        self.stack.docker.remove_container(&self.id, Some(force)).await.unwrap();
     }
 
     async fn is_as_before(&self) -> bool {
@@ -72,16 +83,8 @@ async fn a_kept_fault_is_driven_as_any_other() {
     let lab = Lab::new(&engine).await;
     let mut kept = lab.keeping(disconnect(), LONG).await.unwrap();
     assert_eq!((kept.kind(), &kept.subject().id), ("disconnect", &lab.id));
-    let clock = Clock::starting_in(Time::ZERO);
-    let (tell, mut told) = mpsc::unbounded_channel::<Event>();
-    let (_cancel, cancelled) = watch::channel(false);
-    let schedule = Schedule { at: Time::from_millis(50), lasting: Time::from_millis(500) };
-    let outcome = drive(&mut kept, 0, schedule, || clock.now(), tell, cancelled).await;
+    let (outcome, steps) = driven(&mut kept, Time::from_millis(500)).await;
     assert_eq!(outcome, Outcome::Verified);
-    let mut steps = Vec::new();
-    while let Some(Event { what: What::Fault { step, detail, .. }, .. }) = told.recv().await {
-        steps.push((format!("{step:?}"), detail));
-    }
     assert_eq!(
         steps.iter().map(|(step, _)| step.as_str()).collect::<Vec<_>>(),
         ["Commanded", "Effective", "RemovalCommanded", "RemovalVerified"]
@@ -118,10 +121,119 @@ async fn a_run_that_forgets_its_fault_is_overdue() {
     let mut kept = lab.keeping(ContainerFault::Pause, Time::from_millis(100)).await.unwrap();
     kept.apply().await.unwrap();
     eventually("the end of the fault", async || lab.is_as_before().await).await;
-    // A run that remembers hears that all is well.
+    eventually("the end of the journal", async || lab.journals() == 0).await;
+    // A run that remembers hears that it is no longer on, and that all is well.
+    let error = kept.verify_applied().await.unwrap_err();
+    assert!(error.why.contains("removed it already"), "{error}");
     kept.remove().await.unwrap();
     kept.verify_removed().await.unwrap();
     assert_eq!(lab.journals(), 0);
+}
+
+/// Drives a fault from now on; the steps that were told, with their words.
+async fn driven(kept: &mut Kept, lasting: Time) -> (Outcome, Vec<(String, String)>) {
+    let clock = Clock::starting_in(Time::ZERO);
+    let (tell, mut told) = mpsc::unbounded_channel::<Event>();
+    let (_cancel, cancelled) = watch::channel(false);
+    let schedule = Schedule { at: Time::from_millis(50), lasting };
+    let outcome = drive(kept, 0, schedule, || clock.now(), tell, cancelled).await;
+    let mut steps = Vec::new();
+    while let Some(Event { what: What::Fault { step, detail, .. }, .. }) = told.recv().await {
+        steps.push((format!("{step:?}"), detail));
+    }
+    (outcome, steps)
+}
+
+#[tokio::test]
+async fn a_fault_that_takes_its_time_to_apply_is_not_undone_before_it_was_on() {
+    let Some(engine) = engine().await else { return };
+    // Longer than a fault of a moment may be overdue.
+    let lab = Lab::with(&engine, Wanted { ends_after: Some(7), ..Default::default() }).await;
+    let mut kept = lab.keeping(ContainerFault::Restart, Time::from_millis(100)).await.unwrap();
+    let (outcome, steps) = driven(&mut kept, Time::from_millis(100)).await;
+    assert_eq!(outcome, Outcome::Verified, "{steps:?}");
+    assert_eq!(steps[1], ("Effective".to_owned(), "it ended, and was started again".to_owned()), "{steps:?}");
+}
+
+/// Switches the links of a container, as nobody does whom its keeper knows.
+async fn switch(lab: &Lab, links: &[Link], up: bool) {
+    let switch = Question::Switch { links: links.to_vec(), up };
+    assert_eq!(lab.stack.engine.ask(Place::Host, &switch).await, Ok(Answer::Links(vec![Some(up)])));
+}
+
+#[tokio::test]
+async fn a_run_that_waits_for_a_container_to_come_up_is_not_overruled() {
+    let Some(engine) = engine().await else { return };
+    let lab = Lab::new(&engine).await;
+    let mut kept = lab.keeping(ContainerFault::Kill, Time::from_millis(100)).await.unwrap();
+    kept.apply().await.unwrap();
+    kept.verify_applied().await.unwrap();
+    kept.remove().await.unwrap();
+    // For those who want to reach it, it is as one that takes long to come up. Meanwhile the fault gets overdue.
+    let links = engine.links(&lab.stack.details(&lab.id).await).await.unwrap();
+    let links: Vec<_> = links.into_iter().map(|(_, link)| link).collect();
+    switch(&lab, &links, false).await;
+    let error = kept.verify_removed().await.unwrap_err();
+    assert!(error.why.contains("from a peer on"), "{error}");
+    // As a run does between two tries.
+    sleep(Duration::from_secs(1)).await;
+    kept.remove().await.unwrap();
+    assert_eq!(lab.journals(), 1);
+    switch(&lab, &links, true).await;
+    let said = kept.verify_removed().await.unwrap();
+    assert!(said.contains("reaches db, "), "{said}");
+    assert_eq!(lab.journals(), 0);
+}
+
+#[tokio::test]
+async fn a_container_that_is_removed_under_its_fault_is_an_error_at_once() {
+    let Some(engine) = engine().await else { return };
+    let lab = Lab::new(&engine).await;
+    let mut kept = lab.keeping(ContainerFault::Pause, LONG).await.unwrap();
+    kept.apply().await.unwrap();
+    lab.remove_container().await;
+    let (first, again) = (kept.remove().await.unwrap_err(), kept.remove().await.unwrap_err());
+    assert!(first.why.contains("the container is no more"), "{first}");
+    assert_eq!((&again, lab.journals()), (&first, 0));
+}
+
+#[tokio::test]
+async fn the_keeper_of_a_container_that_is_no_more_does_not_stay() {
+    let Some(engine) = engine().await else { return };
+    let lab = Lab::new(&engine).await;
+    let mut kept = lab.keeping(disconnect(), LONG).await.unwrap();
+    kept.apply().await.unwrap();
+    lab.remove_container().await;
+    let keeper = kept.pid().unwrap();
+    drop(kept);
+    eventually("the keeper's end", async || !is_alive(keeper)).await;
+    assert_eq!(lab.journals(), 0);
+}
+
+#[tokio::test]
+async fn restoring_waits_for_the_keeper_of_a_slow_end() {
+    let Some(engine) = engine().await else { return };
+    let lab = Lab::with(&engine, Wanted { ends_after: Some(5), ..Default::default() }).await;
+    let mut kept = lab.keeping(ContainerFault::Stop, LONG).await.unwrap();
+    kept.apply().await.unwrap();
+    drop(kept);
+    let restored = lab.restore();
+    assert_eq!((restored.code, restored.err.as_str()), (Some(0), ""), "{restored:?}");
+    assert_eq!(lab.journals(), 0);
+    assert!(lab.stack.details(&lab.id).await.running);
+}
+
+#[tokio::test]
+async fn a_fault_that_did_not_last_is_told_of() {
+    let Some(engine) = engine().await else { return };
+    let lab = Lab::new(&engine).await;
+    let mut kept = lab.keeping(ContainerFault::Pause, LONG).await.unwrap();
+    kept.apply().await.unwrap();
+    kept.verify_applied().await.unwrap();
+    engine.unpause(&lab.id).await.unwrap();
+    kept.remove().await.unwrap();
+    let said = kept.verify_removed().await.unwrap();
+    assert!(said.ends_with("; warning: right before its removal it was not seen to be on: it is not paused"), "{said}");
 }
 
 #[tokio::test]
@@ -144,7 +256,7 @@ async fn what_a_killed_keeper_left_is_restored_and_refused_until_then() {
     kept.apply().await.unwrap();
     // A run that goes on is left alone.
     let held = lab.restore();
-    assert!(held.code == Some(1) && held.err.contains("belongs to a run that goes on"), "{held:?}");
+    assert!(held.code == Some(1) && held.err.contains("a run, or its keeper, is still at work"), "{held:?}");
 
     kill(kept.pid().unwrap(), Signal::KILL);
     let error = kept.remove().await.unwrap_err();
@@ -166,8 +278,7 @@ async fn a_container_that_is_no_more_has_nothing_to_undo() {
     let mut kept = lab.keeping(ContainerFault::Pause, LONG).await.unwrap();
     kept.apply().await.unwrap();
     kill(kept.pid().unwrap(), Signal::KILL);
-    let force = bollard::query_parameters::RemoveContainerOptionsBuilder::new().force(true).build();
-    lab.stack.docker.remove_container(&lab.id, Some(force)).await.unwrap();
+    lab.remove_container().await;
     let restored = lab.restore();
     assert!(restored.code == Some(0) && restored.out.contains("no longer there"), "{restored:?}");
     assert_eq!(lab.journals(), 0);
@@ -180,7 +291,7 @@ async fn what_can_be_no_fault_is_said_before_anything_is_touched() {
     let program = with_own_state(lab.dir.path());
     let prepare = |name: &'static str| Kept::prepare(&engine, name, disconnect(), LONG, Some(&program));
     let error = prepare("absent").await.err().unwrap();
-    assert!(error.why.contains(&lab.name), "{error}");
+    assert!(error.why.contains("no container, compose service or id `absent`"), "{error}");
     let error = lab.keeping(ContainerFault::Throttle { cpus: 1e-6 }, LONG).await.err().unwrap();
     assert!(error.to_string().contains("CPUs"), "{error}");
     assert_eq!(lab.journals(), 0);

@@ -25,7 +25,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
             }
             Restored::Held(entry) => {
                 warn(&format!(
-                    "{}: `{}` of {} belongs to a run that goes on: end that first",
+                    "{}: a run, or its keeper, is still at work on the `{}` of {}: end the run, or try again in a minute",
                     entry.subject().name,
                     entry.kind,
                     entry.since

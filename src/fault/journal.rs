@@ -8,6 +8,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::{Subject, Undo};
@@ -23,6 +24,9 @@ pub struct Entry {
     /// Wall time, RFC 3339.
     pub since: String,
     pub kind: String,
+    /// The process of the run that had it done; 0 where that is not known.
+    #[serde(default)]
+    pub run: u32,
     pub undo: Undo,
 }
 
@@ -39,16 +43,23 @@ pub enum JournalError {
     Foreign { path: PathBuf, why: String },
     #[error("container {name} still carries a `{kind}` of {since} ({}): run `metawrk restore` first", path.display())]
     Listed { name: String, kind: String, since: String, path: PathBuf },
+    #[error(
+        "another run, or its keeper, is at work on container {name}, with a `{kind}` of {since} ({}): wait for its end, \
+         or end it",
+        path.display()
+    )]
+    AtWork { name: String, kind: String, since: String, path: PathBuf },
 }
 
 impl Entry {
-    pub(super) fn new(engine: &Engine, kind: &str, undo: Undo) -> Entry {
+    pub(super) fn new(engine: &Engine, kind: &str, run: u32, undo: Undo) -> Entry {
         Entry {
             version: VERSION,
             host: engine.host().to_owned(),
             engine: engine.id().to_owned(),
             since: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             kind: kind.to_owned(),
+            run,
             undo,
         }
     }
@@ -93,7 +104,7 @@ impl Journal {
     /// Writes `entry` down so that a power cut does not lose it.
     ///
     /// # Errors
-    /// [`JournalError::Listed`] where the same is done to the container already.
+    /// [`JournalError::Listed`] or [`JournalError::AtWork`] where the same is done to the container already.
     pub fn write(entry: Entry) -> Result<Journal, JournalError> {
         let folder = provide()?;
         let io = |doing, path: &Path| io_error(doing, path);
@@ -117,7 +128,7 @@ impl Journal {
         // What is left of it matters to nobody.
         let _ = fs::remove_file(&unborn);
         written.map_err(|e| match e.kind() {
-            io::ErrorKind::AlreadyExists => listed_at(&entry, &path),
+            io::ErrorKind::AlreadyExists => open(&path).map_or_else(|| io("write", &path)(e), refusal),
             _ => io("write", &path)(e),
         })?;
         sync(&folder)?;
@@ -131,7 +142,7 @@ impl Journal {
     pub fn close(self) -> Result<(), JournalError> {
         match fs::remove_file(&self.path) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(io_error("delete", &self.path)(e)),
-            _ => Ok(()),
+            _ => self.path.parent().map_or(Ok(()), sync),
         }
     }
 
@@ -157,9 +168,16 @@ pub enum Found {
 /// Where there can be none.
 pub fn provide() -> Result<PathBuf, JournalError> {
     let folder = folder()?;
-    DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(io_error("create", &folder))?;
+    make(&folder)?;
     tempfile::tempfile_in(&folder).map_err(io_error("write to", &folder))?;
     Ok(folder)
+}
+
+/// Makes a folder, with those that it lies in, so that a power cut does not lose it.
+fn make(folder: &Path) -> Result<(), JournalError> {
+    let missing: Vec<_> = folder.ancestors().take_while(|folder| !folder.exists()).collect();
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io_error("create", folder))?;
+    missing.iter().filter_map(|made| made.parent()).try_for_each(sync)
 }
 
 /// All journals of this user.
@@ -196,11 +214,16 @@ pub(super) fn open(path: &Path) -> Option<Found> {
 
 fn try_open(path: &Path) -> Result<Option<Found>, JournalError> {
     let path = path.to_owned();
-    let file = match File::open(&path) {
+    // NFS locks only what may be written to.
+    let file = match OpenOptions::new().read(true).write(true).open(&path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file.map_err(io_error("read", &path))?,
+        file => file.map_err(io_error("open", &path))?,
     };
-    let locked = flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
+    let locked = match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => true,
+        Err(Errno::WOULDBLOCK) => false,
+        Err(e) => return Err(io_error("lock", &path)(e.into())),
+    };
     let text = io::read_to_string(&file).map_err(io_error("read", &path))?;
     // Its place may have another by now.
     if file.metadata().map_err(io_error("read", &path))?.nlink() == 0 {
@@ -218,24 +241,44 @@ fn try_open(path: &Path) -> Result<Option<Found>, JournalError> {
 /// Refuses containers of this engine that still carry a fault, of a run that died or of one that goes on.
 ///
 /// # Errors
-/// [`JournalError::Listed`] for the first of them; and where there may be others that can't be read.
+/// [`JournalError::Listed`] or [`JournalError::AtWork`] for the first of them; and where there may be others that can't
+/// be read.
 pub fn refuse_listed(engine: &Engine, ids: &[&str]) -> Result<(), JournalError> {
-    for found in all()? {
-        let (entry, path) = match found {
-            Found::Open(Journal { entry, path, .. }) => (entry, path),
-            Found::Held(entry, path) => (entry, path),
-            Found::Unreadable(error) => return Err(error),
+    refuse(engine.id(), ids, 0, all()?)
+}
+
+/// The same for a container that `run` is about to touch: with its own faults a run gets along, as its plan has them.
+pub(super) fn refuse_others(engine: &Engine, id: &str, run: u32) -> Result<(), JournalError> {
+    refuse(engine.id(), &[id], run, all()?)
+}
+
+fn refuse(engine: &str, ids: &[&str], run: u32, all: Vec<Found>) -> Result<(), JournalError> {
+    for found in all {
+        let entry = match &found {
+            Found::Open(Journal { entry, .. }) => entry,
+            Found::Held(entry, _) if run != 0 && entry.run == run => continue,
+            Found::Held(entry, _) => entry,
+            Found::Unreadable(_) => return Err(refusal(found)),
         };
-        if entry.engine == engine.id() && ids.contains(&entry.subject().id.as_str()) {
-            return Err(listed_at(&entry, &path));
+        if entry.engine == engine && ids.contains(&entry.subject().id.as_str()) {
+            return Err(refusal(found));
         }
     }
     Ok(())
 }
 
-fn listed_at(entry: &Entry, path: &Path) -> JournalError {
-    let (name, kind, since) = (entry.subject().name.clone(), entry.kind.clone(), entry.since.clone());
-    JournalError::Listed { name, kind, since, path: path.to_owned() }
+/// Why nothing may be done to the container of such a journal.
+fn refusal(found: Found) -> JournalError {
+    let (held, entry, path) = match found {
+        Found::Open(Journal { entry, path, .. }) => (false, entry, path),
+        Found::Held(entry, path) => (true, entry, path),
+        Found::Unreadable(error) => return error,
+    };
+    let (name, kind, since) = (entry.subject().name.clone(), entry.kind, entry.since);
+    match held {
+        true => JournalError::AtWork { name, kind, since, path },
+        false => JournalError::Listed { name, kind, since, path },
+    }
 }
 
 /// The XDG base directory specification: a relative path counts as none.
@@ -253,3 +296,7 @@ fn io_error(doing: &'static str, path: &Path) -> impl Fn(io::Error) -> JournalEr
     let path = path.to_owned();
     move |source| JournalError::Io { doing, path: path.clone(), source }
 }
+
+#[cfg(test)]
+#[path = "journal_tests.rs"]
+mod tests;

@@ -12,8 +12,8 @@ use tokio::net::unix::pipe;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, timeout};
 
-use super::journal::{Entry, Journal, provide};
-use super::restore::{STEP, for_good};
+use super::journal::{Entry, Journal, provide, refuse_others};
+use super::restore::{STEP, for_good, gone, is_gone, seen_at_last};
 use super::{ContainerFault, Fault, FaultError, Subject, Undo};
 use crate::docker::Engine;
 use crate::units::Time;
@@ -55,6 +55,10 @@ pub(super) struct Answer {
 
 /// A run that is late by more than this has forgotten its fault.
 const OVERDUE: Duration = Duration::from_secs(5);
+/// One that has begun to remove it has not: it tries again for as long as a container may take to come up.
+const REMOVING: Duration = Duration::from_secs(60);
+/// Removing a fault waits no longer for a look whether it is still on.
+const GLANCE: Duration = Duration::from_secs(2);
 /// Nobody waits, and an engine may be on its way up again.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -108,14 +112,23 @@ async fn keep() -> anyhow::Result<()> {
 struct Keeper {
     engine: Engine,
     order: Order,
+    /// The process that wants it done.
+    run: u32,
     /// As last looked at.
     undo: Undo,
     fault: Box<dyn Fault>,
     /// While the fault is, or may be, on.
     journal: Option<Journal>,
+    /// When a run that asks nothing has forgotten the fault.
     deadline: Option<Instant>,
     /// A request was not answered: the engine may still be at it.
     in_doubt: bool,
+    /// It was seen to be on.
+    on: bool,
+    /// How it was not seen to be on any more, when it was to be removed.
+    lapsed: Option<String>,
+    /// What came of removing it: the answer to a run that asks later.
+    removed: Option<Result<String, FaultError>>,
 }
 
 impl Keeper {
@@ -130,58 +143,122 @@ impl Keeper {
         provide().map_err(|e| failed(e.to_string()))?;
         let undo = Undo::find(&engine, &order.container, &order.fault).await?;
         let fault = undo.fault(&engine);
-        Ok(Keeper { engine, order, undo, fault, journal: None, deadline: None, in_doubt: false })
+        let run = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get().unsigned_abs());
+        let (journal, deadline, lapsed, removed) = (None, None, None, None);
+        Ok(Keeper { engine, order, run, undo, fault, journal, deadline, in_doubt: false, on: false, lapsed, removed })
     }
 
     async fn step(&mut self, step: Step) -> Result<String, FaultError> {
         if step == Step::Apply {
             self.take_down().await?;
         }
-        // What was never applied is as before, whatever happened to it since.
         if self.journal.is_none() {
-            return Ok("it was not applied, or was removed already".to_owned());
+            return self.without_a_journal(step);
         }
+        if step == Step::Remove {
+            self.look_whether_it_lasted().await;
+        }
+        let done = self.in_time(step).await;
+        // From the answer on, since until then the run waits.
+        self.deadline = Some(Instant::now() + self.patience(step));
+        match (step, done) {
+            (Step::VerifyApplied, Ok(said)) => {
+                self.on = true;
+                Ok(said)
+            }
+            (Step::VerifyRemoved, Ok(said)) => {
+                let said = [Some(said), self.lapsed.take()].into_iter().flatten().collect::<Vec<_>>().join("; ");
+                self.close(Ok(said))
+            }
+            (_, Err(_)) if is_gone(&self.engine, &self.undo).await => self.close(Err(gone(&self.undo))),
+            (_, done) => done,
+        }
+    }
+
+    async fn in_time(&mut self, step: Step) -> Result<String, FaultError> {
         let doing = match step {
             Step::Apply => self.fault.apply(),
             Step::VerifyApplied => self.fault.verify_applied(),
             Step::Remove => self.fault.remove(),
-            Step::VerifyRemoved if self.in_doubt => Box::pin(for_good(&self.engine, &self.undo, STEP / 5)),
+            Step::VerifyRemoved if self.in_doubt => Box::pin(async {
+                for_good(&self.engine, &self.undo, STEP / 5).await?;
+                self.fault.verify_removed().await
+            }),
             Step::VerifyRemoved => self.fault.verify_removed(),
         };
         let done = timeout(STEP, doing).await;
         self.in_doubt |= done.is_err();
         let late = || self.undo.subject().failed("reach the engine of")(format!("no answer in {STEP:?}"));
-        let said = done.unwrap_or_else(|_| Err(late()))?;
-        if step == Step::VerifyRemoved {
-            self.close()?;
+        done.unwrap_or_else(|_| Err(late()))
+    }
+
+    /// For how long after the answer the run may keep silent.
+    fn patience(&self, step: Step) -> Duration {
+        match step {
+            Step::Apply | Step::VerifyApplied => self.order.lasting.std() + OVERDUE,
+            Step::Remove | Step::VerifyRemoved => REMOVING,
         }
-        Ok(said)
+    }
+
+    /// What was never applied, or is undone already, is as it then was, whatever happened to the container since.
+    fn without_a_journal(&self, step: Step) -> Result<String, FaultError> {
+        match (step, &self.removed) {
+            // Whoever takes it for on would wait for its end.
+            (Step::VerifyApplied, removed) => {
+                let why = match removed {
+                    Some(_) => "its keeper has removed it already, since the run was late",
+                    None => "it was not applied",
+                };
+                Err(self.undo.subject().refused("verify a fault on", why, "nothing is left to undo"))
+            }
+            (_, Some(removed)) => removed.clone(),
+            (_, None) => Ok("it was not applied".to_owned()),
+        }
     }
 
     /// Looks again, since time has passed, and writes down what undoing takes.
     async fn take_down(&mut self) -> Result<(), FaultError> {
-        let failed = self.undo.subject().failed("look at");
-        let details = self.engine.inspect(&self.undo.subject().id).await.map_err(failed)?;
+        let Subject { id, .. } = self.undo.subject().clone();
+        let details = self.engine.inspect(&id).await.map_err(self.undo.subject().untouched("look at"))?;
         self.undo = Undo::look(&self.engine, &details, &self.order.fault, self.undo.reach()).await?;
-        let entry = Entry::new(&self.engine, self.order.fault.name(), self.undo.clone());
-        self.journal =
-            Some(Journal::write(entry).map_err(self.undo.subject().failed("write down what undoing takes of"))?);
+        let entry = Entry::new(&self.engine, self.order.fault.name(), self.run, self.undo.clone());
+        let failed = self.undo.subject().untouched("write down what undoing takes of");
+        let journal = Journal::write(entry).map_err(failed)?;
+        // Only now: of two runs that come at the same time at least one sees the other's.
+        if let Err(others) = refuse_others(&self.engine, &id, self.run) {
+            journal.close().map_err(self.undo.subject().untouched("close the journal of"))?;
+            return Err(self.undo.subject().untouched("apply a fault to")(others));
+        }
         self.fault = self.undo.fault(&self.engine);
-        self.deadline = Some(Instant::now() + self.order.lasting.std() + OVERDUE);
+        (self.journal, self.on, self.lapsed, self.removed) = (Some(journal), false, None, None);
         Ok(())
     }
 
-    fn close(&mut self) -> Result<(), FaultError> {
+    /// One that did not last shows in no other way, and the outage was shorter than it seems.
+    async fn look_whether_it_lasted(&mut self) {
+        if std::mem::take(&mut self.on)
+            && let Ok(Err(error)) = timeout(GLANCE, self.fault.verify_applied()).await
+        {
+            self.lapsed = Some(format!("warning: right before its removal it was not seen to be on: {}", error.why));
+        }
+    }
+
+    /// The fault is gone, as is what undoing it takes.
+    fn close(&mut self, removed: Result<String, FaultError>) -> Result<String, FaultError> {
         self.deadline = None;
         let closed = self.journal.take().map_or(Ok(()), Journal::close);
-        closed.map_err(self.undo.subject().failed("close the journal of"))
+        let removed = closed.map_err(self.undo.subject().failed("close the journal of")).and(removed);
+        self.removed = Some(removed.clone());
+        removed
     }
 
     async fn remove_for_good(&mut self) -> Result<(), FaultError> {
         self.deadline = None;
         if self.journal.is_some() {
             for_good(&self.engine, &self.undo, PATIENCE).await?;
-            self.close()?;
+            let seen = seen_at_last(&self.engine, &self.undo).await;
+            // That the container is gone is for a run to hear, if one asks.
+            let _ = self.close(seen.ok_or_else(|| gone(&self.undo)));
         }
         Ok(())
     }
@@ -205,10 +282,12 @@ impl Told {
     async fn next(&mut self, deadline: Option<Instant>) -> Option<String> {
         let [terminate, interrupt, hangup] = &mut self.signals;
         tokio::select! {
-            line = self.lines.next_line() => line.ok().flatten(),
+            // A run that has asked is not late.
+            biased;
             _ = terminate.recv() => None,
             _ = interrupt.recv() => None,
             _ = hangup.recv() => None,
+            line = self.lines.next_line() => line.ok().flatten(),
             () = async {
                 match deadline {
                     Some(deadline) => tokio::time::sleep_until(deadline).await,

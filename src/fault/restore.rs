@@ -16,7 +16,7 @@ pub enum Restored {
     Undone(Entry, String),
     /// The container is no more, and nothing is left to undo.
     Gone(Entry),
-    /// Somebody else is at work on it: a run that goes on.
+    /// Somebody else is at work on it: a run that goes on, or the keeper of one that is gone.
     Held(Entry),
     Failed(Option<Entry>, String),
 }
@@ -46,8 +46,8 @@ pub async fn all() -> Result<Vec<Restored>, JournalError> {
 async fn once_free(found: Found) -> Option<Found> {
     let start = Instant::now();
     let mut found = Some(found);
-    while let Some(Found::Held(_, path)) = &found
-        && start.elapsed() < KEEPER
+    while let Some(Found::Held(entry, path)) = &found
+        && start.elapsed() < entry.undo.lateness() + KEEPER
     {
         sleep(BETWEEN_LOOKS).await;
         found = journal::open(path);
@@ -60,63 +60,92 @@ async fn one(journal: Journal) -> Restored {
     let engine = match Engine::connect_to(&entry.host).await {
         Ok(engine) if engine.id() == entry.engine => engine,
         Ok(engine) => {
-            let why = format!("another engine answers at {} (it calls itself {})", entry.host, engine.id());
+            let why = format!(
+                "another engine answers at {} (it calls itself {}, and the fault is on {}): start that one again; if it \
+                 is no more, nothing is left to undo: delete {}",
+                entry.host,
+                engine.id(),
+                entry.engine,
+                journal.path().display()
+            );
             return Restored::Failed(Some(entry), why);
         }
         Err(error) => return Restored::Failed(Some(entry), error.to_string()),
     };
     // A helper that never started matters to nobody but those who list their containers.
     let _ = engine.sweep().await;
-    let gone = engine.inspect(&entry.subject().id).await.is_err_and(|error| error.is_gone());
-    let undone = if gone {
-        Ok(String::new())
-    } else {
-        for_good(&engine, &entry.undo, PATIENCE).await.map_err(|e| e.to_string())
+    let said = match for_good(&engine, &entry.undo, PATIENCE).await {
+        Ok(()) => seen_at_last(&engine, &entry.undo).await,
+        Err(error) => return Restored::Failed(Some(entry), error.to_string()),
     };
-    match undone.and_then(|said| journal.close().map(|()| said).map_err(|e| e.to_string())) {
-        Ok(_) if gone => Restored::Gone(entry),
-        Ok(said) => Restored::Undone(entry, said),
-        Err(why) => Restored::Failed(Some(entry), why),
+    match (journal.close(), said) {
+        (Ok(()), Some(said)) => Restored::Undone(entry, said),
+        (Ok(()), None) => Restored::Gone(entry),
+        (Err(why), _) => Restored::Failed(Some(entry), why.to_string()),
     }
 }
 
-/// Longer than a keeper looks again.
-const KEEPER: Duration = Duration::from_secs(8);
+/// Longer than a keeper takes beside waiting for an engine that is late: for its last look above all.
+const KEEPER: Duration = Duration::from_secs(13);
 /// A person waits.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Nothing that is asked of an engine takes longer.
 pub(super) const STEP: Duration = Duration::from_secs(25);
+/// An engine that answers says at once whether a container is there.
+const GLANCE: Duration = Duration::from_secs(2);
 const BETWEEN_TRIES: Duration = Duration::from_secs(1);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 
-/// Undoes, and looks again until the engine can't be late any more. Tries for `patience`.
+/// Undoes, and looks again until the engine can't be late any more. Tries for `patience`. A container that is no more
+/// has nothing to undo.
 ///
 /// # Errors
 /// Why it is not as before even so.
-pub(super) async fn for_good(engine: &Engine, undo: &Undo, patience: Duration) -> Result<String, FaultError> {
+pub(super) async fn for_good(engine: &Engine, undo: &Undo, patience: Duration) -> Result<(), FaultError> {
     let start = Instant::now();
-    let afar = undo.clone().traces_alone();
+    let traces = undo.clone().traces_alone();
     let mut settled = Instant::now() + undo.lateness();
     // Undone at once, whatever a peer may see later.
-    let mut undone = once(engine, &afar, true).await;
+    let mut undone = once(engine, &traces, true).await;
     loop {
         match undone {
-            Ok(_) if Instant::now() >= settled => break,
+            Ok(_) if Instant::now() >= settled => return Ok(()),
             Ok(_) => sleep(BETWEEN_LOOKS).await,
+            Err(_) if is_gone(engine, undo).await => return Ok(()),
             Err(error) if start.elapsed() >= patience.max(undo.lateness()) => return Err(error),
             Err(_) => sleep(BETWEEN_TRIES).await,
         }
-        undone = match once(engine, &afar, false).await {
+        undone = match once(engine, &traces, false).await {
             Err(_) => {
                 // What came late may have come in parts.
                 settled = settled.max(Instant::now() + Duration::from_secs(1));
-                once(engine, &afar, true).await
+                once(engine, &traces, true).await
             }
             seen => seen,
         };
     }
-    // All that was done to it is undone. What a peer sees of it may have other reasons by now.
-    Ok(once(engine, undo, false).await.unwrap_or_else(|error| format!("warning: {error}")))
+}
+
+/// What there is to say of a container whose fault is undone, its peers' view included: what is amiss with it may have
+/// other reasons by now, and so is a warning. `None` for one that is no more.
+pub(super) async fn seen_at_last(engine: &Engine, undo: &Undo) -> Option<String> {
+    match once(engine, undo, false).await {
+        Ok(said) => Some(said),
+        Err(_) if is_gone(engine, undo).await => None,
+        Err(error) => Some(format!("warning: {} {}: {}", error.what, error.on, error.why)),
+    }
+}
+
+/// Whether the container is no more. One that nobody can tell of may be there.
+pub(super) async fn is_gone(engine: &Engine, undo: &Undo) -> bool {
+    let looked = timeout(GLANCE, engine.inspect(&undo.subject().id)).await;
+    looked.is_ok_and(|looked| looked.is_err_and(|error| error.is_gone()))
+}
+
+/// What a run hears of a fault on such a one.
+pub(super) fn gone(undo: &Undo) -> FaultError {
+    let why = "the container is no more: it was removed while the fault was on it";
+    undo.subject().refused("undo the fault on", why, "nothing is left to undo; start the system under test again")
 }
 
 /// Looks whether all is as before, after removing the fault or not.
