@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use rustix::buffer::spare_capacity;
-use rustix::event::epoll;
+use rustix::event::{Timespec, epoll};
 
 use crate::core_of_its_own;
 
@@ -19,6 +20,7 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nHello, worl
 pub struct Server {
     pub url: String,
     asked: Arc<Mutex<Vec<Instant>>>,
+    awake: Arc<AtomicBool>,
 }
 
 impl Server {
@@ -27,12 +29,18 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         let asked = Arc::new(Mutex::new(Vec::with_capacity(1 << 22)));
-        let log = Arc::clone(&asked);
+        let awake = Arc::new(AtomicBool::new(false));
+        let (log, never_sleeps) = (Arc::clone(&asked), Arc::clone(&awake));
         std::thread::spawn(move || {
             core_of_its_own(core);
-            serve(&listener, &log).expect("a server");
+            serve(&listener, &log, &never_sleeps).expect("a server");
         });
-        Ok(Server { url: format!("http://{address}/"), asked })
+        Ok(Server { url: format!("http://{address}/"), asked, awake })
+    }
+
+    /// Whether it never sleeps: it sees requests when they come, not when it is woken.
+    pub fn stay_awake(&self, awake: bool) {
+        self.awake.store(awake, Ordering::Relaxed);
     }
 
     /// When requests came since this was last called.
@@ -50,7 +58,7 @@ struct Peer {
     part: Vec<u8>,
 }
 
-fn serve(listener: &TcpListener, asked: &Mutex<Vec<Instant>>) -> io::Result<()> {
+fn serve(listener: &TcpListener, asked: &Mutex<Vec<Instant>>, awake: &AtomicBool) -> io::Result<()> {
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     let number = |fd: &dyn AsRawFd| epoll::EventData::new_u64(fd.as_raw_fd() as u64);
     epoll::add(&epoll, listener, number(listener), epoll::EventFlags::IN)?;
@@ -58,10 +66,15 @@ fn serve(listener: &TcpListener, asked: &Mutex<Vec<Instant>>) -> io::Result<()> 
     let mut buffer = vec![0; 1 << 16];
     loop {
         events.clear();
-        match epoll::wait(&epoll, spare_capacity(&mut events), None) {
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let patience = awake.load(Ordering::Relaxed).then_some(&now);
+        match epoll::wait(&epoll, spare_capacity(&mut events), patience) {
             Err(rustix::io::Errno::INTR) => continue,
             waited => waited?,
         };
+        if events.is_empty() {
+            continue;
+        }
         let mut asked = asked.lock().expect("the log");
         for event in &events {
             let id = event.data.u64();

@@ -48,8 +48,9 @@ pub struct Dispatcher {
     drain: u64,
     mode: WhenBusy,
     catch_up: f64,
-    /// While behind, the head goes no earlier than this; nor would it have, had the generator itself never been late.
+    /// While behind, the head goes no earlier than this.
     allowed: u64,
+    /// The same, had the generator itself never been late.
     ready_from: u64,
     /// The script puts requests off.
     delays: bool,
@@ -315,15 +316,21 @@ impl Dispatcher {
         Work { record, piece: None, is_sample: true }
     }
 
-    /// After a request that was due at `due`, might have gone at `ready`, and goes at `now`: a late schedule is caught up
-    /// no faster than the plan allows. That the generator was late with this one makes it late with the next.
+    /// After a request that was due at `due`, might have gone at `ready`, and goes at `now`: a late schedule is caught up no
+    /// faster than the plan allows. That the generator was late with this one makes it late with the next; but what a
+    /// thread is late when it is woken is not held against it, or it would send one request each time, however many are
+    /// due.
     fn hold_back(&mut self, due: u64, ready: u64, now: u64) {
         if self.mode == WhenBusy::Wait && now < self.until {
             let gap = (self.head.due.saturating_sub(due) as f64 / self.catch_up) as u64;
-            (self.allowed, self.ready_from) = (now.saturating_add(gap), ready.saturating_add(gap));
+            self.allowed = self.allowed.max(ready).max(now.saturating_sub(LET_PASS)).saturating_add(gap);
+            self.ready_from = ready.saturating_add(gap);
         }
     }
 }
+
+/// So much lateness is made up for at once, in ns: what wrk2, which counts in ms, sends together too.
+const LET_PASS: u64 = 1_000_000;
 
 /// Arrivals have no end; the last instant there is stands for those that never come.
 fn following(arrivals: &mut Arrivals) -> Arrival {

@@ -95,6 +95,25 @@ fn a_late_schedule_is_caught_up_at_twice_the_rate() {
 }
 
 #[test]
+fn who_is_woken_late_sends_all_that_is_due() {
+    // One every 50 us, and each waking is late by 180.
+    let busy = LoadSettings { connections: 50, rate: 20_000.0.into(), ..settings() };
+    let (mut d, mut now, mut count) = (dispatcher(busy), 0, 0);
+    (0..50).for_each(|connection| d.pool.give(connection, 0));
+    while now < 90 * MS {
+        match d.turn(now) {
+            Turn::Send(work, Room::On(connection)) => {
+                assert!(now - work.record.intended < 300_000, "{:?} at {now}", work.record);
+                count += 1;
+                d.pool.give(connection, now);
+            }
+            turn => now = waits(turn) + 180_000,
+        }
+    }
+    assert!(count >= 1_790, "{count}");
+}
+
+#[test]
 fn open_makes_a_connection_for_what_is_due_up_to_the_bound() {
     let open = LoadSettings { when_busy: WhenBusy::Open, max_connections: 3, ..settings() };
     let mut d = dispatcher(open);
