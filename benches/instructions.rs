@@ -13,6 +13,7 @@ use std::io;
 use std::process::{Command, ExitCode};
 
 #[path = "versus/server.rs"]
+#[allow(dead_code)] // it has more than is needed here
 mod server;
 
 use server::Server;
@@ -27,7 +28,10 @@ const CASES: [(&str, &[&str]); 4] = [
 
 /// Few enough a second for a program that is slowed down fifty times.
 const RATE: u64 = 400;
-const SECONDS: [u64; 2] = [2, 7];
+const SECONDS: [u64; 2] = [1, 4];
+/// Two that are due while a slow program is woken go together, and cost less than two: the least of several runs is
+/// what repeats.
+const RUNS: usize = 3;
 const RECORD: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/instructions.parquet");
 const BASELINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions.txt");
 
@@ -64,6 +68,14 @@ fn asked(what: &str) -> bool {
 }
 
 fn per_request(server: &Server, args: &[&str]) -> io::Result<f64> {
+    let mut least = f64::INFINITY;
+    for _ in 0..RUNS {
+        least = least.min(difference(server, args)?);
+    }
+    Ok(least)
+}
+
+fn difference(server: &Server, args: &[&str]) -> io::Result<f64> {
     let [short, long] = SECONDS.map(|seconds| counted(server, args, seconds));
     let ((short, few), (long, many)) = (short?, long?);
     Ok((long - short) / (many - few))

@@ -29,7 +29,7 @@ pub enum Kind {
 }
 
 /// More than any core makes.
-const ALL: &str = "-R120000";
+const ALL: &str = "-R150000";
 
 impl Peer {
     /// Ours, and those that the environment names.
