@@ -236,8 +236,13 @@ impl Dispatcher {
         }
         let mut record = RequestRecord::planned(self.head.request, first.intended, self.thread);
         record.ready = first.ready;
-        self.head = following(&mut self.arrivals);
-        self.hold_back(first.intended, first.ready, now);
+        let taken = std::mem::replace(&mut self.head, following(&mut self.arrivals));
+        if self.holds_back(now) {
+            // What its first left free is put off by its own gap.
+            let gap = self.gap_after(taken.due);
+            self.allowed = self.allowed.saturating_add(gap);
+            self.ready_from = self.ready_from.saturating_add(gap);
+        }
         record
     }
 
@@ -321,11 +326,20 @@ impl Dispatcher {
     /// thread is late when it is woken is not held against it, or it would send one request each time, however many are
     /// due.
     fn hold_back(&mut self, due: u64, ready: u64, now: u64) {
-        if self.mode == WhenBusy::Wait && now < self.until {
-            let gap = (self.head.due.saturating_sub(due) as f64 / self.catch_up) as u64;
+        if self.holds_back(now) {
+            let gap = self.gap_after(due);
             self.allowed = self.allowed.max(ready).max(now.saturating_sub(LET_PASS)).saturating_add(gap);
             self.ready_from = ready.saturating_add(gap);
         }
+    }
+
+    fn holds_back(&self, now: u64) -> bool {
+        self.mode == WhenBusy::Wait && now < self.until
+    }
+
+    /// How soon after what was due at `due` the head may go.
+    fn gap_after(&self, due: u64) -> u64 {
+        (self.head.due.saturating_sub(due) as f64 / self.catch_up) as u64
     }
 }
 

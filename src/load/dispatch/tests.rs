@@ -113,6 +113,42 @@ fn who_is_woken_late_sends_all_that_is_due() {
     assert!(count >= 1_790, "{count}");
 }
 
+/// Sends `together` at a time, 1,000 a second in all, from `from` to `to`; how many went.
+fn sent_together(d: &mut Dispatcher, together: u64, from: u64, to: u64) -> u64 {
+    let (mut now, mut count) = (from, 0);
+    while now < to {
+        match d.turn(now) {
+            Turn::Send(work, Room::On(connection)) => {
+                assert!(work.record.intended <= now && work.record.ready <= now);
+                for _ in 1..together {
+                    d.joined(&work.record, Some(connection), now);
+                }
+                (0..together).for_each(|_| d.done(connection));
+                d.pool.give(connection, now);
+                count += together;
+            }
+            turn => now = waits(turn),
+        }
+    }
+    count
+}
+
+#[test]
+fn requests_in_one_string_keep_the_rate_and_catch_up_as_others_do() {
+    for together in [1, 2, 3, 4, 16] {
+        let fast = LoadSettings { rate: 1000.0.into(), duration: Time::from_secs(2), ..settings() };
+        let mut d = dispatcher(fast);
+        d.pool.give(0, 0);
+        let count = sent_together(&mut d, together, 0, 500 * MS);
+        assert!(count.abs_diff(500) <= together, "{count} of {together} at a time");
+        // Nobody looked for 100 ms; 150 ms later all is made up for, and not sooner than at twice the rate.
+        let behind = sent_together(&mut d, together, 600 * MS, 650 * MS);
+        assert!(behind <= 100 + 2 * together, "{behind} of {together} at a time");
+        let count = count + behind + sent_together(&mut d, together, 650 * MS, 750 * MS);
+        assert!(count.abs_diff(750) <= together, "{count} of {together} at a time");
+    }
+}
+
 #[test]
 fn open_makes_a_connection_for_what_is_due_up_to_the_bound() {
     let open = LoadSettings { when_busy: WhenBusy::Open, max_connections: 3, ..settings() };

@@ -295,8 +295,11 @@ impl Simulation {
             for _ in 1..self.world.batch {
                 let mut joined = self.dispatcher.joined(&record, Some(connection), self.now);
                 assert_eq!((joined.intended, joined.ready), (record.intended, record.ready));
-                assert_eq!(joined.request, self.schedule.next().unwrap().request);
-                self.hold_back(record.intended, record.ready);
+                let head = self.schedule.next().unwrap();
+                assert_eq!(joined.request, head.request);
+                if self.holds_back() {
+                    self.allowed += self.gap_after(head.due);
+                }
                 joined.sent = self.now;
                 self.begin(connection, joined);
             }
@@ -314,11 +317,18 @@ impl Simulation {
     }
 
     fn hold_back(&mut self, due: u64, ready: u64) {
-        if self.plan.when_busy == WhenBusy::Wait && self.now < self.dispatcher.until() {
-            let gap = self.schedule.peek().unwrap().due - due;
+        if self.holds_back() {
             let late = self.now.saturating_sub(LET_PASS);
-            self.allowed = self.allowed.max(ready).max(late) + (gap as f64 / self.plan.catch_up) as u64;
+            self.allowed = self.allowed.max(ready).max(late) + self.gap_after(due);
         }
+    }
+
+    fn holds_back(&self) -> bool {
+        self.plan.when_busy == WhenBusy::Wait && self.now < self.dispatcher.until()
+    }
+
+    fn gap_after(&mut self, due: u64) -> u64 {
+        ((self.schedule.peek().unwrap().due - due) as f64 / self.plan.catch_up) as u64
     }
 
     fn begin(&mut self, connection: usize, record: RequestRecord) {
