@@ -3,7 +3,7 @@
 //!     WRK2=path WRK=/usr/bin/wrk OHA=path HEY=path cargo bench --bench versus -- [speed light heavy server start memory calls]
 //!
 //! Who is not named is left out; `floor` is what the kernel's calls cost by themselves. ROUNDS (5) and SECONDS (3) a
-//! turn. A ratio is always of two that ran one after the other; what is shown is the median of those, and the least and
+//! turn. A ratio is always of two in the same round; what is shown is the median of those, and the least and
 //! the greatest.
 
 mod floor;
@@ -55,6 +55,10 @@ fn main() -> io::Result<()> {
         ("memory", memory),
         ("calls", calls),
     ];
+    if let Some(unknown) = args.iter().find(|arg| !parts.iter().any(|(name, _)| name == *arg)) {
+        let names: Vec<_> = parts.iter().map(|(name, _)| *name).collect();
+        return Err(io::Error::other(format!("there is no part `{unknown}`; there are {}", names.join(", "))));
+    }
     for (name, part) in parts {
         if args.is_empty() || args.contains(&name) {
             part(&bench)?;

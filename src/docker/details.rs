@@ -10,9 +10,9 @@ use super::{DockerError, Endpoint, Engine};
 pub struct Details {
     pub id: String,
     pub name: String,
+    /// It runs, and does not wait to be started again: engines call that running too.
     pub running: bool,
     pub paused: bool,
-    pub restarting: bool,
     /// Its first process as the engine's machine counts them; 0 where it does not run.
     pub pid: u32,
     /// RFC 3339: another start, another time.
@@ -71,9 +71,8 @@ impl Engine {
         ports.sort_unstable();
         Ok(Details {
             name: seen.name.unwrap_or_default().trim_start_matches('/').to_owned(),
-            running: state.running.unwrap_or_default(),
+            running: state.running.unwrap_or_default() && !state.restarting.unwrap_or_default(),
             paused: state.paused.unwrap_or_default(),
-            restarting: state.restarting.unwrap_or_default(),
             pid: state.pid.and_then(|pid| pid.try_into().ok()).unwrap_or_default(),
             started_at: state.started_at.unwrap_or_default(),
             auto_remove: host.auto_remove.unwrap_or_default(),

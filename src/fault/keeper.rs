@@ -258,7 +258,8 @@ impl Keeper {
             for_good(&self.engine, &self.undo, PATIENCE).await?;
             let seen = seen_at_last(&self.engine, &self.undo).await;
             // That the container is gone is for a run to hear, if one asks.
-            let _ = self.close(seen.ok_or_else(|| gone(&self.undo)));
+            let late = |seen| format!("{seen}; warning: its keeper removed it, since the run was late");
+            let _ = self.close(seen.map(late).ok_or_else(|| gone(&self.undo)));
         }
         Ok(())
     }

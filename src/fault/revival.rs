@@ -49,7 +49,7 @@ impl Alive {
     /// Where it runs as if nothing had happened.
     pub(super) async fn verify_ended(&self, engine: &Engine) -> Result<String, FaultError> {
         let now = engine.inspect(&self.subject.id).await.map_err(self.subject.failed("look at"))?;
-        match now.running && !now.restarting {
+        match now.running {
             false => Ok("it does not run".to_owned()),
             true if now.started_at != self.started_at => Ok("it ended, and was started again".to_owned()),
             true => Err(self.subject.failed("end")("it still runs")),
@@ -68,7 +68,7 @@ impl Alive {
 
     pub(super) async fn verify_revived(&self, engine: &Engine) -> Result<String, FaultError> {
         let now = engine.inspect(&self.subject.id).await.map_err(self.subject.failed("look at"))?;
-        if !now.running || now.restarting {
+        if !now.running {
             return Err(self.subject.failed("start")("it does not run"));
         }
         all_as_before(engine, &self.subject, &self.endpoints, None, &self.reach).await

@@ -97,7 +97,7 @@ impl LoadSettings {
 pub enum Spin {
     /// It sleeps until then, and the kernel wakes it some time later
     Never,
-    /// For as long as the kernel is wont to be late, and a tenth of a core at most
+    /// For as long as the kernel is wont to be late, and a tenth of a core a thread at most
     #[default]
     Auto,
     /// It looks at its clock and its sockets all the time, and uses up a core

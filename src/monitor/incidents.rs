@@ -77,6 +77,11 @@ impl Incidents {
         if self.run.as_ref() == Some(&run) {
             return;
         }
+        // It was told already, when nobody could say since when.
+        if self.run.as_deref() == Some("") {
+            self.run = Some(run);
+            return;
+        }
         self.died(MISSED);
         self.run = Some(run);
         self.tell(ComponentState::Restarted, detail.to_owned());
@@ -173,6 +178,16 @@ mod tests {
         [run(3), run(3)].into_iter().for_each(|run| db.seen(run));
         assert_eq!(told(&mut heard), ["Died missed", "Restarted missed"]);
         assert!(!db.in_doubt);
+    }
+
+    #[test]
+    fn a_start_that_could_not_be_looked_at_is_told_once() {
+        let (mut db, mut heard) = incidents();
+        db.happened(DIED, None);
+        // The engine did not answer.
+        db.happened(Happened::Started, None);
+        [run(2), run(2)].into_iter().for_each(|run| db.seen(run));
+        assert_eq!(told(&mut heard), ["Died", "Restarted"]);
     }
 
     #[test]

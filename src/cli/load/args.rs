@@ -145,7 +145,7 @@ pub struct Sending {
     #[arg(long, value_name = "N", default_value = "1")]
     pub seed: u64,
 
-    /// Stay awake before a request is due: as long as the kernel wakes late (a tenth of a core at most), or always
+    /// Stay awake before a request is due: as long as the kernel wakes late (a tenth of a core a thread at most), or always
     #[arg(long, value_name = "WHEN", value_enum, num_args = 0..=1, require_equals = true, default_value = "auto", default_missing_value = "always")]
     pub spin: Spin,
 

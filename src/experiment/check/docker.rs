@@ -59,23 +59,30 @@ async fn done_to(engine: &Engine, planned: &settings::Fault, name: &str, fault: 
     };
     let text = format!("{} of container {name} can be done", fault_in_words(planned));
     let lost = match engine.find(&undo.subject().id).await {
-        Ok(container) => lost_names(engine, &container).await,
+        Ok(container) => lost_names(engine, &container, planned.network.as_deref()).await,
         Err(_) => None,
     };
     let reach = undo.reach();
-    match (lost, reach.unknown(), reach.to_string()) {
-        (Some(lost), ..) => Finding::warn(ON, format!("{text}, but {lost}")),
-        (None, Some(why), _) => Finding::warn(ON, format!("{text}, but its end can't be seen from a peer: {why}")),
-        (None, None, seen) if seen.is_empty() => Finding::ok(ON, text),
-        (None, None, seen) => Finding::ok(ON, format!("{text}; {seen}")),
+    let unseen = reach.unknown().map(|why| format!("its end can't be seen from a peer: {why}"));
+    let but: Vec<_> = lost.into_iter().chain(unseen).collect();
+    match (but.as_slice(), reach.to_string()) {
+        ([], seen) if seen.is_empty() => Finding::ok(ON, text),
+        ([], seen) => Finding::ok(ON, format!("{text}; {seen}")),
+        (but, _) => Finding::warn(ON, format!("{text}, but {}", but.join("; and "))),
     }
 }
 
-/// A service's name is how its peers find it, and a bare `docker network connect` loses it.
-async fn lost_names(engine: &Engine, container: &Container) -> Option<String> {
-    let service = container.service.as_ref()?;
+/// A service's name is how its peers find it, and a bare `docker network connect` loses it. Looked at is the fault's
+/// network, or those of the container's compose project: on others its user may not want that name.
+async fn lost_names(engine: &Engine, container: &Container, network: Option<&str>) -> Option<String> {
+    let (service, project) = (container.service.as_ref()?, container.project.as_ref()?);
     let details = engine.inspect(&container.id).await.ok()?;
-    let bare = details.endpoints.iter().find(|endpoint| endpoint.has_names() && !endpoint.aliases.contains(service))?;
+    let is_meant = |name: &str| match network {
+        Some(network) => name == network,
+        None => name.strip_prefix(project.as_str()).is_some_and(|rest| rest.starts_with('_')),
+    };
+    let mut meant = details.endpoints.iter().filter(|endpoint| endpoint.has_names() && is_meant(&endpoint.network));
+    let bare = meant.find(|endpoint| !endpoint.aliases.contains(service))?;
     Some(format!(
         "on {network} it is not known by its service's name {service}: connect it again with \
          `docker network connect --alias {service} {network} {}`, after `docker network disconnect`",
