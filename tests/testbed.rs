@@ -235,9 +235,8 @@ async fn nothing_survives_a_supervisor_that_is_killed() {
 
     supervisor.kill().unwrap();
     supervisor.wait().unwrap();
+    // Its port is anybody's then: another test may have it by now.
     eventually("the end of its roles", || !pids.iter().any(|pid| is_alive(*pid))).await;
-    let refused = TcpStream::connect(&address).await.unwrap_err();
-    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
 }
 
 #[tokio::test]
