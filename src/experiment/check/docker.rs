@@ -57,7 +57,7 @@ async fn done_to(engine: &Engine, planned: &settings::Fault, name: &str, fault: 
         Ok(undo) => undo,
         Err(error) => return Finding::fail(ON, error.to_string()),
     };
-    let text = format!("{} of container {name} can be done", fault_in_words(planned));
+    let text = format!("{} can be done", fault_in_words(planned));
     let lost = match engine.find(&undo.subject().id).await {
         Ok(container) => lost_names(engine, &container, planned.network.as_deref()).await,
         Err(_) => None,
