@@ -58,11 +58,7 @@ impl System {
                 (format!("{}/wrk2-api/post/compose", testbed.url()), Some(testbed))
             }
         };
-        let engine = match plan.engine() {
-            Some(DOCKER) => Some(Engine::connect().await?),
-            Some(host) => Some(Engine::connect_to(host).await?),
-            None => None,
-        };
+        let engine = engine(plan).await?;
         let mut system = System { url, testbed, faults: Vec::new(), watched: Vec::new() };
         // A plan without a testbed, or without an engine, names nothing of it.
         if let Some(engine) = &engine {
@@ -151,6 +147,15 @@ impl System {
         if let Some(testbed) = self.testbed {
             testbed.stop().await;
         }
+    }
+}
+
+/// The engine whose containers the plan names, if it names any.
+pub async fn engine(plan: &ExperimentPlan) -> Result<Option<Engine>, DockerError> {
+    match plan.engine() {
+        Some(DOCKER) => Engine::connect().await.map(Some),
+        Some(host) => Engine::connect_to(host).await.map(Some),
+        None => Ok(None),
     }
 }
 

@@ -3,21 +3,17 @@
 use super::Finding;
 use crate::docker::{Container, Engine};
 use crate::experiment::plan::ExperimentPlan;
-use crate::experiment::settings::{self, DOCKER};
 use crate::experiment::story::fault_in_words;
+use crate::experiment::{settings, system};
 use crate::fault::journal::{provide, refuse_listed};
 use crate::fault::{ContainerFault, Undo};
 use crate::monitor::Watched;
 
 /// Looks at the engine, if the plan has one, and at each container that it names.
 pub async fn look(plan: &ExperimentPlan, tell: &mut dyn FnMut(Finding)) {
-    let Some(host) = plan.engine() else { return };
-    let engine = match host {
-        DOCKER => Engine::connect().await,
-        host => Engine::connect_to(host).await,
-    };
-    let engine = match engine {
-        Ok(engine) => engine,
+    let engine = match system::engine(plan).await {
+        Ok(Some(engine)) => engine,
+        Ok(None) => return,
         Err(error) => return tell(Finding::fail("engine", error.to_string())),
     };
     let place = if engine.is_local() { "on this machine" } else { "elsewhere" };
