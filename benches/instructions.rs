@@ -41,7 +41,7 @@ fn main() -> io::Result<ExitCode> {
         eprintln!("there is no valgrind to count with: install it (apt-get install valgrind)");
         return Ok(if check { ExitCode::FAILURE } else { ExitCode::SUCCESS });
     }
-    let server = Server::start(1)?;
+    let server = Server::start(None)?;
     let before = fs::read_to_string(BASELINE).unwrap_or_default();
     let (mut fine, mut text) = (true, String::new());
     for (name, args) in CASES {
@@ -99,6 +99,3 @@ fn counted(server: &Server, args: &[&str], seconds: u64) -> io::Result<(f64, f64
         _ => Err(io::Error::other(format!("valgrind: {}\n{told}", ran.status))),
     }
 }
-
-/// The server has its own; the program is not held to one.
-pub fn core_of_its_own(_: usize) {}

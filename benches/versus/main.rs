@@ -18,8 +18,7 @@ use std::time::{Duration, Instant};
 use metawrk::procfs;
 use peers::{Kind, Peer};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustix::thread::{CpuSet, sched_setaffinity};
-use server::Server;
+use server::{Server, core_of_its_own};
 
 const CONNECTIONS: usize = 50;
 
@@ -40,7 +39,7 @@ fn main() -> io::Result<()> {
     }
     raise_open_files();
     let bench = Bench {
-        server: Server::start(1)?,
+        server: Server::start(Some(1))?,
         peers: Peer::all(),
         rounds: setting("ROUNDS", 5),
         seconds: setting("SECONDS", 3),
@@ -307,13 +306,6 @@ fn children_cpu() -> io::Result<(f64, f64)> {
         stat.rsplit(')').next().unwrap_or("").split_whitespace().map(|field| field.parse().unwrap_or(0.0)).collect();
     let seconds = |place: usize| fields[place - 3] / rustix::param::clock_ticks_per_second() as f64;
     Ok((seconds(16), seconds(17)))
-}
-
-/// This thread, and what it starts, run on `core` alone.
-pub fn core_of_its_own(core: usize) {
-    let mut cores = CpuSet::new();
-    cores.set(core);
-    sched_setaffinity(None, &cores).expect("two cores");
 }
 
 /// As many connections as the hard limit lets us have.

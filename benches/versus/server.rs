@@ -11,8 +11,7 @@ use std::time::Instant;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
-
-use crate::core_of_its_own;
+use rustix::thread::{CpuSet, sched_setaffinity};
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nHello, world!";
 
@@ -24,15 +23,15 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts it on `core`.
-    pub fn start(core: usize) -> io::Result<Server> {
+    /// Starts it, on a core of its own if one is named.
+    pub fn start(core: Option<usize>) -> io::Result<Server> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         let asked = Arc::new(Mutex::new(Vec::with_capacity(1 << 22)));
         let awake = Arc::new(AtomicBool::new(false));
         let (log, never_sleeps) = (Arc::clone(&asked), Arc::clone(&awake));
         std::thread::spawn(move || {
-            core_of_its_own(core);
+            core.into_iter().for_each(core_of_its_own);
             serve(&listener, &log, &never_sleeps).expect("a server");
         });
         Ok(Server { url: format!("http://{address}/"), asked, awake })
@@ -50,6 +49,13 @@ impl Server {
         asked.clear();
         taken
     }
+}
+
+/// This thread, and what it starts, run on `core` alone.
+pub fn core_of_its_own(core: usize) {
+    let mut cores = CpuSet::new();
+    cores.set(core);
+    sched_setaffinity(None, &cores).expect("two cores");
 }
 
 struct Peer {

@@ -12,7 +12,8 @@ pub enum Until {
     Asleep(u64),
 }
 
-/// Learns how late alarms ring, and keeps account of the time spent awake for nothing.
+/// Learns how late alarms ring, and keeps account of the time from one look to the next that was spent awake: what came
+/// and went in between counts too, so that a busy thread spins less.
 #[derive(Debug)]
 pub struct Lead {
     spin: Spin,
