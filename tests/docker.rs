@@ -35,7 +35,7 @@ async fn there_and_back(stack: &Stack, id: &str, fault: ContainerFault, look: im
     fault.verify_applied().await.unwrap();
     look(&stack.details(id).await).await;
     fault.remove().await.unwrap();
-    let said = fault.verify_removed().await.unwrap();
+    let said = fault.verify_removed().await.unwrap().to_string();
     assert_eq!(kept(&stack.details(id).await), kept(&before));
     assert!(stack.serves(id).await);
     // Undoing what was undone is fine.

@@ -126,7 +126,8 @@ async fn a_run_that_forgets_its_fault_is_overdue() {
     let error = kept.verify_applied().await.unwrap_err();
     assert!(error.why.contains("removed it already"), "{error}");
     kept.remove().await.unwrap();
-    kept.verify_removed().await.unwrap();
+    let said = kept.verify_removed().await.unwrap();
+    assert!(said.warnings.contains(&"its keeper removed it, since the run was late".to_owned()), "{said}");
     assert_eq!(lab.journals(), 0);
 }
 
@@ -181,7 +182,7 @@ async fn a_run_that_waits_for_a_container_to_come_up_is_not_overruled() {
     assert_eq!(lab.journals(), 1);
     switch(&lab, &links, true).await;
     let said = kept.verify_removed().await.unwrap();
-    assert!(said.contains("reaches db, "), "{said}");
+    assert!(said.text.contains("reaches db, "), "{said}");
     assert_eq!(lab.journals(), 0);
 }
 
@@ -233,7 +234,7 @@ async fn a_fault_that_did_not_last_is_told_of() {
     engine.unpause(&lab.id).await.unwrap();
     kept.remove().await.unwrap();
     let said = kept.verify_removed().await.unwrap();
-    assert!(said.ends_with("; warning: right before its removal it was not seen to be on: it is not paused"), "{said}");
+    assert_eq!(said.warnings, ["right before its removal it was not seen to be on: it is not paused"]);
 }
 
 #[tokio::test]

@@ -105,7 +105,10 @@ mod tests {
     }
 
     fn fault(at_ns: u64, step: Step) -> Event {
-        Event { at_ns, what: What::Fault { fault: 0, kind: "link".into(), step, detail: String::new() } }
+        Event {
+            at_ns,
+            what: What::Fault { fault: 0, kind: "link".into(), step, detail: String::new(), warnings: vec![] },
+        }
     }
 
     #[test]

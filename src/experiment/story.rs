@@ -210,8 +210,13 @@ mod tests {
 
     #[test]
     fn what_a_fault_left_is_a_warning_of_the_report() {
-        let detail = "names as before; warning: its address was a, and is b".to_owned();
-        let what = What::Fault { fault: 0, kind: "link".into(), step: crate::record::Step::RemovalVerified, detail };
+        let what = What::Fault {
+            fault: 0,
+            kind: "link".into(),
+            step: crate::record::Step::RemovalVerified,
+            detail: "names as before".into(),
+            warnings: vec!["its address was a, and is b".into()],
+        };
         let run = Run::new().with(profile(&[(15, 35, 0.0)])).event(36, what);
         let results = tempfile::tempdir().unwrap();
         let (_, story) = read(recorded(&run, results.path()).path()).unwrap();

@@ -39,9 +39,9 @@ impl Timeline {
     fn take(&mut self, event: &Event) {
         match &event.what {
             What::Started { wall, .. } => self.started = wall.clone(),
-            What::Fault { fault, step, detail, .. } => {
+            What::Fault { fault, step, detail, warnings, .. } => {
                 let Some(life) = self.faults.get_mut(*fault) else { return };
-                life.warnings.extend(warnings(detail).map(|warning| (event.at_ns, warning.to_owned())));
+                life.warnings.extend(warnings.iter().map(|warning| (event.at_ns, warning.clone())));
                 match step {
                     Step::Effective => life.effective = life.effective.or(Some(event.at_ns)),
                     Step::RemovalVerified if life.effective.is_some() => life.removed = Some(event.at_ns),
@@ -71,31 +71,25 @@ impl Timeline {
     }
 }
 
-/// The warnings among the parts of a step's detail: `names as before; warning: its address was ...; a peer reaches db`.
-fn warnings(detail: &str) -> impl Iterator<Item = &str> {
-    detail.split("; ").filter_map(|part| part.strip_prefix("warning: "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn warnings_of_a_fault_s_steps_are_kept_wherever_they_stand() {
-        let event = |at_ns, step, detail: &str| Event {
+    fn warnings_of_a_fault_s_steps_are_kept() {
+        let event = |at_ns, step, warnings: &[&str]| Event {
             at_ns,
-            what: What::Fault { fault: 0, kind: "kill".into(), step, detail: detail.into() },
+            what: What::Fault {
+                fault: 0,
+                kind: "kill".into(),
+                step,
+                detail: "names as before".into(),
+                warnings: warnings.iter().map(ToString::to_string).collect(),
+            },
         };
-        let events = [
-            event(1, Step::Effective, "it does not run"),
-            event(
-                2,
-                Step::RemovalVerified,
-                "names as before; warning: its address was a; a peer reaches db; warning: b",
-            ),
-        ];
+        let events = [event(1, Step::Effective, &[]), event(2, Step::RemovalVerified, &["a; and so on", "b"])];
         let life = Timeline::of(&events, 1).faults.remove(0);
-        assert_eq!(life.warnings, [(2, "its address was a".to_owned()), (2, "b".to_owned())]);
+        assert_eq!(life.warnings, [(2, "a; and so on".to_owned()), (2, "b".to_owned())]);
         assert_eq!((life.removed, life.failure), (Some(2), None));
     }
 }

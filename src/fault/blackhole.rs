@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::disconnect::endpoints_on;
 use super::reach::Reach;
-use super::{Doing, Fault, FaultError, Subject};
+use super::{Doing, Fault, FaultError, Said, Subject};
 use crate::docker::inside::Link;
 use crate::docker::{Details, DockerError, Engine, OUR_IMAGE};
 
@@ -81,7 +81,7 @@ impl Fault for Blackhole {
     fn apply(&mut self) -> Doing<'_> {
         Box::pin(async {
             let done = self.engine.switch_links(&self.before.links, false).await;
-            done.map(|_| "link switched off".to_owned()).map_err(self.before.subject.failed("switch off the link of"))
+            done.map(|_| "link switched off".into()).map_err(self.before.subject.failed("switch off the link of"))
         })
     }
 
@@ -90,7 +90,7 @@ impl Fault for Blackhole {
             let failed = self.before.subject.failed("switch off the link of");
             let up = self.engine.links_up(&self.before.links).await.map_err(&failed)?;
             match up.iter().all(|up| *up == Some(false)) {
-                true => Ok("its link is off".to_owned()),
+                true => Ok("its link is off".into()),
                 false => Err(self.before.subject.failed("switch off the link of")("it is on, or a new one")),
             }
         })
@@ -99,7 +99,7 @@ impl Fault for Blackhole {
     fn remove(&mut self) -> Doing<'_> {
         Box::pin(async {
             let done = self.engine.switch_links(&self.before.links, true).await;
-            done.map(|_| "link switched on".to_owned()).map_err(self.before.subject.failed("switch on the link of"))
+            done.map(|_| "link switched on".into()).map_err(self.before.subject.failed("switch on the link of"))
         })
     }
 
@@ -112,16 +112,13 @@ impl Fault for Blackhole {
             }
             let now = self.engine.inspect(&subject.id).await.map_err(subject.failed("look at"))?;
             subject.still_runs(&now)?;
-            let mut said = vec!["its link is on".to_owned()];
-            if up.contains(&None) {
-                said = match now.started_at == *started_at {
-                    true => vec!["warning: its link is another one than before".to_owned()],
-                    false => vec!["warning: it was started anew meanwhile, and so has another link".to_owned()],
-                };
-            }
-            said.push(reach.again(&self.engine, &now).await.map_err(subject.failed("reach"))?);
-            said.retain(|text| !text.is_empty());
-            Ok(said.join("; "))
+            let said = match (up.contains(&None), now.started_at == *started_at) {
+                (false, _) => Said::from("its link is on"),
+                (true, true) => Said::warning("its link is another one than before"),
+                (true, false) => Said::warning("it was started anew meanwhile, and so has another link"),
+            };
+            let reached = reach.again(&self.engine, &now).await.map_err(subject.failed("reach"))?;
+            Ok(said.and(reached))
         })
     }
 }

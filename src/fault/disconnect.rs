@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::reach::Reach;
 use super::revival::all_as_before;
-use super::{Doing, Fault, FaultError, Subject};
+use super::{Doing, Fault, FaultError, Said, Subject};
 use crate::docker::{Change, Details, DockerError, Endpoint, Engine};
 
 /// What undoing it takes.
@@ -65,11 +65,11 @@ impl Disconnect {
     }
 
     /// To each of its networks, whatever becomes of the others; the first error tells of the first that it is still off.
-    async fn connect(&self) -> Result<String, FaultError> {
+    async fn connect(&self) -> Result<Said, FaultError> {
         let Before { subject, endpoints, .. } = &self.before;
         let failed = subject.failed("connect");
         let now = self.engine.inspect(&subject.id).await.map_err(&failed)?;
-        let mut all = Ok(format!("connected to {}", self.networks()));
+        let mut all = Ok(format!("connected to {}", self.networks()).into());
         for endpoint in endpoints {
             let connected = self.connect_to(&now, endpoint).await.map_err(&failed);
             all = all.and_then(|said| connected.map(|()| said));
@@ -105,7 +105,7 @@ impl Fault for Disconnect {
             for endpoint in endpoints {
                 self.engine.disconnect(&subject.id, endpoint).await.map_err(subject.failed("disconnect"))?;
             }
-            Ok(format!("disconnected from {}", self.networks()))
+            Ok(format!("disconnected from {}", self.networks()).into())
         })
     }
 
@@ -119,7 +119,7 @@ impl Fault for Disconnect {
                 Some(endpoint) => {
                     Err(self.before.subject.failed("disconnect")(format!("it is still on {}", endpoint.network)))
                 }
-                None => Ok(format!("not on {} any more", self.networks())),
+                None => Ok(format!("not on {} any more", self.networks()).into()),
             }
         })
     }

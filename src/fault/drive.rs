@@ -6,7 +6,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::{Doing, Fault};
+use super::{Doing, Fault, Said};
 use crate::record::{Event, Step, What};
 use crate::units::Time;
 
@@ -51,12 +51,13 @@ pub async fn drive(
     mut cancel: watch::Receiver<bool>,
 ) -> Outcome {
     let kind = fault.kind().to_owned();
-    let tell_of = |at: Option<u64>, step, detail: String| {
-        let what = What::Fault { fault: index, kind: kind.clone(), step, detail };
+    let tell_of = |at: Option<u64>, step, said: Said| {
+        let Said { text: detail, warnings } = said;
+        let what = What::Fault { fault: index, kind: kind.clone(), step, detail, warnings };
         // A run that is ending may not listen any more.
         let _ = events.send(Event { at_ns: at.unwrap_or_else(&now), what });
     };
-    let tell = |step, detail| tell_of(None, step, detail);
+    let tell = |step, text: String| tell_of(None, step, text.into());
     if !sleep_until(schedule.at, &now, &mut cancel).await {
         return Outcome::Untouched;
     }
@@ -98,7 +99,7 @@ pub async fn drive(
     Outcome::Stuck
 }
 
-async fn limited(step: Doing<'_>) -> Result<String, String> {
+async fn limited(step: Doing<'_>) -> Result<Said, String> {
     match timeout(STEP, step).await {
         Ok(result) => result.map_err(|e| e.to_string()),
         Err(_) => Err(format!("not done within {STEP:?}")),

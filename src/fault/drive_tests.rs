@@ -29,7 +29,7 @@ impl Mock {
                     let (on, why, remedy) = ("a mock".into(), "so told".into(), "try again".into());
                     Err(FaultError { what: step.into(), on, why, remedy })
                 }
-                None => Ok(format!("{step} done")),
+                None => Ok(format!("{step} done").into()),
             }
         })
     }

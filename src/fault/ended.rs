@@ -53,7 +53,7 @@ impl Fault for Ended {
     fn apply(&mut self) -> Doing<'_> {
         Box::pin(async {
             let done = self.end().await.map_err(self.alive.subject.failed(self.how.name()));
-            done.map(|()| "ended".to_owned())
+            done.map(|()| "ended".into())
         })
     }
 

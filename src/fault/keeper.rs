@@ -13,8 +13,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, timeout};
 
 use super::journal::{Entry, Journal, provide, refuse_others};
-use super::restore::{STEP, for_good, gone, is_gone, seen_at_last};
-use super::{ContainerFault, Fault, FaultError, Subject, Undo};
+use super::restore::{GLANCE, STEP, for_good, gone, is_gone, seen_at_last};
+use super::undo::unprepared;
+use super::{ContainerFault, Fault, FaultError, Said, Subject, Undo};
 use crate::docker::Engine;
 use crate::units::Time;
 
@@ -50,15 +51,13 @@ pub(super) enum Step {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Answer {
     pub number: u64,
-    pub result: Result<String, FaultError>,
+    pub result: Result<Said, FaultError>,
 }
 
 /// A run that is late by more than this has forgotten its fault.
 const OVERDUE: Duration = Duration::from_secs(5);
 /// One that has begun to remove it has not: it tries again for as long as a container may take to come up.
 const REMOVING: Duration = Duration::from_secs(60);
-/// Removing a fault waits no longer for a look whether it is still on.
-const GLANCE: Duration = Duration::from_secs(2);
 /// Nobody waits, and an engine may be on its way up again.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -126,19 +125,14 @@ struct Keeper {
     /// It was seen to be on.
     on: bool,
     /// How it was not seen to be on any more, when it was to be removed.
-    lapsed: Option<String>,
+    lapsed: Option<Said>,
     /// What came of removing it: the answer to a run that asks later.
-    removed: Option<Result<String, FaultError>>,
+    removed: Option<Result<Said, FaultError>>,
 }
 
 impl Keeper {
     async fn new(order: Order) -> Result<Keeper, FaultError> {
-        let failed = |why: String| FaultError {
-            what: "prepare".into(),
-            on: format!("a {} of container {}", order.fault.name(), order.container),
-            why,
-            remedy: "nothing was touched".into(),
-        };
+        let failed = unprepared(&order.fault, &order.container);
         let engine = Engine::connect_to(&order.host).await.map_err(|e| failed(e.to_string()))?;
         provide().map_err(|e| failed(e.to_string()))?;
         let undo = Undo::find(&engine, &order.container, &order.fault).await?;
@@ -148,7 +142,7 @@ impl Keeper {
         Ok(Keeper { engine, order, run, undo, fault, journal, deadline, in_doubt: false, on: false, lapsed, removed })
     }
 
-    async fn step(&mut self, step: Step) -> Result<String, FaultError> {
+    async fn step(&mut self, step: Step) -> Result<Said, FaultError> {
         if step == Step::Apply {
             self.take_down().await?;
         }
@@ -167,15 +161,15 @@ impl Keeper {
                 Ok(said)
             }
             (Step::VerifyRemoved, Ok(said)) => {
-                let said = [Some(said), self.lapsed.take()].into_iter().flatten().collect::<Vec<_>>().join("; ");
-                self.close(Ok(said))
+                let lapsed = self.lapsed.take().unwrap_or_default();
+                self.close(Ok(said.and(lapsed)))
             }
             (_, Err(_)) if is_gone(&self.engine, &self.undo).await => self.close(Err(gone(&self.undo))),
             (_, done) => done,
         }
     }
 
-    async fn in_time(&mut self, step: Step) -> Result<String, FaultError> {
+    async fn in_time(&mut self, step: Step) -> Result<Said, FaultError> {
         let doing = match step {
             Step::Apply => self.fault.apply(),
             Step::VerifyApplied => self.fault.verify_applied(),
@@ -201,7 +195,7 @@ impl Keeper {
     }
 
     /// What was never applied, or is undone already, is as it then was, whatever happened to the container since.
-    fn without_a_journal(&self, step: Step) -> Result<String, FaultError> {
+    fn without_a_journal(&self, step: Step) -> Result<Said, FaultError> {
         match (step, &self.removed) {
             // Whoever takes it for on would wait for its end.
             (Step::VerifyApplied, removed) => {
@@ -212,7 +206,7 @@ impl Keeper {
                 Err(self.undo.subject().refused("verify a fault on", why, "nothing is left to undo"))
             }
             (_, Some(removed)) => removed.clone(),
-            (_, None) => Ok("it was not applied".to_owned()),
+            (_, None) => Ok("it was not applied".into()),
         }
     }
 
@@ -239,12 +233,13 @@ impl Keeper {
         if std::mem::take(&mut self.on)
             && let Ok(Err(error)) = timeout(GLANCE, self.fault.verify_applied()).await
         {
-            self.lapsed = Some(format!("warning: right before its removal it was not seen to be on: {}", error.why));
+            let warning = format!("right before its removal it was not seen to be on: {}", error.why);
+            self.lapsed = Some(Said::warning(warning));
         }
     }
 
     /// The fault is gone, as is what undoing it takes.
-    fn close(&mut self, removed: Result<String, FaultError>) -> Result<String, FaultError> {
+    fn close(&mut self, removed: Result<Said, FaultError>) -> Result<Said, FaultError> {
         self.deadline = None;
         let closed = self.journal.take().map_or(Ok(()), Journal::close);
         let removed = closed.map_err(self.undo.subject().failed("close the journal of")).and(removed);
@@ -258,8 +253,8 @@ impl Keeper {
             for_good(&self.engine, &self.undo, PATIENCE).await?;
             let seen = seen_at_last(&self.engine, &self.undo).await;
             // That the container is gone is for a run to hear, if one asks.
-            let late = |seen| format!("{seen}; warning: its keeper removed it, since the run was late");
-            let _ = self.close(seen.map(late).ok_or_else(|| gone(&self.undo)));
+            let late = Said::warning("its keeper removed it, since the run was late");
+            let _ = self.close(seen.map(|seen| seen.and(late)).ok_or_else(|| gone(&self.undo)));
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 use super::keeper::{Answer, Ask, Order, Ready, Step};
-use super::{ContainerFault, Doing, Fault, FaultError, Subject};
+use super::{ContainerFault, Doing, Fault, FaultError, Said, Subject};
 use crate::docker::Engine;
 use crate::units::Time;
 
@@ -74,7 +74,7 @@ impl Kept {
         self.keeper.id()
     }
 
-    async fn step(&mut self, step: Step, what: &'static str) -> Result<String, FaultError> {
+    async fn step(&mut self, step: Step, what: &'static str) -> Result<Said, FaultError> {
         self.asked += 1;
         let failed = self.subject.failed(what);
         let ask = Ask { number: self.asked, step };

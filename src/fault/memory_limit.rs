@@ -4,7 +4,7 @@
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
-use super::{Doing, Fault, FaultError, Subject};
+use super::{Doing, Fault, FaultError, Said, Subject};
 use crate::docker::{Details, Engine};
 
 /// What undoing it takes.
@@ -38,9 +38,7 @@ impl Before {
             }
         }
     }
-}
 
-impl Before {
     /// Memory and swap together at such a limit on memory: as much swap as before. No limit has to be said, or an engine
     /// refuses memory beyond what it takes for one.
     fn with_swap(&self, memory: i64) -> Option<i64> {
@@ -73,10 +71,10 @@ impl MemoryLimit {
         MemoryLimit { engine, before }
     }
 
-    async fn set(&self, memory: i64) -> Result<String, FaultError> {
+    async fn set(&self, memory: i64) -> Result<Said, FaultError> {
         let Before { subject, .. } = &self.before;
         let done = self.engine.limit_memory(&subject.id, memory, self.before.with_swap(memory)).await;
-        done.map(|()| "limit set".to_owned()).map_err(subject.failed("limit the memory of"))
+        done.map(|()| "limit set".into()).map_err(subject.failed("limit the memory of"))
     }
 
     async fn look(&self) -> Result<Details, FaultError> {
@@ -84,13 +82,13 @@ impl MemoryLimit {
         self.engine.inspect(&subject.id).await.map_err(subject.failed("limit the memory of"))
     }
 
-    fn compare(&self, details: &Details, wanted: i64) -> Result<String, FaultError> {
+    fn compare(&self, details: &Details, wanted: i64) -> Result<Said, FaultError> {
         let subject = &self.before.subject;
         let kernel = self.engine.cgroup(details, "memory").and_then(|cgroup| cgroup.memory_limit());
         let now = kernel.and_then(|bytes| i64::try_from(bytes).ok()).unwrap_or(details.memory);
         // The kernel counts in pages.
         match (now - wanted).unsigned_abs() < 64 << 10 {
-            true => Ok(format!("its limit is {}", ByteSize(now.unsigned_abs()))),
+            true => Ok(format!("its limit is {}", ByteSize(now.unsigned_abs())).into()),
             false => {
                 let (now, wanted) = (ByteSize(now.unsigned_abs()), ByteSize(wanted.unsigned_abs()));
                 Err(subject.failed("limit the memory of")(format!("its limit is {now}, not {wanted}")))

@@ -20,6 +20,7 @@ mod pause;
 mod reach;
 pub mod restore;
 mod revival;
+mod said;
 mod subject;
 pub mod surge;
 mod throttle;
@@ -35,12 +36,13 @@ pub use container::ContainerFault;
 pub use drive::{Outcome, Schedule, drive};
 pub use kept::Kept;
 pub use link::{CutLink, DelayLink, LimitLink, LossyLink};
+pub use said::Said;
 pub use subject::Subject;
 pub use surge::Surge;
 pub use undo::Undo;
 
-/// A step under way. It ends with what there is to say about it, in a few words.
-pub type Doing<'a> = Pin<Box<dyn Future<Output = Result<String, FaultError>> + Send + 'a>>;
+/// A step under way. It ends with what there is to say about it.
+pub type Doing<'a> = Pin<Box<dyn Future<Output = Result<Said, FaultError>> + Send + 'a>>;
 
 /// Something that can be done to a system, and undone. Each step takes seconds at most; undoing what was not done is fine.
 pub trait Fault: Send {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::reach::Reach;
-use super::{Doing, Fault, FaultError, Subject};
+use super::{Doing, Fault, FaultError, Said, Subject};
 use crate::docker::{Details, Engine};
 
 /// What undoing it takes.
@@ -44,14 +44,14 @@ impl Fault for Pause {
         Box::pin(async {
             let Subject { id, .. } = &self.before.subject;
             let done = self.engine.pause(id).await.map_err(self.before.subject.failed("pause"));
-            done.map(|()| "paused".to_owned())
+            done.map(|()| "paused".into())
         })
     }
 
     fn verify_applied(&mut self) -> Doing<'_> {
         Box::pin(async {
             match self.look().await?.paused {
-                true => Ok("it is paused".to_owned()),
+                true => Ok("it is paused".into()),
                 false => Err(self.before.subject.failed("pause")("it is not paused")),
             }
         })
@@ -60,11 +60,11 @@ impl Fault for Pause {
     fn remove(&mut self) -> Doing<'_> {
         Box::pin(async {
             if !self.look().await?.paused {
-                return Ok("it is not paused".to_owned());
+                return Ok("it is not paused".into());
             }
             let Subject { id, .. } = &self.before.subject;
             let done = self.engine.unpause(id).await.map_err(self.before.subject.failed("unpause"));
-            done.map(|()| "unpaused".to_owned())
+            done.map(|()| "unpaused".into())
         })
     }
 
@@ -78,7 +78,7 @@ impl Fault for Pause {
                 (true, false) => reach.again(&self.engine, &now).await.map_err(subject.failed("reach")),
                 (true, true) => failed("it is still paused"),
                 // Nothing is left of the fault.
-                (false, _) => Ok("warning: it does not run any more".to_owned()),
+                (false, _) => Ok(Said::warning("it does not run any more")),
             }
         })
     }

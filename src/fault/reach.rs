@@ -5,6 +5,7 @@ use std::{fmt, fs};
 
 use serde::{Deserialize, Serialize};
 
+use super::Said;
 use crate::docker::inside::{Answer, Question, Reached};
 use crate::docker::{Details, Endpoint, Engine, OUR_IMAGE, Place};
 
@@ -90,12 +91,12 @@ impl Reach {
     ///
     /// # Errors
     /// Says what cannot.
-    pub async fn again(&self, engine: &Engine, now: &Details) -> Result<String, String> {
-        let mut said: Vec<_> = self.unknown.iter().map(|why| unseen(why)).collect();
+    pub async fn again(&self, engine: &Engine, now: &Details) -> Result<Said, String> {
+        let mut said = self.unknown.as_deref().map_or_else(Said::default, unseen);
         for seen in &self.seen {
-            said.push(seen.again(engine, now).await?);
+            said = said.and(seen.again(engine, now).await?);
         }
-        Ok(said.join("; "))
+        Ok(said)
     }
 
     /// Why no peer could look, if none could.
@@ -105,7 +106,7 @@ impl Reach {
 }
 
 impl Seen {
-    async fn again(&self, engine: &Engine, now: &Details) -> Result<String, String> {
+    async fn again(&self, engine: &Engine, now: &Details) -> Result<Said, String> {
         let Seen { network, network_id, names, ports, undeclared } = self;
         let endpoint = now.endpoints.iter().find(|endpoint| endpoint.network_id == *network_id);
         let endpoint = endpoint.ok_or_else(|| format!("it is not on {network}"))?;
@@ -116,18 +117,17 @@ impl Seen {
         }
     }
 
-    fn compare(&self, reached: &Reached) -> Result<String, String> {
+    fn compare(&self, reached: &Reached) -> Result<Said, String> {
         let Seen { network, names, ports, undeclared, .. } = self;
         if reached.names != *names || !reached.ports.is_superset(ports) {
             return Err(format!("from a peer on {network}, {}", reached.trouble));
         }
-        let said = in_words(network, names, &reached.ports);
+        let said = Said::from(in_words(network, names, &reached.ports));
         Ok(match list(undeclared.difference(&reached.ports)) {
             missed if missed.is_empty() => said,
-            missed => format!(
-                "{said}; warning: a peer on {network} no longer reaches port {missed}, which neither its image nor its \
-                 user declares"
-            ),
+            missed => said.and(Said::warning(format!(
+                "a peer on {network} no longer reaches port {missed}, which neither its image nor its user declares"
+            ))),
         })
     }
 }
@@ -135,14 +135,13 @@ impl Seen {
 impl fmt::Display for Reach {
     /// `a peer on metawrk reaches db, net-db-1 on port 4000`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let unknown = self.unknown.iter().map(|why| unseen(why));
         let seen = self.seen.iter().map(|seen| in_words(&seen.network, &seen.names, &(&seen.ports | &seen.undeclared)));
-        f.write_str(&unknown.chain(seen).collect::<Vec<_>>().join("; "))
+        f.write_str(&seen.collect::<Vec<_>>().join("; "))
     }
 }
 
-fn unseen(why: &str) -> String {
-    format!("warning: not seen from a peer ({why})")
+fn unseen(why: &str) -> Said {
+    Said::warning(format!("not seen from a peer ({why})"))
 }
 
 fn in_words(network: &str, names: &BTreeSet<String>, ports: &BTreeSet<u16>) -> String {
@@ -238,9 +237,12 @@ mod tests {
             let trouble = "10.0.0.2:80 does not accept".to_owned();
             Reached { names: ["db".to_owned()].into(), ports: ports.iter().copied().collect(), trouble }
         };
-        let said = seen(&[80], &[4369]).compare(&reached(&[80])).unwrap();
+        let said = seen(&[80], &[4369]).compare(&reached(&[80])).unwrap().to_string();
         assert!(said.starts_with("a peer on net reaches db on port 80; warning: ") && said.contains("4369"), "{said}");
-        assert_eq!(seen(&[80], &[9]).compare(&reached(&[80, 9])).unwrap(), "a peer on net reaches db on port 9, 80");
+        assert_eq!(
+            seen(&[80], &[9]).compare(&reached(&[80, 9])).unwrap(),
+            "a peer on net reaches db on port 9, 80".into()
+        );
         let error = seen(&[80], &[4369]).compare(&reached(&[4369])).unwrap_err();
         assert_eq!(error, "from a peer on net, 10.0.0.2:80 does not accept");
     }
@@ -269,7 +271,7 @@ mod tests {
             serde_json::from_value::<Endpoint>(json).unwrap()
         };
         let now = |address: &str| Details { endpoints: vec![endpoint(address)], ..Details::default() };
-        let said = reach.again(&engine, &now("10.0.0.2")).await.unwrap();
+        let said = reach.again(&engine, &now("10.0.0.2")).await.unwrap().to_string();
         assert!(said.starts_with("warning: not seen from a peer (the Docker engine did not create"), "{said}");
         let error = reach.again(&engine, &now("")).await.unwrap_err();
         assert_eq!(error, "it has no address on net: it does not run");

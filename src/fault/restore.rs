@@ -6,14 +6,14 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::journal::{self, Entry, Found, Journal, JournalError};
-use super::{FaultError, Undo};
+use super::{FaultError, Said, Undo};
 use crate::docker::Engine;
 
 /// What became of an entry.
 #[derive(Debug)]
 pub enum Restored {
     /// All is as before; with what there is to say about it.
-    Undone(Entry, String),
+    Undone(Entry, Said),
     /// The container is no more, and nothing is left to undo.
     Gone(Entry),
     /// Somebody else is at work on it: a run that goes on, or the keeper of one that is gone.
@@ -91,8 +91,8 @@ const KEEPER: Duration = Duration::from_secs(13);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Nothing that is asked of an engine takes longer.
 pub(super) const STEP: Duration = Duration::from_secs(25);
-/// An engine that answers says at once whether a container is there.
-const GLANCE: Duration = Duration::from_secs(2);
+/// A look that an engine answers at once. Nothing waits for it longer.
+pub(super) const GLANCE: Duration = Duration::from_secs(2);
 const BETWEEN_TRIES: Duration = Duration::from_secs(1);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 
@@ -128,11 +128,11 @@ pub(super) async fn for_good(engine: &Engine, undo: &Undo, patience: Duration) -
 
 /// What there is to say of a container whose fault is undone, its peers' view included: what is amiss with it may have
 /// other reasons by now, and so is a warning. `None` for one that is no more.
-pub(super) async fn seen_at_last(engine: &Engine, undo: &Undo) -> Option<String> {
+pub(super) async fn seen_at_last(engine: &Engine, undo: &Undo) -> Option<Said> {
     match once(engine, undo, false).await {
         Ok(said) => Some(said),
         Err(_) if is_gone(engine, undo).await => None,
-        Err(error) => Some(format!("warning: {} {}: {}", error.what, error.on, error.why)),
+        Err(error) => Some(Said::warning(format!("{} {}: {}", error.what, error.on, error.why))),
     }
 }
 
@@ -149,7 +149,7 @@ pub(super) fn gone(undo: &Undo) -> FaultError {
 }
 
 /// Looks whether all is as before, after removing the fault or not.
-async fn once(engine: &Engine, undo: &Undo, remove: bool) -> Result<String, FaultError> {
+async fn once(engine: &Engine, undo: &Undo, remove: bool) -> Result<Said, FaultError> {
     let mut fault = undo.fault(engine);
     let steps = async {
         if remove {

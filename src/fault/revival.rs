@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ended::How;
 use super::reach::Reach;
-use super::{FaultError, Subject};
+use super::{FaultError, Said, Subject};
 use crate::docker::{Change, Details, Endpoint, Engine};
 
 /// A container that runs, as it was before it was ended.
@@ -47,26 +47,26 @@ impl Alive {
 
     /// # Errors
     /// Where it runs as if nothing had happened.
-    pub(super) async fn verify_ended(&self, engine: &Engine) -> Result<String, FaultError> {
+    pub(super) async fn verify_ended(&self, engine: &Engine) -> Result<Said, FaultError> {
         let now = engine.inspect(&self.subject.id).await.map_err(self.subject.failed("look at"))?;
         match now.running {
-            false => Ok("it does not run".to_owned()),
-            true if now.started_at != self.started_at => Ok("it ended, and was started again".to_owned()),
+            false => Ok("it does not run".into()),
+            true if now.started_at != self.started_at => Ok("it ended, and was started again".into()),
             true => Err(self.subject.failed("end")("it still runs")),
         }
     }
 
     /// Starts it where it does not run.
-    pub(super) async fn revive(&self, engine: &Engine) -> Result<String, FaultError> {
+    pub(super) async fn revive(&self, engine: &Engine) -> Result<Said, FaultError> {
         let failed = self.subject.failed("start");
         if engine.inspect(&self.subject.id).await.map_err(&failed)?.running {
-            return Ok("it runs".to_owned());
+            return Ok("it runs".into());
         }
         engine.start(&self.subject.id).await.map_err(&failed)?;
-        Ok("started".to_owned())
+        Ok("started".into())
     }
 
-    pub(super) async fn verify_revived(&self, engine: &Engine) -> Result<String, FaultError> {
+    pub(super) async fn verify_revived(&self, engine: &Engine) -> Result<Said, FaultError> {
         let now = engine.inspect(&self.subject.id).await.map_err(self.subject.failed("look at"))?;
         if !now.running {
             return Err(self.subject.failed("start")("it does not run"));
@@ -91,11 +91,11 @@ pub(super) async fn all_as_before(
     endpoints: &[Endpoint],
     published: Option<&BTreeMap<String, Vec<String>>>,
     reach: &Reach,
-) -> Result<String, FaultError> {
+) -> Result<Said, FaultError> {
     let failed = subject.failed("verify the return of");
     let now = engine.inspect(&subject.id).await.map_err(&failed)?;
     subject.still_runs(&now)?;
-    let mut said = vec!["names and networks as before".to_owned()];
+    let mut said = Said::from("names and networks as before");
     for endpoint in endpoints {
         let found = now.endpoints.iter().find(|now| now.network_id == endpoint.network_id);
         let found = found.ok_or_else(|| subject.failed("connect")(format!("it is not on {}", endpoint.network)))?;
@@ -103,17 +103,17 @@ pub(super) async fn all_as_before(
             match change {
                 Change::Setting(text) => return Err(subject.failed("verify the return of")(text)),
                 Change::Address { before, now } => {
-                    said.push(format!("warning: its address on {} was {before}, and is {now}", endpoint.network));
+                    let warning = format!("its address on {} was {before}, and is {now}", endpoint.network);
+                    said = said.and(Said::warning(warning));
                 }
             }
         }
     }
     if published.is_some_and(|published| now.running && *published != now.published) {
-        said.push(format!("warning: its published ports are {:?} now", now.published));
+        said = said.and(Said::warning(format!("its published ports are {:?} now", now.published)));
     }
-    said.push(reach.again(engine, &now).await.map_err(subject.failed("reach"))?);
-    said.retain(|text| !text.is_empty());
-    Ok(said.join("; "))
+    let reached = reach.again(engine, &now).await.map_err(subject.failed("reach"))?;
+    Ok(said.and(reached))
 }
 
 #[cfg(test)]

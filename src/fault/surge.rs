@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{Doing, Fault, FaultError};
+use super::{Doing, Fault, FaultError, Said};
 use crate::units::Time;
 
 /// A load at an instant: requests so far.
@@ -89,7 +89,7 @@ impl Surge {
     }
 
     /// Counts from its begin on: what a stall held back is sent after it.
-    async fn see_it_come(&mut self) -> Result<String, FaultError> {
+    async fn see_it_come(&mut self) -> Result<Said, FaultError> {
         let from = self.began.unwrap_or_else(|| self.begin());
         let window = self.size.window().0;
         loop {
@@ -97,7 +97,7 @@ impl Surge {
             if now.at - from.at >= window {
                 if self.size.came(from, now) {
                     self.since = Some(from.at);
-                    return Ok(counted(from, now));
+                    return Ok(counted(from, now).into());
                 }
                 if now.at >= self.until {
                     return Err(failed("send", counted(from, now), "take when-busy = \"open\", or more connections"));
@@ -108,7 +108,7 @@ impl Surge {
     }
 
     /// Counts over one window after the other: while what could not be sent is caught up, the load is not as before.
-    async fn see_it_go(&mut self) -> Result<String, FaultError> {
+    async fn see_it_go(&mut self) -> Result<Said, FaultError> {
         let mut from = self.began.unwrap_or_else(|| self.begin());
         let window = self.size.window().0;
         let give_up = from.at + window.max(PATIENCE.0);
@@ -117,7 +117,7 @@ impl Surge {
             if now.at - from.at >= window {
                 if self.size.went(from, now) {
                     self.since = Some(from.at);
-                    return Ok(counted(from, now));
+                    return Ok(counted(from, now).into());
                 }
                 if now.at >= give_up {
                     let remedy = "what the connections held back is still caught up: take when-busy = \"open\"";
@@ -138,7 +138,7 @@ impl Fault for Surge {
     fn apply(&mut self) -> Doing<'_> {
         self.begin();
         let Size { rate, factor } = self.size;
-        Box::pin(async move { Ok(format!("{} requests/s are due, not {rate}", rate * factor)) })
+        Box::pin(async move { Ok(format!("{} requests/s are due, not {rate}", rate * factor).into()) })
     }
 
     fn verify_applied(&mut self) -> Doing<'_> {
@@ -149,7 +149,7 @@ impl Fault for Surge {
         self.since = None;
         self.begin();
         let rate = self.size.rate;
-        Box::pin(async move { Ok(format!("{rate} requests/s are due again")) })
+        Box::pin(async move { Ok(format!("{rate} requests/s are due again").into()) })
     }
 
     fn verify_removed(&mut self) -> Doing<'_> {

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Doing, Fault, FaultError, Subject};
+use super::{Doing, Fault, FaultError, Said, Subject};
 use crate::docker::{Cpu, Details, Engine};
 
 /// What undoing it takes.
@@ -91,10 +91,10 @@ impl Throttle {
         Throttle { engine, before }
     }
 
-    async fn set(&self, cpu: Cpu, what: &'static str) -> Result<String, FaultError> {
+    async fn set(&self, cpu: Cpu, what: &'static str) -> Result<Said, FaultError> {
         let Subject { id, .. } = &self.before.subject;
         let done = self.engine.limit_cpu(id, cpu).await.map_err(self.before.subject.failed(what));
-        done.map(|()| format!("{cpu:?} set"))
+        done.map(|()| format!("{cpu:?} set").into())
     }
 
     async fn look(&self, what: &'static str) -> Result<Details, FaultError> {
@@ -102,7 +102,7 @@ impl Throttle {
         self.engine.inspect(&subject.id).await.map_err(subject.failed(what))
     }
 
-    fn compare(&self, details: &Details, wanted: Option<f64>, what: &'static str) -> Result<String, FaultError> {
+    fn compare(&self, details: &Details, wanted: Option<f64>, what: &'static str) -> Result<Said, FaultError> {
         let now = effective(&self.engine, details);
         let same = match (wanted, now) {
             (Some(wanted), Some(now)) => (wanted - now).abs() < 0.005 * wanted.max(0.1),
@@ -111,7 +111,7 @@ impl Throttle {
         };
         let text = |cpus: Option<f64>| cpus.map_or_else(|| "no limit".to_owned(), |cpus| format!("{cpus:.3} CPUs"));
         match same {
-            true => Ok(format!("it has {}", text(now))),
+            true => Ok(format!("it has {}", text(now)).into()),
             false => Err(self.before.subject.failed(what)(format!("it has {}, not {}", text(now), text(wanted)))),
         }
     }

@@ -23,6 +23,12 @@ pub enum Undo {
     MemoryLimit(memory_limit::Before),
 }
 
+/// A fault that can't even be prepared: for `map_err`.
+pub(super) fn unprepared(fault: &ContainerFault, container: &str) -> impl Fn(String) -> FaultError + use<> {
+    let on = format!("a {} of container {container}", fault.name());
+    move |why| FaultError { what: "prepare".into(), on: on.clone(), why, remedy: "nothing was touched".into() }
+}
+
 /// An engine may finish what it was asked so long after the one who asked is gone.
 const LATE: Duration = Duration::from_secs(5);
 
@@ -32,12 +38,7 @@ impl Undo {
     /// # Errors
     /// Where such a fault can't be done to it.
     pub async fn find(engine: &Engine, name: &str, fault: &ContainerFault) -> Result<Undo, FaultError> {
-        let failed = |why: String| FaultError {
-            what: "prepare".into(),
-            on: format!("a {} of container {name}", fault.name()),
-            why,
-            remedy: "nothing was touched".into(),
-        };
+        let failed = unprepared(fault, name);
         let found = engine.find(name).await.map_err(|e| failed(e.to_string()))?;
         refuse_listed(engine, &[&found.id]).map_err(|e| failed(e.to_string()))?;
         let details = engine.inspect(&found.id).await.map_err(|e| failed(e.to_string()))?;

@@ -23,7 +23,15 @@ pub enum What {
         version: String,
     },
     /// A step in the life of fault number `fault` (its place in the plan's list, from 0).
-    Fault { fault: usize, kind: String, step: Step, detail: String },
+    Fault {
+        fault: usize,
+        kind: String,
+        step: Step,
+        detail: String,
+        /// What is no failure, and yet worth knowing.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        warnings: Vec<String>,
+    },
     /// A component of the system under test changed: it died, restarted, ran out of memory.
     Component { component: String, state: ComponentState, detail: String },
     /// What the generator says of itself at the end.

@@ -260,7 +260,8 @@ fn an_observation_is_over_when_nothing_more_can_be_learned() {
     }
     assert_eq!(Run::without_fault().over_at(), None);
     assert_eq!(Run::new().without_step(Step::RemovalVerified).over_at(), None);
-    let failed = What::Fault { fault: 0, kind: "link".into(), step: Step::Failed, detail: String::new() };
+    let failed =
+        What::Fault { fault: 0, kind: "link".into(), step: Step::Failed, detail: String::new(), warnings: vec![] };
     assert_eq!(Run::new().without_step(Step::Effective).event(16, failed).over_at(), Some(16));
 }
 
@@ -286,7 +287,13 @@ fn nothing_at_all_is_no_panic() {
 fn any_event() -> impl Strategy<Value = Event> {
     use Step::{Commanded, Effective, Failed, RemovalCommanded, RemovalVerified};
     let step = prop::sample::select(vec![Commanded, Effective, RemovalCommanded, RemovalVerified, Failed]);
-    let step = step.prop_map(|step| What::Fault { fault: 0, kind: String::new(), step, detail: String::new() });
+    let step = step.prop_map(|step| What::Fault {
+        fault: 0,
+        kind: String::new(),
+        step,
+        detail: String::new(),
+        warnings: vec![],
+    });
     let how = prop::sample::select(vec![Ending::Complete, Ending::Failed]);
     let what = prop_oneof![4 => step, 1 => how.prop_map(|how| What::Ended { how, detail: String::new() })];
     let at = prop_oneof![any::<u64>(), 0..200 * S];

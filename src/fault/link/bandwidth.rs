@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{PATIENCE, insist, tell};
-use crate::fault::{Doing, Fault, FaultError};
+use crate::fault::{Doing, Fault, FaultError, Said};
 use crate::testbed::{Command, LinkHandle};
 
 /// Makes the link a narrow one.
@@ -33,7 +33,7 @@ impl LimitLink {
         times.into_iter().max().unwrap_or_default()
     }
 
-    async fn look(&self, what: &'static str, is_so: fn(Duration) -> bool) -> Result<String, FaultError> {
+    async fn look(&self, what: &'static str, is_so: fn(Duration) -> bool) -> Result<Said, FaultError> {
         insist(what, || async {
             let took = self.transfer().await;
             let seen = format!("what takes {TRANSFER:?} at {} bytes/s takes {took:.1?}", self.bandwidth);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::{PATIENCE, PAUSE, failed, tell};
-use crate::fault::{Doing, Fault, FaultError};
+use crate::fault::{Doing, Fault, FaultError, Said};
 use crate::testbed::{Command, LinkHandle, Probe};
 
 /// Cuts the testbed's link.
@@ -22,12 +22,12 @@ impl CutLink {
         CutLink { link }
     }
 
-    async fn look_for(&self, wanted: Probe, what: &'static str, found: &str) -> Result<String, FaultError> {
+    async fn look_for(&self, wanted: Probe, what: &'static str, found: &str) -> Result<Said, FaultError> {
         let start = Instant::now();
         loop {
             let seen = self.link.probe().await;
             if seen == wanted {
-                return Ok(found.to_owned());
+                return Ok(found.into());
             }
             let patience = if matches!(seen, Probe::Broken(_)) { PATIENCE_WITH_TROUBLE } else { PATIENCE };
             if start.elapsed() >= patience {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{PATIENCE, insist, tell};
-use crate::fault::{Doing, Fault, FaultError};
+use crate::fault::{Doing, Fault, FaultError, Said};
 use crate::testbed::{Command, LinkHandle};
 use crate::units::Time;
 
@@ -33,7 +33,7 @@ impl DelayLink {
         times.into_iter().min().unwrap_or_default()
     }
 
-    async fn look(&self, what: &'static str, is_so: fn(Duration, Duration) -> bool) -> Result<String, FaultError> {
+    async fn look(&self, what: &'static str, is_so: fn(Duration, Duration) -> bool) -> Result<Said, FaultError> {
         insist(what, || async {
             let (fastest, least) = (self.fastest().await, self.least());
             let seen = format!("a request through it takes {fastest:.1?}");

@@ -5,7 +5,7 @@
 //! system under test notices no more of a lost packet.
 
 use super::{failed, tell};
-use crate::fault::{Doing, Fault, FaultError};
+use crate::fault::{Doing, Fault, FaultError, Said};
 use crate::testbed::{Command, LinkHandle, RETRANSMISSION};
 
 /// Makes the link a lossy one.
@@ -41,20 +41,20 @@ impl LossyLink {
 
     /// Until enough stood still. A link that loses its share almost surely shows it within three times as many requests
     /// as would prove that it loses nothing.
-    async fn see_it(&self) -> Result<String, FaultError> {
+    async fn see_it(&self) -> Result<Said, FaultError> {
         let (mut stalled, mut sent) = (0, 0);
         while sent < 3 * self.proof() + REQUESTS {
             stalled += self.stalled().await;
             sent += REQUESTS;
             if stalled >= ENOUGH {
-                return Ok(format!("{stalled} of {sent} requests through it stood still"));
+                return Ok(format!("{stalled} of {sent} requests through it stood still").into());
             }
         }
         Err(failed("verify the loss of", format!("only {stalled} of {sent} requests through it stood still")))
     }
 
     /// Until so many passed in a row that no chance explains it.
-    async fn see_none(&self) -> Result<String, FaultError> {
+    async fn see_none(&self) -> Result<Said, FaultError> {
         let (proof, mut passed, mut sent) = (self.proof(), 0, 0);
         // A busy machine makes some stand still as well.
         while sent < 10 * (proof + REQUESTS) {
@@ -62,7 +62,7 @@ impl LossyLink {
             sent += REQUESTS;
             passed = if stalled == 0 { passed + REQUESTS } else { 0 };
             if passed >= proof {
-                return Ok(format!("{passed} requests through it passed, none stood still"));
+                return Ok(format!("{passed} requests through it passed, none stood still").into());
             }
         }
         Err(failed("verify the end of the loss of", format!("of {sent} requests through it some still stand still")))

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::FaultError;
+use super::{FaultError, Said};
 use crate::testbed::{Command, LinkHandle};
 
 pub use bandwidth::LimitLink;
@@ -24,20 +24,20 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(20);
 
-async fn tell(link: &LinkHandle, command: Command) -> Result<String, FaultError> {
+async fn tell(link: &LinkHandle, command: Command) -> Result<Said, FaultError> {
     let told = link.tell(command).await;
-    told.map(|()| format!("told: {command}")).map_err(|e| failed("command", e.to_string()))
+    told.map(|()| format!("told: {command}").into()).map_err(|e| failed("command", e.to_string()))
 }
 
 /// Looks again until it sees what it should; what it saw instead after [`PATIENCE`] is the error.
-async fn insist<F>(what: &'static str, mut look: impl FnMut() -> F) -> Result<String, FaultError>
+async fn insist<F>(what: &'static str, mut look: impl FnMut() -> F) -> Result<Said, FaultError>
 where
     F: Future<Output = Result<String, String>>,
 {
     let start = Instant::now();
     loop {
         match look().await {
-            Ok(seen) => return Ok(seen),
+            Ok(seen) => return Ok(seen.into()),
             Err(why) if start.elapsed() >= PATIENCE => return Err(failed(what, why)),
             Err(_) => sleep(PAUSE).await,
         }

@@ -67,7 +67,7 @@ impl Run {
         for (fault, planned) in run.plan.fault.iter().enumerate() {
             let (from, to) = (run.plan.at(planned).0, run.plan.at(planned).plus(planned.lasts).0);
             for (step, at_ns) in steps.into_iter().zip([from, from, to, to]) {
-                let what = What::Fault { fault, kind: "link".into(), step, detail: String::new() };
+                let what = What::Fault { fault, kind: "link".into(), step, detail: String::new(), warnings: vec![] };
                 run.events.push(Event { at_ns, what });
             }
         }

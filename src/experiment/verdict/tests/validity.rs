@@ -4,7 +4,13 @@ use crate::arrivals::{Arrivals, Process, Rate, Share};
 
 #[test]
 fn each_reason_makes_a_run_invalid() {
-    let fault = |step, detail: &str| What::Fault { fault: 0, kind: "link".into(), step, detail: detail.into() };
+    let fault = |step, detail: &str| What::Fault {
+        fault: 0,
+        kind: "link".into(),
+        step,
+        detail: detail.into(),
+        warnings: vec![],
+    };
     let died = |state| What::Component { component: "post-db".into(), state, detail: String::new() };
     let ended = |how| What::Ended { how, detail: "no disk".into() };
     let metastable = || Run::new().with(profile(&[OUTAGE, (35, 999, 0.0)]));
@@ -85,8 +91,16 @@ fn what_is_no_reason_leaves_a_run_valid() {
         ),
         (
             "a failure before success",
-            metastable()
-                .event(14, What::Fault { fault: 0, kind: "link".into(), step: Step::Failed, detail: "once".into() }),
+            metastable().event(
+                14,
+                What::Fault {
+                    fault: 0,
+                    kind: "link".into(),
+                    step: Step::Failed,
+                    detail: "once".into(),
+                    warnings: vec![],
+                },
+            ),
         ),
         ("early end", metastable().stop_at(100)),
     ] {
