@@ -29,9 +29,9 @@ fn main() -> io::Result<()> {
         ["floor", url, connections, seconds] => {
             return floor::full_speed(address(url), number(connections) as usize, Duration::from_secs(number(seconds)));
         }
-        ["median", url, connections, rate, seconds] => {
-            let time = Duration::from_secs(number(seconds));
-            let median = floor::median(address(url), number(connections) as usize, number(rate) as u32, time)?;
+        [how @ ("awake" | "asleep"), url, connections, rate, seconds] => {
+            let (time, awake) = (Duration::from_secs(number(seconds)), *how == "awake");
+            let median = floor::median(address(url), number(connections) as usize, number(rate) as u32, time, awake)?;
             println!("median {}us", median.as_nanos() as f64 / 1e3);
             return Ok(());
         }
@@ -128,7 +128,7 @@ impl Series {
 }
 
 fn speed(bench: &Bench) -> io::Result<()> {
-    let peers: Vec<_> = bench.peers.iter().filter(|peer| peer.kind != Kind::Spinning).collect();
+    let peers: Vec<_> = bench.peers.iter().filter(|peer| peer.runs_at_full_speed()).collect();
     let mut user = Series::default();
     let cpu = bench.measure(&peers, |peer| {
         let before = children_cpu()?;
@@ -145,7 +145,8 @@ fn speed(bench: &Bench) -> io::Result<()> {
     Ok(())
 }
 
-/// What is reported at a constant rate, beside what one sees who never sleeps; and what that takes.
+/// What is reported at a constant rate, beside what one sees who never sleeps, and one who sleeps until an answer comes;
+/// and what that takes.
 fn latency(bench: &Bench, rate: u32) -> io::Result<()> {
     let peers: Vec<_> = bench.peers.iter().filter(|p| p.paces() && p.kind != Kind::Recording).collect();
     let (mut lags, mut cpu) = ((Series::default(), Series::default()), Series::default());
@@ -220,8 +221,11 @@ fn from_exponential(mut gaps: Vec<f64>, rate: f64) -> f64 {
 }
 
 fn start(bench: &Bench) -> io::Result<()> {
-    let peers: Vec<_> =
-        bench.peers.iter().filter(|p| !matches!(p.kind, Kind::Floor | Kind::Recording | Kind::Spinning)).collect();
+    let peers: Vec<_> = bench
+        .peers
+        .iter()
+        .filter(|p| !matches!(p.kind, Kind::Floor | Kind::Asleep | Kind::Recording | Kind::Spinning))
+        .collect();
     let first = bench.measure(&peers, |peer| {
         let began = Instant::now();
         run(peer.paced(&bench.server.url, CONNECTIONS, "-R1000", Duration::from_secs(1)))?;
@@ -233,8 +237,11 @@ fn start(bench: &Bench) -> io::Result<()> {
 
 fn memory(bench: &Bench) -> io::Result<()> {
     const MORE: usize = 5000;
-    let peers: Vec<_> =
-        bench.peers.iter().filter(|p| !matches!(p.kind, Kind::Floor | Kind::Recording | Kind::Spinning)).collect();
+    let peers: Vec<_> = bench
+        .peers
+        .iter()
+        .filter(|p| !matches!(p.kind, Kind::Floor | Kind::Asleep | Kind::Recording | Kind::Spinning))
+        .collect();
     let mut few = Series::default();
     let each = bench.measure(&peers, |peer| {
         let resident = |connections| resident(peer.paced(&bench.server.url, connections, "-R1000", bench.time()));
@@ -275,7 +282,7 @@ fn calls(bench: &Bench) -> io::Result<()> {
         println!("\nsystem calls a request: not counted, there is no strace");
         return Ok(());
     }
-    let peers: Vec<_> = bench.peers.iter().filter(|peer| peer.kind != Kind::Spinning).collect();
+    let peers: Vec<_> = bench.peers.iter().filter(|peer| peer.runs_at_full_speed()).collect();
     let counted = bench.measure(&peers, |peer| {
         let command = peer.at_full_speed(&bench.server.url, CONNECTIONS, Duration::from_secs(2));
         let file = "/dev/shm/versus.strace";

@@ -17,6 +17,8 @@ pub struct Peer {
 pub enum Kind {
     /// Blocking calls in a loop: this very program.
     Floor,
+    /// The same, asleep until an answer comes.
+    Asleep,
     Ours,
     /// Ours with each request written down.
     Recording,
@@ -39,6 +41,7 @@ impl Peer {
         let peer = |name, program: &OsString, kind| Peer { name, program: program.clone(), kind };
         let mut all = vec![
             peer("floor", &itself, Kind::Floor),
+            peer("floor, asleep", &itself, Kind::Asleep),
             peer("ours", &ours, Kind::Ours),
             peer("ours, --record", &ours, Kind::Recording),
             peer("ours, --spin", &ours, Kind::Spinning),
@@ -57,6 +60,11 @@ impl Peer {
 
     pub fn is_ours(&self) -> bool {
         matches!(self.kind, Kind::Ours | Kind::Recording | Kind::Spinning)
+    }
+
+    /// There it is something of its own; who is never idle never sleeps, nor spins.
+    pub fn runs_at_full_speed(&self) -> bool {
+        !matches!(self.kind, Kind::Asleep | Kind::Spinning)
     }
 
     /// It has a constant rate.
@@ -84,7 +92,10 @@ impl Peer {
         let (c, d) = (connections.to_string(), format!("{}s", time.as_secs()));
         let number: u64 = rate.trim_start_matches("-R").parse().unwrap_or(1);
         match self.kind {
-            Kind::Floor => command.args(["median", url, &c, &number.to_string(), &time.as_secs().to_string()]),
+            Kind::Floor | Kind::Asleep => {
+                let how = if self.kind == Kind::Floor { "awake" } else { "asleep" };
+                command.args([how, url, &c, &number.to_string(), &time.as_secs().to_string()])
+            }
             Kind::Oha => {
                 command.args(["--no-tui", "-c", &c, "-z", &d, "-q", &number.to_string(), "--latency-correction", url])
             }
@@ -110,7 +121,7 @@ impl Peer {
     pub fn median(&self, text: &str) -> Option<Duration> {
         let line = |begin: &str| text.lines().map(str::trim).find_map(|line| line.strip_prefix(begin)).map(str::trim);
         match self.kind {
-            Kind::Floor => duration(line("median")?),
+            Kind::Floor | Kind::Asleep => duration(line("median")?),
             Kind::Oha => duration(&line("50.00% in")?.replace(" secs", "s").replace(' ', "")),
             Kind::Hey => duration(&line("50% in")?.replace(" secs", "s").replace(' ', "")),
             Kind::Wrk => duration(line("50%")?),

@@ -8,7 +8,7 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::schema::parser::parse_message_type;
 
-use super::GROUP;
+use super::GREATEST_GROUP;
 use super::schema::{outcome, schema};
 use crate::record::columns::{COLUMNS, Kind};
 use crate::record::{FileError, NEVER, RequestRecord};
@@ -38,7 +38,7 @@ fn read_groups(file: File) -> Result<Vec<RequestRecord>, String> {
     for i in 0..reader.num_row_groups() {
         let group = reader.get_row_group(i).map_err(damaged)?;
         let from = rows.len();
-        let count = usize::try_from(group.metadata().num_rows()).ok().filter(|&n| n <= GROUP);
+        let count = usize::try_from(group.metadata().num_rows()).ok().filter(|&n| n <= GREATEST_GROUP);
         rows.resize(from + count.ok_or("it is damaged (size of a row group)")?, RequestRecord::planned(0, 0, 0));
         read_group(&*group, &mut rows[from..])?;
     }

@@ -4,23 +4,25 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parquet::basic::{Compression, Encoding};
-use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
-use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
+use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::ColumnPath;
 
-use super::GROUP;
+use super::gather::{Column, column};
 use super::schema::schema;
+use super::{AT_ONCE, GROUP};
 use crate::record::columns::{COLUMNS, Kind};
-use crate::record::{FileError, NEVER, Outcome, RequestRecord};
+use crate::record::{FileError, RequestRecord};
 
 /// Writes the file group by group, so that memory stays bounded whatever the length of the run.
 pub struct ParquetWriter {
     path: PathBuf,
     file: SerializedFileWriter<BufWriter<File>>,
-    pending: Vec<RequestRecord>,
+    columns: Vec<Box<dyn Column>>,
+    /// Rows in `columns`.
+    gathered: usize,
 }
 
 impl ParquetWriter {
@@ -56,24 +58,26 @@ impl ParquetWriter {
         let properties = properties.build();
         let schema = parse_message_type(&schema()).map_err(|e| failed(path, e))?;
         let file = SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties));
-        Ok(ParquetWriter { path: path.to_owned(), file: file.map_err(|e| failed(path, e))?, pending: Vec::new() })
+        let columns = COLUMNS.iter().map(|(_, kind)| column(kind)).collect();
+        Ok(ParquetWriter { path: path.to_owned(), file: file.map_err(|e| failed(path, e))?, columns, gathered: 0 })
     }
 
     /// # Errors
     /// [`FileError::Io`]; the file is then good for nothing.
     pub fn append(&mut self, mut records: &[RequestRecord]) -> Result<(), FileError> {
         while !records.is_empty() {
-            let (now, later) = records.split_at(records.len().min(GROUP - self.pending.len()));
-            self.pending.extend_from_slice(now);
+            let (now, later) = records.split_at(records.len().min(AT_ONCE).min(GROUP - self.gathered));
+            self.columns.iter_mut().for_each(|column| column.gather(now));
+            self.gathered += now.len();
             records = later;
-            if self.pending.len() == GROUP {
+            if self.gathered == GROUP {
                 self.write_group()?;
             }
         }
         Ok(())
     }
 
-    /// Writes what is pending and the footer, and waits for the disk.
+    /// Writes what is left and the footer, and waits for the disk.
     ///
     /// # Errors
     /// [`FileError::Io`].
@@ -89,59 +93,21 @@ impl ParquetWriter {
     }
 
     fn write_group(&mut self) -> Result<(), FileError> {
-        if self.pending.is_empty() {
+        if self.gathered == 0 {
             return Ok(());
         }
-        let rows = &self.pending;
         let mut write = || {
             let mut group = self.file.next_row_group()?;
-            for (_, kind) in COLUMNS {
-                let Some(column) = group.next_column()? else { break };
-                write_column(column, kind, rows)?;
+            for column in &mut self.columns {
+                let Some(writer) = group.next_column()? else { break };
+                column.write(writer)?;
             }
             group.close().map(|_| ())
         };
         write().map_err(|e| failed(&self.path, e))?;
-        self.pending.clear();
+        self.gathered = 0;
         Ok(())
     }
-}
-
-fn write_column(
-    mut column: SerializedColumnWriter<'_>,
-    kind: &Kind,
-    rows: &[RequestRecord],
-) -> Result<(), ParquetError> {
-    match kind {
-        Kind::Long(get, _) => put::<Int64Type>(&mut column, rows.iter().map(|r| Some(get(r) as i64)), false)?,
-        Kind::MaybeLong(get, _) => {
-            let values = rows.iter().map(|r| Some(get(r)).filter(|&v| v != NEVER).map(|v| v as i64));
-            put::<Int64Type>(&mut column, values, true)?;
-        }
-        Kind::Short(get, _) => put::<Int32Type>(&mut column, rows.iter().map(|r| Some(i32::from(get(r)))), false)?,
-        Kind::MaybeInt(get, _) => {
-            let values = rows.iter().map(|r| Some(get(r)).filter(|&v| v != u32::MAX).map(|v| v as i32));
-            put::<Int32Type>(&mut column, values, true)?;
-        }
-        Kind::Flag(get, _) => put::<BoolType>(&mut column, rows.iter().map(|r| Some(get(r))), false)?,
-        Kind::Outcome => {
-            let names = Outcome::ALL.map(|outcome| ByteArray::from(outcome.name()));
-            let name = |r: &RequestRecord| names[r.outcome().unwrap_or(Outcome::Unsent) as usize].clone();
-            put::<ByteArrayType>(&mut column, rows.iter().map(|r| Some(name(r))), false)?;
-        }
-    }
-    column.close()
-}
-
-fn put<T: DataType>(
-    column: &mut SerializedColumnWriter<'_>,
-    values: impl Iterator<Item = Option<T::T>> + Clone,
-    nullable: bool,
-) -> Result<(), ParquetError> {
-    // A definition level is 1 where a nullable column has a value.
-    let levels: Option<Vec<i16>> = nullable.then(|| values.clone().map(|v| i16::from(v.is_some())).collect());
-    let values: Vec<T::T> = values.flatten().collect();
-    column.typed::<T>().write_batch(&values, levels.as_deref(), None).map(|_| ())
 }
 
 fn failed(path: &Path, error: ParquetError) -> FileError {
