@@ -30,9 +30,6 @@ pub enum Kind {
     Hey,
 }
 
-/// More than any core makes.
-const ALL: &str = "-R150000";
-
 impl Peer {
     /// Ours, and those that the environment names.
     pub fn all() -> Vec<Peer> {
@@ -72,8 +69,8 @@ impl Peer {
         self.kind != Kind::Wrk
     }
 
-    /// As many requests as one core makes.
-    pub fn at_full_speed(&self, url: &str, connections: usize, time: Duration) -> Command {
+    /// As many requests as one core makes. Who has a constant rate has `more` than that, as an argument: `-R150000`.
+    pub fn at_full_speed(&self, url: &str, connections: usize, more: &str, time: Duration) -> Command {
         let mut command = Command::new(&self.program);
         let (c, seconds) = (connections.to_string(), time.as_secs().to_string());
         match self.kind {
@@ -81,7 +78,7 @@ impl Peer {
             Kind::Oha => command.args(["--no-tui", "-c", &c, "-z", &format!("{seconds}s"), url]),
             Kind::Hey => command.args(["-c", &c, "-z", &format!("{seconds}s"), url]),
             Kind::Wrk => command.args(["-t1", &format!("-c{c}"), &format!("-d{seconds}s"), url]),
-            _ => return self.paced(url, connections, ALL, time),
+            _ => return self.paced(url, connections, more, time),
         };
         command
     }
