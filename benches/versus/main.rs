@@ -81,14 +81,6 @@ impl Bench {
         Duration::from_secs(self.seconds)
     }
 
-    /// A rate, as an argument, that no core makes, by a tenth of what bare calls do. With one that is far out of reach,
-    /// what is recorded would be for the most part what was never sent.
-    fn more_than_a_core_makes(&self) -> io::Result<String> {
-        self.server.asked();
-        run(self.peers[0].at_full_speed(&self.server.url, CONNECTIONS, "", Duration::from_secs(1)))?;
-        Ok(format!("-R{}", self.server.asked().len() * 11 / 10))
-    }
-
     /// Measures each of `peers` once a round.
     fn measure(&self, peers: &[&Peer], mut of: impl FnMut(&Peer) -> io::Result<Option<f64>>) -> io::Result<Series> {
         let mut series = Series::default();
@@ -137,12 +129,15 @@ impl Series {
 
 fn speed(bench: &Bench) -> io::Result<()> {
     let peers: Vec<_> = bench.peers.iter().filter(|peer| peer.runs_at_full_speed()).collect();
-    let more = bench.more_than_a_core_makes()?;
+    let mut more = String::new();
     let mut user = Series::default();
     let cpu = bench.measure(&peers, |peer| {
         let before = children_cpu()?;
         run(peer.at_full_speed(&bench.server.url, CONNECTIONS, &more, bench.time()))?;
         let (after, requests) = (children_cpu()?, bench.server.asked().len() as f64);
+        if peer.kind == Kind::Floor {
+            more = beyond(requests, bench.time());
+        }
         user.0.entry(peer.name).or_default().push((after.0 - before.0) * 1e6 / requests);
         Ok(Some((after.0 - before.0 + after.1 - before.1) * 1e6 / requests))
     })?;
@@ -152,6 +147,12 @@ fn speed(bench: &Bench) -> io::Result<()> {
     let rate = Series(cpu.0.iter().map(|(name, values)| (*name, values.iter().map(|us| 1e6 / us).collect())).collect());
     rate.show("requests/s a core", &peers, "floor");
     Ok(())
+}
+
+/// A rate, as an argument, that no core makes, where bare calls have just made so many `requests`. With one far out of
+/// reach, what is recorded would be for the most part what was never sent.
+fn beyond(requests: f64, time: Duration) -> String {
+    format!("-R{:.0}", requests / time.as_secs_f64() * 1.25)
 }
 
 /// What is reported at a constant rate, beside what one sees who never sleeps, and one who sleeps until an answer comes;
@@ -292,9 +293,9 @@ fn calls(bench: &Bench) -> io::Result<()> {
         return Ok(());
     }
     let peers: Vec<_> = bench.peers.iter().filter(|peer| peer.runs_at_full_speed()).collect();
-    let more = bench.more_than_a_core_makes()?;
+    let (mut more, time) = (String::new(), Duration::from_secs(2));
     let counted = bench.measure(&peers, |peer| {
-        let command = peer.at_full_speed(&bench.server.url, CONNECTIONS, &more, Duration::from_secs(2));
+        let command = peer.at_full_speed(&bench.server.url, CONNECTIONS, &more, time);
         let file = "/dev/shm/versus.strace";
         let mut strace = Command::new("strace");
         strace.args(["-f", "-c", "-o", file]).arg(command.get_program()).args(command.get_args());
@@ -302,7 +303,11 @@ fn calls(bench: &Bench) -> io::Result<()> {
         let text = std::fs::read_to_string(file)?;
         let total = text.lines().find(|line| line.trim_end().ends_with("total"));
         let total: Option<f64> = total.and_then(|line| line.split_whitespace().nth(3)?.parse().ok());
-        Ok(total.map(|total| total / bench.server.asked().len() as f64))
+        let requests = bench.server.asked().len() as f64;
+        if peer.kind == Kind::Floor {
+            more = beyond(requests, time);
+        }
+        Ok(total.map(|total| total / requests))
     })?;
     counted.show("system calls a request at full speed, under strace", &peers, "floor");
     Ok(())
