@@ -172,7 +172,8 @@ impl Stack {
         answer.is_ok_and(|answer| answer.is_ok_and(|text| text.contains("healthy")))
     }
 
-    async fn until_it_serves(&self, id: &str) {
+    /// Waits until [`Stack::serves`], if it has a network at all.
+    pub async fn until_it_serves(&self, id: &str) {
         for _ in 0..200 {
             let alone = self.details(id).await.endpoints.iter().all(|endpoint| endpoint.address.is_empty());
             if alone || self.serves(id).await {
