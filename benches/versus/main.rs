@@ -231,11 +231,7 @@ fn from_exponential(mut gaps: Vec<f64>, rate: f64) -> f64 {
 }
 
 fn start(bench: &Bench) -> io::Result<()> {
-    let peers: Vec<_> = bench
-        .peers
-        .iter()
-        .filter(|p| !matches!(p.kind, Kind::Floor | Kind::Asleep | Kind::Recording | Kind::Spinning))
-        .collect();
+    let peers: Vec<_> = bench.peers.iter().filter(|peer| peer.is_plain()).collect();
     let first = bench.measure(&peers, |peer| {
         let began = Instant::now();
         run(peer.paced(&bench.server.url, CONNECTIONS, "-R1000", Duration::from_secs(1)))?;
@@ -247,11 +243,7 @@ fn start(bench: &Bench) -> io::Result<()> {
 
 fn memory(bench: &Bench) -> io::Result<()> {
     const MORE: usize = 5000;
-    let peers: Vec<_> = bench
-        .peers
-        .iter()
-        .filter(|p| !matches!(p.kind, Kind::Floor | Kind::Asleep | Kind::Recording | Kind::Spinning))
-        .collect();
+    let peers: Vec<_> = bench.peers.iter().filter(|peer| peer.is_plain()).collect();
     let mut few = Series::default();
     let each = bench.measure(&peers, |peer| {
         let resident = |connections| resident(peer.paced(&bench.server.url, connections, "-R1000", bench.time()));

@@ -59,7 +59,12 @@ impl Peer {
         matches!(self.kind, Kind::Ours | Kind::Recording | Kind::Spinning)
     }
 
-    /// There it is something of its own; who is never idle never sleeps, nor spins.
+    /// A load generator as its users start it, in no special manner.
+    pub fn is_plain(&self) -> bool {
+        !matches!(self.kind, Kind::Floor | Kind::Asleep | Kind::Recording | Kind::Spinning)
+    }
+
+    /// Never idle, it has no occasion to sleep or to spin: those two are measured at a constant rate only.
     pub fn runs_at_full_speed(&self) -> bool {
         !matches!(self.kind, Kind::Asleep | Kind::Spinning)
     }
