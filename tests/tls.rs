@@ -96,9 +96,28 @@ fn a_certificate_that_is_checked_must_come_from_the_authority_for_that_name_and_
     let expired = TlsServer::new(authority.vouch_long_ago("localhost").config(), usize::MAX);
     insta::assert_snapshot!(why(checked(expired.named_url(), &authority.file)), @"the server's certificate has expired; leave --verify and --cacert out to take any certificate");
     let own = TlsServer::new(Identity::of_an_authority("localhost").config(), usize::MAX);
-    insta::assert_snapshot!(why(checked(own.named_url(), &authority.file)), @"the server's certificate is an authority's own (CA:TRUE), and so no server's; leave --verify and --cacert out to take any certificate");
+    insta::assert_snapshot!(why(checked(own.named_url(), &authority.file)), @"the server's certificate is an authority's own (CA:TRUE); name it with --cacert if it is the server's too; leave --verify and --cacert out to take any certificate");
     let unknown = TlsServer::new(Identity::self_signed("localhost").config(), usize::MAX);
     insta::assert_snapshot!(why(checked(unknown.named_url(), &authority.file)), @"the server's certificate comes from no trusted authority (--cacert names one); leave --verify and --cacert out to take any certificate");
+}
+
+#[test]
+fn a_certificate_that_vouches_for_itself_is_taken_where_it_was_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let serve = |identity: Identity| {
+        let file = dir.path().join("own.pem");
+        std::fs::write(&file, &identity.pem).unwrap();
+        (TlsServer::new(identity.config(), usize::MAX), file)
+    };
+    for identity in [Identity::self_signed("localhost"), Identity::of_an_authority("localhost")] {
+        let (server, file) = serve(identity);
+        assert!(answered(checked(server.named_url(), &file)) >= 10);
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(why(checked(server.url(), &file)), @"the server's certificate is not valid for the name 127.0.0.1; leave --verify and --cacert out to take any certificate");
+        }
+    }
+    let (server, file) = serve(Identity::of_an_authority_long_ago("localhost"));
+    insta::assert_snapshot!(why(checked(server.named_url(), &file)), @"the server's certificate has expired; leave --verify and --cacert out to take any certificate");
 }
 
 #[test]

@@ -5,6 +5,9 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll;
+
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n";
 
 /// Asks on all `connections` in turn, for `time`.
@@ -17,6 +20,33 @@ pub fn full_speed(address: SocketAddr, connections: usize, time: Duration) -> io
     while Instant::now() < end {
         for stream in &mut streams {
             let _ = stream.read(&mut buffer)?;
+            stream.write_all(REQUEST)?;
+        }
+    }
+    Ok(())
+}
+
+/// The same for one who waits for all connections at once, as whoever has a thread for many of them must: an epoll, edge
+/// by edge, set once.
+pub fn event_loop(address: SocketAddr, connections: usize, time: Duration) -> io::Result<()> {
+    let mut streams = connect(address, connections)?;
+    let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    for (i, stream) in streams.iter_mut().enumerate() {
+        stream.set_nonblocking(true)?;
+        let edges = epoll::EventFlags::IN | epoll::EventFlags::ET;
+        epoll::add(&epoll, &*stream, epoll::EventData::new_u64(i as u64), edges)?;
+        stream.write_all(REQUEST)?;
+    }
+    let (end, mut buffer, mut events) = (Instant::now() + time, [0; 4096], Vec::with_capacity(1024));
+    while Instant::now() < end {
+        events.clear();
+        epoll::wait(&epoll, spare_capacity(&mut events), None)?;
+        for event in &events {
+            let stream = &mut streams[event.data.u64() as usize];
+            match stream.read(&mut buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                read => read?,
+            };
             stream.write_all(REQUEST)?;
         }
     }

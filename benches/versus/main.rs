@@ -26,8 +26,9 @@ fn main() -> io::Result<()> {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
-        ["floor", url, connections, seconds] => {
-            return floor::full_speed(address(url), number(connections) as usize, Duration::from_secs(number(seconds)));
+        [how @ ("floor" | "loop"), url, connections, seconds] => {
+            let run = if *how == "floor" { floor::full_speed } else { floor::event_loop };
+            return run(address(url), number(connections) as usize, Duration::from_secs(number(seconds)));
         }
         [how @ ("awake" | "asleep"), url, connections, rate, seconds] => {
             let (time, awake) = (Duration::from_secs(number(seconds)), *how == "awake");

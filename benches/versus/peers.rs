@@ -17,7 +17,9 @@ pub struct Peer {
 pub enum Kind {
     /// Blocking calls in a loop: this very program.
     Floor,
-    /// The same, asleep until an answer comes.
+    /// The same for all connections at once, by an epoll.
+    Loop,
+    /// The first, asleep until an answer comes.
     Asleep,
     Ours,
     /// Ours with each request written down.
@@ -38,6 +40,7 @@ impl Peer {
         let peer = |name, program: &OsString, kind| Peer { name, program: program.clone(), kind };
         let mut all = vec![
             peer("floor", &itself, Kind::Floor),
+            peer("floor, epoll", &itself, Kind::Loop),
             peer("floor, asleep", &itself, Kind::Asleep),
             peer("ours", &ours, Kind::Ours),
             peer("ours, --record", &ours, Kind::Recording),
@@ -61,7 +64,7 @@ impl Peer {
 
     /// A load generator as its users start it, in no special manner.
     pub fn is_plain(&self) -> bool {
-        !matches!(self.kind, Kind::Floor | Kind::Asleep | Kind::Recording | Kind::Spinning)
+        !matches!(self.kind, Kind::Floor | Kind::Loop | Kind::Asleep | Kind::Recording | Kind::Spinning)
     }
 
     /// Never idle, it has no occasion to sleep or to spin: those two are measured at a constant rate only.
@@ -71,7 +74,7 @@ impl Peer {
 
     /// It has a constant rate.
     pub fn paces(&self) -> bool {
-        self.kind != Kind::Wrk
+        !matches!(self.kind, Kind::Loop | Kind::Wrk)
     }
 
     /// As many requests as one core makes. Who has a constant rate has `more` than that, as an argument: `-R150000`.
@@ -80,6 +83,7 @@ impl Peer {
         let (c, seconds) = (connections.to_string(), time.as_secs().to_string());
         match self.kind {
             Kind::Floor => command.args(["floor", url, &c, &seconds]),
+            Kind::Loop => command.args(["loop", url, &c, &seconds]),
             Kind::Oha => command.args(["--no-tui", "-c", &c, "-z", &format!("{seconds}s"), url]),
             Kind::Hey => command.args(["-c", &c, "-z", &format!("{seconds}s"), url]),
             Kind::Wrk => command.args(["-t1", &format!("-c{c}"), &format!("-d{seconds}s"), url]),

@@ -9,15 +9,19 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::client::Resumption;
-use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::client::VerifierBuilderError;
+use tokio_rustls::rustls::client::danger::ServerCertVerifier;
+use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio_rustls::rustls::{
-    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-};
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{AlertDescription, CertificateError, ClientConfig, Error, RootCertStore};
 
 use super::plan::{LoadPlan, TlsSettings};
+use anyone::Anyone;
+use named::{Named, is_an_authoritys_own};
+
+mod anyone;
+mod named;
 
 /// Why no TLS connection can even be tried.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +36,8 @@ pub enum TlsError {
     Host { host: String },
     #[error("TLS cannot be set up: {0}")]
     Setup(#[from] Error),
+    #[error("TLS cannot be set up: {0}")]
+    Verifier(#[from] VerifierBuilderError),
 }
 
 /// What a thread's TLS connections have in common. Cheap to clone.
@@ -57,13 +63,14 @@ impl Tls {
         // An IP address is no name to indicate: rustls leaves SNI out for it.
         let name = ServerName::try_from(host.clone()).map_err(|_| TlsError::Host { host: host.clone() })?;
         let provider = Arc::new(ring::default_provider());
-        let anyone = Anyone(Arc::clone(&provider));
-        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-        let mut config = if plan.tls.verifies() {
-            builder.with_root_certificates(authorities(&plan.tls)?).with_no_client_auth()
+        let verifier: Arc<dyn ServerCertVerifier> = if plan.tls.verifies() {
+            let (trusted, named) = authorities(&plan.tls)?;
+            Arc::new(Named::new(trusted, named, Arc::clone(&provider))?)
         } else {
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(anyone)).with_no_client_auth()
+            Arc::new(Anyone(Arc::clone(&provider)))
         };
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        let mut config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
         if plan.http2 {
             config.alpn_protocols = vec![H2.to_vec()];
         }
@@ -92,8 +99,8 @@ impl Tls {
     }
 }
 
-/// The certificates that are trusted to vouch for others.
-fn authorities(settings: &TlsSettings) -> Result<RootCertStore, TlsError> {
+/// The certificates that are trusted to vouch for others, and those of them that the user named.
+fn authorities(settings: &TlsSettings) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), TlsError> {
     let mut trusted = RootCertStore::empty();
     let Some(path) = &settings.authorities else {
         let found = load_native_certs();
@@ -102,15 +109,16 @@ fn authorities(settings: &TlsSettings) -> Result<RootCertStore, TlsError> {
             let why = found.errors.first().map_or_else(|| "none found".to_owned(), ToString::to_string);
             return Err(TlsError::NoAuthorities { why });
         }
-        return Ok(trusted);
+        return Ok((trusted, Vec::new()));
     };
     let bad = |why: String| TlsError::Authorities { path: path.clone(), why };
     let text = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
-    for certificate in CertificateDer::pem_slice_iter(&text) {
-        let certificate = certificate.map_err(|_| bad("it is damaged or cut short".to_owned()))?;
-        trusted.add(certificate).map_err(|_| bad("what it holds is no certificate".to_owned()))?;
+    let named: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    let named = named.map_err(|_| bad("it is damaged or cut short".to_owned()))?;
+    for certificate in &named {
+        trusted.add(certificate.clone()).map_err(|_| bad("what it holds is no certificate".to_owned()))?;
     }
-    if trusted.is_empty() { Err(bad("there is none in it".to_owned())) } else { Ok(trusted) }
+    if trusted.is_empty() { Err(bad("there is none in it".to_owned())) } else { Ok((trusted, named)) }
 }
 
 /// A handshake's error for whoever set up the load: what is wrong, and what to do.
@@ -154,53 +162,9 @@ fn flaw(error: &CertificateError) -> String {
         CertificateError::NotValidForNameContext { expected, .. } => {
             format!("is not valid for the name {}", expected.to_str())
         }
-        // What openssl makes where nothing else is asked for.
-        other if other.to_string().contains("CaUsedAsEndEntity") => {
-            "is an authority's own (CA:TRUE), and so no server's".to_owned()
+        other if is_an_authoritys_own(other) => {
+            "is an authority's own (CA:TRUE); name it with --cacert if it is the server's too".to_owned()
         }
         other => format!("is no good ({other})"),
-    }
-}
-
-/// Takes any certificate, as wrk2 does: expired, self-signed, for another name, of a kind that cannot be verified.
-#[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    /// Those that can be verified, so that a server with several certificates sends the one that others get, and those
-    /// that only a client can take that verifies none.
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        let mut schemes = self.0.signature_verification_algorithms.supported_schemes();
-        schemes.extend([SignatureScheme::ECDSA_NISTP521_SHA512, SignatureScheme::ED448]);
-        schemes
     }
 }

@@ -16,7 +16,8 @@ use super::Server;
 
 /// A certificate and its key.
 pub struct Identity {
-    pub certificate: CertificateDer<'static>,
+    certificate: CertificateDer<'static>,
+    pub pem: String,
     key: PrivateKeyDer<'static>,
 }
 
@@ -27,15 +28,17 @@ impl Identity {
 
     /// What everybody makes with openssl, who tries something out.
     pub fn of_an_authority(name: &str) -> Identity {
-        let mut params = params(name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Identity::signing_itself(params)
+        Identity::signing_itself(params_of_an_authority(name))
+    }
+
+    pub fn of_an_authority_long_ago(name: &str) -> Identity {
+        Identity::signing_itself(long_ago(params_of_an_authority(name)))
     }
 
     fn signing_itself(params: CertificateParams) -> Identity {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
         let certificate = params.self_signed(&key).unwrap();
-        Identity { certificate: certificate.der().clone(), key: key.into() }
+        Identity { pem: certificate.pem(), certificate: certificate.der().clone(), key: key.into() }
     }
 
     pub fn config(&self) -> ServerConfig {
@@ -59,8 +62,7 @@ pub struct Authority {
 
 impl Authority {
     pub fn new() -> Authority {
-        let mut params = params("an authority");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let params = params_of_an_authority("an authority");
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("authority.pem");
@@ -73,21 +75,30 @@ impl Authority {
     }
 
     pub fn vouch_long_ago(&self, name: &str) -> Identity {
-        let mut params = params(name);
-        params.not_before = rcgen::date_time_ymd(1999, 1, 1);
-        params.not_after = rcgen::date_time_ymd(2001, 1, 1);
-        self.vouch_for(params)
+        self.vouch_for(long_ago(params(name)))
     }
 
     fn vouch_for(&self, params: CertificateParams) -> Identity {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        Identity { certificate: certificate.der().clone(), key: key.into() }
+        Identity { pem: certificate.pem(), certificate: certificate.der().clone(), key: key.into() }
     }
 }
 
 fn params(name: &str) -> CertificateParams {
     CertificateParams::new([name.to_owned()]).unwrap()
+}
+
+fn params_of_an_authority(name: &str) -> CertificateParams {
+    let mut params = params(name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params
+}
+
+fn long_ago(mut params: CertificateParams) -> CertificateParams {
+    params.not_before = rcgen::date_time_ymd(1999, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2001, 1, 1);
+    params
 }
 
 /// What a server saw of a handshake.
