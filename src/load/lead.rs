@@ -17,7 +17,7 @@ pub enum Until {
 #[derive(Debug)]
 pub struct Lead {
     spin: Spin,
-    /// Most alarms ring no later than this.
+    /// As many alarms as are to ring in time ring no later than this.
     late: f64,
     /// Time that may still be spent awake; less than nothing where too much was.
     credit: f64,
@@ -27,8 +27,10 @@ pub struct Lead {
     awake_since: Option<u64>,
 }
 
-/// Of the alarms, so many are to ring before it is too late. More cost more time awake than they gain.
+/// Of the alarms, so many are to ring before it is too late: more cost more time awake than they gain.
 const IN_TIME: f64 = 0.8;
+/// And so few where all is spent that may be: what rings as early as hardly any does costs next to nothing.
+const FEWEST_IN_TIME: f64 = 0.1;
 /// What may be spent awake: a tenth of a core, with some of it saved up.
 const BUDGET: f64 = 0.1;
 const SAVED: f64 = 5e6;
@@ -50,11 +52,11 @@ impl Lead {
             Spin::Auto => self.settle(now),
         }
         let lead = self.late as u64;
+        if exact && due.saturating_sub(now) > lead {
+            return Until::Asleep(due - lead);
+        }
         if !exact || self.credit <= 0.0 {
             return Until::Asleep(due);
-        }
-        if due.saturating_sub(now) > lead {
-            return Until::Asleep(due - lead);
         }
         self.awake_since = Some(now);
         Until::Awake
@@ -65,7 +67,8 @@ impl Lead {
         // The estimate of a quantile that Robbins and Monro's method gives, in steps of a 20th of itself.
         let step = self.late / 20.0;
         let late = (now.saturating_sub(at) as f64).min(LATEST);
-        self.late += if late > self.late { step * IN_TIME } else { -step * (1.0 - IN_TIME) };
+        let in_time = FEWEST_IN_TIME + (IN_TIME - FEWEST_IN_TIME) * (self.credit / SAVED).clamp(0.0, 1.0);
+        self.late += if late > self.late { step * in_time } else { -step * (1.0 - in_time) };
         self.late = self.late.clamp(1e3, LATEST);
     }
 
@@ -134,7 +137,9 @@ mod tests {
         let (lags, awake) = pace(Spin::Auto, 50 * US, 200_000, late);
         assert!((0.08..0.101).contains(&awake), "{awake}");
         assert!(lags.iter().all(|lag| *lag <= 100 * US));
-        let (lags, _) = pace(Spin::Always, 50 * US, 1000, late);
+        let (never, _) = pace(Spin::Never, 50 * US, 200_000, late);
+        assert!(median(lags) * 2 < median(never));
+        let (lags, _) = pace(Spin::Always, 50 * US, 1000, |_| 0);
         assert_eq!(median(lags), 0);
     }
 
