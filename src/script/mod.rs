@@ -8,6 +8,7 @@
 
 mod errors;
 mod main_state;
+mod memory;
 mod modules;
 mod net;
 mod samples;

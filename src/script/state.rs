@@ -1,6 +1,7 @@
 use mlua::{Function, Lua, LuaOptions, StdLib, Table, Value};
 
 use super::errors::raised;
+use super::memory::Memory;
 use super::{Script, ScriptError, modules, net};
 use crate::target::Target;
 
@@ -21,6 +22,8 @@ pub const OWN: &str = "wrk.lua";
 
 /// A Lua state in which the script was loaded: what a thread's and the main one have in common.
 pub struct State {
+    /// Goes first: it serves `lua`.
+    _memory: Memory,
     pub lua: Lua,
     /// The script's.
     pub name: String,
@@ -40,13 +43,14 @@ impl State {
             // SAFETY: `ffi`, `debug` and C modules can break the state. A script is trusted like any program the user runs.
             #[allow(unsafe_code)]
             let lua = unsafe { Lua::unsafe_new_with(StdLib::ALL, LuaOptions::new().catch_rust_panics(false)) };
+            let memory = Memory::of(&lua)?;
             modules::install(&lua)?;
             let wrk = wrk_table(&lua, environment)?;
             let calls = lua.load(include_str!("../../lua/wrk.lua")).set_name(format!("={OWN}")).eval()?;
             if let Some(script) = script {
                 lua.load(&script.text).set_name(format!("@{}", script.name)).exec()?;
             }
-            Ok(State { lua, name: name.to_owned(), wrk, calls })
+            Ok(State { _memory: memory, lua, name: name.to_owned(), wrk, calls })
         };
         open().map_err(|error| raised(name, None, &error))
     }
