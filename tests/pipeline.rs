@@ -5,9 +5,9 @@ mod support;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use metawrk::load::LoadSettings;
 use metawrk::load::plan::{OnTimeout, Retries, WhenBusy};
-use metawrk::record::Outcome;
+use metawrk::load::{LoadPlan, LoadSettings, Prepared};
+use metawrk::record::{Clock, Outcome};
 use metawrk::units::Time;
 use support::load::{run, scripted, settings};
 use support::{OK, Peer, Server};
@@ -50,6 +50,30 @@ fn a_pipeline_writes_behind_what_is_outstanding() {
     assert_eq!(server.connections.load(Ordering::SeqCst), 2);
     assert!(loaded.generator().in_flight_max >= 10, "{:?}", loaded.generator());
     assert!(records.windows(2).all(|pair| pair[0].request < pair[1].request), "answers come in order");
+}
+
+#[test]
+fn a_script_slower_than_the_gap_between_requests_lets_the_thread_do_its_work() {
+    let server = Server::start(|peer| each(peer, |peer, _| peer.send(OK)));
+    let slow = "function request()
+        local till = wrk.time_us() + 20000
+        while wrk.time_us() < till do end
+        return wrk.format()
+    end";
+    let settings = LoadSettings {
+        threads: 1,
+        connections: 1,
+        when_busy: WhenBusy::Pipeline,
+        duration: Time::from_secs(3600),
+        ..scripted(&server, slow)
+    };
+    let prepared = Prepared::new(LoadPlan::new(settings).unwrap(), None).unwrap();
+    let running = prepared.start(Clock::starting_in(Time::ZERO));
+    while running.live().iter().map(|live| live.sent()).sum::<u64>() < 20 {
+        std::thread::yield_now();
+    }
+    running.control().stop();
+    assert!(running.finish().unwrap().account().answered > 0);
 }
 
 #[test]

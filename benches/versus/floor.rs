@@ -45,8 +45,8 @@ pub fn event_loop(address: SocketAddr, connections: usize, time: Duration) -> io
             let stream = &mut streams[event.data.u64() as usize];
             match stream.read(&mut buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-                read => read?,
-            };
+                read => assert_eq!(read?, crate::server::ANSWER.len(), "an answer at a time"),
+            }
             stream.write_all(REQUEST)?;
         }
     }

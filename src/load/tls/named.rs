@@ -9,8 +9,8 @@ use tokio_rustls::rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme,
 };
 
-/// Takes what the user's authorities vouch for, and what the user named itself: openssl marks what signs itself as an
-/// authority's own, and webpki takes none of those for a server's. curl does.
+/// Takes what the user's authorities vouch for, and the certificates of theirs that a server shows for its own: openssl
+/// marks what signs itself as an authority's, and webpki takes none of those for a server's. curl does.
 #[derive(Debug)]
 pub struct Named {
     vouched: Arc<WebPkiServerVerifier>,
@@ -40,7 +40,7 @@ impl ServerCertVerifier for Named {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         match self.vouched.verify_server_cert(certificate, between, name, stapled, now) {
-            // It is in time: webpki looks at that first.
+            // It is in time: webpki looks at that first. What use it is for is not looked at: the user named it for this.
             Err(Error::InvalidCertificate(flaw)) if is_an_authoritys_own(&flaw) && self.named.contains(certificate) => {
                 verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
                 Ok(ServerCertVerified::assertion())
@@ -78,5 +78,5 @@ impl ServerCertVerifier for Named {
 
 /// What openssl makes where nothing else is asked for (`CA:TRUE`). webpki's error for it has no name in rustls.
 pub fn is_an_authoritys_own(error: &CertificateError) -> bool {
-    error.to_string().contains("CaUsedAsEndEntity")
+    matches!(error, CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity"))
 }
