@@ -175,7 +175,7 @@ pub struct Speaking {
     #[arg(long)]
     pub verify: bool,
 
-    /// Check them against the authorities in this PEM file; implies --verify
+    /// Check them against the certificates in this PEM file; implies --verify
     #[arg(long, value_name = "FILE")]
     pub cacert: Option<PathBuf>,
 
