@@ -44,13 +44,19 @@ impl Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        // SAFETY: all blocks are from the former allocator, with the sizes that they were asked for. Where it cannot be set
-        // the shelf stays.
+        let (shelf, mut restored) = (self.shelf, false);
+        // SAFETY: all blocks are from the former allocator, with the sizes that they were asked for. Where it cannot be set,
+        // or a C module has put another before this one, the shelf stays: it may still be asked.
         unsafe {
-            let shelf = self.shelf;
-            let restored =
-                self.lua.exec_raw::<()>((), |state| ffi::lua_setallocf(state, (*shelf).below, (*shelf).data));
-            if restored.is_ok() {
+            let _ = self.lua.exec_raw::<()>((), |state| {
+                let mut data = null_mut();
+                ffi::lua_getallocf(state, &mut data);
+                restored = data == shelf.cast();
+                if restored {
+                    ffi::lua_setallocf(state, (*shelf).below, (*shelf).data);
+                }
+            });
+            if restored {
                 drop(Box::from_raw(shelf));
             }
         }
@@ -286,5 +292,34 @@ mod tests {
         }
         drop(memory);
         assert_eq!(lua.load(rubbish).eval::<u32>().unwrap(), 10_000);
+    }
+
+    /// What a C module may put before it: its data is the address of the data that it found.
+    unsafe extern "C" fn before(data: *mut c_void, block: *mut c_void, old: usize, new: usize) -> *mut c_void {
+        // SAFETY: what it found was a `Shelf`.
+        unsafe { allocate(*data.cast::<*mut c_void>(), block, old, new) }
+    }
+
+    #[test]
+    fn it_stays_where_a_c_module_has_put_another_before_it() {
+        let lua = Lua::new();
+        let memory = Memory::of(&lua).unwrap();
+        let found: *mut *mut c_void = Box::into_raw(Box::new(null_mut()));
+        let mut left = null_mut();
+        // SAFETY: `before` asks the one that it found, which is there for as long as the state.
+        unsafe {
+            lua.exec_raw::<()>((), |state| {
+                ffi::lua_getallocf(state, found);
+                ffi::lua_setallocf(state, before, found.cast());
+            })
+            .unwrap();
+            drop(memory);
+            lua.exec_raw::<()>((), |state| {
+                ffi::lua_getallocf(state, &mut left);
+            })
+            .unwrap();
+        }
+        assert_eq!(left, found.cast());
+        assert_eq!(lua.load("return #('x'):rep(1000)").eval::<u32>().unwrap(), 1000);
     }
 }
