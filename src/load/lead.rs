@@ -72,12 +72,8 @@ impl Lead {
         self.late = self.late.clamp(1e3, LATEST);
     }
 
-    /// What comes from `now` on is work, and not paid for as time spent awake.
-    pub fn works(&mut self, now: u64) {
-        self.settle(now);
-    }
-
-    fn settle(&mut self, now: u64) {
+    /// Pays for what was spent awake until `now`; what comes from there on is work, and costs nothing.
+    pub fn settle(&mut self, now: u64) {
         let spent = self.awake_since.take().map_or(0, |since| now.saturating_sub(since));
         let earned = BUDGET * now.saturating_sub(self.seen) as f64;
         self.seen = now;

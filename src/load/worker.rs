@@ -281,7 +281,7 @@ async fn pace(core: &Rc<Core>, timer: &mut Timer, stop: &std::cell::Cell<bool>) 
         };
         if std::mem::take(&mut handed_out) {
             // It goes before the alarm is set, which takes longer: 8 us on a virtual machine.
-            lead.works(now);
+            lead.settle(now);
             tokio::task::yield_now().await;
             looked = now;
             continue;

@@ -5,9 +5,7 @@ use tokio_rustls::rustls::client::{VerifierBuilderError, WebPkiServerVerifier, v
 use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::server::ParsedCertificate;
-use tokio_rustls::rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme,
-};
+use tokio_rustls::rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 /// Takes what the user's authorities vouch for, and the certificates of theirs that a server shows for its own: openssl
 /// marks what signs itself as an authority's, and webpki takes none of those for a server's. curl does.
@@ -69,10 +67,6 @@ impl ServerCertVerifier for Named {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.vouched.supported_verify_schemes()
-    }
-
-    fn root_hint_subjects(&self) -> Option<&[DistinguishedName]> {
-        self.vouched.root_hint_subjects()
     }
 }
 
