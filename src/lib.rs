@@ -1,8 +1,8 @@
 //! metawrk: a load generator that replaces wrk2, and a laboratory for metastable failures.
 //!
-//! The rooms, from the ground up; each imports only from those below it: the ground ([`arrivals`], [`http1`], [`out`],
+//! The modules, from the ground up; each imports only from those below it: the ground ([`arrivals`], [`http1`], [`out`],
 //! [`procfs`], [`signals`], [`stats`], [`target`], [`units`]), [`timer`], [`record`], [`script`], [`load`], [`docker`],
-//! [`testbed`], [`monitor`], [`fault`], [`report`], [`experiment`], [`cli`].
+//! [`testbed`], [`monitor`], [`fault`], [`plan`], [`verdict`], [`report`], [`experiment`], [`cli`].
 
 pub mod arrivals;
 pub mod cli;
@@ -13,6 +13,7 @@ pub mod http1;
 pub mod load;
 pub mod monitor;
 pub mod out;
+pub mod plan;
 pub mod procfs;
 pub mod record;
 pub mod report;
@@ -23,3 +24,4 @@ pub mod target;
 pub mod testbed;
 pub mod timer;
 pub mod units;
+pub mod verdict;

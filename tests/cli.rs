@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use metawrk::experiment::{self, Overrides};
+use metawrk::plan;
+use metawrk::plan::config::Overrides;
 use metawrk::record::{Folder, Outcome, RequestRecord, Sample};
 use rustix::process::Signal;
 use support::program::{METAWRK, WRK2, eventually, run, run_on_terminal, started};
@@ -350,7 +351,7 @@ fn an_experiment_that_cannot_be_says_where_and_leaves_nothing() {
 /// What a run that was killed leaves after two seconds.
 fn recorded(results: &Path) -> std::path::PathBuf {
     let overrides = Overrides { rate: Some(100.0), ..Overrides::default() };
-    let plan = experiment::load(None, &overrides).unwrap();
+    let plan = plan::config::load(None, &overrides).unwrap();
     let folder = Folder::create(results, "small", jiff::civil::date(2026, 1, 2).at(3, 4, 5, 0)).unwrap();
     folder.write_plan(&plan.to_toml().unwrap()).unwrap();
     let records: Vec<RequestRecord> = (0..200u64).map(answered).collect();

@@ -7,10 +7,12 @@ use anyhow::Context;
 use super::line::Line;
 use crate::experiment::progress::Snapshot;
 use crate::experiment::run::run as run_experiment;
-use crate::experiment::{self, Overrides, story};
 use crate::out::{say, warn};
+use crate::plan;
+use crate::plan::config::Overrides;
 use crate::report::digest::Digest;
 use crate::report::generator::GeneratorBlock;
+use crate::report::story;
 use crate::report::{self, Story, VerdictText};
 use crate::signals::{Signals, Stopped};
 use crate::units::{Time, parse_count, parse_number, wrk_time};
@@ -86,7 +88,7 @@ pub struct ReportArgs {
 /// Where the plan is none, no load began, or the results could not be kept.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (overrides, out) = args.changes.resolve();
-    let plan = experiment::load(args.file.as_deref(), &overrides)?;
+    let plan = plan::config::load(args.file.as_deref(), &overrides)?;
     say(&format!("{}: {} requests/s, at most {}\n", plan.name, plan.load.rate, plan.duration()))?;
     let line = Line::new();
     let ran = run_experiment(&plan, &out, &mut |snapshot| line.show(describe(snapshot)));

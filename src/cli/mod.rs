@@ -9,6 +9,7 @@ mod generate;
 mod line;
 mod load;
 mod restore;
+mod testbed;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::{fault, out, testbed};
+use crate::{fault, out};
 use generate::{Generate, What};
 
 /// A load generator that replaces wrk2, and a laboratory for metastable failures.
@@ -55,7 +56,7 @@ enum Command {
     #[command(hide = true)]
     Inside { question: String },
     /// Run the testbed alone, or one of its parts
-    Testbed(testbed::cli::TestbedArgs),
+    Testbed(testbed::TestbedArgs),
 }
 
 /// Loads an HTTP server at a constant rate, and reports latencies that no stall of the server hides.
@@ -80,9 +81,9 @@ pub fn metawrk() -> ExitCode {
         (None, Some(Command::Report(args))) => experiment::report(args),
         (None, Some(Command::Load(args))) => load::run(*args),
         (None, Some(Command::Restore)) => restore::run(),
-        (None, Some(Command::Keeper)) => fault::keeper::run().map(|()| ExitCode::SUCCESS),
+        (None, Some(Command::Keeper)) => fault::keeper::process::run().map(|()| ExitCode::SUCCESS),
         (None, Some(Command::Inside { question })) => restore::inside(&question),
-        (None, Some(Command::Testbed(args))) => testbed::cli::run(args).map(|()| ExitCode::SUCCESS),
+        (None, Some(Command::Testbed(args))) => testbed::run(args).map(|()| ExitCode::SUCCESS),
         (Some(what), _) => print::<Metawrk>(what),
         // Without any argument there was help.
         (None, None) => Ok(ExitCode::FAILURE),

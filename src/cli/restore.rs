@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use crate::docker::inside::{self, Question};
-use crate::fault::restore::{self, Restored};
+use crate::fault::keeper::restore;
+use crate::fault::keeper::restore::Restored;
 use crate::out::{say, warn};
 
 /// # Errors

@@ -15,6 +15,7 @@ mod helper;
 mod image;
 pub mod inside;
 mod netlink;
+pub mod program_image;
 mod stats;
 
 pub use cgroup::Cgroup;

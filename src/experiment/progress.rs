@@ -1,11 +1,11 @@
 //! How a run goes while it goes: what a terminal shows of it. Pure.
 
-use super::goodput::percentile;
-use super::plan::ExperimentPlan;
-use super::timeline::Timeline;
+use crate::plan::ExperimentPlan;
 use crate::record::{Event, Outcome, RequestRecord, Sample};
 use crate::report::Bin;
 use crate::units::Time;
+use crate::verdict::goodput::percentile;
+use crate::verdict::timeline::Timeline;
 
 /// A run at an instant.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,8 +100,8 @@ mod tests {
     use crate::record::{Step, What};
 
     fn plan(outage: Time) -> ExperimentPlan {
-        let overrides = super::super::Overrides { outage: Some(outage), ..Default::default() };
-        super::super::load(None, &overrides).unwrap()
+        let overrides = crate::plan::config::Overrides { outage: Some(outage), ..Default::default() };
+        crate::plan::config::load(None, &overrides).unwrap()
     }
 
     fn fault(at_ns: u64, step: Step) -> Event {

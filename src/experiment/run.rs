@@ -10,19 +10,19 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use super::goodput::{Cohorts, Schedule};
 use super::journal::Journal;
-use super::plan::ExperimentPlan;
 use super::progress::{Pulse, Snapshot, phase};
 use super::removal;
 use super::system::{StartError, System};
-use super::verdict::{live, observation_is_over};
 use crate::load::{LoadError, Prepared, Running};
+use crate::plan::ExperimentPlan;
 use crate::record::event::ComponentState;
 use crate::record::tape::{Forward, Recorder};
 use crate::record::{Clock, Event, FileError, Folder, FolderError, RequestRecord, Sample, What};
 use crate::signals::{Signals, Stopped};
 use crate::units::Time;
+use crate::verdict::goodput::{Cohorts, Schedule};
+use crate::verdict::{live, observation_is_over};
 
 /// Why an experiment did not run, or left less than it should.
 #[derive(Debug, thiserror::Error)]

@@ -4,15 +4,16 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::plan::surge;
-use super::plan::{ExperimentPlan, Goal};
-use super::settings::{self, DOCKER, FaultKind, MonitorKind};
 use crate::docker::{DockerError, Engine};
-use crate::fault::journal::{JournalError, refuse_listed};
+use crate::fault::keeper::journal::{JournalError, refuse_listed};
 use crate::fault::surge::Look;
 use crate::fault::{self, CutLink, DelayLink, Fault, FaultError, Kept, LimitLink, LossyLink, Surge};
 use crate::load::Traffic;
 use crate::monitor::{self, Monitor, Process, WatchError, Watched};
+use crate::plan::settings;
+use crate::plan::settings::{DOCKER, FaultKind, MonitorKind};
+use crate::plan::surge;
+use crate::plan::{ExperimentPlan, Goal};
 use crate::record::{Clock, Event, Sample};
 use crate::testbed::{Role, Testbed, TestbedError, TestbedPlan, TestbedPlanError};
 

@@ -6,25 +6,12 @@
 //! its steps ([`Kept`] forwards them), writes down first what undoing takes ([`Undo`]), and removes it when the run is
 //! gone. Where that one dies too, [`restore`] does what the [`journal`] still lists.
 
-mod blackhole;
-mod container;
-mod disconnect;
+pub mod container;
 mod drive;
-mod ended;
-pub mod journal;
 pub mod keeper;
-mod kept;
 pub mod link;
-mod memory_limit;
-mod pause;
-mod reach;
-pub mod restore;
-mod revival;
-mod said;
-mod subject;
+mod step_report;
 pub mod surge;
-mod throttle;
-mod undo;
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -33,13 +20,13 @@ use std::pin::Pin;
 use serde::{Deserialize, Serialize};
 
 pub use container::ContainerFault;
+pub use container::subject::Subject;
 pub use drive::{Outcome, Schedule, drive};
-pub use kept::Kept;
+pub use keeper::client::Kept;
+pub use keeper::undo::Undo;
 pub use link::{CutLink, DelayLink, LimitLink, LossyLink};
-pub use said::Said;
-pub use subject::Subject;
+pub use step_report::Said;
 pub use surge::Surge;
-pub use undo::Undo;
 
 /// A step under way. It ends with what there is to say about it.
 pub type Doing<'a> = Pin<Box<dyn Future<Output = Result<Said, FaultError>> + Send + 'a>>;

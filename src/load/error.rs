@@ -1,6 +1,6 @@
 use std::io;
 
-use super::tls::TlsError;
+use super::transport::tls::TlsError;
 use crate::script::ScriptError;
 
 /// Why a load did not begin, or did not end as it should.

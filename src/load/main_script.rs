@@ -9,8 +9,8 @@ use hdrhistogram::Histogram;
 
 use super::LoadError;
 use super::plan::LoadPlan;
-use super::requests::environment;
-use super::worker::Call;
+use super::thread::requests::environment;
+use super::thread::worker::Call;
 use crate::script::{Main, Peer, Script, ScriptError, Shared, Summary};
 
 /// What a script's `done` is told.

@@ -3,35 +3,23 @@
 //! [`Prepared::new`] connects and verifies, [`Prepared::start`] begins on a [`Clock`](crate::record::Clock),
 //! [`Running::finish`] joins what the threads leave.
 
-mod backoff;
-mod connection;
-mod core;
-mod dispatch;
 mod error;
-mod http2;
-mod lead;
-mod loaded;
-mod log;
 mod main_script;
-mod pacer;
+mod pacing;
 pub mod plan;
-mod pool;
 pub mod preflight;
-mod requests;
+mod result;
 mod run;
-mod sampler;
-mod slot;
-mod tls;
+mod thread;
 mod traffic;
 mod transport;
-mod worker;
 
 pub use error::LoadError;
-pub use loaded::Loaded;
-pub use log::{Latencies, Live, calibrated_interval};
 pub use main_script::Told;
 pub use plan::{LoadPlan, LoadSettings};
+pub use result::Loaded;
 pub use run::{Control, Prepared, Running};
-pub use tls::TlsError;
+pub use thread::metrics::{Latencies, Live, calibrated_interval};
+pub use thread::worker::Left;
 pub use traffic::Traffic;
-pub use worker::Left;
+pub use transport::tls::TlsError;

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::LoadError;
-use super::http2::Session;
 use super::plan::{LoadPlan, WhenBusy};
-use super::requests::environment;
+use super::thread::requests::environment;
+use super::thread::worker::begin;
 use super::transport::Transport;
-use super::worker::begin;
+use super::transport::http2::Session;
 use crate::script::Vm;
 
 /// Raises the limit on open files as far as it goes.
@@ -47,7 +47,7 @@ pub fn look(plan: &LoadPlan) -> Result<SocketAddr, LoadError> {
 }
 
 /// How to connect, and the first of the target's addresses where that was done once.
-pub(super) fn reach(plan: &LoadPlan) -> Result<(Transport, SocketAddr), LoadError> {
+pub(crate) fn reach(plan: &LoadPlan) -> Result<(Transport, SocketAddr), LoadError> {
     let target = plan.target();
     let (host, service) = (target.host.clone(), target.service());
     let addresses = match (host.as_str(), target.port()).to_socket_addrs() {

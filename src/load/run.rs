@@ -11,14 +11,15 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::error::LoadError;
-use super::loaded::{AtRest, Loaded};
-use super::log::Live;
 use super::main_script::{MainScript, Thread};
 use super::plan::LoadPlan;
 use super::preflight::{allow_files, reach};
+use super::result::{AtRest, Loaded};
+use super::thread::metrics::Live;
+use super::thread::worker;
+use super::thread::worker::{Call, Job, Left, Order};
 use super::traffic::Traffic;
 use super::transport::Transport;
-use super::worker::{self, Call, Job, Left, Order};
 use crate::record::Clock;
 use crate::record::tape::Tapes;
 

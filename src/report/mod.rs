@@ -12,6 +12,7 @@ pub mod html;
 pub mod load;
 pub mod load_json;
 pub mod plot;
+pub mod story;
 pub mod summary;
 pub mod warning;
 mod write;

@@ -14,12 +14,12 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::{Notify, oneshot};
 
-use super::scenario::Sleep;
+use super::scenario::memory::Sleep;
 use crate::timer::Timer;
 
 /// All who sleep in this process, on one timer.
 #[derive(Clone, Default)]
-pub(super) struct Alarms {
+pub(crate) struct Alarms {
     sleepers: Arc<Mutex<Sleepers>>,
     /// Somebody is to be woken before all others.
     earlier: Arc<Notify>,

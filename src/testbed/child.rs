@@ -35,7 +35,7 @@ const START: Duration = Duration::from_secs(10);
 const LINES: usize = 20;
 
 /// A running role.
-pub(super) struct Running {
+pub(crate) struct Running {
     pub pid: u32,
     pub ready: Ready,
     /// Its end is the role's end.
@@ -109,7 +109,7 @@ async fn watch_over(
 
 /// The last lines of a role's stderr.
 #[derive(Clone)]
-pub(super) struct Stderr {
+pub(crate) struct Stderr {
     lines: Arc<Mutex<VecDeque<String>>>,
     ended: tokio::sync::watch::Receiver<()>,
 }
@@ -149,7 +149,7 @@ impl Stderr {
 
 /// The thread that starts the roles, and lives as long as they may: the kernel kills a child that asked for it when the
 /// *thread* that started it ends, and the caller's may end before the testbed does.
-pub(super) struct Nursery {
+pub(crate) struct Nursery {
     jobs: std::sync::mpsc::Sender<Job>,
 }
 

@@ -13,7 +13,8 @@ use super::alarms::Alarms;
 use super::form::Post;
 use super::memory::Limited;
 use super::role::{Ready, Role, raise_open_files};
-use super::scenario::{self, Served};
+use super::scenario::memory;
+use super::scenario::memory::Served;
 use super::serve::{self, Reply, text};
 use super::upstream::Upstream;
 use crate::out::warn;
@@ -32,7 +33,7 @@ struct Composer {
 ///
 /// # Errors
 /// If it cannot listen, or not limit its memory.
-pub(super) async fn run(
+pub(crate) async fn run(
     listen: SocketAddr,
     storage: &str,
     plan: &TestbedPlan,
@@ -81,7 +82,7 @@ async fn compose(composer: Arc<Composer>, request: Request<Incoming>) -> Reply {
     };
     let id = composer.next_id.fetch_add(1, Ordering::Relaxed);
     let store = async { composer.storage.put(id, post).await.is_ok() };
-    match scenario::serve(&composer.memory, &composer.alarms, composer.hold, store).await {
+    match memory::serve(&composer.memory, &composer.alarms, composer.hold, store).await {
         Served::Stored => text(StatusCode::OK, "Successfully upload post"),
         Served::StorageFailed => text(StatusCode::INTERNAL_SERVER_ERROR, "the post could not be stored"),
         Served::GivenUp => text(StatusCode::SERVICE_UNAVAILABLE, "out of memory"),
@@ -92,7 +93,7 @@ async fn compose(composer: Arc<Composer>, request: Request<Incoming>) -> Reply {
 ///
 /// # Errors
 /// The reply to what is none.
-pub(super) async fn post(request: Request<Incoming>) -> Result<Bytes, Reply> {
+pub(crate) async fn post(request: Request<Incoming>) -> Result<Bytes, Reply> {
     if *request.method() != Method::POST {
         return Err(text(StatusCode::METHOD_NOT_ALLOWED, "POST a post, or GET /health"));
     }

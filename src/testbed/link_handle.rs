@@ -37,7 +37,7 @@ const PROBE: Duration = Duration::from_millis(200);
 const OBEY: Duration = Duration::from_secs(5);
 
 impl LinkHandle {
-    pub(super) fn new(
+    pub(crate) fn new(
         address: SocketAddr,
         mut stdin: ChildStdin,
         mut stdout: Lines<tokio::io::BufReader<ChildStdout>>,

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap_anonymous, mprotect, munmap};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::scenario::{Memory, REQUEST_BYTES};
+use super::scenario::memory::{Memory, REQUEST_BYTES};
 use crate::procfs;
 
 /// What is parked, and taken, at once; every block is a multiple of it.

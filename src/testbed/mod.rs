@@ -4,26 +4,23 @@
 //! in `post-db`. [`Testbed`] starts and supervises them; none of them outlives it. While the link is cut, posts fail,
 //! and failing holds memory; with enough load, what is out of memory stays so when the link is healed: see [`scenario`].
 
-mod alarms;
-mod child;
-pub mod cli;
-mod compose_post;
-mod form;
-mod heap;
-pub mod image;
-mod link;
-mod link_handle;
-mod memory;
-mod plan;
-mod post_db;
-mod post_storage;
-mod role;
+pub(crate) mod alarms;
+pub(crate) mod child;
+pub(crate) mod compose_post;
+pub(crate) mod form;
+pub(crate) mod heap;
+pub(crate) mod link;
+pub(crate) mod link_handle;
+pub(crate) mod memory;
+pub(crate) mod plan;
+pub(crate) mod post_db;
+pub(crate) mod post_storage;
+pub(crate) mod role;
 pub mod scenario;
-mod serve;
-mod store;
-mod supervisor;
-mod upstream;
-mod workers;
+pub(crate) mod serve;
+pub(crate) mod store;
+pub(crate) mod supervisor;
+pub(crate) mod upstream;
 
 pub use child::Death;
 pub use heap::Heap;

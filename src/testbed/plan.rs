@@ -1,7 +1,7 @@
 use bytesize::{ByteSize, MIB};
 use serde::{Deserialize, Serialize};
 
-use super::scenario::{ERROR_BYTES, REQUEST_BYTES};
+use super::scenario::memory::{ERROR_BYTES, REQUEST_BYTES};
 use crate::units::Time;
 
 /// A testbed as asked for. [`TestbedPlan`] is the same, found possible.

@@ -14,7 +14,7 @@ use super::store::Store;
 ///
 /// # Errors
 /// If it cannot listen, or has no file for its data.
-pub(super) async fn run(listen: SocketAddr) -> io::Result<()> {
+pub(crate) async fn run(listen: SocketAddr) -> io::Result<()> {
     let open_files = raise_open_files(Role::PostDb)?;
     let store = Store::open().map_err(io::Error::other)?;
     let listener = serve::listen(listen)?;

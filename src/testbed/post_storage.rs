@@ -17,7 +17,7 @@ use crate::testbed::TestbedPlan;
 ///
 /// # Errors
 /// If it cannot listen.
-pub(super) async fn run(listen: SocketAddr, db: &str, plan: &TestbedPlan) -> io::Result<()> {
+pub(crate) async fn run(listen: SocketAddr, db: &str, plan: &TestbedPlan) -> io::Result<()> {
     let open_files = raise_open_files(Role::PostStorage)?;
     let db = Upstream::new(db.to_owned(), plan.db_timeout.std());
     let service_time = plan.storage_time.std();

@@ -40,7 +40,7 @@ impl fmt::Display for Role {
 
 /// The line with which a role says that it serves: `ready 127.0.0.1:4000 open-files=20000 limit=131346432`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ready {
+pub(crate) struct Ready {
     pub address: SocketAddr,
     /// How many files, and so connections, it may have open.
     pub open_files: u64,
@@ -88,7 +88,7 @@ impl FromStr for Ready {
 ///
 /// # Errors
 /// If the system refuses a thread.
-pub(super) fn live_with(parent: Option<u32>, command: impl FnMut(&str) + Send + 'static) -> io::Result<()> {
+pub(crate) fn live_with(parent: Option<u32>, command: impl FnMut(&str) + Send + 'static) -> io::Result<()> {
     if let Some(parent) = parent {
         set_parent_process_death_signal(Some(Signal::KILL))?;
         // It may have died before it was asked for.
@@ -100,7 +100,7 @@ pub(super) fn live_with(parent: Option<u32>, command: impl FnMut(&str) + Send + 
 }
 
 /// The end of stdin is the end of this process. A thread of its own, since nothing else may hold that up.
-pub(super) fn listen_to_stdin(mut command: impl FnMut(&str) + Send + 'static) -> io::Result<()> {
+pub(crate) fn listen_to_stdin(mut command: impl FnMut(&str) + Send + 'static) -> io::Result<()> {
     let listen = move || {
         for line in io::stdin().lock().lines() {
             match line {
@@ -120,7 +120,7 @@ pub(super) fn listen_to_stdin(mut command: impl FnMut(&str) + Send + 'static) ->
 ///
 /// # Errors
 /// What serving ends with.
-pub(super) async fn until_stopped(serve: impl Future<Output = io::Result<()>>) -> io::Result<()> {
+pub(crate) async fn until_stopped(serve: impl Future<Output = io::Result<()>>) -> io::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::select! {
         done = serve => done,
@@ -136,7 +136,7 @@ const FEW_FILES: u64 = 8192;
 ///
 /// # Errors
 /// If the system refuses what it says is allowed.
-pub(super) fn raise_open_files(role: Role) -> io::Result<u64> {
+pub(crate) fn raise_open_files(role: Role) -> io::Result<u64> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);

@@ -12,7 +12,7 @@ use hyper::{Request, Response, StatusCode, server};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-pub(super) type Reply = Response<Full<Bytes>>;
+pub(crate) type Reply = Response<Full<Bytes>>;
 
 /// More than any post; what is larger is refused before it takes memory.
 const MOST_BODY: usize = 64 * 1024;
@@ -23,7 +23,7 @@ const BACKLOG: u32 = 4096;
 
 /// # Errors
 /// If the address is taken or not this machine's.
-pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
@@ -31,7 +31,7 @@ pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// The next connection; waits while the system has no file for it.
-pub(super) async fn accept(listener: &TcpListener) -> TcpStream {
+pub(crate) async fn accept(listener: &TcpListener) -> TcpStream {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
@@ -47,7 +47,7 @@ pub(super) async fn accept(listener: &TcpListener) -> TcpStream {
 
 /// Serves for ever. Each request is handled in a task of its own, which goes on when the client has left: hyper would
 /// drop the handler then, and a system that drops work nobody awaits has one loop less to be stuck in.
-pub(super) async fn serve<H, F>(listener: TcpListener, handler: H) -> !
+pub(crate) async fn serve<H, F>(listener: TcpListener, handler: H) -> !
 where
     H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = Reply> + Send + 'static,
@@ -68,27 +68,27 @@ where
 
 /// # Errors
 /// The reply to a body that is too large, or did not come.
-pub(super) async fn body(request: Request<Incoming>) -> Result<Bytes, Reply> {
+pub(crate) async fn body(request: Request<Incoming>) -> Result<Bytes, Reply> {
     match Limited::new(request.into_body(), MOST_BODY).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(e) => Err(text(StatusCode::BAD_REQUEST, format!("no body of at most {MOST_BODY} bytes: {e}"))),
     }
 }
 
-pub(super) fn text(status: StatusCode, line: impl Into<String>) -> Reply {
+pub(crate) fn text(status: StatusCode, line: impl Into<String>) -> Reply {
     let mut line = line.into();
     line.push('\n');
     bytes(status, Bytes::from(line))
 }
 
-pub(super) fn bytes(status: StatusCode, body: Bytes) -> Reply {
+pub(crate) fn bytes(status: StatusCode, body: Bytes) -> Reply {
     let mut reply = Response::new(Full::new(body));
     *reply.status_mut() = status;
     reply
 }
 
 /// `/posts/17` is post 17.
-pub(super) fn post_id(path: &str) -> Option<u64> {
+pub(crate) fn post_id(path: &str) -> Option<u64> {
     path.strip_prefix("/posts/")?.parse().ok()
 }
 

@@ -22,7 +22,7 @@ enum Job {
 
 /// A handle on the database's thread: redb blocks, and the event loop must not.
 #[derive(Clone)]
-pub(super) struct Store {
+pub(crate) struct Store {
     jobs: mpsc::Sender<Job>,
 }
 

@@ -10,7 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum CallError {
+pub(crate) enum CallError {
     #[error("no answer within {0:?}")]
     Timeout(Duration),
     #[error("it answered {0}")]
@@ -28,7 +28,7 @@ const CONNECT_EVERY: Duration = Duration::from_millis(100);
 
 /// A role to call, by a name that is looked up with each connection.
 #[derive(Clone)]
-pub(super) struct Upstream {
+pub(crate) struct Upstream {
     client: Client<HttpConnector, Full<Bytes>>,
     address: String,
     patience: Duration,

@@ -1,9 +1,9 @@
 //! Whether the load may have as much under way as it takes to keep a system broken.
 
 use super::Finding;
-use crate::experiment::plan::{ExperimentPlan, Goal, LEAST_SLO};
 use crate::load::plan::{LoadPlan, OnTimeout, WhenBusy};
 use crate::load::preflight;
+use crate::plan::{ExperimentPlan, Goal, LEAST_SLO};
 use crate::testbed::Scenario;
 use crate::units::Time;
 

@@ -6,7 +6,7 @@ use bytesize::ByteSize;
 use rustix::fs::{Access, access, statvfs};
 
 use super::Finding;
-use crate::experiment::plan::ExperimentPlan;
+use crate::plan::ExperimentPlan;
 use crate::record::RequestRecord;
 
 const ON: &str = "disk";

@@ -2,12 +2,13 @@
 
 use super::Finding;
 use crate::docker::{Container, Engine};
-use crate::experiment::plan::ExperimentPlan;
-use crate::experiment::story::fault_in_words;
-use crate::experiment::{settings, system};
-use crate::fault::journal::{provide, refuse_listed};
+use crate::experiment::system;
+use crate::fault::keeper::journal::{provide, refuse_listed};
 use crate::fault::{ContainerFault, Undo};
 use crate::monitor::Watched;
+use crate::plan::ExperimentPlan;
+use crate::plan::settings;
+use crate::report::story::fault_in_words;
 
 /// Looks at the engine, if the plan has one, and at each container that it names.
 pub async fn look(plan: &ExperimentPlan, tell: &mut dyn FnMut(Finding)) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_getres};
 
 use super::Finding;
-use crate::experiment::plan::{ExperimentPlan, Goal};
+use crate::plan::{ExperimentPlan, Goal};
 
 /// A core for the generator's threads each; the testbed sleeps more than it works, and yet wants one of its own.
 pub fn cores(plan: &ExperimentPlan) -> Finding {

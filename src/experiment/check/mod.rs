@@ -12,8 +12,8 @@ mod system;
 use std::fmt;
 use std::path::Path;
 
-use super::config::{Overrides, load};
-use super::plan::ExperimentPlan;
+use crate::plan::ExperimentPlan;
+use crate::plan::config::{Overrides, load};
 
 /// What one look found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +90,7 @@ pub fn check(
 }
 
 fn summary(plan: &ExperimentPlan) -> String {
-    let fault = |fault| format!("; {} at {}", super::story::fault_in_words(fault), plan.at(fault));
+    let fault = |fault| format!("; {} at {}", crate::report::story::fault_in_words(fault), plan.at(fault));
     let faults: String = plan.fault.iter().map(fault).collect();
     format!("{}: {} requests/s for at most {}{faults}", plan.name, plan.load.rate, plan.duration())
 }

@@ -7,8 +7,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::{Finding, bounds, docker, machine};
-use crate::experiment::plan::{ExperimentPlan, Goal};
 use crate::load::{LoadPlan, preflight};
+use crate::plan::{ExperimentPlan, Goal};
 use crate::testbed::{Probe, Role, Testbed, TestbedPlan};
 
 /// Looks at the system, and through the load's eyes. A testbed is started for it, and stopped.

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::experiment::config::parse;
+use crate::plan::config::parse;
 
 fn plan(text: &str) -> ExperimentPlan {
     parse(text, "x.toml", Path::new(""), &Overrides::default()).unwrap()

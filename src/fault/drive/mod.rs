@@ -1,0 +1,128 @@
+//! When a fault's steps are due, and that it is removed whatever comes in between.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use super::{Doing, Fault, Said};
+use crate::record::{Event, Step, What};
+use crate::units::Time;
+
+/// When a fault is applied, and for how long, on the run's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    pub at: Time,
+    /// It is removed at `at + lasting`, whatever applying it took.
+    pub lasting: Time,
+}
+
+/// What became of a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Cancelled before it was due: nothing was touched.
+    Untouched,
+    /// Applied and removed, both verified.
+    Verified,
+    /// Removed and verified, but it never took effect as it should.
+    Ineffective,
+    /// It could not be removed, or that could not be verified. What it was done to is not as before.
+    Stuck,
+}
+
+/// A step that takes longer has failed; removal follows all the same.
+const STEP: Duration = Duration::from_secs(30);
+/// How often removal is tried.
+const REMOVALS: u32 = 3;
+const BETWEEN_REMOVALS: Duration = Duration::from_secs(1);
+
+/// Applies `fault`, number `index` of the plan, when `schedule` says, and removes it. `now` is the run's clock, in ns
+/// since the start of load. When `cancel` turns true, or its sender is gone, it is removed at once.
+///
+/// Events go to `events`; that nobody takes them stops nothing. Dropping this future leaves the fault as it is: cancel
+/// it instead, and await it.
+pub async fn drive(
+    fault: &mut dyn Fault,
+    index: usize,
+    schedule: Schedule,
+    now: impl Fn() -> u64,
+    events: UnboundedSender<Event>,
+    mut cancel: watch::Receiver<bool>,
+) -> Outcome {
+    let kind = fault.kind().to_owned();
+    let tell_of = |at: Option<u64>, step, said: Said| {
+        let Said { text: detail, warnings } = said;
+        let what = What::Fault { fault: index, kind: kind.clone(), step, detail, warnings };
+        // A run that is ending may not listen any more.
+        let _ = events.send(Event { at_ns: at.unwrap_or_else(&now), what });
+    };
+    let tell = |step, text: String| tell_of(None, step, text.into());
+    if !sleep_until(schedule.at, &now, &mut cancel).await {
+        return Outcome::Untouched;
+    }
+
+    tell(Step::Commanded, String::new());
+    let applied = match limited(fault.apply()).await {
+        Ok(_) => limited(fault.verify_applied()).await,
+        Err(e) => Err(e),
+    };
+    let effective = applied.is_ok();
+    match applied {
+        Ok(detail) => {
+            tell_of(fault.since(), Step::Effective, detail);
+            sleep_until(schedule.at.plus(schedule.lasting), &now, &mut cancel).await;
+        }
+        // What half took effect is removed at once.
+        Err(why) => tell(Step::Failed, why),
+    }
+
+    tell(Step::RemovalCommanded, String::new());
+    let mut failure = String::new();
+    for attempt in 0..REMOVALS {
+        if attempt > 0 {
+            sleep(BETWEEN_REMOVALS).await;
+        }
+        let removed = match limited(fault.remove()).await {
+            Ok(_) => limited(fault.verify_removed()).await,
+            Err(e) => Err(e),
+        };
+        match removed {
+            Ok(detail) => {
+                tell_of(fault.since(), Step::RemovalVerified, detail);
+                return if effective { Outcome::Verified } else { Outcome::Ineffective };
+            }
+            Err(why) => failure = why,
+        }
+    }
+    tell(Step::Failed, failure);
+    Outcome::Stuck
+}
+
+async fn limited(step: Doing<'_>) -> Result<Said, String> {
+    match timeout(STEP, step).await {
+        Ok(result) => result.map_err(|e| e.to_string()),
+        Err(_) => Err(format!("not done within {STEP:?}")),
+    }
+}
+
+/// Sleeps until the run's clock shows `at`; false if cancelled before.
+async fn sleep_until(at: Time, now: &impl Fn() -> u64, cancel: &mut watch::Receiver<bool>) -> bool {
+    loop {
+        // Before the start of load the clock stands at zero, so one sleep may not be enough.
+        let left = at.0.saturating_sub(now());
+        if *cancel.borrow_and_update() {
+            return false;
+        }
+        if left == 0 {
+            return true;
+        }
+        tokio::select! {
+            () = sleep(Duration::from_nanos(left)) => {}
+            changed = cancel.changed() => if changed.is_err() { return false },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+use std::sync::mpsc;
+
+use super::main_script::{MainScript, Told};
+use super::plan::LoadPlan;
+use super::thread::metrics::Latencies;
+use super::thread::worker::{Call, Left};
+use crate::record::Account;
+use crate::record::event::Generator;
+use crate::script::ScriptError;
+
+/// What a load leaves.
+pub struct Loaded {
+    pub plan: LoadPlan,
+    pub threads: Vec<Left>,
+    pub(crate) script: Option<AtRest>,
+}
+
+/// The Lua states after a run: the main one may still ask the others.
+pub(crate) struct AtRest {
+    pub main: MainScript,
+    /// As long as these are there, the threads answer.
+    pub _calls: Vec<mpsc::Sender<Call>>,
+}
+
+impl Loaded {
+    /// What threads left whose script wants to know nothing more.
+    pub fn new(plan: LoadPlan, threads: Vec<Left>) -> Loaded {
+        Loaded { plan, threads, script: None }
+    }
+
+    pub fn account(&self) -> Account {
+        let mut account = Account::default();
+        self.threads.iter().for_each(|thread| account.merge(&thread.account));
+        account
+    }
+
+    pub fn latencies(&self) -> Latencies {
+        let mut all = Latencies::default();
+        self.threads.iter().for_each(|thread| all.merge(&thread.latencies));
+        all
+    }
+
+    /// Runs the script's `done`, where it has one. Blocks as long as that takes.
+    ///
+    /// # Errors
+    /// [`ScriptError`] where it fails.
+    pub fn tell_script(&mut self, told: Told) -> Result<(), ScriptError> {
+        self.script.take().map_or(Ok(()), |script| script.main.done(told))
+    }
+
+    /// How long load went on, in ns: to the end of arrivals, or to where it was stopped.
+    pub fn duration(&self) -> u64 {
+        self.threads.iter().map(|thread| thread.until).max().unwrap_or(0)
+    }
+
+    /// With HTTP/2: the fewest streams that the server took on a connection, where that is fewer than planned.
+    pub fn fewest_streams(&self) -> Option<usize> {
+        self.threads.iter().map(|thread| thread.fewest_streams).min().filter(|&fewest| fewest < self.plan.streams)
+    }
+
+    /// What the script did wrong, if it ended the run.
+    pub fn failure(&self) -> Option<&ScriptError> {
+        self.threads.iter().find_map(|thread| thread.failure.as_ref())
+    }
+
+    /// The generator's account of itself.
+    pub fn generator(&self) -> Generator {
+        let sum = |of: fn(&Left) -> u64| self.threads.iter().map(of).sum();
+        Generator {
+            cpu_ns: sum(|thread| thread.cpu),
+            connections_opened: sum(|thread| thread.opened),
+            in_flight_max: sum(|thread| thread.in_flight_max),
+            connect_errors: sum(|thread| thread.connect_errors),
+            late_warmup: sum(|thread| thread.late_warmup),
+            waited: sum(|thread| thread.waited),
+            bound_reached: self.threads.iter().any(|thread| thread.bound_reached),
+            records_dropped: sum(|thread| thread.dropped),
+        }
+    }
+}

@@ -1,0 +1,320 @@
+use bytesize::ByteSize;
+use proptest::prelude::*;
+
+use super::*;
+use crate::fault::ContainerFault;
+use crate::load::plan::{OnTimeout, WhenBusy};
+use crate::plan::Goal;
+use crate::testbed::TestbedSettings;
+
+const SMALL: &str = "\
+name = \"small\"
+[testbed]
+[load]
+rate = 100
+[[fault]]
+kind = \"link\"
+for = \"20s\"
+";
+
+fn read(text: &str) -> Result<ExperimentPlan, ConfigError> {
+    parse(text, "x.toml", Path::new(""), &Overrides::default())
+}
+
+fn error(text: &str) -> String {
+    read(text).unwrap_err().to_string()
+}
+
+#[test]
+fn the_default_experiment_is_the_documented_one() {
+    let plan = load(None, &Overrides::default()).unwrap();
+    assert_eq!(plan.goal(), Goal::Embedded(&TestbedSettings::default()));
+    assert_eq!((plan.observe(), plan.duration()), (Time::from_secs(60), Time::from_secs(141)));
+    let load = plan.load_settings("http://127.0.0.1:1/");
+    assert_eq!((load.rate, load.seed, load.when_busy, load.max_connections), (300.0.into(), 1, WhenBusy::Open, 10_000));
+    assert_eq!((load.timeout, load.on_timeout), (Time::from_secs(24 * 3600), OnTimeout::Wait));
+    assert_eq!((load.drain, load.duration), (Time::from_secs(5), plan.duration()));
+    assert_eq!(load.script.unwrap().name, "compose-post.lua");
+    assert_eq!(plan.at(&plan.fault[0]), Time::from_secs(15));
+}
+
+#[test]
+fn a_resolved_plan_replays_the_run() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("mine.lua"), "-- \"quotes\" and\n'''lines'''\n").unwrap();
+    let long = "
+        name = \"long\"
+        target = { url = \"http://host:1/p\" }
+        [load]
+        rate = 12.5
+        timeout = \"200ms\"
+        retries = { count = 2, backoff = \"10ms\" }
+        script = \"mine.lua\"
+        args = [\"a\"]
+        headers = { A = \"b\" }
+        [verdict]
+        slo = \"1500ms\"
+        [phases]
+        warmup = \"1s\"
+        baseline = \"20s\"";
+    let sized = |kind: &str| SMALL.replace("\"link\"", kind);
+    let shaped = [
+        sized("\"surge\"\nfactor = 2.5"),
+        sized("\"link-delay\"\ndelay = \"50ms\""),
+        sized("\"link-loss\"\nloss = 0.1"),
+        sized("\"link-bandwidth\"\nbandwidth = \"1500B\""),
+    ];
+    let limit = "kind = \"memory-limit\"\nlimit = \"6.5MiB\"";
+    for text in shaped.iter().map(String::as_str).chain([
+        DEFAULT,
+        SMALL,
+        DOCKER,
+        &DOCKER.replace("kind = \"disconnect\"", limit),
+        &SMALL.replace("[testbed]", "[testbed]\nbudget = \"120.5MiB\""),
+        long,
+    ]) {
+        let plan = parse(text, "x", dir.path(), &Overrides::default()).unwrap();
+        assert_eq!(read(&plan.to_toml().unwrap()).unwrap(), plan);
+        let sent: ExperimentPlan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
+        assert_eq!(sent, plan);
+    }
+}
+
+#[test]
+fn what_is_no_experiment_is_refused_by_line_and_key() {
+    for (from, to, says) in [
+        ("rate = 100", "rat = 100", "x.toml:4: load.rat: unknown field `rat`"),
+        ("rate = 100", "rat = 100", "did you mean `rate`?"),
+        ("rate = 100", "rate = \"fast\"", "x.toml:4: load.rate: invalid type"),
+        ("rate = 100", "rate = 0", "x.toml:4: load.rate: must be above 0"),
+        ("rate = 100", "rate = nan", "x.toml:4: load.rate: "),
+        ("rate = 100", "rate = 1e9", "x.toml:4: load.rate: must be between 0.001 and 1000000"),
+        ("rate = 100", "rate = 1e-9", "x.toml:4: load.rate: must be between 0.001 and 1000000"),
+        ("rate = 100", "rate = 1e6", "x.toml:4: load.rate: makes 141000000 requests in 141s"),
+        ("rate = 100", "rate = 100\nthreads = 0", "x.toml:5: load.threads: "),
+        ("rate = 100", "rate = 100\nconnections = 20000", "x.toml:3: load.max-connections: "),
+        ("rate = 100", "rate = 100\non-timeout = \"wait\"", "x.toml:5: load.on-timeout: "),
+        ("rate = 100", "rate = 100\nscript = \"none.lua\"", "x.toml:5: load.script: no built-in script"),
+        ("rate = 100", "rate = 100\nscript = 3", "x.toml:5: load.script: write the name"),
+        ("rate = 100", "rate = 2", "x.toml:1: phases.baseline: must be at least 125s"),
+        ("\"20s\"", "\"20 parsecs\"", "x.toml:7: fault.0.for: `20 parsecs` is no time"),
+        ("\"20s\"", "\"0s\"", "x.toml:7: fault.0.for: must be above 0"),
+        ("\"20s\"", "\"20s\"\nat = \"9s\"", "x.toml:8: fault.0.at: must be at 10s or later"),
+        ("\"link\"", "\"link-\"", "x.toml:6: fault.0.kind: unknown variant `link-`"),
+        ("\"20s\"", "\"20s\"\n[[fault]]\nkind = \"link\"\nfor = \"1s\"", "x.toml:8: fault.1.at: overlaps"),
+        ("\"20s\"", "\"20s\"\n[phases]\nduration = \"60s\"", "x.toml:9: phases.duration: must be at least 111s"),
+        ("\"20s\"", "\"20s\"\n[phases]\nobserve = \"20s\"", "x.toml:9: phases.observe: must be between 30s"),
+        ("\"20s\"", "\"20s\"\n[verdict]\nslo = \"0s\"", "x.toml:9: verdict.slo: "),
+        ("\"20s\"", "\"20s\"\n[[monitor]]\nkind = \"process\"\ncomponent = \"db\"", "x.toml:10: monitor.0.component: "),
+        ("\"20s\"", "\"20s\"\nfactor = 3", "x.toml:8: fault.0.factor: is for kind = \"surge\""),
+        ("\"link\"", "\"surge\"", "x.toml:6: fault.0.kind: takes a factor"),
+        ("\"link\"", "\"surge\"\nfactor = 1", "x.toml:7: fault.0.factor: must be between 1.1 and 100"),
+        (
+            "\"link\"\nfor = \"20s\"",
+            "\"surge\"\nfactor = 1.2\nfor = \"900ms\"",
+            "x.toml:8: fault.0.for: must be at least 1",
+        ),
+        (
+            "rate = 100\n[[fault]]\nkind = \"link\"",
+            "rate = 9\n[phases]\nbaseline = \"30s\"\n[[fault]]\nkind = \"surge\"\nfactor = 1.1",
+            "x.toml:9: fault.0.factor: adds so few requests at this rate that only 22223ms",
+        ),
+        ("\"link\"", "\"link-delay\"", "x.toml:6: fault.0.kind: takes a delay, between 10ms and 5s"),
+        ("\"link\"", "\"link-delay\"\ndelay = \"1ms\"", "x.toml:7: fault.0.delay: must be between 10ms and 5s"),
+        ("\"link\"", "\"link-loss\"\nloss = 1", "x.toml:7: fault.0.loss: must be between 0.01 and 0.9"),
+        ("\"link\"", "\"link-bandwidth\"\nbandwidth = \"1B\"", "x.toml:7: fault.0.bandwidth: must be between 1KiB"),
+        (
+            "\"20s\"",
+            "\"20s\"\n[[fault]]\nkind = \"link-loss\"\nloss = 0.1\nfor = \"1s\"",
+            "x.toml:8: fault.1.at: overlaps",
+        ),
+        ("[testbed]", "[testbed]\nbudget = \"much\"", "x.toml:3: testbed.budget: write a size"),
+        ("[testbed]", "[target]\nurl = \"ftp://x/\"", "x.toml:7: fault.0.kind: only the [testbed]"),
+        ("[testbed]\n", "", "no [testbed] and no [target]"),
+        ("[testbed]", "[target]\nurl = \"http://x/\"\n[testbed]", "x.toml:2: target: [testbed] is there too"),
+        ("name = \"small\"", "name = \" \"", "x.toml:1: name: "),
+        ("name = \"small\"", "name = small", "x.toml:1: "),
+    ] {
+        assert!(SMALL.contains(from));
+        let got = error(&SMALL.replace(from, to));
+        assert!(got.contains(says), "{to}: wanted {says}, got {got}");
+    }
+    let url = "name = \"a\"\n[target]\nurl = \"ftp://x/\"\n[load]\nrate = 1000";
+    assert!(error(url).contains("x.toml:3: target.url: invalid URL"), "{}", error(url));
+    assert!(
+        load(Some(Path::new("/no/such.toml")), &Overrides::default()).unwrap_err().to_string().contains("such.toml")
+    );
+}
+
+/// An experiment on containers.
+const DOCKER: &str = "\
+name = \"containers\"
+[target]
+url = \"http://x/\"
+engine = \"docker\"
+[load]
+rate = 100
+[[fault]]
+kind = \"disconnect\"
+container = \"db\"
+for = \"20s\"
+[[monitor]]
+kind = \"container\"
+container = \"web\"
+";
+
+#[test]
+fn what_cannot_be_done_to_containers_is_refused_by_line_and_key() {
+    let of = |kind: &str| format!("kind = \"{kind}\"");
+    let disconnect = of("disconnect");
+    let another =
+        |at: &str| format!("\"20s\"\n[[fault]]\nkind = \"pause\"\ncontainer = \"db\"\nat = \"{at}\"\nfor = \"1s\"");
+    for (from, to, says) in [
+        ("engine = \"docker\"\n", "", "x.toml:8: fault.0.container: the [target] has no engine"),
+        ("\"docker\"", "\"dokcer\"", "x.toml:4: target.engine: must be \"docker\", or an engine's address"),
+        ("container = \"db\"\n", "", "x.toml:8: fault.0.kind: a disconnect needs `container`"),
+        ("container = \"db\"", "container = \"db\"\ncpus = 1.0", "x.toml:10: fault.0.cpus: a disconnect has none"),
+        (&*disconnect, &*of("throttle"), "x.toml:8: fault.0.kind: a throttle needs `cpus`"),
+        (&*disconnect, &*(of("throttle") + "\ncpus = 0.0"), "x.toml:9: fault.0.cpus: must be between 0.01 and"),
+        (&*disconnect, &*of("memory-limit"), "x.toml:8: fault.0.kind: a memory-limit needs `limit`"),
+        (&*disconnect, &*(of("memory-limit") + "\nlimit = \"1MiB\""), "x.toml:9: fault.0.limit: must be at least 6"),
+        (&*disconnect, &*(of("memory-limit") + "\nlimit = \"lots\""), "x.toml:9: fault.0.limit: write a size"),
+        (&*disconnect, &*(of("pause") + "\nnetwork = \"n\""), "x.toml:9: fault.0.network: a pause has none"),
+        (&*disconnect, &*of("link"), "x.toml:8: fault.0.kind: only the [testbed]"),
+        (&*disconnect, &*of("disconect"), "did you mean `disconnect`?"),
+        ("\"20s\"", &*another("20s"), "x.toml:14: fault.1.at: overlaps an earlier fault on its container"),
+        ("container = \"web\"", "component = \"web\"", "x.toml:12: monitor.0.kind: a container needs `container`"),
+        ("container = \"web\"", "container = \"web\"\ncomponent = \"x\"", "x.toml:14: monitor.0.component: "),
+        ("kind = \"container\"", "kind = \"process\"", "x.toml:12: monitor.0.kind: a process needs `component`"),
+        (
+            "\"web\"",
+            "\"web\"\n[[monitor]]\nkind = \"container\"\ncontainer = \"web\"",
+            "monitor.1.container: has a monitor",
+        ),
+    ] {
+        assert!(DOCKER.contains(from), "{from}");
+        let got = error(&DOCKER.replacen(from, to, 1));
+        assert!(got.contains(says), "{to}: wanted {says}, got {got}");
+    }
+    assert!(read(&DOCKER.replace("\"20s\"", &another("40s"))).is_ok());
+}
+
+#[test]
+fn faults_come_with_what_they_are_done_to() {
+    let of = |kind: &str| read(&DOCKER.replace("kind = \"disconnect\"", kind)).unwrap();
+    let plan = of("kind = \"memory-limit\"\nlimit = \"64MiB\"");
+    let fault = ContainerFault::MemoryLimit { limit: ByteSize::mib(64) };
+    assert_eq!((plan.fault[0].on_container(), &*plan.fault[0].name()), (Some(fault), "memory-limit db"));
+    let plan = of("kind = \"blackhole\"\nnetwork = \"n\"");
+    assert_eq!(plan.fault[0].on_container(), Some(ContainerFault::Blackhole { network: Some("n".into()) }));
+    assert_eq!(
+        of("kind = \"throttle\"\ncpus = 0.2").fault[0].on_container(),
+        Some(ContainerFault::Throttle { cpus: 0.2 })
+    );
+    for kind in ["pause", "kill", "stop", "restart"] {
+        let fault = of(&format!("kind = \"{kind}\"")).fault[0].on_container();
+        assert_eq!(fault.map(|fault| fault.name()), Some(kind));
+    }
+    let far = DOCKER.replace("\"docker\"", "\"tcp://far:2375\"");
+    assert_eq!(read(&far).unwrap().engine(), Some("tcp://far:2375"));
+}
+
+#[test]
+fn every_experiment_that_comes_with_the_program_is_one() {
+    for (name, faults, monitors) in [("docker", 1, 3), ("social-network", 1, 2)] {
+        let file = format!("{}/experiments/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+        let plan = load(Some(Path::new(&file)), &Overrides::default()).unwrap();
+        assert_eq!((&*plan.name, plan.fault.len(), plan.monitor.len()), (name, faults, monitors));
+        assert_eq!(read(&plan.to_toml().unwrap()).unwrap(), plan);
+    }
+    let file = format!("{}/experiments/social-network.toml", env!("CARGO_MANIFEST_DIR"));
+    let plan = load(Some(Path::new(&file)), &Overrides::default()).unwrap();
+    assert_eq!((plan.at(&plan.fault[0]), plan.fault[0].lasts), (Time::from_secs(10), Time::from_secs(20)));
+}
+
+#[test]
+fn flags_change_the_file_and_are_named_when_they_are_wrong() {
+    let with = |overrides: Overrides| parse(SMALL, "x.toml", Path::new(""), &overrides);
+    let plan = with(Overrides {
+        name: Some("n".into()),
+        rate: Some(200.0),
+        connections: Some(20_000),
+        seed: Some(9),
+        outage: Some(Time::from_secs(40)),
+        ..Overrides::default()
+    })
+    .unwrap();
+    let load = plan.load_settings("http://x/");
+    assert_eq!((load.rate, load.connections, load.max_connections, load.seed), (200.0.into(), 20_000, 20_000, 9));
+    assert_eq!((plan.name.as_str(), plan.observe()), ("n", Time::from_secs(120)), "H is three times the outage");
+
+    let no_fault = with(Overrides { outage: Some(Time::ZERO), ..Overrides::default() }).unwrap();
+    assert!(no_fault.fault.is_empty());
+    assert_eq!(no_fault.duration(), Time::from_secs(75));
+
+    let short = with(Overrides { duration: Some(Time::from_secs(120)), ..Overrides::default() }).unwrap();
+    assert_eq!((short.duration(), short.observe()), (Time::from_secs(120), Time::from_secs(39)));
+
+    for (overrides, says) in [
+        (Overrides { rate: Some(-1.0), ..Overrides::default() }, "--rate: must be above 0"),
+        (
+            Overrides { duration: Some(Time::from_secs(50)), ..Overrides::default() },
+            "--duration: must be at least 111s",
+        ),
+        (Overrides { outage: Some(Time::from_secs(90_000)), ..Overrides::default() }, "--outage: "),
+        (Overrides { connections: Some(0), ..Overrides::default() }, "--connections: number of connections"),
+        (Overrides { name: Some(String::new()), ..Overrides::default() }, "--name: "),
+    ] {
+        let got = with(overrides).unwrap_err().to_string();
+        assert!(got.starts_with(says), "{got}");
+    }
+}
+
+#[test]
+fn every_ready_experiment_is_one() {
+    for file in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments")).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let plan = load(Some(&path), &Overrides::default()).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(plan.name, path.file_stem().unwrap().to_str().unwrap(), "{}", path.display());
+        assert!(!plan.fault.is_empty());
+    }
+}
+
+#[test]
+fn a_surge_is_part_of_the_load_s_plan() {
+    let surge = SMALL.replace("\"link\"", "\"surge\"\nfactor = 3");
+    let plan = read(&surge).unwrap();
+    assert_eq!(plan.load_settings("http://x/").rate.to_string(), "100@15s,300@20s,100");
+    assert_eq!(read(&plan.to_toml().unwrap()).unwrap(), plan);
+    assert_eq!(plan.planned().at(20_000_000_000), 300.0);
+    let both = format!("{surge}[[fault]]\nkind = \"link\"\nfor = \"5s\"\nat = \"16s\"\n");
+    assert_eq!(read(&both).unwrap().fault.len(), 2, "a surge is no fault on the link");
+    let none = parse(&surge, "x", Path::new(""), &Overrides { outage: Some(Time::ZERO), ..Overrides::default() });
+    assert_eq!(none.unwrap().load_settings("http://x/").rate, 100.0.into());
+}
+
+#[test]
+fn only_a_timeout_that_the_client_acts_on_lengthens_the_observation() {
+    let with = |keys: &str| read(&SMALL.replace("rate = 100", &format!("rate = 100\n{keys}"))).unwrap();
+    assert_eq!(with("timeout = \"10s\"").observe(), Time::from_secs(200));
+    let waits = with("timeout = \"10s\"\non-timeout = \"wait\"");
+    assert_eq!(waits.observe(), Time::from_secs(60));
+    assert_eq!(waits.load_settings("http://x/").drain, Time::from_secs(15));
+}
+
+proptest! {
+    #[test]
+    fn a_garbled_file_is_refused_or_read_but_never_a_panic(
+        from in any::<prop::sample::Index>(), cut in 0..9usize, put in "[\\[\\]\"={},.a-z0-9\n-]{0,4}",
+    ) {
+        let text: Vec<char> = SMALL.chars().collect();
+        let from = from.index(text.len());
+        let garbled: String = text[..from].iter().copied().chain(put.chars()).chain(text[from..].iter().copied().skip(cut)).collect();
+        if let Ok(plan) = read(&garbled) {
+            prop_assert_eq!(read(&plan.to_toml().unwrap()).unwrap(), plan);
+        }
+    }
+}

@@ -1,0 +1,214 @@
+use std::path::Path;
+
+use super::*;
+use crate::arrivals::{Arrivals, Share};
+use crate::plan::config;
+use crate::plan::config::Overrides;
+use crate::verdict::goodput::Schedule;
+
+pub const S: u64 = 1_000_000_000;
+
+/// What becomes of a request.
+#[derive(Clone, Copy)]
+pub enum Fate {
+    /// Answered 200 after so many ns.
+    Good(u64),
+    /// Answered 500 after so many ns.
+    Failed(u64),
+    /// Sent, and never answered.
+    Open,
+    /// Never sent: no connection was free.
+    NeverReady,
+    /// Never sent, though nothing was in the way.
+    ReadyUnsent,
+}
+
+/// A run of 100 requests/s at fixed gaps, with a fault from second 15 to second 35.
+pub struct Run {
+    pub plan: ExperimentPlan,
+    pub events: Vec<Event>,
+    fate: Box<dyn Fn(u64, u64) -> Fate>,
+    lag: fn(u64) -> u64,
+    lost: fn(u64) -> bool,
+    stop: u64,
+}
+
+const BASE: &str = "name = \"made up\"\n[testbed]\n[load]\nrate = 100\n[verdict]\n[phases]\n";
+const FAULT: &str = "[[fault]]\nkind = \"link\"\nfor = \"20s\"\n";
+
+fn plan(text: &str) -> ExperimentPlan {
+    config::parse(text, "made-up.toml", Path::new(""), &Overrides::default()).unwrap()
+}
+
+pub fn answered(request: u64, due: u64, end: u64) -> RequestRecord {
+    let mut record = RequestRecord::planned(request, due, 0);
+    record.end = end;
+    record.status = 200;
+    record.set_outcome(Outcome::Answered);
+    record.set_last(true);
+    record
+}
+
+/// Goodput 1 but for the parts given as (from, to, goodput), in seconds: that share of each hundred is answered well.
+pub fn profile(parts: &[(u64, u64, f64)]) -> impl Fn(u64, u64) -> Fate + use<> {
+    let parts = parts.to_vec();
+    move |request, due| {
+        let within = parts.iter().rev().find(|(from, to, _)| (from * S..to * S).contains(&due));
+        let good = within.map_or(1.0, |part| part.2);
+        // The seventh is prime to a hundred: bad ones are spread out.
+        if ((request * 7 % 100) as f64) < (good * 100.0).round() { Fate::Good(S / 100) } else { Fate::Failed(S / 100) }
+    }
+}
+
+impl Run {
+    fn of(plan: ExperimentPlan) -> Run {
+        let stop = plan.duration().0;
+        let mut run = Run { plan, events: Vec::new(), fate: Box::new(profile(&[])), lag: |_| 0, lost: |_| false, stop };
+        let steps = [Step::Commanded, Step::Effective, Step::RemovalCommanded, Step::RemovalVerified];
+        for (fault, planned) in run.plan.fault.iter().enumerate() {
+            let (from, to) = (run.plan.at(planned).0, run.plan.at(planned).plus(planned.lasts).0);
+            for (step, at_ns) in steps.into_iter().zip([from, from, to, to]) {
+                let what = What::Fault { fault, kind: "link".into(), step, detail: String::new(), warnings: vec![] };
+                run.events.push(Event { at_ns, what });
+            }
+        }
+        run.event(stop / S, What::Ended { how: Ending::Complete, detail: String::new() })
+    }
+
+    pub fn new() -> Run {
+        Run::of(plan(&format!("{BASE}{FAULT}")))
+    }
+
+    /// The fault is a surge of three times the load.
+    pub fn surging() -> Run {
+        Run::of(plan(&format!("{BASE}{FAULT}factor = 3").replace("\"link\"", "\"surge\"")))
+    }
+
+    pub fn without_fault() -> Run {
+        Run::of(plan(BASE))
+    }
+
+    /// With a baseline of five bins, and the fault right after it.
+    pub fn at_rate(rate: f64) -> Run {
+        let text = format!("{BASE}baseline = \"25s\"\n{FAULT}").replace("rate = 100", &format!("rate = {rate}"));
+        Run::of(plan(&text))
+    }
+
+    pub fn with(mut self, fate: impl Fn(u64, u64) -> Fate + 'static) -> Run {
+        self.fate = Box::new(fate);
+        self
+    }
+
+    pub fn slo(mut self, slo: &str) -> Run {
+        let fault = if self.plan.fault.is_empty() { "" } else { FAULT };
+        self.plan = plan(&format!("{BASE}{fault}").replace("[verdict]", &format!("[verdict]\nslo = \"{slo}\"")));
+        self
+    }
+
+    pub fn lag(mut self, lag: fn(u64) -> u64) -> Run {
+        self.lag = lag;
+        self
+    }
+
+    /// Requests of which no record is left.
+    pub fn lose(mut self, lost: fn(u64) -> bool) -> Run {
+        self.lost = lost;
+        self
+    }
+
+    /// Arrivals end at this second.
+    pub fn stop_at(mut self, second: u64) -> Run {
+        self.stop = second * S;
+        self
+    }
+
+    pub fn event(mut self, second: u64, what: What) -> Run {
+        self.events.push(Event { at_ns: second * S, what });
+        self
+    }
+
+    pub fn without_end(mut self) -> Run {
+        self.events.retain(|event| !matches!(event.what, What::Ended { .. }));
+        self
+    }
+
+    pub fn without_step(mut self, without: Step) -> Run {
+        self.events.retain(|event| !matches!(event.what, What::Fault { step, .. } if step == without));
+        self
+    }
+
+    /// The fault takes effect sooner than planned, so that only what is before `second` is left as a baseline.
+    pub fn warmup_in_events(mut self, second: u64) -> Run {
+        for event in &mut self.events {
+            if matches!(event.what, What::Fault { step: Step::Effective, .. }) {
+                event.at_ns = (second - 2) * S;
+            }
+        }
+        self
+    }
+
+    pub fn records(&self) -> Vec<RequestRecord> {
+        let load = &self.plan.load;
+        let arrivals = Arrivals::new(load.arrivals, self.plan.planned(), load.seed, Share::new(0, 1));
+        let due =
+            arrivals.take_while(|arrival| arrival.due < self.stop).filter(|arrival| !(self.lost)(arrival.request));
+        due.map(|arrival| self.record(arrival.request, arrival.due)).collect()
+    }
+
+    fn record(&self, request: u64, due: u64) -> RequestRecord {
+        let fate = (self.fate)(request, due);
+        let open = self.plan.duration().0 + 10 * S;
+        let (outcome, status, end) = match fate {
+            Fate::Good(after) => (Outcome::Answered, 200, due + after),
+            Fate::Failed(after) => (Outcome::Answered, 500, due + after),
+            Fate::Open => (Outcome::Unanswered, 0, open),
+            Fate::NeverReady | Fate::ReadyUnsent => (Outcome::Unsent, 0, open),
+        };
+        let mut record = RequestRecord::planned(request, due, 0);
+        record.status = status;
+        record.end = end;
+        if !matches!(fate, Fate::NeverReady) {
+            record.ready = due;
+        }
+        if outcome != Outcome::Unsent {
+            record.sent = due + (self.lag)(request);
+        }
+        record.set_outcome(outcome);
+        record.set_last(true);
+        record
+    }
+
+    pub fn judge(&self) -> Judgement {
+        judge(&self.plan, &self.records(), &self.events)
+    }
+
+    /// All that is known at `second`: events, and the records of what has ended.
+    fn live(&self, second: u64) -> (Cohorts, Schedule, Vec<Event>) {
+        let now = second * S;
+        let mut cohorts = Cohorts::default();
+        let ended: Vec<_> = self.records().into_iter().filter(|record| record.end <= now).collect();
+        cohorts.add(&ended);
+        (cohorts, Schedule::of(&self.plan), self.events.iter().filter(|event| event.at_ns <= now).cloned().collect())
+    }
+
+    /// The first second at which the run may stop.
+    pub fn over_at(&self) -> Option<u64> {
+        let mut records = self.records();
+        records.sort_by_key(|record| record.end);
+        let (mut cohorts, mut schedule, _) = self.live(0);
+        let mut fed = 0;
+        (0..=self.stop / S).find(|&second| {
+            let now = second * S;
+            let ended = records.partition_point(|record| record.end <= now);
+            cohorts.add(&records[fed..ended]);
+            fed = ended;
+            let events: Vec<_> = self.events.iter().filter(|event| event.at_ns <= now).cloned().collect();
+            observation_is_over(&self.plan, &live(&self.plan, &cohorts, &mut schedule, &events, now), now)
+        })
+    }
+
+    pub fn live_bins(&self, second: u64) -> Vec<Bin> {
+        let (cohorts, mut schedule, events) = self.live(second);
+        live(&self.plan, &cohorts, &mut schedule, &events, second * S).bins
+    }
+}

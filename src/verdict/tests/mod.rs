@@ -1,0 +1,317 @@
+//! Made-up runs with known answers.
+
+pub mod builder;
+mod validity;
+
+use builder::{Fate, Run, S, profile};
+use proptest::prelude::*;
+
+use super::*;
+use crate::record::event::{ComponentState, Ending, Generator, What};
+use crate::record::{Outcome, Step};
+
+/// The fault of a [`Run`] lasts from second 15 to second 35.
+const T1: u64 = 35 * S;
+
+fn name(run: &Run) -> String {
+    run.judge().verdict.name()
+}
+
+/// Goodput 1 but for the parts given as (from, to, goodput), in seconds.
+fn verdict_of(parts: &[(u64, u64, f64)]) -> Verdict {
+    Run::new().with(profile(parts)).judge().verdict
+}
+
+const OUTAGE: (u64, u64, f64) = (15, 35, 0.0);
+
+#[test]
+fn names_and_exit_codes_are_those_of_the_contract() {
+    for (parts, name, code) in [
+        (&[][..], "UNAFFECTED", 0),
+        (&[OUTAGE], "RECOVERED", 0),
+        (&[OUTAGE, (35, 999, 0.0)], "METASTABLE", 10),
+        (&[OUTAGE, (35, 999, 0.7)], "DEGRADED", 12),
+        (&[OUTAGE, (40, 45, 0.3), (50, 999, 0.3)], "OSCILLATING", 13),
+    ] {
+        let verdict = verdict_of(parts);
+        assert_eq!((verdict.name().as_str(), verdict.exit_code()), (name, code), "{parts:?}");
+    }
+}
+
+#[test]
+fn unaffected_is_never_below_nine_tenths() {
+    assert_eq!(verdict_of(&[(15, 35, 0.9)]), Verdict::Unaffected);
+    assert!(matches!(verdict_of(&[(20, 21, 0.89)]), Verdict::Recovered(_)));
+    assert!(
+        matches!(verdict_of(&[(80, 81, 0.89)]), Verdict::Recovered(Recovery { tau: 0, .. })),
+        "after the fault too"
+    );
+}
+
+#[test]
+fn recovery_says_when_and_what_was_lost() {
+    let Verdict::Recovered(recovery) = verdict_of(&[OUTAGE, (35, 38, 0.5)]) else { panic!("not recovered") };
+    assert_eq!((recovery.tau, recovery.at, recovery.watched), (3 * S, T1 + 3 * S, 30 * S));
+    assert!((recovery.loss_seconds - 21.5).abs() < 1e-9, "{recovery:?}");
+    assert!((recovery.loss_requests - 2150.0).abs() < 1e-6, "{recovery:?}");
+}
+
+#[test]
+fn recovery_is_ten_good_seconds_and_thirty_unbroken_ones() {
+    for (parts, tau) in [
+        (vec![OUTAGE], Some(0)),
+        (vec![OUTAGE, (35, 40, 0.89)], Some(5)),
+        (vec![OUTAGE, (35, 40, 0.9)], Some(0)),
+        // In the window's last second, and in the first after it.
+        (vec![OUTAGE, (44, 45, 0.8)], Some(10)),
+        (vec![OUTAGE, (45, 46, 0.8)], Some(0)),
+        // In the watch 0.5 is let pass, below cancels; the last second counts, the one after does not.
+        (vec![OUTAGE, (45, 46, 0.5)], Some(0)),
+        (vec![OUTAGE, (45, 46, 0.49)], Some(11)),
+        (vec![OUTAGE, (74, 75, 0.49)], Some(40)),
+        (vec![OUTAGE, (75, 76, 0.49)], Some(0)),
+        // At the end of H, and past it.
+        (vec![OUTAGE, (35, 95, 0.0)], Some(60)),
+        (vec![OUTAGE, (35, 96, 0.0)], None),
+    ] {
+        let got = match verdict_of(&parts) {
+            Verdict::Recovered(recovery) => Some(recovery.tau / S),
+            _ => None,
+        };
+        assert_eq!(got, tau, "{parts:?}");
+    }
+}
+
+#[test]
+fn all_shares_are_of_the_baseline() {
+    // g0 = 0.99: then 0.9 g0 = 0.891 and 0.5 g0 = 0.495.
+    let base = (0, 15, 0.99);
+    assert!(matches!(verdict_of(&[base, (15, 35, 0.0), (35, 999, 0.9)]), Verdict::Recovered(_)));
+    assert_eq!(verdict_of(&[base, (15, 35, 0.0), (35, 999, 0.89)]), Verdict::Degraded);
+    assert_eq!(verdict_of(&[base, (15, 35, 0.0), (35, 999, 0.49)]), Verdict::Metastable);
+    assert_eq!(verdict_of(&[base, (15, 35, 0.0), (35, 999, 0.5)]), Verdict::Degraded);
+}
+
+#[test]
+fn metastable_is_a_median_of_the_last_thirty_seconds() {
+    // Arrivals end at 141 s: from 111 s on, 15 of 30 bins good is a median between 0 and 1.
+    assert_eq!(verdict_of(&[OUTAGE, (35, 127, 0.0)]), Verdict::Metastable);
+    assert_eq!(verdict_of(&[OUTAGE, (35, 125, 0.0), (125, 999, 0.85)]), Verdict::Degraded);
+    assert_eq!(verdict_of(&[OUTAGE, (35, 999, 0.5)]), Verdict::Metastable);
+    assert_eq!(verdict_of(&[OUTAGE, (35, 999, 0.51)]), Verdict::Degraded);
+}
+
+#[test]
+fn oscillating_is_three_swings_all_the_way() {
+    let low = |from, to| (from, to, 0.2);
+    assert!(matches!(verdict_of(&[OUTAGE, low(40, 45), low(50, 999)]), Verdict::Oscillating { swings: 3 }));
+    assert_eq!(verdict_of(&[OUTAGE, low(35, 40), low(45, 999)]), Verdict::Metastable, "up and down again is two");
+    let half = [OUTAGE, low(40, 45), (45, 50, 0.8), low(50, 55), (55, 60, 0.8), low(60, 999)];
+    assert_eq!(verdict_of(&half), Verdict::Metastable, "0.8 is not all the way");
+}
+
+#[test]
+fn draining_is_a_backlog_that_will_be_gone() {
+    // A queue served in order at 1.2 times the load: each answer is later than the SLO until the queue is short.
+    let queue = |served: f64, stuck_until: u64| {
+        move |_: u64, due: u64| {
+            if due < 15 * S {
+                return Fate::Good(S / 100);
+            }
+            let at = (stuck_until as f64 + (due - 15 * S) as f64 / served) as u64;
+            if at <= due + S / 100 { Fate::Good(S / 100) } else { Fate::Good(at - due) }
+        }
+    };
+    let judged = Run::new().with(queue(1.2, 200 * S)).judge();
+    // Nothing of it is resolved before the end of arrivals: no drain to be seen.
+    assert_eq!(judged.verdict, Verdict::Metastable);
+
+    let judged = Run::new().with(queue(1.05, 35 * S)).judge();
+    let Verdict::Draining { per_second, empty_at } = judged.verdict else { panic!("{:?}", judged.verdict) };
+    // 20 s of load, less 5 % of a second each second: gone 400 s after t1.
+    assert!((per_second - 5.0).abs() < 0.2, "{per_second}");
+    assert!((empty_at as f64 / S as f64 - 435.0).abs() < 15.0, "{empty_at}");
+    assert_eq!(Verdict::Draining { per_second, empty_at }.exit_code(), 11);
+
+    // 2 % faster than the load it takes 1000 s: past 10 H.
+    assert_eq!(Run::new().with(queue(1.02, 35 * S)).judge().verdict, Verdict::Metastable);
+}
+
+#[test]
+fn a_wavering_backlog_of_a_system_that_fails_fast_is_no_draining() {
+    // Failures take ever less: a backlog of 5 shrinks to 2 by the end.
+    let run = Run::new().with(|_, due| match due {
+        0..15_000_000_000 => Fate::Good(S / 100),
+        _ => Fate::Failed(S / 100 + (150 * S).saturating_sub(due) / 1_000),
+    });
+    let judged = run.judge();
+    assert!(judged.backlog.unwrap().high < 0.0, "{:?}", judged.backlog);
+    assert_eq!(judged.verdict, Verdict::Metastable);
+}
+
+#[test]
+fn no_fault_is_stable_or_overloaded() {
+    let run = || Run::without_fault();
+    assert_eq!(name(&run()), "STABLE");
+    assert_eq!(name(&run().with(profile(&[(0, 5, 0.0)]))), "STABLE", "the warm-up is judged by nothing");
+    let overloaded = run().with(profile(&[(40, 999, 0.9)])).judge();
+    assert_eq!((overloaded.verdict.name().as_str(), overloaded.verdict.exit_code()), ("OVERLOADED", 14));
+    assert_eq!(name(&run().with(profile(&[(40, 41, 0.8)]))), "OVERLOADED");
+    // Served at 0.98 of the load, every answer still within the SLO: it only has not failed yet.
+    assert_eq!(name(&run().with(|_, due| Fate::Good(S / 100 + due / 50)).slo("5s")), "OVERLOADED");
+}
+
+#[test]
+fn low_rates_widen_bins_and_windows() {
+    // 10 requests/s: bins of 5 s, a recovery window of 25 s.
+    let run = Run::at_rate(10.0).with(profile(&[(30, 50, 0.0), (50, 55, 0.0)]));
+    let judged = run.judge();
+    assert_eq!(run.plan.windows().bin, crate::units::Time::from_secs(5));
+    let Verdict::Recovered(recovery) = judged.verdict else { panic!("{:?}", judged.verdict) };
+    assert_eq!((recovery.tau, recovery.watched), (5 * S, 30 * S));
+    assert!(
+        judged.bins.iter().filter(|bin| bin.from >= 30 * S).take(4).all(|bin| bin.scheduled == 50 && bin.good == 0)
+    );
+}
+
+#[test]
+fn a_surge_is_judged_by_the_schedule_that_it_makes() {
+    assert_eq!(name(&Run::surging()), "UNAFFECTED");
+    assert_eq!(name(&Run::surging().with(profile(&[OUTAGE, (35, 999, 0.0)]))), "METASTABLE");
+    // Of the requests that it adds one in five is lost: all were due.
+    assert_eq!(
+        name(&Run::surging().lose(|i| (1_500..7_500).contains(&i) && i % 5 == 0)),
+        "INVALID: the generator did not keep to its schedule"
+    );
+    let run = Run::surging().with(profile(&[OUTAGE, (35, 38, 0.5)]));
+    let judged = run.judge();
+    let Verdict::Recovered(recovery) = judged.verdict else { panic!("{:?}", judged.verdict) };
+    assert_eq!(recovery.tau, 3 * S);
+    assert!((recovery.loss_requests - 6150.0).abs() < 1e-6, "300 a second for 20 s: {recovery:?}");
+    let scheduled = |second: u64| judged.bins.iter().find(|bin| bin.from == second * S).map(|bin| bin.scheduled);
+    assert_eq!([14, 15, 34, 35].map(scheduled), [100, 300, 300, 100].map(Some));
+    assert_eq!(run.live_bins(36).iter().map(|bin| bin.scheduled).max(), Some(300));
+}
+
+#[test]
+fn a_bound_that_was_reached_is_said() {
+    let bounded = || Generator { bound_reached: true, ..Generator::default() };
+    for (run, said) in [
+        (Run::new().event(141, What::Generator(bounded())), true),
+        (Run::new().with(profile(&[OUTAGE])).event(141, What::Generator(bounded())), true),
+        (Run::new().with(profile(&[OUTAGE, (35, 999, 0.0)])).event(141, What::Generator(bounded())), false),
+        (Run::new(), false),
+    ] {
+        let text = run.judge().explain(&run.plan);
+        assert_eq!(text.because.iter().any(|line| line.contains("bound of 64 connections")), said, "{text:?}");
+        assert_eq!(text.next.iter().any(|line| line.contains("when-busy = \"open\"")), said, "{text:?}");
+    }
+}
+
+#[test]
+fn a_bin_counts_only_last_attempts() {
+    let run = Run::new().with(profile(&[OUTAGE, (35, 999, 0.0)]));
+    let mut records = run.records();
+    let firsts: Vec<_> = records
+        .iter()
+        .map(|record| {
+            let mut first = *record;
+            first.set_last(false);
+            first.set_outcome(Outcome::Abandoned);
+            first
+        })
+        .collect();
+    records.extend(firsts);
+    let twice = judge(&run.plan, &records, &run.events);
+    assert_eq!(twice.verdict, Verdict::Metastable);
+    assert_eq!(twice.bins, run.judge().bins);
+}
+
+#[test]
+fn texts_carry_the_figures() {
+    let text = |parts: &[(u64, u64, f64)]| {
+        let run = Run::new().with(profile(parts));
+        run.judge().explain(&run.plan)
+    };
+    insta::assert_debug_snapshot!(text(&[OUTAGE, (35, 38, 0.5)]));
+    insta::assert_debug_snapshot!(text(&[OUTAGE, (35, 999, 0.0)]));
+    let run = Run::new().with(profile(&[(0, 15, 0.9)])).without_end();
+    insta::assert_debug_snapshot!(run.judge().explain(&run.plan));
+}
+
+#[test]
+fn an_observation_is_over_when_nothing_more_can_be_learned() {
+    for (parts, over) in [
+        // Recovered at t1 + 0: 10 s and 30 s more, and the SLO of 1 s.
+        (vec![OUTAGE], 76),
+        (vec![OUTAGE, (35, 40, 0.0)], 81),
+        // Cancelled in the watch: from 61 on again.
+        (vec![OUTAGE, (60, 61, 0.0)], 102),
+        // Not by the end of H, and the SLO.
+        (vec![OUTAGE, (35, 999, 0.0)], 96),
+        // Good again just before the end of H: waited for, in vain or not.
+        (vec![OUTAGE, (35, 94, 0.0)], 135),
+        (vec![OUTAGE, (35, 94, 0.0), (100, 999, 0.0)], 102),
+    ] {
+        let run = Run::new().with(profile(&parts));
+        assert_eq!(run.over_at(), Some(over), "{parts:?}");
+        let whole = run.judge().verdict;
+        assert_eq!(run.stop_at(over).judge().verdict, whole, "{parts:?}: stopping early changes nothing");
+    }
+    assert_eq!(Run::without_fault().over_at(), None);
+    assert_eq!(Run::new().without_step(Step::RemovalVerified).over_at(), None);
+    let failed =
+        What::Fault { fault: 0, kind: "link".into(), step: Step::Failed, detail: String::new(), warnings: vec![] };
+    assert_eq!(Run::new().without_step(Step::Effective).event(16, failed).over_at(), Some(16));
+}
+
+#[test]
+fn requests_in_flight_count_while_the_run_goes_on() {
+    // After the fault nothing is ever answered: no record says so before the end.
+    let run = Run::new().with(|_, due| if due < 15 * S { Fate::Good(9) } else { Fate::Open });
+    assert_eq!(run.over_at(), Some(96));
+    let bins = run.live_bins(60);
+    assert_eq!(bins.last().map(|bin| (bin.to, bin.scheduled, bin.good)), Some((59 * S, 100, 0)));
+}
+
+#[test]
+fn nothing_at_all_is_no_panic() {
+    let run = Run::new();
+    let judged = judge(&run.plan, &[], &[]);
+    assert_eq!(judged.verdict.name(), "INVALID: the run was killed");
+    assert!(!judged.explain(&run.plan).because.is_empty());
+    let no_fault = Run::without_fault();
+    assert_eq!(judge(&no_fault.plan, &[], &no_fault.events).verdict.exit_code(), 20);
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    use Step::{Commanded, Effective, Failed, RemovalCommanded, RemovalVerified};
+    let step = prop::sample::select(vec![Commanded, Effective, RemovalCommanded, RemovalVerified, Failed]);
+    let step = step.prop_map(|step| What::Fault {
+        fault: 0,
+        kind: String::new(),
+        step,
+        detail: String::new(),
+        warnings: vec![],
+    });
+    let how = prop::sample::select(vec![Ending::Complete, Ending::Failed]);
+    let what = prop_oneof![4 => step, 1 => how.prop_map(|how| What::Ended { how, detail: String::new() })];
+    let at = prop_oneof![any::<u64>(), 0..200 * S];
+    (at, what).prop_map(|(at_ns, what)| Event { at_ns, what })
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_folder_holds_is_judged(
+        records in crate::record::arbitrary::records(), events in prop::collection::vec(any_event(), 0..8), now in any::<u64>(),
+    ) {
+        let run = Run::new();
+        let judged = judge(&run.plan, &records, &events);
+        prop_assert!(!judged.explain(&run.plan).because.is_empty());
+        let mut cohorts = Cohorts::default();
+        cohorts.add(&records);
+        let mut schedule = crate::verdict::goodput::Schedule::of(&run.plan);
+        let live = live(&run.plan, &cohorts, &mut schedule, &events, now);
+        observation_is_over(&run.plan, &live, now);
+    }
+}
