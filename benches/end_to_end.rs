@@ -37,7 +37,7 @@ fn end_to_end(c: &mut Criterion) {
             });
             let prepared = Prepared::new(plan.expect("a plan"), None).expect("a server");
             let loaded = prepared.start(Clock::starting_in(Time::from_millis(1))).finish().expect("a run");
-            let each = loaded.duration() as f64 / loaded.account().answered as f64;
+            let each = loaded.duration().0 as f64 / loaded.account().answered as f64;
             Duration::from_nanos((each * iterations as f64) as u64)
         });
     });

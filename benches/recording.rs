@@ -6,6 +6,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use metawrk::load::Latencies;
 use metawrk::record::tape::{Keep, Recorder};
 use metawrk::record::{Outcome, RequestRecord};
+use metawrk::units::Instant;
 
 struct Drop;
 
@@ -17,8 +18,9 @@ impl Keep for Drop {
 }
 
 fn recording(c: &mut Criterion) {
-    let mut record = RequestRecord::planned(7, 1_000_000, 0);
-    (record.ready, record.sent, record.first_byte, record.end) = (1_000_000, 1_030_000, 1_090_000, 1_090_000);
+    let mut record = RequestRecord::planned(7, Instant(1_000_000), 0);
+    (record.ready, record.sent, record.first_byte, record.end) =
+        (Instant(1_000_000), Instant(1_030_000), Instant(1_090_000), Instant(1_090_000));
     record.status = 200;
     record.set_outcome(Outcome::Answered);
     record.set_last(true);

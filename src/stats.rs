@@ -2,6 +2,7 @@
 //!
 //! Pure: no clock, no record, no I/O. Nothing here is ever NaN or infinite; where there is no sample there is 0.
 
+use crate::units::Time;
 use hdrhistogram::Histogram;
 
 /// The least and the greatest latency that a histogram tells apart, in us: 1 us and 24 h.
@@ -21,10 +22,10 @@ pub fn lag_histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, LATENCY_RANGE.1 * 1000, DIGITS).expect("these bounds are valid")
 }
 
-/// Adds a span of `ns` to a histogram in us, rounded to the nearest.
+/// Adds a span to a histogram in us, rounded to the nearest.
 #[inline]
-pub fn record_ns(histogram: &mut Histogram<u64>, ns: u64) {
-    histogram.saturating_record(ns.saturating_add(500) / 1000);
+pub fn record_time(histogram: &mut Histogram<u64>, span: Time) {
+    histogram.saturating_record(span.0.saturating_add(500) / 1000);
 }
 
 /// The value at `percent` (0 to 100), in the histogram's unit; 0 if it is empty.
@@ -172,10 +173,10 @@ mod tests {
     #[test]
     fn out_of_range_values_count_at_the_ends() {
         let mut h = latency_histogram();
-        record_ns(&mut h, 0);
-        record_ns(&mut h, 300);
-        record_ns(&mut h, 1_500);
-        record_ns(&mut h, u64::MAX);
+        record_time(&mut h, Time(0));
+        record_time(&mut h, Time(300));
+        record_time(&mut h, Time(1_500));
+        record_time(&mut h, Time(u64::MAX));
         assert_eq!(h.len(), 4);
         assert_eq!(value_at_percentile(&h, 50.0), 0);
         assert_eq!(value_at_percentile(&h, 75.0), 2);

@@ -5,11 +5,54 @@
 use std::fmt;
 use std::str::FromStr;
 
+use bytemuck::{Pod, Zeroable};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// A span of time, or an instant on a run's clock, in nanoseconds.
+/// A span of time, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(pub u64);
+
+/// An instant on a run's clock, in nanoseconds since the start of load.
+///
+/// [`Instant::NEVER`] stands for an instant that never came. Sums and differences saturate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable, Serialize, Deserialize)]
+#[repr(transparent)]
+#[serde(transparent)]
+pub struct Instant(pub u64);
+
+impl Instant {
+    /// The start of load.
+    pub const START: Instant = Instant(0);
+    /// After every other instant: what never came, or never will.
+    pub const NEVER: Instant = Instant(u64::MAX);
+
+    /// The instant, or `None` where it is [`Instant::NEVER`].
+    pub const fn known(self) -> Option<Instant> {
+        if self.0 == u64::MAX { None } else { Some(self) }
+    }
+
+    /// The instant `span` after this one.
+    #[inline]
+    pub const fn plus(self, span: Time) -> Instant {
+        Instant(self.0.saturating_add(span.0))
+    }
+
+    /// The instant `span` before this one; [`Instant::START`] at the earliest.
+    #[inline]
+    pub const fn minus(self, span: Time) -> Instant {
+        Instant(self.0.saturating_sub(span.0))
+    }
+
+    /// The span from `earlier` to this instant; zero where `earlier` is later.
+    #[inline]
+    pub const fn since(self, earlier: Instant) -> Time {
+        Time(self.0.saturating_sub(earlier.0))
+    }
+
+    pub fn as_secs_f64(self) -> f64 {
+        self.0 as f64 / 1e9
+    }
+}
 
 /// Why a text is no time or number.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +125,13 @@ impl FromStr for Time {
             return Err(bad());
         }
         Ok(Time(ns.round() as u64))
+    }
+}
+
+impl fmt::Display for Instant {
+    /// As its span since the start of load.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Time(self.0).fmt(f)
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use metawrk::plan;
 use metawrk::plan::config::Overrides;
 use metawrk::record::{Folder, Outcome, RequestRecord, Sample};
+use metawrk::units::{self, Time};
 use rustix::process::Signal;
 use support::program::{METAWRK, WRK2, eventually, run, run_on_terminal, started};
 use support::{OK, Server};
@@ -364,9 +365,10 @@ fn recorded(results: &Path) -> std::path::PathBuf {
 }
 
 fn answered(i: u64) -> RequestRecord {
-    let mut record = RequestRecord::planned(i, i * 10_000_000, 0);
-    (record.ready, record.sent) = (record.intended, record.intended + 50_000);
-    (record.first_byte, record.end) = (record.sent + 1_000_000, record.sent + (1 + i % 7) * 1_000_000);
+    let mut record = RequestRecord::planned(i, units::Instant(i * 10_000_000), 0);
+    (record.ready, record.sent) = (record.due, record.due.plus(Time(50_000)));
+    (record.first_byte, record.end) =
+        (record.sent.plus(Time(1_000_000)), record.sent.plus(Time((1 + i % 7) * 1_000_000)));
     (record.status, record.bytes) = (200, 40);
     record.set_outcome(Outcome::Answered);
     record.set_last(true);

@@ -11,7 +11,7 @@ use metawrk::load::plan::{OnTimeout, PlanError, Retries, TlsSettings, WhenBusy};
 use metawrk::load::{LoadPlan, LoadSettings, Loaded, Prepared};
 use metawrk::record::{Outcome, RequestRecord};
 use metawrk::script::Script;
-use metawrk::units::Time;
+use metawrk::units::{Instant, Time};
 use support::Server;
 use support::http2::{Answer, Http2Server, OK_BYTES};
 use support::load::{run, run_until};
@@ -192,7 +192,7 @@ fn no_more_places_are_offered_than_the_server_takes_streams() {
     assert_eq!(loaded.fewest_streams(), Some(2));
     assert!(loaded.generator().bound_reached && loaded.account().unsent > 0, "{:?}", loaded.account());
     // What waits, waits here, and its wait counts: it is not sent before the server takes it.
-    let at_once = |at: u64| records.iter().filter(|r| r.sent <= at && at < r.end).count();
+    let at_once = |at: Instant| records.iter().filter(|r| r.sent <= at && at < r.end).count();
     assert!(records.iter().all(|r| at_once(r.sent) <= 4));
 }
 

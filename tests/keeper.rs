@@ -137,7 +137,7 @@ async fn driven(kept: &mut Kept, lasting: Time) -> (Outcome, Vec<(String, String
     let (tell, mut told) = mpsc::unbounded_channel::<Event>();
     let (_cancel, cancelled) = watch::channel(false);
     let schedule = Schedule { at: Time::from_millis(50), lasting };
-    let outcome = drive(kept, 0, schedule, || clock.now(), tell, cancelled).await;
+    let outcome = drive(kept, 0, schedule, || clock.now().0, tell, cancelled).await;
     let mut steps = Vec::new();
     while let Some(Event { what: What::Fault { step, detail, .. }, .. }) = told.recv().await {
         steps.push((format!("{step:?}"), detail));

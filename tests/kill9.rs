@@ -65,7 +65,7 @@ fn runner() {
                 println!("{}", serde_json::to_string(&event).unwrap());
             }
         });
-        let outcome = drive(&mut kept, 0, schedule, || clock.now(), tell, cancelled).await;
+        let outcome = drive(&mut kept, 0, schedule, || clock.now().0, tell, cancelled).await;
         telling.await.unwrap();
         println!("done {outcome:?}");
         // Its killer comes.

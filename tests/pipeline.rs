@@ -86,7 +86,7 @@ fn requests_in_one_string_go_out_together_and_are_due_together() {
     let mut records = records;
     records.sort_by_key(|record| (record.thread, record.request));
     for batch in records.chunks(3) {
-        let due: Vec<_> = batch.iter().map(|record| (record.intended, record.sent, record.connection)).collect();
+        let due: Vec<_> = batch.iter().map(|record| (record.due, record.sent, record.connection)).collect();
         assert!(due.iter().all(|one| *one == due[0]), "{due:?}");
     }
     assert_eq!(loaded.latencies().response.len(), 60);

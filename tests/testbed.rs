@@ -135,7 +135,7 @@ async fn the_link_is_cut_and_healed_on_the_run_s_clock_and_both_are_seen() {
     let schedule = Schedule { at: Time::from_millis(50), lasting: Time::from_millis(600) };
     let mut fault = CutLink::new(testbed.link());
     assert_eq!(fault.kind(), "cut-link");
-    let outcome = drive(&mut fault, 0, schedule, || clock.now(), events, cancelled).await;
+    let outcome = drive(&mut fault, 0, schedule, || clock.now().0, events, cancelled).await;
     assert_eq!(outcome, Outcome::Verified);
     let mut steps = Vec::new();
     let mut times = Vec::new();

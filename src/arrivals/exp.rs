@@ -1,4 +1,5 @@
 use super::numbers::Numbers;
+use crate::units::{Instant, Time};
 
 /// Gaps of -ln(1-u) times their mean, summed in whole ns: the same stream for the same seed, on every machine.
 ///
@@ -7,18 +8,18 @@ use super::numbers::Numbers;
 pub struct Exp {
     mean_ns: f64,
     numbers: Numbers,
-    due: u64,
+    due: Instant,
 }
 
 impl Exp {
     pub fn new(mean_ns: f64, numbers: Numbers) -> Exp {
-        Exp { mean_ns, numbers, due: 0 }
+        Exp { mean_ns, numbers, due: Instant::START }
     }
 
     #[inline]
-    pub fn advance(&mut self) -> u64 {
+    pub fn advance(&mut self) -> Instant {
         let gap = -(1.0 - self.numbers.unit()).ln() * self.mean_ns;
-        self.due = self.due.saturating_add(gap.round() as u64);
+        self.due = self.due.plus(Time(gap.round() as u64));
         self.due
     }
 }

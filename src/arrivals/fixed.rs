@@ -1,3 +1,5 @@
+use crate::units::Instant;
+
 /// Number i of a schedule at a constant rate is due at i over the rate: in closed form, so that nothing drifts.
 #[derive(Clone, Debug)]
 pub struct Fixed {
@@ -9,9 +11,9 @@ impl Fixed {
         Fixed { rate }
     }
 
-    /// In ns. A double holds every ns of 104 days.
+    /// A double holds every ns of 104 days.
     #[inline]
-    pub fn due(&self, number: u64) -> u64 {
-        (number as f64 * 1e9 / self.rate) as u64
+    pub fn due(&self, number: u64) -> Instant {
+        Instant((number as f64 * 1e9 / self.rate) as u64)
     }
 }

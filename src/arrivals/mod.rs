@@ -28,6 +28,8 @@ use random::{Drawn, Random};
 pub use rate::Rate;
 use zipf::Zipf;
 
+use crate::units::Instant;
+
 /// The distribution of the gaps between requests. The mean is always 1/rate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -88,8 +90,8 @@ impl Share {
 pub struct Arrival {
     /// Its place in the schedule, unique over all threads and parts.
     pub request: u64,
-    /// When it is due, in ns since the start of load; `u64::MAX` for what a rate that ended in zero never gets to.
-    pub due: u64,
+    /// When it is due; [`Instant::NEVER`] for what a rate that ended in zero never gets to.
+    pub due: Instant,
 }
 
 /// One thread's share of a schedule, in order of time, without end.

@@ -1,11 +1,12 @@
 use super::numbers::Numbers;
+use crate::units::{Instant, Time};
 
 /// Gaps with sigma = mean/4, negative ones drawn again, summed in whole ns.
 #[derive(Clone, Debug)]
 pub struct Norm {
     mean_ns: f64,
     numbers: Numbers,
-    due: u64,
+    due: Instant,
 }
 
 /// What drawing again makes of a mean of 1: 1 + sigma phi(4)/Phi(4). Gaps are divided by it.
@@ -14,13 +15,13 @@ const MEAN: f64 = 1.000_033_458_616_117;
 impl Norm {
     /// The first is due at `offset` of a gap.
     pub fn new(mean_ns: f64, offset: f64, numbers: Numbers) -> Norm {
-        Norm { mean_ns, numbers, due: (offset * mean_ns) as u64 }
+        Norm { mean_ns, numbers, due: Instant((offset * mean_ns) as u64) }
     }
 
     #[inline]
-    pub fn advance(&mut self) -> u64 {
+    pub fn advance(&mut self) -> Instant {
         let due = self.due;
-        self.due = due.saturating_add((self.gap() * self.mean_ns).round() as u64);
+        self.due = due.plus(Time((self.gap() * self.mean_ns).round() as u64));
         due
     }
 

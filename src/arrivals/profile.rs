@@ -4,7 +4,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::rate::Rate;
-use crate::units::{Time, UnitError, parse_number};
+use crate::units::{Instant, Time, UnitError, parse_number};
 
 /// A planned rate over time, as written: `100`, `100..1000` (a ramp), `100@10s,500@20s,100` (steps), and all of these
 /// mixed. A rate without a length lasts to the end of the run, and so does the rate that the last one ends with.
@@ -78,12 +78,12 @@ impl Profile {
                 return Err(RateError::Late { segment: segment.to_string(), begins, duration });
             }
             let lasts = segment.lasts.unwrap_or(duration.minus(begins));
-            ramps.push((lasts.0, segment.from, segment.to));
+            ramps.push((lasts, segment.from, segment.to));
             begins = begins.plus(lasts);
         }
         let rate = match ramps[..] {
             [(_, from, to)] if from == to => Rate::constant(from),
-            _ => Rate::of_ramps(ramps, duration.0),
+            _ => Rate::of_ramps(ramps, Instant::START.plus(duration)),
         };
         let known = self.segments.iter().all(|s| s.from >= 0.0 && s.to >= 0.0 && (s.from + s.to).is_finite());
         match known && (LEAST_PEAK..=MOST_PEAK).contains(&rate.peak()) {

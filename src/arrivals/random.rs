@@ -2,6 +2,7 @@ use super::Rate;
 use super::exp::Exp;
 use super::norm::Norm;
 use super::zipf::Zipf;
+use crate::units::Instant;
 
 /// Random gaps, drawn at the rate's peak, and the rate that bends their time where it changes.
 #[derive(Clone, Debug)]
@@ -24,7 +25,7 @@ impl Random {
 
     /// A call of its own: what stands beside it in [`super::Arrivals::next`] is the fixed gaps' few instructions.
     #[inline(never)]
-    pub fn advance(&mut self) -> u64 {
+    pub fn advance(&mut self) -> Instant {
         let due = match &mut self.gaps {
             Drawn::Exp(exp) => exp.advance(),
             Drawn::Norm(norm) => norm.advance(),
@@ -32,7 +33,7 @@ impl Random {
         };
         match &self.bend {
             // At the peak so many requests would have been made by then.
-            Some(rate) => rate.due(due as f64 * rate.peak() / 1e9),
+            Some(rate) => rate.due(due.0 as f64 * rate.peak() / 1e9),
             None => due,
         }
     }

@@ -1,3 +1,5 @@
+use crate::units::{Instant, Time};
+
 /// A rate over time, piece by piece constant or linear, and what it adds up to.
 ///
 /// With L(t) = the requests that it makes until t, a schedule's number x is due at L^-1(x), in closed form.
@@ -11,8 +13,7 @@ pub struct Rate {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Piece {
-    /// In ns.
-    start: u64,
+    start: Instant,
     /// L(start)
     before: f64,
     /// Requests/s at the start.
@@ -24,26 +25,30 @@ struct Piece {
 impl Rate {
     /// `rate` requests/s, for ever.
     pub fn constant(rate: f64) -> Rate {
-        Rate { pieces: Box::new([Piece { start: 0, before: 0.0, from: rate, slope: 0.0 }]), peak: rate, mean: rate }
+        Rate {
+            pieces: Box::new([Piece { start: Instant::START, before: 0.0, from: rate, slope: 0.0 }]),
+            peak: rate,
+            mean: rate,
+        }
     }
 
-    /// One ramp after the other: for so many ns, from so many requests/s to so many. The last one's end holds on.
-    /// Peak and mean are those until `end`.
-    pub(super) fn of_ramps(ramps: impl IntoIterator<Item = (u64, f64, f64)>, end: u64) -> Rate {
+    /// One ramp after the other: each lasts for a span and goes from one rate to another, in requests/s. The rate at
+    /// which the last one ends goes on. Peak and mean are those until `end`.
+    pub(super) fn of_ramps(ramps: impl IntoIterator<Item = (Time, f64, f64)>, end: Instant) -> Rate {
         let mut pieces = Vec::new();
-        let mut next = Piece { start: 0, before: 0.0, from: 0.0, slope: 0.0 };
+        let mut next = Piece { start: Instant::START, before: 0.0, from: 0.0, slope: 0.0 };
         for (lasts, from, to) in ramps {
-            let seconds = lasts as f64 / 1e9;
+            let seconds = lasts.as_secs_f64();
             pieces.push(Piece { from, slope: (to - from) / seconds, ..next });
             let before = next.before + (from + to) / 2.0 * seconds;
-            next = Piece { start: next.start.saturating_add(lasts), before, from: to, slope: 0.0 };
+            next = Piece { start: next.start.plus(lasts), before, from: to, slope: 0.0 };
         }
         pieces.push(next);
         let within = pieces.iter().filter(|piece| piece.start <= end);
         let peak = within.clone().zip(within.clone().skip(1).map(|next| next.start).chain([end]));
         let peak = peak.map(|(piece, end)| piece.from.max(piece.rate(end))).fold(0.0, f64::max);
         let mut rate = Rate { pieces: pieces.into(), peak, mean: 0.0 };
-        rate.mean = rate.cumulated(end) / (end as f64 / 1e9);
+        rate.mean = rate.cumulated(end) / end.as_secs_f64();
         rate
     }
 
@@ -65,26 +70,26 @@ impl Rate {
         self.mean
     }
 
-    /// In requests/s, at an instant in ns.
-    pub fn at(&self, at: u64) -> f64 {
+    /// In requests/s, at an instant.
+    pub fn at(&self, at: Instant) -> f64 {
         self.piece(at).rate(at)
     }
 
-    /// L: the requests that it makes in the first `at` ns.
-    pub fn cumulated(&self, at: u64) -> f64 {
+    /// L: the requests that it makes from the start until `at`.
+    pub fn cumulated(&self, at: Instant) -> f64 {
         let piece = self.piece(at);
         let seconds = piece.seconds(at);
         piece.before + (piece.from + piece.slope * seconds / 2.0) * seconds
     }
 
-    fn piece(&self, at: u64) -> &Piece {
+    fn piece(&self, at: Instant) -> &Piece {
         let next = self.pieces.partition_point(|piece| piece.start <= at);
         &self.pieces[next.saturating_sub(1)]
     }
 
-    /// L^-1: when in ns the requests that it made exceed `x`, so that what would fall into a pause is due at its end.
-    /// `u64::MAX` where they never do.
-    pub fn due(&self, x: f64) -> u64 {
+    /// L^-1: when the requests that it made exceed `x`, so that what would fall into a pause is due at its end.
+    /// [`Instant::NEVER`] where they never do.
+    pub fn due(&self, x: f64) -> Instant {
         let next = self.pieces.partition_point(|piece| piece.before <= x).max(1);
         let due = self.pieces[next - 1].due(x);
         self.pieces.get(next).map_or(due, |next| due.min(next.start))
@@ -93,25 +98,28 @@ impl Rate {
 
 impl Piece {
     /// From its start until `at`, in s.
-    fn seconds(&self, at: u64) -> f64 {
-        at.saturating_sub(self.start) as f64 / 1e9
+    fn seconds(&self, at: Instant) -> f64 {
+        at.since(self.start).as_secs_f64()
     }
 
     /// In requests/s.
-    fn rate(&self, at: u64) -> f64 {
+    fn rate(&self, at: Instant) -> f64 {
         self.from + self.slope * self.seconds(at)
     }
 
-    fn due(&self, x: f64) -> u64 {
-        let (more, start) = (x - self.before, self.start as f64);
+    fn due(&self, x: f64) -> Instant {
+        let (more, start) = (x - self.before, self.start.0 as f64);
         if self.slope == 0.0 {
-            return if self.from > 0.0 { (start + more * 1e9 / self.from) as u64 } else { u64::MAX };
+            return match self.from > 0.0 {
+                true => Instant((start + more * 1e9 / self.from) as u64),
+                false => Instant::NEVER,
+            };
         }
         if more <= 0.0 {
             return self.start;
         }
         // from t + slope/2 t^2 = more, in the form that no small slope and no start from zero makes inexact.
         let there = (self.from * self.from + 2.0 * self.slope * more).max(0.0).sqrt();
-        (start + 2.0 * more * 1e9 / (self.from + there)) as u64
+        Instant((start + 2.0 * more * 1e9 / (self.from + there)) as u64)
     }
 }

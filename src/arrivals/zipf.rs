@@ -1,4 +1,5 @@
 use super::numbers::Numbers;
+use crate::units::Instant;
 
 /// Gaps of k steps, k = 1..100 with P(k) ~ k^-3, as wrk2's fork in DeathStarBench draws them: most arrivals one short
 /// step apart, now and then a long pause.
@@ -40,8 +41,8 @@ impl Zipf {
     }
 
     #[inline]
-    pub fn advance(&mut self) -> u64 {
-        let due = ((self.steps as f64 + self.offset) * self.step_ns) as u64;
+    pub fn advance(&mut self) -> Instant {
+        let due = Instant(((self.steps as f64 + self.offset) * self.step_ns) as u64);
         let u = self.numbers.unit();
         // Five times in six the first one is it.
         let k = 1 + BELOW.iter().take_while(|below| u >= **below).count();

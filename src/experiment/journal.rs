@@ -48,7 +48,7 @@ impl Journal {
             (None, None) => (Ending::Complete, String::new()),
         };
         told.try_for_each(|event| self.event(event))?;
-        self.event(Event { at_ns: clock.now(), what: What::Generator(loaded.generator()) })?;
-        self.event(Event { at_ns: clock.now(), what: What::Ended { how, detail } })
+        self.event(Event { at_ns: clock.now().0, what: What::Generator(loaded.generator()) })?;
+        self.event(Event { at_ns: clock.now().0, what: What::Ended { how, detail } })
     }
 }

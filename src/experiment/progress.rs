@@ -50,7 +50,7 @@ impl Pulse {
     pub fn records(&mut self, batch: &[RequestRecord]) {
         for record in batch.iter().filter(|record| record.is_last()) {
             self.answered += u64::from(record.outcome() == Some(Outcome::Answered));
-            self.times.extend(record.response_time());
+            self.times.extend(record.response_time().map(|time| time.0));
         }
     }
 
@@ -98,6 +98,7 @@ pub fn phase(plan: &ExperimentPlan, events: &[Event], at: u64) -> (&'static str,
 mod tests {
     use super::*;
     use crate::record::{Step, What};
+    use crate::units::Instant;
 
     fn plan(outage: Time) -> ExperimentPlan {
         let overrides = crate::plan::config::Overrides { outage: Some(outage), ..Default::default() };
@@ -133,8 +134,8 @@ mod tests {
     #[test]
     fn a_second_is_summed_up_and_begun_anew() {
         let mut pulse = Pulse::default();
-        let mut record = RequestRecord::planned(0, 0, 0);
-        record.end = 7_000_000;
+        let mut record = RequestRecord::planned(0, Instant::START, 0);
+        record.end = Instant(7_000_000);
         record.set_outcome(Outcome::Answered);
         record.set_last(true);
         pulse.records(&[record, record]);

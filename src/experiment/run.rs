@@ -20,7 +20,7 @@ use crate::record::event::ComponentState;
 use crate::record::tape::{Forward, Recorder};
 use crate::record::{Clock, Event, FileError, Folder, FolderError, RequestRecord, Sample, What};
 use crate::signals::{Signals, Stopped};
-use crate::units::Time;
+use crate::units::{Instant, Time};
 use crate::verdict::goodput::{Cohorts, Schedule};
 use crate::verdict::{live, observation_is_over};
 
@@ -277,7 +277,7 @@ impl<'a> Run<'a> {
         let detail = how.trim().to_owned();
         self.failure.get_or_insert_with(|| format!("{component} died: {detail}"));
         let what = What::Component { component, state: ComponentState::Died, detail };
-        self.journal.event(Event { at_ns: self.clock.now(), what })
+        self.journal.event(Event { at_ns: self.clock.now().0, what })
     }
 
     /// Takes what has come in since the last time.
@@ -302,25 +302,25 @@ impl<'a> Run<'a> {
 
     /// Looks once a second, at what had ended a moment ago: the generator hands records over every 100 ms.
     fn nothing_more_to_learn(&mut self) -> bool {
-        let now = self.clock.now().saturating_sub(HANDED_OVER);
+        let now = self.clock.now().0.saturating_sub(HANDED_OVER);
         let second = now / 1_000_000_000;
         if second == self.judged {
             return false;
         }
         self.judged = second;
         let live = live(self.plan, &self.cohorts, &mut self.schedule, &self.journal.events, now);
-        self.pulse.judged(self.clock.now(), live.bins.last());
+        self.pulse.judged(self.clock.now().0, live.bins.last());
         observation_is_over(self.plan, &live, now)
     }
 
     fn snapshot(&self) -> Snapshot {
         let at = self.clock.now();
-        let (phase, until) = phase(self.plan, &self.journal.events, at);
+        let (phase, until) = phase(self.plan, &self.journal.events, at.0);
         let live = self.load.live();
         Snapshot {
             phase,
-            at: Time(at),
-            left: Time(until.saturating_sub(at)),
+            at: at.since(Instant::START),
+            left: Instant(until).since(at),
             offered: self.plan.planned().at(at),
             in_flight: live.iter().map(|thread| thread.in_flight()).sum(),
             second: self.pulse.second(),

@@ -99,7 +99,7 @@ impl System {
             let schedule = fault::Schedule { at: plan.at(planned), lasting: planned.lasts };
             let (tell, cancelled) = (tell.clone(), cancelled.clone());
             Some(tokio::spawn(async move {
-                fault::drive(fault.as_mut(), index, schedule, || clock.now(), tell, cancelled).await
+                fault::drive(fault.as_mut(), index, schedule, || clock.now().0, tell, cancelled).await
             }))
         });
         driven.collect()
@@ -123,7 +123,7 @@ impl System {
                 }
             };
             let Some(monitor) = monitor else { continue };
-            tokio::spawn(monitor::run(vec![monitor], planned.every, move || clock.now(), sample.clone()));
+            tokio::spawn(monitor::run(vec![monitor], planned.every, move || clock.now().0, sample.clone()));
         }
     }
 
@@ -182,6 +182,6 @@ async fn docker_fault(engine: &Engine, planned: &settings::Fault) -> Result<Opti
 fn looking(mut traffic: Traffic, clock: Clock) -> impl FnMut() -> Look {
     move || {
         let (at, sent) = (clock.now(), traffic.sent());
-        Look { at, due: traffic.due(at), sent }
+        Look { at: at.0, due: traffic.due(at), sent }
     }
 }

@@ -9,7 +9,7 @@ use crate::arrivals::{Arrivals, Process, Profile, Rate, RateError, Share};
 use crate::script::Script;
 use crate::stats::ratio;
 use crate::target::{Target, TargetError};
-use crate::units::Time;
+use crate::units::{Instant, Time};
 
 /// A load as asked for. [`LoadPlan`] is the same, found possible.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -254,7 +254,7 @@ impl LoadPlan {
 
     /// Requests per second over the first `time` of the run, on the mean: what was planned for a run that ended then.
     pub fn planned_rate_over(&self, time: Time) -> f64 {
-        ratio(self.planned.cumulated(time.0), time.as_secs_f64())
+        ratio(self.planned.cumulated(Instant::START.plus(time)), time.as_secs_f64())
     }
 
     /// The share of `total` connections that `thread` has.

@@ -7,6 +7,7 @@ use super::thread::worker::{Call, Left};
 use crate::record::Account;
 use crate::record::event::Generator;
 use crate::script::ScriptError;
+use crate::units::{Instant, Time};
 
 /// What a load leaves.
 pub struct Loaded {
@@ -48,9 +49,9 @@ impl Loaded {
         self.script.take().map_or(Ok(()), |script| script.main.done(told))
     }
 
-    /// How long load went on, in ns: to the end of arrivals, or to where it was stopped.
-    pub fn duration(&self) -> u64 {
-        self.threads.iter().map(|thread| thread.until).max().unwrap_or(0)
+    /// How long load went on: to the end of arrivals, or to where it was stopped.
+    pub fn duration(&self) -> Time {
+        self.threads.iter().map(|thread| thread.until.since(Instant::START)).max().unwrap_or_default()
     }
 
     /// With HTTP/2: the fewest streams that the server took on a connection, where that is fewer than planned.
@@ -67,7 +68,7 @@ impl Loaded {
     pub fn generator(&self) -> Generator {
         let sum = |of: fn(&Left) -> u64| self.threads.iter().map(of).sum();
         Generator {
-            cpu_ns: sum(|thread| thread.cpu),
+            cpu_ns: sum(|thread| thread.cpu.0),
             connections_opened: sum(|thread| thread.opened),
             in_flight_max: sum(|thread| thread.in_flight_max),
             connect_errors: sum(|thread| thread.connect_errors),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use super::Live;
 use super::plan::LoadPlan;
 use crate::arrivals::Arrivals;
+use crate::units::Instant;
 
 /// What a load's plan has due, and what it really sent, counted as time goes on.
 pub struct Traffic {
@@ -18,8 +19,8 @@ impl Traffic {
         Traffic { threads, arrivals, due: 0 }
     }
 
-    /// Requests that were due before `end`, in ns since the start of load; it may only grow.
-    pub fn due(&mut self, end: u64) -> u64 {
+    /// Requests that were due before `end`, which may only grow.
+    pub fn due(&mut self, end: Instant) -> u64 {
         for thread in &mut self.arrivals {
             while thread.next_if(|arrival| arrival.due < end).is_some() {
                 self.due += 1;

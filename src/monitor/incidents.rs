@@ -5,9 +5,10 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::docker::Happened;
 use crate::record::event::ComponentState;
 use crate::record::{Clock, Event, What};
+use crate::units::{Instant, Time};
 
 /// An engine and the kernel tell of the same kill within this, in ns.
-const SAME_KILL: u64 = 2_000_000_000;
+const SAME_KILL: Time = Time::from_secs(2);
 /// An end, or a start, that no event told of.
 const MISSED: &str = "seen by a look: the engine did not tell of it";
 
@@ -19,7 +20,7 @@ pub(super) struct Incidents {
     /// Kills that the kernel has counted in the group.
     kills: u64,
     /// When running out of memory was last told.
-    told_at: Option<u64>,
+    told_at: Option<Instant>,
     /// When the container was started, as far as was told; `None` if the last that was told was its end.
     run: Option<String>,
     /// A look saw what no event has told of, yet.
@@ -107,7 +108,7 @@ impl Incidents {
 
     fn out_of_memory(&mut self) {
         let now = self.clock.now();
-        if self.told_at.is_none_or(|at| now - at > SAME_KILL) {
+        if self.told_at.is_none_or(|at| now.since(at) > SAME_KILL) {
             self.tell(ComponentState::OutOfMemory, "the kernel killed a process in it".to_owned());
         }
         self.told_at = Some(now);
@@ -116,7 +117,7 @@ impl Incidents {
     fn tell(&self, state: ComponentState, detail: String) {
         let what = What::Component { component: self.component.clone(), state, detail };
         // A run that is ending may not listen any more.
-        let _ = self.events.send(Event { at_ns: self.clock.now(), what });
+        let _ = self.events.send(Event { at_ns: self.clock.now().0, what });
     }
 }
 

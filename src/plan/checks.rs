@@ -9,7 +9,7 @@ use super::{Impossible, Windows, impossible, surge};
 use crate::arrivals::Rate;
 use crate::load::plan::{OnTimeout, PlanError};
 use crate::testbed::TestbedPlanError;
-use crate::units::Time;
+use crate::units::{Instant, Time};
 
 const DAY: Time = Time::from_secs(24 * 3600);
 /// The components of the testbed.
@@ -97,7 +97,7 @@ pub fn phases(s: &Settings, windows: Windows) -> Result<(), Impossible> {
 
 /// All requests of a load that lasts for `duration` must find room in memory.
 pub fn requests(planned: &Rate, duration: Time) -> Result<(), Impossible> {
-    let requests = planned.cumulated(duration.0);
+    let requests = planned.cumulated(Instant::START.plus(duration));
     if requests <= MOST_REQUESTS {
         return Ok(());
     }

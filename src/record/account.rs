@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use super::{NEVER, Outcome, RequestRecord};
+use super::{Outcome, RequestRecord};
+use crate::units::Instant;
 
 /// What became of every scheduled request. Requests count by their last attempt, attempts apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +57,7 @@ impl Account {
         // A damaged row may say any number.
         self.bytes = self.bytes.saturating_add(record.bytes);
         // A retry that was still waiting for its turn when the run ended was never made.
-        let waiting = outcome == Some(Outcome::Unanswered) && record.sent == NEVER;
+        let waiting = outcome == Some(Outcome::Unanswered) && record.sent == Instant::NEVER;
         self.attempts += u64::from(outcome != Some(Outcome::Unsent) && !waiting);
         match outcome {
             Some(Outcome::Answered) => self.errors.status += u64::from(record.status > 399),
@@ -106,13 +107,13 @@ mod tests {
     use super::*;
 
     fn record(outcome: Outcome, last: bool, status: u16) -> RequestRecord {
-        let mut r = RequestRecord::planned(0, 0, 0);
+        let mut r = RequestRecord::planned(0, Instant::START, 0);
         r.set_outcome(outcome);
         r.set_last(last);
         r.status = status;
         r.bytes = 10;
         if outcome != Outcome::Unsent {
-            r.sent = 1;
+            r.sent = Instant(1);
         }
         r
     }
@@ -142,7 +143,7 @@ mod tests {
     fn a_retry_that_waited_when_the_run_ended_is_no_attempt() {
         let sent = record(Outcome::Unanswered, true, 0);
         assert_eq!(Account::of(&[sent]).attempts, 1);
-        let waited = RequestRecord { sent: NEVER, ..sent };
+        let waited = RequestRecord { sent: Instant::NEVER, ..sent };
         assert_eq!((Account::of(&[waited]).attempts, Account::of(&[waited]).unanswered), (0, 1));
     }
 

@@ -1,7 +1,7 @@
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
-use crate::units::Time;
+use crate::units::{Instant, Time};
 
 /// The run's clock: nanoseconds of `CLOCK_MONOTONIC` since the start of load.
 ///
@@ -20,14 +20,14 @@ impl Clock {
 
     /// Now, on this clock; zero before the start.
     #[inline]
-    pub fn now(&self) -> u64 {
-        monotonic().saturating_sub(self.origin)
+    pub fn now(&self) -> Instant {
+        Instant(monotonic().saturating_sub(self.origin))
     }
 
     /// An instant of this clock as a time of `CLOCK_MONOTONIC`, in ns: what a timerfd takes.
     #[inline]
-    pub fn monotonic_at(&self, at: u64) -> u64 {
-        self.origin.saturating_add(at)
+    pub fn monotonic_ns(&self, at: Instant) -> u64 {
+        self.origin.saturating_add(at.0)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What files say of an attempt: the same columns under the same names, whatever the format.
 
-use super::{NEVER, RequestRecord};
+use super::RequestRecord;
+use crate::units::Instant;
 
 type Row = RequestRecord;
 
@@ -22,16 +23,16 @@ pub const COLUMNS: &[(&str, Kind)] = &[
     ("last", Kind::Flag(Row::is_last, Row::set_last)),
     ("thread", Kind::Short(|r| r.thread, |r, v| r.thread = v)),
     ("connection", Kind::MaybeInt(|r| r.connection, |r, v| r.connection = v)),
-    ("intended_ns", Kind::Long(|r| r.intended, |r, v| r.intended = v)),
-    ("ready_ns", Kind::MaybeLong(|r| r.ready, |r, v| r.ready = v)),
-    ("sent_ns", Kind::MaybeLong(|r| r.sent, |r, v| r.sent = v)),
-    ("first_byte_ns", Kind::MaybeLong(|r| r.first_byte, |r, v| r.first_byte = v)),
-    ("end_ns", Kind::MaybeLong(|r| r.end, |r, v| r.end = v)),
+    ("due_ns", Kind::Long(|r| r.due.0, |r, v| r.due = Instant(v))),
+    ("ready_ns", Kind::MaybeLong(|r| r.ready.0, |r, v| r.ready = Instant(v))),
+    ("sent_ns", Kind::MaybeLong(|r| r.sent.0, |r, v| r.sent = Instant(v))),
+    ("first_byte_ns", Kind::MaybeLong(|r| r.first_byte.0, |r, v| r.first_byte = Instant(v))),
+    ("end_ns", Kind::MaybeLong(|r| r.end.0, |r, v| r.end = Instant(v))),
     ("bytes", Kind::Long(|r| r.bytes, |r, v| r.bytes = v)),
     ("status", Kind::Short(|r| r.status, |r, v| r.status = v)),
     ("outcome", Kind::Outcome),
     ("timed_out", Kind::Flag(Row::timed_out, Row::set_timed_out)),
     ("warmup", Kind::Flag(Row::is_warmup, Row::set_warmup)),
     ("lower_bound", Kind::Flag(Row::is_lower_bound, |_, _| ())),
-    ("response_ns", Kind::MaybeLong(|r| r.response_time().unwrap_or(NEVER), |_, _| ())),
+    ("response_ns", Kind::MaybeLong(|r| r.response_time().map_or(u64::MAX, |time| time.0), |_, _| ())),
 ];

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 
 use super::columns::{COLUMNS, Kind};
 use super::tape::Keep;
-use super::{FileError, NEVER, Outcome, Product, RequestRecord};
+use super::{FileError, Outcome, Product, RequestRecord};
 
 /// Keeps the records of a run in a CSV file, which grows while it goes on.
 pub struct CsvFile {
@@ -58,7 +58,7 @@ fn line(text: &mut Vec<u8>, record: &RequestRecord) -> io::Result<()> {
             Kind::Short(get, _) => write!(text, "{}", get(record))?,
             Kind::Flag(get, _) => write!(text, "{}", get(record))?,
             Kind::MaybeLong(get, _) => match get(record) {
-                NEVER => {}
+                u64::MAX => {}
                 value => write!(text, "{value}")?,
             },
             Kind::MaybeInt(get, _) => match get(record) {

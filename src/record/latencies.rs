@@ -7,17 +7,18 @@ use std::io::{self, BufWriter, Seek, Write};
 
 use super::tape::Keep;
 use super::{FileError, Outcome, Product, RequestRecord};
+use crate::units::Instant;
 
 /// What the file says of an attempt: its response time in us, if it is one that counts.
 fn latency(record: &RequestRecord) -> Option<u64> {
     let answer = record.is_last() && record.outcome() == Some(Outcome::Answered);
-    Some(record.response_time().filter(|_| answer)? / 1000)
+    Some(record.response_time().filter(|_| answer)?.0 / 1000)
 }
 
 /// The file's text, of records in any order.
 pub fn latency_lines(threads: u16, records: &[RequestRecord]) -> String {
     let answers = records.iter().filter_map(|r| Some((r.thread, r.end, latency(r)?)));
-    let mut answers: Vec<(u16, u64, u64)> = answers.collect();
+    let mut answers: Vec<(u16, Instant, u64)> = answers.collect();
     answers.sort_unstable();
     let mut text = String::with_capacity(answers.len() * 8);
     for thread in 0..threads {
@@ -31,7 +32,7 @@ pub fn latency_lines(threads: u16, records: &[RequestRecord]) -> String {
 }
 
 /// Where the answers of `thread` begin.
-fn lower(answers: &[(u16, u64, u64)], thread: u16) -> usize {
+fn lower(answers: &[(u16, Instant, u64)], thread: u16) -> usize {
     answers.partition_point(|(of, _, _)| *of < thread)
 }
 
@@ -106,8 +107,9 @@ impl Keep for LatencyFile {
 mod tests {
     use super::*;
 
-    fn answer(thread: u16, intended: u64, end: u64) -> RequestRecord {
-        let mut record = RequestRecord { end, status: 200, ..RequestRecord::planned(0, intended, thread) };
+    fn answer(thread: u16, due: u64, end: u64) -> RequestRecord {
+        let mut record =
+            RequestRecord { end: Instant(end), status: 200, ..RequestRecord::planned(0, Instant(due), thread) };
         record.set_outcome(Outcome::Answered);
         record.set_last(true);
         record

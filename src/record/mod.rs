@@ -37,8 +37,7 @@ pub use spool::Spool;
 use bytemuck::{Pod, Zeroable};
 use serde::{Deserialize, Serialize};
 
-/// Stands in a record for an instant that never came. See [`RequestRecord::instant`].
-pub const NEVER: u64 = u64::MAX;
+use crate::units::{Instant, Time};
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -93,22 +92,22 @@ impl Outcome {
 
 /// One attempt of one request. A plain row of fixed size: what the writer thread appends to disk as it is.
 ///
-/// Instants are nanoseconds since the start of load, [`NEVER`] where one never came.
+/// Instants are nanoseconds since the start of load, [`Instant::NEVER`] where one never came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct RequestRecord {
     /// The request's place in the schedule, unique in the run. Attempts of one request share it.
     pub request: u64,
     /// When the plan wanted the request sent; the same for every attempt of it.
-    pub intended: u64,
-    /// `max(intended, a connection was free, catching up allowed it)`; from here on lateness is the generator's own.
-    pub ready: u64,
+    pub due: Instant,
+    /// `max(due, a connection was free, catching up allowed it)`; from here on lateness is the generator's own.
+    pub ready: Instant,
     /// When its first byte was handed to the kernel.
-    pub sent: u64,
+    pub sent: Instant,
     /// When the first byte of the response was read.
-    pub first_byte: u64,
+    pub first_byte: Instant,
     /// When the response was whole, the attempt failed, or the run ended.
-    pub end: u64,
+    pub end: Instant,
     /// Response bytes read, heads included.
     pub bytes: u64,
     /// Which of the thread's connections carried it; `u32::MAX` if none.
@@ -130,14 +129,14 @@ const WARMUP: u8 = 4;
 
 impl RequestRecord {
     /// A record of an attempt that nothing is known of yet but its place in the plan.
-    pub fn planned(request: u64, intended: u64, thread: u16) -> RequestRecord {
+    pub fn planned(request: u64, due: Instant, thread: u16) -> RequestRecord {
         RequestRecord {
             request,
-            intended,
-            ready: NEVER,
-            sent: NEVER,
-            first_byte: NEVER,
-            end: NEVER,
+            due,
+            ready: Instant::NEVER,
+            sent: Instant::NEVER,
+            first_byte: Instant::NEVER,
+            end: Instant::NEVER,
             bytes: 0,
             connection: u32::MAX,
             status: 0,
@@ -147,11 +146,6 @@ impl RequestRecord {
             flags: 0,
             unused: 0,
         }
-    }
-
-    /// An instant of a record, `None` where it is [`NEVER`].
-    pub const fn instant(at: u64) -> Option<u64> {
-        if at == NEVER { None } else { Some(at) }
     }
 
     /// How the attempt ended. Rows read from a damaged file may hold no outcome: those are `None`.
@@ -173,7 +167,7 @@ impl RequestRecord {
         self.flags & TIMED_OUT != 0
     }
 
-    /// Its intended time lies in the warm-up.
+    /// Its due time lies in the warm-up.
     pub fn is_warmup(&self) -> bool {
         self.flags & WARMUP != 0
     }
@@ -198,19 +192,19 @@ impl RequestRecord {
         }
     }
 
-    /// Response time, corrected for coordinated omission: end - intended, in ns.
-    pub fn response_time(&self) -> Option<u64> {
-        Some(Self::instant(self.end)?.saturating_sub(self.intended))
+    /// Response time, corrected for coordinated omission: end - due.
+    pub fn response_time(&self) -> Option<Time> {
+        Some(self.end.known()?.since(self.due))
     }
 
-    /// Service time, uncorrected: end - sent, in ns.
-    pub fn service_time(&self) -> Option<u64> {
-        Some(Self::instant(self.end)?.saturating_sub(Self::instant(self.sent)?))
+    /// Service time, uncorrected: end - sent.
+    pub fn service_time(&self) -> Option<Time> {
+        Some(self.end.known()?.since(self.sent.known()?))
     }
 
-    /// How late the generator itself was: sent - ready, in ns.
-    pub fn send_lag(&self) -> Option<u64> {
-        Some(Self::instant(self.sent)?.saturating_sub(Self::instant(self.ready)?))
+    /// How late the generator itself was: sent - ready.
+    pub fn send_lag(&self) -> Option<Time> {
+        Some(self.sent.known()?.since(self.ready.known()?))
     }
 
     /// The response time is only a lower bound: the wait was cut short, by the client or by the end of the run.

@@ -6,9 +6,10 @@ use std::path::Path;
 
 use super::tape::Keep;
 use super::{FileError, Outcome, Product, RequestRecord};
+use crate::units::Time;
 
-/// What a line is of, in ns.
-const WINDOW: u64 = 200_000_000;
+/// What a line is of.
+const WINDOW: Time = Time::from_millis(200);
 
 /// Keeps a file a thread.
 pub struct P99Files(Vec<Thread>);
@@ -44,8 +45,8 @@ impl Keep for P99Files {
                 && record.outcome() == Some(Outcome::Answered)
                 && let Some(time) = record.response_time()
             {
-                thread.until(record.end / WINDOW)?;
-                thread.times.push(time.saturating_add(500) / 1000);
+                thread.until(record.end.0 / WINDOW.0)?;
+                thread.times.push(time.0.saturating_add(500) / 1000);
             }
         }
         Ok(())
@@ -89,13 +90,14 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::units::Instant;
 
     const MS: u64 = 1_000_000;
 
     /// Arrived at `end` ms, after `us`.
     fn answer(thread: u16, end: u64, us: u64) -> RequestRecord {
-        let mut record = RequestRecord::planned(0, end * MS - us * 1000, thread);
-        record.end = end * MS;
+        let mut record = RequestRecord::planned(0, Instant(end * MS - us * 1000), thread);
+        record.end = Instant(end * MS);
         record.set_outcome(Outcome::Answered);
         record.set_last(true);
         record

@@ -27,19 +27,20 @@ pub fn recording(path: &Path) -> Result<Box<dyn Keep>, FileError> {
 mod tests {
     use std::fs;
 
-    use super::super::{NEVER, Outcome, RequestRecord, parquet};
+    use super::super::{Outcome, RequestRecord, parquet};
     use super::*;
+    use crate::units::Instant;
 
     fn answered() -> RequestRecord {
         let mut record = RequestRecord {
-            ready: 1_000,
-            sent: 1_200,
-            first_byte: 5_000,
-            end: 6_000,
+            ready: Instant(1_000),
+            sent: Instant(1_200),
+            first_byte: Instant(5_000),
+            end: Instant(6_000),
             bytes: 310,
             connection: 3,
             status: 200,
-            ..RequestRecord::planned(7, 1_000, 1)
+            ..RequestRecord::planned(7, Instant(1_000), 1)
         };
         record.set_outcome(Outcome::Answered);
         record.set_last(true);
@@ -47,7 +48,7 @@ mod tests {
     }
 
     fn unsent() -> RequestRecord {
-        let mut record = RequestRecord { end: 9_000, ..RequestRecord::planned(8, 2_000, 0) };
+        let mut record = RequestRecord { end: Instant(9_000), ..RequestRecord::planned(8, Instant(2_000), 0) };
         record.set_last(true);
         record.set_timed_out(true);
         record
@@ -67,7 +68,7 @@ mod tests {
         keeper.keep(&[unsent()]).unwrap();
         keeper.finish().unwrap();
         insta::assert_snapshot!(fs::read_to_string(&path).unwrap(), @r"
-        request,attempt,last,thread,connection,intended_ns,ready_ns,sent_ns,first_byte_ns,end_ns,bytes,status,outcome,timed_out,warmup,lower_bound,response_ns
+        request,attempt,last,thread,connection,due_ns,ready_ns,sent_ns,first_byte_ns,end_ns,bytes,status,outcome,timed_out,warmup,lower_bound,response_ns
         7,0,true,1,3,1000,1000,1200,5000,6000,310,200,answered,false,false,false,5000
         8,0,true,0,,2000,,,,9000,0,0,unsent,true,false,true,7000
         ");
@@ -84,7 +85,7 @@ mod tests {
         drop(keeper);
         assert_eq!(parquet::read(&path).unwrap(), [answered(), unsent(), answered()]);
         assert_eq!(left(dir.path()), ["attempts.PARQUET"]);
-        assert_eq!(unsent().sent, NEVER);
+        assert_eq!(unsent().sent, Instant::NEVER);
     }
 
     #[test]

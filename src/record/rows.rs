@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::tape::Keep;
 use super::{FileError, RequestRecord};
+use crate::units::Instant;
 
 const MAGIC: [u8; 8] = *b"mwrkrows";
 const VERSION: u32 = 1;
@@ -132,7 +133,7 @@ impl RowsReader {
     /// [`FileError::Io`]; [`FileError::Foreign`] for a row that no run writes.
     pub fn next_batch(&mut self, most: usize) -> Result<Vec<RequestRecord>, FileError> {
         let take = self.left.min(most as u64);
-        let mut rows = vec![RequestRecord::planned(0, 0, 0); take as usize];
+        let mut rows = vec![RequestRecord::planned(0, Instant::START, 0); take as usize];
         self.file.read_exact(bytemuck::cast_slice_mut(&mut rows)).map_err(FileError::io(&self.path, "read"))?;
         self.left -= take;
         // After a power cut the tail of a file may be zeros that were never written.
@@ -181,12 +182,12 @@ mod tests {
     fn a_torn_last_row_is_passed_over() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("rows");
-        write(&path, &[vec![RequestRecord::planned(1, 2, 3), RequestRecord::planned(4, 5, 6)]]);
+        write(&path, &[vec![RequestRecord::planned(1, Instant(2), 3), RequestRecord::planned(4, Instant(5), 6)]]);
         let file = OpenOptions::new().write(true).open(&path).unwrap();
         file.set_len(std::fs::metadata(&path).unwrap().len() - 1).unwrap();
         let mut reader = RowsReader::open(&path).unwrap();
         assert_eq!(reader.torn_bytes(), ROW as u64 - 1);
-        assert_eq!(reader.next_batch(9).unwrap(), [RequestRecord::planned(1, 2, 3)]);
+        assert_eq!(reader.next_batch(9).unwrap(), [RequestRecord::planned(1, Instant(2), 3)]);
         assert_eq!(reader.next_batch(9).unwrap(), []);
     }
 
@@ -194,11 +195,11 @@ mod tests {
     fn a_tail_of_zeros_is_passed_over() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("rows");
-        write(&path, &[vec![RequestRecord::planned(1, 2, 3)]]);
+        write(&path, &[vec![RequestRecord::planned(1, Instant(2), 3)]]);
         let file = OpenOptions::new().write(true).open(&path).unwrap();
         file.set_len((HEADER + 3 * ROW) as u64).unwrap();
         let mut reader = RowsReader::open(&path).unwrap();
-        assert_eq!(reader.next_batch(9).unwrap(), [RequestRecord::planned(1, 2, 3)]);
+        assert_eq!(reader.next_batch(9).unwrap(), [RequestRecord::planned(1, Instant(2), 3)]);
         assert_eq!((reader.left(), reader.torn_bytes()), (0, 2 * ROW as u64));
     }
 

@@ -202,6 +202,7 @@ impl Keep for Forward {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::Instant;
 
     struct Full(usize);
 
@@ -213,7 +214,7 @@ mod tests {
     }
 
     fn records(n: u64) -> impl Iterator<Item = RequestRecord> {
-        (0..n).map(|i| RequestRecord::planned(i, i, 0))
+        (0..n).map(|i| RequestRecord::planned(i, Instant(i), 0))
     }
 
     #[test]
@@ -269,7 +270,7 @@ mod tests {
             if dropped {
                 // A thread that is stuck holds on to its tape.
                 drop(recorder);
-                tape.push(&RequestRecord::planned(0, 0, 0));
+                tape.push(&RequestRecord::planned(0, Instant::START, 0));
                 assert_eq!(tape.finish(), 1);
             } else {
                 drop(tape);

@@ -5,6 +5,7 @@ use hdrhistogram::Histogram;
 use super::Story;
 use crate::record::{Account, Outcome, RequestRecord};
 use crate::stats::{self, Moments};
+use crate::units::Instant;
 
 /// The sums of a [`Story`]. Histograms leave the warm-up out; counts leave out nothing.
 #[derive(Clone, Debug)]
@@ -47,8 +48,8 @@ impl Digest {
         let mut rates = Rates::new(story);
         for r in &story.requests {
             d.account.add(r);
-            d.times(r, r.is_warmup() || r.intended < story.warmup);
-            let on_time = |at| RequestRecord::instant(at).is_some_and(|at| at <= story.end);
+            d.times(r, r.is_warmup() || r.due.0 < story.warmup);
+            let on_time = |at: Instant| at.known().is_some_and(|at| at.0 <= story.end);
             let refused = r.outcome() == Some(Outcome::ConnectError);
             d.sent += u64::from(r.is_last() && (r.attempt > 0 || refused || on_time(r.sent)));
             if r.outcome() == Some(Outcome::Answered) && on_time(r.end) {
@@ -63,18 +64,18 @@ impl Digest {
 
     fn times(&mut self, r: &RequestRecord, warmup: bool) {
         if let Some(lag) = r.send_lag() {
-            self.lag.saturating_record(lag);
+            self.lag.saturating_record(lag.0);
         }
         if warmup {
             return;
         }
         let answered = r.outcome() == Some(Outcome::Answered);
         if let Some(time) = r.response_time().filter(|_| r.is_last() && (answered || r.is_lower_bound())) {
-            stats::record_ns(&mut self.response, time);
+            stats::record_time(&mut self.response, time);
             self.response_lower_bounds += u64::from(r.is_lower_bound());
         }
         if let Some(time) = r.service_time().filter(|_| answered) {
-            stats::record_ns(&mut self.service, time);
+            stats::record_time(&mut self.service, time);
         }
     }
 }
@@ -101,7 +102,7 @@ impl Rates {
     }
 
     fn add(&mut self, r: &RequestRecord) {
-        let Some(second) = (r.end / SECOND).checked_sub(self.first).map(|s| s as usize) else { return };
+        let Some(second) = (r.end.0 / SECOND).checked_sub(self.first).map(|s| s as usize) else { return };
         if second < self.seconds
             && let Some(count) = self.counts.get_mut(usize::from(r.thread) * self.seconds + second)
         {
@@ -118,7 +119,7 @@ impl Rates {
 const LONGEST: u64 = 48 * 3600 * SECOND;
 
 fn last_instant(story: &Story) -> u64 {
-    let of_requests = story.requests.iter().filter_map(|r| RequestRecord::instant(r.end));
+    let of_requests = story.requests.iter().filter_map(|r| r.end.known().map(|end| end.0));
     let of_samples = story.samples.iter().map(|s| s.at_ns);
     let of_faults = story.faults.iter().filter_map(|f| f.to);
     let last = of_requests.chain(of_samples).chain(of_faults).chain([story.end, SECOND]).max();
@@ -129,11 +130,12 @@ fn last_instant(story: &Story) -> u64 {
 mod tests {
     use super::*;
     use crate::report::tests::made_up;
+    use crate::units::Time;
 
     /// Due at `due` s, answered `took` ms later, sent at once.
     fn answered(request: u64, due: f64, took: u64) -> RequestRecord {
-        let mut r = RequestRecord::planned(request, (due * 1e9) as u64, 0);
-        (r.ready, r.sent, r.end) = (r.intended, r.intended + 1000, r.intended + took * 1_000_000);
+        let mut r = RequestRecord::planned(request, Instant((due * 1e9) as u64), 0);
+        (r.ready, r.sent, r.end) = (r.due, r.due.plus(Time(1000)), r.due.plus(Time::from_millis(took)));
         r.set_outcome(Outcome::Answered);
         (r.status, r.bytes) = (200, 100);
         r.set_last(true);
@@ -168,7 +170,7 @@ mod tests {
     fn a_refused_connection_is_not_the_generators_fault() {
         let mut refused = answered(0, 2.0, 1);
         refused.set_outcome(Outcome::ConnectError);
-        refused.sent = crate::record::NEVER;
+        refused.sent = Instant::NEVER;
         assert_eq!(Digest::of(&story(vec![refused])).sent, 1);
         refused.set_outcome(Outcome::Unsent);
         assert_eq!(Digest::of(&story(vec![refused])).sent, 0);

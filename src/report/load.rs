@@ -35,12 +35,12 @@ impl LoadNumbers {
             latencies.merge(&load.latencies());
             own.merge(&load.generator());
         }
-        let arrivals_ns = loads.iter().map(Loaded::duration).max().unwrap_or(0);
+        let arrivals_ns = loads.iter().map(|load| load.duration().0).max().unwrap_or(0);
         let warmup_ns = loads.iter().map(|load| load.plan.warmup.0).max().unwrap_or(0);
         let calibrated = threads().filter(|_| warmup_ns > 0 && arrivals_ns > warmup_ns);
         let calibration = calibrated.map(|thread| Calibration {
             mean_latency_ms: thread.calibration.mean() / 1e3,
-            interval_ms: calibrated_interval(&thread.calibration) / 1_000_000,
+            interval_ms: calibrated_interval(&thread.calibration).0 / 1_000_000,
         });
         LoadNumbers {
             req_per_sec: Moments::of_counted(threads().flat_map(|thread| thread.rates.rates())),
@@ -60,7 +60,7 @@ impl LoadNumbers {
                 planned_rate: loads.iter().map(|load| load.plan.planned_rate()).sum(),
                 arrivals_ns,
                 warmup_ns,
-                elapsed_ns: threads().map(|thread| thread.ended).max().unwrap_or(0),
+                elapsed_ns: threads().map(|thread| thread.ended.0).max().unwrap_or(0),
                 threads: u16::try_from(threads().count()).unwrap_or(u16::MAX),
                 lag: Lag::of(&latencies.send_lag, 1),
                 own,

@@ -48,7 +48,7 @@ pub struct Numbers {
     pub account: AccountText,
     /// Attempts that went wrong, those included that belong to no request.
     pub errors: Errors,
-    /// Corrected (end - intended), in us, lower bounds included.
+    /// Corrected (end - due), in us, lower bounds included.
     pub response: Latency,
     /// Uncorrected (end - sent), in us, of answers only.
     pub service: Latency,
@@ -112,6 +112,7 @@ mod tests {
     use super::*;
     use crate::load::{Latencies, Left, LoadPlan, LoadSettings};
     use crate::record::{Account, Outcome, RequestRecord};
+    use crate::units::{Instant, Time};
 
     const SECOND: u64 = 1_000_000_000;
 
@@ -119,12 +120,13 @@ mod tests {
     fn loaded(url: &str) -> Loaded {
         let (mut account, mut latencies) = (Account::default(), Latencies::default());
         for i in 0..20 {
-            let intended = i * SECOND / 10;
-            let mut r = RequestRecord::planned(i, intended, 0);
-            (r.ready, r.sent, r.end, r.status, r.bytes) = (intended, intended + 20_000, intended + 3_000_000, 200, 100);
+            let due = i * SECOND / 10;
+            let mut r = RequestRecord::planned(i, Instant(due), 0);
+            (r.ready, r.sent, r.end, r.status, r.bytes) =
+                (Instant(due), Instant(due + 20_000), Instant(due + 3_000_000), 200, 100);
             r.set_outcome(Outcome::Answered);
             if i == 19 {
-                (r.status, r.bytes, r.end) = (0, 0, 4 * SECOND);
+                (r.status, r.bytes, r.end) = (0, 0, Instant(4 * SECOND));
                 r.set_outcome(Outcome::Unanswered);
             }
             r.set_last(true);
@@ -138,9 +140,9 @@ mod tests {
             calibration: crate::stats::latency_histogram(),
             rates: Default::default(),
             in_time: (19, 1900),
-            until: 2 * SECOND,
-            ended: 4 * SECOND,
-            cpu: 5_000_000,
+            until: Instant(2 * SECOND),
+            ended: Instant(4 * SECOND),
+            cpu: Time(5_000_000),
             opened: 1,
             connect_errors: 1,
             unasked: 2,

@@ -50,7 +50,7 @@ pub struct Story {
     pub recovered_at: Option<u64>,
     pub goodput: Vec<Bin>,
     pub verdict: VerdictText,
-    /// Every attempt, in order of `intended`, then `request`, then `attempt`.
+    /// Every attempt, in order of `due`, then `request`, then `attempt`.
     pub requests: Vec<RequestRecord>,
     pub samples: Vec<Sample>,
     /// Deaths, restarts, out of memory: instant and label.

@@ -54,7 +54,7 @@ pub fn story(plan: &ExperimentPlan, recorded: Recorded) -> Story {
         // More threads than these no load plan lets through.
         threads: u16::try_from(plan.load.threads).unwrap_or(u16::MAX),
         rate: plan.load.rate,
-        planned_rate: ratio(plan.planned().cumulated(judgement.end), judgement.end as f64 / 1e9),
+        planned_rate: ratio(plan.planned().cumulated(crate::units::Instant(judgement.end)), judgement.end as f64 / 1e9),
         warmup: plan.phases.warmup.0,
         end: judgement.end,
         slo: judgement.slo,

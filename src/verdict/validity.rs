@@ -99,8 +99,8 @@ pub fn short_observation(plan: &ExperimentPlan, seen: &Judgement, least: u64) ->
 }
 
 fn send_lag(plan: &ExperimentPlan, records: &[RequestRecord]) -> Option<Reason> {
-    let judged = records.iter().filter(|record| record.intended >= plan.phases.warmup.0);
-    let mut lags: Vec<u64> = judged.filter_map(RequestRecord::send_lag).collect();
+    let judged = records.iter().filter(|record| record.due.0 >= plan.phases.warmup.0);
+    let mut lags: Vec<u64> = judged.filter_map(RequestRecord::send_lag).map(|lag| lag.0).collect();
     percentile(&mut lags, 0.99).filter(|&p99| p99 > MOST_SEND_LAG).map(Reason::SendLag)
 }
 
@@ -108,10 +108,10 @@ fn send_lag(plan: &ExperimentPlan, records: &[RequestRecord]) -> Option<Reason> 
 /// One that was never ready, because no connection was free, is the system's doing.
 fn missing(plan: &ExperimentPlan, records: &[RequestRecord], seen: &Judgement) -> Option<Reason> {
     let planned = Schedule::of(plan).until(seen.end).len() as u64;
-    let last = || records.iter().filter(|record| record.is_last() && record.intended < seen.end);
+    let last = || records.iter().filter(|record| record.is_last() && record.due.0 < seen.end);
     let recorded = last().count() as u64;
     let unsent = last()
-        .filter(|r| r.outcome() == Some(Outcome::Unsent) && r.attempt == 0 && RequestRecord::instant(r.ready).is_some())
+        .filter(|r| r.outcome() == Some(Outcome::Unsent) && r.attempt == 0 && r.ready.known().is_some())
         .count() as u64;
     let missing = planned.abs_diff(recorded);
     let dropped = seen.timeline.generator.records_dropped;

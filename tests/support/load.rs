@@ -47,9 +47,9 @@ fn check(loaded: &Loaded, records: &[RequestRecord]) {
     assert!(account.balances(), "{account:?}");
     assert_eq!(Account::of(records), account, "the records and the counts tell the same");
     for record in records {
-        let sent = record.sent != metawrk::record::NEVER;
-        assert!(record.intended <= record.end, "{record:?}");
-        assert!(!sent || (record.intended <= record.ready && record.ready <= record.sent), "{record:?}");
+        let sent = record.sent != metawrk::units::Instant::NEVER;
+        assert!(record.due <= record.end, "{record:?}");
+        assert!(!sent || (record.due <= record.ready && record.ready <= record.sent), "{record:?}");
         assert!(!sent || record.sent <= record.end, "{record:?}");
     }
     let mut last: Vec<u64> = records.iter().filter(|r| r.is_last()).map(|r| r.request).collect();

@@ -39,7 +39,7 @@ const CRITICAL: f64 = 1.63;
 fn streams_repeat_with_the_seed_and_differ_by_thread_and_seed() {
     for process in [Process::Exp, Process::Norm, Process::Zipf] {
         let gaps = |seed, thread| {
-            let dues = Arrivals::new(process, &Rate::constant(100.0), seed, Share::new(thread, 2)).map(|a| a.due);
+            let dues = Arrivals::new(process, &Rate::constant(100.0), seed, Share::new(thread, 2)).map(|a| a.due.0);
             let dues: Vec<u64> = dues.take(50).collect();
             dues.windows(2).map(|w| w[1] - w[0]).collect::<Vec<_>>()
         };

@@ -13,7 +13,7 @@ fn stream(process: Process, rate: f64, thread: u64, threads: u64) -> Arrivals {
 }
 
 fn dues(process: Process, rate: f64, thread: u64, threads: u64, n: usize) -> Vec<u64> {
-    stream(process, rate, thread, threads).take(n).map(|a| a.due).collect()
+    stream(process, rate, thread, threads).take(n).map(|a| a.due.0).collect()
 }
 
 /// All streams of `threads` threads in each of `parts` loads.
@@ -27,7 +27,7 @@ fn streams(process: Process, rate: &Rate, threads: u64, parts: u16) -> Vec<Arriv
 fn a_constant_rate_does_not_drift() {
     // 300/s has no whole period in ns; after ten hours it must still be exact.
     let last = stream(Process::Fixed, 300.0, 0, 1).nth(300 * 36_000).unwrap();
-    assert_eq!(last.due, 36_000 * S);
+    assert_eq!(last.due, Instant(36_000 * S));
 }
 
 #[test]
@@ -36,13 +36,13 @@ fn a_day_at_a_million_a_second_is_exact_to_the_ns() {
     let profile: Profile = "0..2M@12h,2M..0@12h".parse().unwrap();
     let rate = profile.over(Time(day)).unwrap();
     for number in [1, 12_345_678_901, whole - 1] {
-        assert_eq!(Fixed::new(1e6).due(number), number * 1000);
+        assert_eq!(Fixed::new(1e6).due(number), Instant(number * 1000));
         let due = rate.due(number as f64);
         // The rate there, times a ns, is as close as any ns comes.
-        let (below, above) = (rate.cumulated(due), rate.cumulated(due + 1));
+        let (below, above) = (rate.cumulated(due), rate.cumulated(due.plus(Time(1))));
         assert!(below - 1e-4 <= number as f64 && number as f64 <= above + 1e-4, "{below} {number} {above}");
     }
-    assert_eq!(rate.cumulated(day), whole as f64);
+    assert_eq!(rate.cumulated(Instant(day)), whole as f64);
 }
 
 #[test]
@@ -51,19 +51,19 @@ fn threads_take_turns_and_never_coincide() {
     all.sort_by_key(|a| a.due);
     let requests: Vec<u64> = all.iter().map(|a| a.request).collect();
     assert_eq!(requests, (0..30).collect::<Vec<_>>());
-    assert!(all.windows(2).all(|w| w[1].due - w[0].due >= 33_333_333));
+    assert!(all.windows(2).all(|w| w[1].due.0 - w[0].due.0 >= 33_333_333));
 }
 
 #[test]
 fn loads_that_share_a_schedule_take_turns_too() {
     let mut all: Vec<Arrival> = Vec::new();
     for stream in streams(Process::Fixed, &Rate::constant(10.0), 2, 3) {
-        all.extend(stream.take_while(|a| a.due < S));
+        all.extend(stream.take_while(|a| a.due.0 < S));
     }
     all.sort_by_key(|a| a.due);
     let requests: Vec<u64> = all.iter().map(|a| a.request).collect();
     assert_eq!(requests, (0..30).collect::<Vec<_>>(), "each has the whole rate");
-    assert!(all.windows(2).all(|w| w[1].due - w[0].due >= 33_333_333));
+    assert!(all.windows(2).all(|w| w[1].due.0 - w[0].due.0 >= 33_333_333));
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn random_threads_do_not_begin_all_at_once_nor_in_step() {
 fn a_rate_that_ends_in_zero_never_gets_to_the_rest() {
     let rate = "100@1s,0".parse::<Profile>().unwrap().over(Time::from_secs(2)).unwrap();
     let arrivals = Arrivals::new(Process::Fixed, &rate, 1, Share::new(0, 1));
-    let dues: Vec<u64> = arrivals.skip(99).take(3).map(|a| a.due).collect();
+    let dues: Vec<u64> = arrivals.skip(99).take(3).map(|a| a.due.0).collect();
     assert_eq!(dues, [990_000_000, u64::MAX, u64::MAX]);
 }
 
@@ -118,7 +118,7 @@ proptest! {
     fn a_constant_rate_holds_its_count(rate in 1.0f64..1e5, threads in 1u64..9) {
         // In any whole second the schedule holds rate requests, give or take the one at the edge.
         let all: usize = (0..threads)
-            .map(|k| stream(Process::Fixed, rate, k, threads).take_while(|a| a.due < 2_000_000_000).count())
+            .map(|k| stream(Process::Fixed, rate, k, threads).take_while(|a| a.due.0 < 2_000_000_000).count())
             .sum();
         prop_assert!((all as f64 - 2.0 * rate).abs() <= 1.0, "{all} at {rate}");
     }

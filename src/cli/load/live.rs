@@ -10,11 +10,11 @@ use crate::cli::line::Line;
 use crate::load::LoadPlan;
 use crate::record::tape::Keep;
 use crate::record::{Account, RequestRecord};
-use crate::stats::{latency_histogram, ratio, record_ns, value_at_percentile};
-use crate::units::{Time, wrk_metric, wrk_time};
+use crate::stats::{latency_histogram, ratio, record_time, value_at_percentile};
+use crate::units::{Instant, Time, wrk_metric, wrk_time};
 
 /// The line is drawn anew so often.
-const EVERY: u64 = 1_000_000_000;
+const EVERY: Time = Time(1_000_000_000);
 
 /// The line, and what it needs to know.
 pub struct Panel {
@@ -24,7 +24,7 @@ pub struct Panel {
     plans: Vec<LoadPlan>,
     duration: Time,
     /// When the line was last drawn, and how many were sent by then.
-    drawn: (u64, u64),
+    drawn: (Instant, u64),
 }
 
 /// Gathers what a second showed.
@@ -43,7 +43,7 @@ impl Keep for Feel {
         for record in batch {
             pulse.account.add(record);
             if let Some(response) = record.response_time().filter(|_| record.is_last()) {
-                record_ns(&mut pulse.response, response);
+                record_time(&mut pulse.response, response);
             }
         }
         Ok(())
@@ -59,7 +59,7 @@ impl Panel {
             pulse: Arc::clone(&pulse),
             plans: plans.to_vec(),
             duration: plans.iter().map(|plan| plan.duration).max().unwrap_or(Time::ZERO),
-            drawn: (0, 0),
+            drawn: (Instant::START, 0),
         };
         (panel, Feel(pulse))
     }
@@ -67,33 +67,33 @@ impl Panel {
     /// Draws the line anew where it is time to.
     pub fn look(&mut self, loads: &UnderWay) {
         let (now, (before, sent_before)) = (loads.now(), self.drawn);
-        if now < before + EVERY {
+        if now < before.plus(EVERY) {
             return;
         }
         let (sent, in_flight) = loads.sent();
         self.drawn = (now, sent);
-        let rate = ratio((sent - sent_before) as f64, (now - before) as f64 / 1e9);
-        let planned = ratio(self.planned_by(now) - self.planned_by(before), (now - before) as f64 / 1e9);
+        let rate = ratio((sent - sent_before) as f64, now.since(before).as_secs_f64());
+        let planned = ratio(self.planned_by(now) - self.planned_by(before), now.since(before).as_secs_f64());
         let text = describe(&self.snapshot(now, rate, planned, in_flight));
         self.line.get_or_insert_with(Line::new).show(text);
     }
 
     /// Requests planned up to an instant, over all loads.
-    fn planned_by(&self, at: u64) -> f64 {
-        let at = Time(at);
+    fn planned_by(&self, at: Instant) -> f64 {
+        let at = at.since(Instant::START);
         self.plans
             .iter()
             .map(|plan| plan.planned_rate_over(at.min(plan.duration)) * at.min(plan.duration).as_secs_f64())
             .sum()
     }
 
-    fn snapshot(&self, now: u64, rate: f64, planned: f64, in_flight: u64) -> Snapshot {
+    fn snapshot(&self, now: Instant, rate: f64, planned: f64, in_flight: u64) -> Snapshot {
         let mut pulse = self.pulse.lock().unwrap_or_else(PoisonError::into_inner);
         let at =
             |percent| (!pulse.response.is_empty()).then(|| Time(value_at_percentile(&pulse.response, percent) * 1000));
         let errors = pulse.account.errors;
         let snapshot = Snapshot {
-            at: Time(now),
+            at: now.since(Instant::START),
             of: self.duration,
             rate,
             planned,
@@ -165,15 +165,15 @@ mod tests {
     fn a_second_is_summed_up_and_begun_anew_but_errors_add_up() {
         let plan = LoadPlan::new(crate::load::LoadSettings::new("http://h/", 100.0)).unwrap();
         let (panel, mut feel) = Panel::new(&[plan]);
-        let mut record = RequestRecord::planned(0, 0, 0);
-        (record.sent, record.end, record.status) = (0, 7_000_000, 503);
+        let mut record = RequestRecord::planned(0, Instant::START, 0);
+        (record.sent, record.end, record.status) = (Instant::START, Instant(7_000_000), 503);
         record.set_outcome(Outcome::Answered);
         record.set_last(true);
         feel.keep(&[record, record]).unwrap();
-        let first = panel.snapshot(1_000_000_000, 2.0, 2.0, 0);
+        let first = panel.snapshot(Instant(1_000_000_000), 2.0, 2.0, 0);
         assert_eq!((first.p50.map(|t| t.0 / 1_000_000), first.errors), (Some(7), 2));
         feel.keep(&[]).unwrap();
-        let second = panel.snapshot(2_000_000_000, 0.0, 2.0, 0);
+        let second = panel.snapshot(Instant(2_000_000_000), 0.0, 2.0, 0);
         assert_eq!((second.p50, second.p99, second.errors), (None, None, 2));
     }
 }

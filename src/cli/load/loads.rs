@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::load::{Control, Live, LoadError, LoadPlan, Loaded, Prepared, Running};
 use crate::record::Clock;
 use crate::record::tape::Tapes;
-use crate::units::Time;
+use crate::units::{Instant, Time};
 
 /// Loads that wait for the start.
 pub struct Loads(Vec<Prepared>);
@@ -64,7 +64,7 @@ impl UnderWay {
     }
 
     /// The run's time, in ns since the start of load.
-    pub fn now(&self) -> u64 {
+    pub fn now(&self) -> Instant {
         self.clock.now()
     }
 

@@ -8,6 +8,7 @@ use rustix::fs::{Access, access, statvfs};
 use super::Finding;
 use crate::plan::ExperimentPlan;
 use crate::record::RequestRecord;
+use crate::units::Instant;
 
 const ON: &str = "disk";
 /// Of an attempt: its row while the run goes on, at most as much again in requests.parquet, and a line of latencies.txt.
@@ -41,7 +42,7 @@ pub fn enough(folder: &str, free: u64, needed: u64) -> Finding {
 
 /// If each request is tried again as often as it may be.
 pub fn most_bytes(plan: &ExperimentPlan) -> u64 {
-    let requests = plan.planned().cumulated(plan.duration().0);
+    let requests = plan.planned().cumulated(Instant::START.plus(plan.duration()));
     let attempts = requests * (1.0 + f64::from(plan.load.retries.count));
     REST.saturating_add((attempts * ATTEMPT as f64) as u64)
 }

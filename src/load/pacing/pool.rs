@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use crate::load::plan::{LoadPlan, WhenBusy};
-use crate::record::NEVER;
+use crate::units::Instant;
 
 /// Where a request may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,14 +17,14 @@ pub enum Room {
 pub struct Pool {
     mode: WhenBusy,
     /// Connections without work and since when; the one that is free longest goes first.
-    free: VecDeque<(usize, u64)>,
+    free: VecDeque<(usize, Instant)>,
     /// In a pipeline: connections with work, those that carry the least first; and what each carries.
     busy: BTreeSet<(usize, usize)>,
     carried: HashMap<usize, usize>,
     /// Connections there are, and may be; and since when there may be one more.
     open: usize,
     bound: usize,
-    room_since: u64,
+    room_since: Instant,
     /// Connections that are made.
     up: usize,
 }
@@ -43,14 +43,14 @@ impl Pool {
             carried: HashMap::new(),
             open,
             bound,
-            room_since: if open < bound { 0 } else { NEVER },
+            room_since: if open < bound { Instant::START } else { Instant::NEVER },
             up: 0,
         }
     }
 
     /// The clock is at its zero: connections are free from now on, not from when they were made.
     pub fn begin(&mut self) {
-        self.free.iter_mut().for_each(|(_, since)| *since = 0);
+        self.free.iter_mut().for_each(|(_, since)| *since = Instant::START);
     }
 
     /// Every connection is there and free.
@@ -64,12 +64,12 @@ impl Pool {
     }
 
     /// A request might have gone at `at`: there was room for it.
-    pub fn had_room(&self, at: u64) -> bool {
+    pub fn had_room(&self, at: Instant) -> bool {
         self.free.front().is_some_and(|(_, since)| *since < at) || !self.busy.is_empty() || self.room_since < at
     }
 
     /// Takes room for a request at `now`; says where, and since when that room was there.
-    pub fn take(&mut self, now: u64) -> Option<(Room, u64)> {
+    pub fn take(&mut self, now: Instant) -> Option<(Room, Instant)> {
         if let Some((connection, since)) = self.free.pop_front() {
             self.carries(connection);
             return Some((Room::On(connection), since));
@@ -77,7 +77,7 @@ impl Pool {
         if let Some(&(_, connection)) = self.busy.first() {
             self.carries(connection);
             // There is always room behind another.
-            return Some((Room::On(connection), 0));
+            return Some((Room::On(connection), Instant::START));
         }
         if self.room_since > now {
             return None;
@@ -85,13 +85,13 @@ impl Pool {
         let since = self.room_since;
         self.open += 1;
         if self.open >= self.bound {
-            self.room_since = NEVER;
+            self.room_since = Instant::NEVER;
         }
         Some((Room::New, since))
     }
 
     /// Since when there was room, had `connection` not become free at `now`.
-    pub fn free_since(&self, now: u64) -> u64 {
+    pub fn free_since(&self, now: Instant) -> Instant {
         self.free.front().map_or(now, |(_, since)| *since)
     }
 
@@ -119,7 +119,7 @@ impl Pool {
     }
 
     /// The connection is without work from `now` on.
-    pub fn give(&mut self, connection: usize, now: u64) {
+    pub fn give(&mut self, connection: usize, now: Instant) {
         self.free.push_back((connection, now));
     }
 
@@ -146,7 +146,7 @@ impl Pool {
     }
 
     /// A connection is gone for good at `now`: in open mode another may take its place.
-    pub fn closed(&mut self, now: u64) {
+    pub fn closed(&mut self, now: Instant) {
         self.open = self.open.saturating_sub(1);
         if self.mode == WhenBusy::Open {
             self.room_since = self.room_since.min(now);
@@ -174,22 +174,25 @@ mod tests {
     #[test]
     fn the_one_that_is_free_longest_goes_first() {
         let mut pool = pool(WhenBusy::Wait);
-        assert_eq!(pool.take(1), None);
+        assert_eq!(pool.take(Instant(1)), None);
         assert!(!pool.is_bounded(), "none is there yet, which no bound is to blame for");
         (0..2).for_each(|_| pool.came_up());
-        pool.give(1, 2);
-        pool.give(0, 3);
-        assert_eq!((pool.take(5), pool.take(5), pool.take(5)), (Some((Room::On(1), 2)), Some((Room::On(0), 3)), None));
+        pool.give(1, Instant(2));
+        pool.give(0, Instant(3));
+        assert_eq!(
+            (pool.take(Instant(5)), pool.take(Instant(5)), pool.take(Instant(5))),
+            (Some((Room::On(1), Instant(2))), Some((Room::On(0), Instant(3))), None)
+        );
         assert!(pool.is_bounded());
-        assert!(!pool.had_room(9));
+        assert!(!pool.had_room(Instant(9)));
     }
 
     #[test]
     fn in_a_pipeline_a_free_one_goes_first_and_then_the_one_that_carries_least() {
         let mut pool = pool(WhenBusy::Pipeline);
-        pool.give(0, 0);
-        pool.give(1, 0);
-        let on = |pool: &mut Pool| match pool.take(1) {
+        pool.give(0, Instant(0));
+        pool.give(1, Instant(0));
+        let on = |pool: &mut Pool| match pool.take(Instant(1)) {
             Some((Room::On(connection), _)) => connection,
             other => panic!("{other:?}"),
         };
@@ -197,19 +200,19 @@ mod tests {
         pool.done(1);
         assert_eq!((on(&mut pool), on(&mut pool)), (1, 0));
         (0..3).for_each(|_| pool.done(0));
-        pool.give(0, 7);
-        assert_eq!((on(&mut pool), pool.had_room(1)), (0, true));
+        pool.give(0, Instant(7));
+        assert_eq!((on(&mut pool), pool.had_room(Instant(1))), (0, true));
         pool.went_down(0, false);
         pool.went_down(1, false);
-        assert_eq!(pool.take(9), None);
+        assert_eq!(pool.take(Instant(9)), None);
     }
 
     #[test]
     fn an_open_system_has_room_up_to_its_bound_and_again_when_one_is_gone() {
         let mut pool = pool(WhenBusy::Open);
-        assert_eq!((pool.take(5), pool.take(5)), (Some((Room::New, 0)), None));
-        pool.closed(9);
-        assert!(pool.had_room(10) && !pool.had_room(9));
-        assert_eq!(pool.take(12), Some((Room::New, 9)));
+        assert_eq!((pool.take(Instant(5)), pool.take(Instant(5))), (Some((Room::New, Instant(0))), None));
+        pool.closed(Instant(9));
+        assert!(pool.had_room(Instant(10)) && !pool.had_room(Instant(9)));
+        assert_eq!(pool.take(Instant(12)), Some((Room::New, Instant(9))));
     }
 }

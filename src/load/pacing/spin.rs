@@ -2,6 +2,7 @@
 //! alarm is set earlier by as much, and what is then left is spent awake. Pure: instants come in as arguments, in ns.
 
 use crate::load::plan::Spin;
+use crate::units::{Instant, Time};
 
 /// What to do until an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,7 +10,7 @@ pub enum Until {
     /// Stay awake, and look again.
     Awake,
     /// Sleep to this instant, and look again.
-    Asleep(u64),
+    Asleep(Instant),
 }
 
 /// Learns how late alarms ring, and keeps account of the time from one look to the next that was spent awake: what came
@@ -22,9 +23,9 @@ pub struct Lead {
     /// Time that may still be spent awake; less than nothing where too much was.
     credit: f64,
     /// Until when it was earned.
-    seen: u64,
+    seen: Instant,
     /// Since when it is spent.
-    awake_since: Option<u64>,
+    awake_since: Option<Instant>,
 }
 
 /// Of the alarms, so many are to ring before it is too late: more cost more time awake than they gain.
@@ -41,19 +42,19 @@ const BEGIN: f64 = 50e3;
 
 impl Lead {
     pub fn new(spin: Spin) -> Lead {
-        Lead { spin, late: BEGIN, credit: SAVED, seen: 0, awake_since: None }
+        Lead { spin, late: BEGIN, credit: SAVED, seen: Instant::START, awake_since: None }
     }
 
     /// What to do at `now` to be there at `due`; `exact` where every us counts.
-    pub fn until(&mut self, now: u64, due: u64, exact: bool) -> Until {
+    pub fn until(&mut self, now: Instant, due: Instant, exact: bool) -> Until {
         match self.spin {
             Spin::Always => return Until::Awake,
             Spin::Never => return Until::Asleep(due),
             Spin::Auto => self.settle(now),
         }
-        let lead = self.late as u64;
-        if exact && due.saturating_sub(now) > lead {
-            return Until::Asleep(due - lead);
+        let lead = Time(self.late as u64);
+        if exact && due.since(now) > lead {
+            return Until::Asleep(due.minus(lead));
         }
         if !exact || self.credit <= 0.0 {
             return Until::Asleep(due);
@@ -63,19 +64,19 @@ impl Lead {
     }
 
     /// The alarm for `at` rang, and it is `now`.
-    pub fn rang(&mut self, at: u64, now: u64) {
+    pub fn rang(&mut self, at: Instant, now: Instant) {
         // The estimate of a quantile that Robbins and Monro's method gives, in steps of a 20th of itself.
         let step = self.late / 20.0;
-        let late = (now.saturating_sub(at) as f64).min(LATEST);
+        let late = (now.since(at).0 as f64).min(LATEST);
         let in_time = FEWEST_IN_TIME + (IN_TIME - FEWEST_IN_TIME) * (self.credit / SAVED).clamp(0.0, 1.0);
         self.late += if late > self.late { step * in_time } else { -step * (1.0 - in_time) };
         self.late = self.late.clamp(1e3, LATEST);
     }
 
     /// Pays for what was spent awake until `now`; what comes from there on is work, and costs nothing.
-    pub fn settle(&mut self, now: u64) {
-        let spent = self.awake_since.take().map_or(0, |since| now.saturating_sub(since));
-        let earned = BUDGET * now.saturating_sub(self.seen) as f64;
+    pub fn settle(&mut self, now: Instant) {
+        let spent = self.awake_since.take().map_or(0, |since| now.since(since).0);
+        let earned = BUDGET * now.since(self.seen).0 as f64;
         self.seen = now;
         self.credit = (self.credit + earned - spent as f64).min(SAVED);
     }
@@ -94,14 +95,14 @@ mod tests {
         let lags = (1..=count).map(|i| {
             let due = i * gap;
             while now < due {
-                match lead.until(now, due, true) {
+                match lead.until(Instant(now), Instant(due), true) {
                     Until::Awake => {
                         now += US;
                         awake += US;
                     }
                     Until::Asleep(at) => {
-                        now = now.max(at) + late(i);
-                        lead.rang(at, now);
+                        now = now.max(at.0) + late(i);
+                        lead.rang(at, Instant(now));
                     }
                 }
             }
@@ -154,7 +155,7 @@ mod tests {
     #[test]
     fn where_nothing_is_due_it_sleeps() {
         let mut lead = Lead::new(Spin::Auto);
-        assert_eq!(lead.until(0, US, false), Until::Asleep(US));
-        assert_eq!(lead.until(0, US, true), Until::Awake);
+        assert_eq!(lead.until(Instant::START, Instant(US), false), Until::Asleep(Instant(US)));
+        assert_eq!(lead.until(Instant::START, Instant(US), true), Until::Awake);
     }
 }

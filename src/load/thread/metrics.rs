@@ -8,12 +8,13 @@ use hdrhistogram::Histogram;
 use super::rate_sampler::RateSampler;
 use crate::record::tape::Tape;
 use crate::record::{Account, Outcome, RequestRecord};
-use crate::stats::{lag_histogram, latency_histogram, record_ns, value_at_percentile};
+use crate::stats::{lag_histogram, latency_histogram, record_time, value_at_percentile};
+use crate::units::{Instant, Time};
 
 /// The three latencies of a run.
 #[derive(Clone, Debug)]
 pub struct Latencies {
-    /// end - intended, in us: corrected for coordinated omission. Holds lower bounds too.
+    /// end - due, in us: corrected for coordinated omission. Holds lower bounds too.
     pub response: Histogram<u64>,
     /// end - sent, in us: of answers only.
     pub service: Histogram<u64>,
@@ -32,17 +33,17 @@ impl Latencies {
     #[inline]
     pub fn add(&mut self, record: &RequestRecord) {
         if let Some(lag) = record.send_lag() {
-            self.send_lag.saturating_record(lag);
+            self.send_lag.saturating_record(lag.0);
         }
         let answered = record.outcome() == Some(Outcome::Answered);
         if answered && let Some(service) = record.service_time() {
-            record_ns(&mut self.service, service);
+            record_time(&mut self.service, service);
         }
         if record.is_last()
             && (answered || record.is_lower_bound())
             && let Some(response) = record.response_time()
         {
-            record_ns(&mut self.response, response);
+            record_time(&mut self.response, response);
         }
     }
 
@@ -90,12 +91,12 @@ impl Live {
     }
 }
 
-/// How long rates are counted for at a time where no warm-up says anything better, in ns.
-const UNCALIBRATED: u64 = 100_000_000;
+/// How long rates are counted for at a time where no warm-up says anything better.
+const UNCALIBRATED: Time = Time::from_millis(100);
 
-/// wrk2's interval after calibration: twice the 90th percentile of the latency, at least 10 ms; in ns.
-pub fn calibrated_interval(latency: &Histogram<u64>) -> u64 {
-    (value_at_percentile(latency, 90.0) * 2).max(10_000) * 1000
+/// wrk2's interval after calibration: twice the 90th percentile of the latency, at least 10 ms.
+pub fn calibrated_interval(latency: &Histogram<u64>) -> Time {
+    Time((value_at_percentile(latency, 90.0) * 2).max(10_000) * 1000)
 }
 
 /// One thread's memory.
@@ -112,14 +113,14 @@ pub struct Log {
     pub in_flight: u64,
     pub in_flight_max: u64,
     started: u64,
-    warmup: u64,
+    warmup: Instant,
     requests: u64,
     tape: Option<Tape>,
     live: Arc<Live>,
 }
 
 impl Log {
-    pub fn new(tape: Option<Tape>, live: Arc<Live>, warmup: u64) -> Log {
+    pub fn new(tape: Option<Tape>, live: Arc<Live>, warmup: Instant) -> Log {
         Log {
             account: Account::default(),
             latencies: Latencies::default(),
@@ -150,7 +151,7 @@ impl Log {
 
     /// An attempt that a connection had is over. Its latency is a sample, or it stands for none.
     #[inline]
-    pub fn end(&mut self, record: &RequestRecord, until: u64, is_sample: bool) {
+    pub fn end(&mut self, record: &RequestRecord, until: Instant, is_sample: bool) {
         self.in_flight -= 1;
         self.live.ended.store(self.started - self.in_flight, Ordering::Relaxed);
         if record.end <= until {
@@ -188,17 +189,17 @@ impl Log {
         } else if record.outcome() == Some(Outcome::Answered)
             && let Some(response) = record.response_time()
         {
-            record_ns(&mut self.calibration, response);
+            record_time(&mut self.calibration, response);
         }
     }
 
     /// Hands over what is there, so that a listener is never long behind; begins to count rates after the warm-up.
-    pub fn upkeep(&mut self, now: u64, warmup: u64) {
+    pub fn upkeep(&mut self, now: Instant, warmup: Instant) {
         if let Some(tape) = &mut self.tape {
             tape.flush();
         }
-        if self.rates.interval() == 0 && now >= warmup {
-            let interval = if warmup == 0 { UNCALIBRATED } else { calibrated_interval(&self.calibration) };
+        if self.rates.interval() == Time::ZERO && now >= warmup {
+            let interval = if warmup == Instant::START { UNCALIBRATED } else { calibrated_interval(&self.calibration) };
             // From now on, not from the end of the warm-up: what came in between was not counted.
             self.rates.start(now, interval);
         }
@@ -216,11 +217,11 @@ mod tests {
 
     #[test]
     fn rates_are_counted_from_the_moment_that_they_can_be() {
-        let mut log = Log::new(None, Arc::default(), 0);
-        let (warmup, looked, until) = (10_000_000_000, 10_090_000_000, 11_000_000_000);
-        log.upkeep(warmup - 1, warmup);
+        let mut log = Log::new(None, Arc::default(), Instant::START);
+        let (warmup, looked, until) = (Instant(10_000_000_000), Instant(10_090_000_000), Instant(11_000_000_000));
+        log.upkeep(warmup.minus(Time(1)), warmup);
         log.upkeep(looked, warmup);
-        (looked..until).step_by(1_000_000).for_each(|at| log.rates.count(at));
+        (looked.0..until.0).step_by(1_000_000).for_each(|at| log.rates.count(Instant(at)));
         log.rates.pass(until);
         let rates: Vec<_> = log.rates.rates().collect();
         assert_eq!(rates, [(1000.0, 91)], "no interval is empty");

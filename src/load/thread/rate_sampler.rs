@@ -1,12 +1,14 @@
 //! Requests per second as wrk samples them, for its `Req/Sec` line. Pure.
 
+use crate::units::{Instant, Time};
+
 /// Counts answers in intervals of equal length.
 ///
 /// wrk2 chooses the interval after its calibration: twice the 90th percentile of the latency, at least 10 ms.
 #[derive(Clone, Debug)]
 pub struct RateSampler {
-    interval: u64,
-    from: u64,
+    interval: Time,
+    from: Instant,
     count: u64,
     /// Finished intervals by their count of answers: bounded, however long the run.
     samples: Vec<u64>,
@@ -15,17 +17,17 @@ pub struct RateSampler {
 
 impl RateSampler {
     pub fn new() -> RateSampler {
-        RateSampler { interval: 0, from: 0, count: 0, samples: Vec::new(), on: false }
+        RateSampler { interval: Time::ZERO, from: Instant::START, count: 0, samples: Vec::new(), on: false }
     }
 
-    /// Counts from `from` on, in intervals of `interval` ns.
-    pub fn start(&mut self, from: u64, interval: u64) {
-        *self = RateSampler { interval: interval.max(1), from, count: 0, samples: Vec::new(), on: true };
+    /// Counts from `from` on, in intervals of `interval`.
+    pub fn start(&mut self, from: Instant, interval: Time) {
+        *self = RateSampler { interval: interval.max(Time(1)), from, count: 0, samples: Vec::new(), on: true };
     }
 
     /// An answer arrived at `at`, in order of time.
     #[inline]
-    pub fn count(&mut self, at: u64) {
+    pub fn count(&mut self, at: Instant) {
         if self.on {
             self.pass(at);
             self.count += u64::from(at >= self.from);
@@ -33,25 +35,25 @@ impl RateSampler {
     }
 
     /// Closes the intervals that ended by `now`.
-    pub fn pass(&mut self, now: u64) {
-        while self.on && now >= self.from.saturating_add(self.interval) {
+    pub fn pass(&mut self, now: Instant) {
+        while self.on && now >= self.from.plus(self.interval) {
             let count = std::mem::take(&mut self.count) as usize;
             if self.samples.len() <= count {
                 self.samples.resize(count + 1, 0);
             }
             self.samples[count] += 1;
-            self.from += self.interval;
+            self.from = self.from.plus(self.interval);
         }
     }
 
-    /// How long an interval is, in ns; 0 before it is known.
-    pub fn interval(&self) -> u64 {
+    /// How long an interval is; zero before it is known.
+    pub fn interval(&self) -> Time {
         self.interval
     }
 
     /// The intervals seen: answers per second, and how many intervals had that rate.
     pub fn rates(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
-        let per_second = 1e9 / self.interval.max(1) as f64;
+        let per_second = 1e9 / self.interval.0.max(1) as f64;
         let seen = self.samples.iter().enumerate().filter(|(_, intervals)| **intervals > 0);
         seen.map(move |(count, intervals)| (count as f64 * per_second, *intervals))
     }
@@ -70,12 +72,12 @@ mod tests {
     #[test]
     fn answers_are_counted_by_interval_empty_ones_too() {
         let mut sampler = RateSampler::new();
-        sampler.count(5);
-        sampler.start(100, 10);
+        sampler.count(Instant(5));
+        sampler.start(Instant(100), Time(10));
         for at in [99, 100, 109, 131] {
-            sampler.count(at);
+            sampler.count(Instant(at));
         }
-        sampler.pass(140);
+        sampler.pass(Instant(140));
         // [100,110): 2, [110,130): two empty ones, [130,140): 1.
         let rates: Vec<_> = sampler.rates().collect();
         assert_eq!(rates, [(0.0, 2), (1e8, 1), (2e8, 1)]);

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::requests::{Payload, Piece};
 use crate::record::RequestRecord;
+use crate::units::{Instant, Time};
 
 /// The work of one connection.
 #[derive(Default)]
@@ -29,17 +30,17 @@ pub struct Attempt {
     /// The bytes that go out when it is this attempt's turn: those of all that were joined to it. None for these.
     pub bytes: Range<usize>,
     /// Since when the timeout runs.
-    pub since: u64,
+    pub since: Instant,
     /// Its latency counts.
     pub is_sample: bool,
 }
 
 impl Attempt {
     /// Its record, as it is over at `end`: whether it had outlived `timeout` by then.
-    pub fn ended(&self, end: u64, timeout: u64) -> RequestRecord {
+    pub fn ended(&self, end: Instant, timeout: Time) -> RequestRecord {
         let mut record = self.record;
         record.end = end;
-        record.set_timed_out(end >= self.since.saturating_add(timeout));
+        record.set_timed_out(end >= self.since.plus(timeout));
         record
     }
 }
@@ -80,7 +81,7 @@ impl Slot {
     }
 
     /// What it has to write next, which counts as sent at `now`, as does what was joined to it.
-    pub fn next_outgoing(&mut self, now: u64) -> Option<Outgoing> {
+    pub fn next_outgoing(&mut self, now: Instant) -> Option<Outgoing> {
         let begun = self.work.len() - self.unwritten;
         let mut turns = self.work.iter_mut().skip(begun);
         let first = turns.next()?;
@@ -109,9 +110,9 @@ impl Slot {
     }
 
     /// Has it abandon what it carries, if that has outlived `timeout` by `now`; says when it will have otherwise.
-    pub fn expire(&mut self, now: u64, timeout: u64) -> Option<u64> {
+    pub fn expire(&mut self, now: Instant, timeout: Time) -> Option<Instant> {
         // In order, the first is the oldest.
-        let expires = self.work.front().filter(|_| !self.abandon)?.since.saturating_add(timeout);
+        let expires = self.work.front().filter(|_| !self.abandon)?.since.plus(timeout);
         if expires > now {
             return Some(expires);
         }
@@ -163,7 +164,13 @@ mod tests {
     /// Number `request`, taken on at `since`; joined to the one before it where it has no bytes of its own.
     fn attempt(request: u64, since: u64, bytes: Range<usize>) -> Attempt {
         let piece = Piece { payload: Rc::default(), part: 0 };
-        Attempt { record: RequestRecord::planned(request, 0, 0), piece, bytes, since, is_sample: true }
+        Attempt {
+            record: RequestRecord::planned(request, Instant::START, 0),
+            piece,
+            bytes,
+            since: Instant(since),
+            is_sample: true,
+        }
     }
 
     fn slot(attempts: impl IntoIterator<Item = Attempt>) -> Slot {
@@ -176,10 +183,10 @@ mod tests {
     fn what_was_joined_is_sent_with_the_first() {
         let mut slot = slot([attempt(0, 0, 0..9), attempt(1, 0, 0..0), attempt(2, 0, 0..5)]);
         assert!(slot.has_work() && !slot.awaits_answer());
-        assert_eq!(slot.next_outgoing(7).unwrap().bytes, 0..9);
-        assert_eq!(slot.next_outgoing(8).unwrap().bytes, 0..5);
-        assert!(slot.next_outgoing(9).is_none() && slot.awaits_answer());
-        let sent: Vec<u64> = std::iter::from_fn(|| slot.end()).map(|attempt| attempt.record.sent).collect();
+        assert_eq!(slot.next_outgoing(Instant(7)).unwrap().bytes, 0..9);
+        assert_eq!(slot.next_outgoing(Instant(8)).unwrap().bytes, 0..5);
+        assert!(slot.next_outgoing(Instant(9)).is_none() && slot.awaits_answer());
+        let sent: Vec<u64> = std::iter::from_fn(|| slot.end()).map(|attempt| attempt.record.sent.0).collect();
         assert_eq!(sent, [7, 7, 8]);
         assert!(!slot.has_work());
     }
@@ -187,19 +194,19 @@ mod tests {
     #[test]
     fn what_comes_while_answers_are_awaited_is_written_behind() {
         let mut slot = slot([attempt(0, 0, 0..9)]);
-        assert!(slot.next_outgoing(1).is_some());
+        assert!(slot.next_outgoing(Instant(1)).is_some());
         slot.take_on(attempt(1, 0, 0..9));
         assert_eq!(slot.end().unwrap().record.request, 0);
         assert!(!slot.awaits_answer(), "the second is not written yet");
-        assert!(slot.next_outgoing(2).is_some() && slot.awaits_answer());
+        assert!(slot.next_outgoing(Instant(2)).is_some() && slot.awaits_answer());
         assert_eq!(slot.first().unwrap().record.request, 1);
     }
 
     #[test]
     fn giving_up_ends_with_the_last_attempt() {
         let mut slot = slot([attempt(0, 10, 0..1), attempt(1, 10, 0..0)]);
-        assert_eq!(slot.expire(14, 5), Some(15));
-        assert_eq!(slot.expire(15, 5), None);
+        assert_eq!(slot.expire(Instant(14), Time(5)), Some(Instant(15)));
+        assert_eq!(slot.expire(Instant(15), Time(5)), None);
         assert!(slot.is_abandoned() && slot.end().is_some() && slot.is_abandoned());
         assert!(slot.end().is_some() && !slot.is_abandoned());
     }

@@ -13,8 +13,9 @@ use crate::load::pacing::dispatcher::{Dispatcher, Work};
 use crate::load::pacing::wake_flag::Nudge;
 use crate::load::plan::{LoadPlan, OnTimeout, WhenBusy};
 use crate::load::transport::{Stream, Transport};
-use crate::record::{Clock, NEVER, Outcome, RequestRecord};
+use crate::record::{Clock, Outcome, RequestRecord};
 use crate::script::ScriptError;
+use crate::units::Instant;
 
 /// One thread's shared state.
 pub struct Core {
@@ -70,9 +71,9 @@ impl Core {
         }
     }
 
-    /// Now, in ns since the start of load.
+    /// Now, on the clock of the run.
     #[inline]
-    pub fn now(&self) -> u64 {
+    pub fn now(&self) -> Instant {
         self.clock.get().now()
     }
 
@@ -111,7 +112,7 @@ impl Core {
 
     /// Gives a connection an attempt at `now`, or as many as the script wants in one string of bytes. Where the script
     /// fails, the run is over.
-    pub fn assign(&self, id: usize, work: Work, now: u64) {
+    pub fn assign(&self, id: usize, work: Work, now: Instant) {
         let Work { record, piece, is_sample } = work;
         if let Some(piece) = piece {
             let bytes = piece.range();
@@ -132,7 +133,7 @@ impl Core {
     }
 
     /// All requests of a payload go out together on one connection.
-    fn join(&self, id: usize, record: RequestRecord, payload: &Rc<Payload>, now: u64) {
+    fn join(&self, id: usize, record: RequestRecord, payload: &Rc<Payload>, now: Instant) {
         let requests = payload.parts.len();
         let attempts = Piece::all(payload).map(|piece| {
             let joined = piece.part > 0;
@@ -148,7 +149,7 @@ impl Core {
     }
 
     /// Each request of a payload has a stream of its own: those behind the first go wherever there is a place.
-    fn spread(&self, id: usize, record: RequestRecord, payload: &Rc<Payload>, now: u64) {
+    fn spread(&self, id: usize, record: RequestRecord, payload: &Rc<Payload>, now: Instant) {
         let mut pieces = Piece::all(payload);
         let first =
             pieces.next().map(|piece| Attempt { record, bytes: piece.range(), piece, since: now, is_sample: true });
@@ -168,7 +169,7 @@ impl Core {
         for mut attempt in attempts {
             // With HTTP/2 it is known only once one carries it.
             attempt.record.connection = if self.plan.http2 { u32::MAX } else { id as u32 };
-            attempt.record.set_warmup(attempt.record.intended < self.plan.warmup.0);
+            attempt.record.set_warmup(attempt.record.due < Instant::START.plus(self.plan.warmup));
             log.begin(&attempt.record);
             slot.take_on(attempt);
         }
@@ -180,7 +181,7 @@ impl Core {
         let delay = self.requests.borrow().vm().delay();
         match delay {
             Ok(delay) => {
-                let due = work.record.ready.saturating_add(delay.0);
+                let due = work.record.ready.plus(delay);
                 self.dispatcher.borrow_mut().put_off(work, due);
                 self.heed_stop(self.now());
             }
@@ -227,7 +228,7 @@ impl Core {
     }
 
     /// The script may have stopped its thread in what it was just told.
-    pub fn heed_stop(&self, now: u64) {
+    pub fn heed_stop(&self, now: Instant) {
         let stopped = self.requests.borrow().vm().stopped();
         if stopped {
             self.stop(now);
@@ -259,18 +260,18 @@ impl Core {
     }
 
     /// The connection was made, and may take work from `now` on; it may get some at once.
-    pub fn connected(&self, id: usize, now: u64) {
+    pub fn connected(&self, id: usize, now: Instant) {
         let work = self.dispatcher.borrow_mut().connected(id, now);
         self.given(id, work, now);
     }
 
     /// The connection had work, and may take more from `now` on; it may get some at once.
-    pub fn offer(&self, id: usize, now: u64) {
+    pub fn offer(&self, id: usize, now: Instant) {
         let work = self.dispatcher.borrow_mut().offer(id, now);
         self.given(id, work, now);
     }
 
-    fn given(&self, id: usize, work: Option<Work>, now: u64) {
+    fn given(&self, id: usize, work: Option<Work>, now: Instant) {
         match work {
             Some(work) => {
                 self.assign(id, work, now);
@@ -284,9 +285,9 @@ impl Core {
     }
 
     /// The first attempt that a connection had is over at `now`. Records it, and plans a retry where it failed.
-    pub fn conclude(&self, id: usize, outcome: Outcome, now: u64) {
+    pub fn conclude(&self, id: usize, outcome: Outcome, now: Instant) {
         let Some(attempt) = self.slots.borrow_mut()[id].end() else { return };
-        let mut record = attempt.ended(now, self.plan.timeout.0);
+        let mut record = attempt.ended(now, self.plan.timeout);
         let Attempt { piece, is_sample, .. } = attempt;
         record.set_outcome(outcome);
         let retries = self.plan.retries;
@@ -299,7 +300,7 @@ impl Core {
         log.end(&record, dispatcher.until(), is_sample);
         if again {
             let wait = retries.backoff.times(1 << record.attempt.min(20));
-            dispatcher.retry(&record, piece, is_sample, now.saturating_add(wait.0));
+            dispatcher.retry(&record, piece, is_sample, now.plus(wait));
             self.pacer.nudge();
         } else {
             self.requests.borrow_mut().recycle(piece.payload);
@@ -311,9 +312,9 @@ impl Core {
     }
 
     /// All attempts that a connection had end with it. What was never written could not be.
-    pub fn conclude_all(&self, id: usize, outcome: Outcome, now: u64) {
+    pub fn conclude_all(&self, id: usize, outcome: Outcome, now: Instant) {
         loop {
-            let sent = self.slots.borrow()[id].first().map(|attempt| attempt.record.sent != NEVER);
+            let sent = self.slots.borrow()[id].first().map(|attempt| attempt.record.sent != Instant::NEVER);
             match (sent, outcome) {
                 (None, _) => return,
                 (Some(false), Outcome::ReadError) => self.conclude(id, Outcome::WriteError, now),
@@ -331,21 +332,21 @@ impl Core {
 
     /// Abandons the attempts that have outlived the timeout by `now`, if the client gives up at all; says when the next one
     /// will have.
-    pub fn expire(&self, now: u64) -> Option<u64> {
+    pub fn expire(&self, now: Instant) -> Option<Instant> {
         if self.plan.on_timeout == OnTimeout::Wait {
             return None;
         }
-        self.slots.borrow_mut().iter_mut().filter_map(|slot| slot.expire(now, self.plan.timeout.0)).min()
+        self.slots.borrow_mut().iter_mut().filter_map(|slot| slot.expire(now, self.plan.timeout)).min()
     }
 
     /// The script has stopped its thread.
-    fn stop(&self, now: u64) {
+    fn stop(&self, now: Instant) {
         self.dispatcher.borrow_mut().stop(now);
         self.pacer.nudge();
     }
 
     /// No further arrivals from `now` on.
-    pub fn end_arrivals(&self, now: u64) {
+    pub fn end_arrivals(&self, now: Instant) {
         self.dispatcher.borrow_mut().end_arrivals(now);
         self.pacer.nudge();
     }
@@ -360,7 +361,7 @@ impl Core {
 
     fn fail_unsent(&self, error: ScriptError, mut record: RequestRecord) {
         self.fail(error);
-        record.ready = NEVER;
+        record.ready = Instant::NEVER;
         self.leave(record, true, self.now());
     }
 
@@ -373,10 +374,10 @@ impl Core {
     }
 
     /// Accounts for everything that is still open at `now`: in flight, waiting to be retried, never sent.
-    pub fn settle(&self, now: u64) {
+    pub fn settle(&self, now: Instant) {
         let open: Vec<Attempt> = self.slots.borrow_mut().iter_mut().flat_map(Slot::leave).collect();
         for attempt in open {
-            self.leave(attempt.ended(now, self.plan.timeout.0), attempt.is_sample, now);
+            self.leave(attempt.ended(now, self.plan.timeout), attempt.is_sample, now);
         }
         let later = self.dispatcher.borrow_mut().left_for_later();
         for record in later {
@@ -388,16 +389,16 @@ impl Core {
         }
     }
 
-    fn leave(&self, mut record: RequestRecord, is_sample: bool, now: u64) {
+    fn leave(&self, mut record: RequestRecord, is_sample: bool, now: Instant) {
         // A retry that still waits is of a request that was sent.
-        let sent = record.sent != NEVER || record.attempt > 0;
-        record.end = now.max(record.intended);
+        let sent = record.sent != Instant::NEVER || record.attempt > 0;
+        record.end = now.max(record.due);
         record.set_outcome(if sent { Outcome::Unanswered } else { Outcome::Unsent });
-        if record.sent == NEVER {
+        if record.sent == Instant::NEVER {
             record.connection = u32::MAX;
         }
         record.set_last(true);
-        record.set_warmup(record.intended < self.plan.warmup.0);
+        record.set_warmup(record.due < Instant::START.plus(self.plan.warmup));
         self.log.borrow_mut().leave(&record, is_sample);
     }
 

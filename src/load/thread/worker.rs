@@ -28,7 +28,7 @@ use crate::record::tape::Tape;
 use crate::record::{Account, Clock};
 use crate::script::{ScriptError, Shared, Vm};
 use crate::timer::Timer;
-use crate::units::Time;
+use crate::units::{Instant, Time};
 
 /// What the threads of a load are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,11 +81,11 @@ pub struct Left {
     pub rates: RateSampler,
     /// Responses that arrived before the end of arrivals, and all bytes that were read.
     pub in_time: (u64, u64),
-    /// When this thread's arrivals ended, and when it did, in ns since the start of load.
-    pub until: u64,
-    pub ended: u64,
-    /// CPU time of the thread since the start of load, in ns.
-    pub cpu: u64,
+    /// When this thread's arrivals ended, and when it did.
+    pub until: Instant,
+    pub ended: Instant,
+    /// CPU time of the thread since the start of load.
+    pub cpu: Time,
     pub opened: u64,
     pub connect_errors: u64,
     pub unasked: u64,
@@ -134,13 +134,13 @@ pub fn run(job: Job, leave: impl FnOnce(io::Result<Left>)) {
         Ok(requests) => requests,
         Err(error) => return drop(ready.send(Err(error.into()))),
     };
-    let log = Log::new(tape, Arc::clone(&live), plan.warmup.0);
+    let log = Log::new(tape, Arc::clone(&live), Instant::START.plus(plan.warmup));
     let core = Rc::new(Core::new(plan, thread, transport, Clock::starting_in(Time::ZERO), requests, log));
     if core.requests.borrow().vm().delays() {
         core.dispatcher.borrow_mut().delay_each();
     }
     if stopped {
-        core.end_arrivals(0);
+        core.end_arrivals(Instant::START);
     }
     let mut ready = Some(ready);
     let left = load(&core, orders, &mut ready);
@@ -189,7 +189,7 @@ async fn work(
     core: &Rc<Core>,
     mut orders: watch::Receiver<Order>,
     ready: &mut Option<mpsc::Sender<Result<(), LoadError>>>,
-) -> io::Result<(u64, u64, u64)> {
+) -> io::Result<(Instant, Instant, Time)> {
     let mut timer = Timer::new()?;
     open_connections(core).await;
     if let Some(ready) = ready.take() {
@@ -199,8 +199,8 @@ async fn work(
     let order = orders.wait_for(|order| *order != Order::Prepare).await.map(|order| *order);
     let Ok(Order::Run(clock)) = order else {
         // Nobody wants this load any more.
-        core.end_arrivals(0);
-        return Ok((0, 0, 0));
+        core.end_arrivals(Instant::START);
+        return Ok((Instant::START, Instant::START, Time::ZERO));
     };
 
     core.set_clock(clock);
@@ -209,13 +209,13 @@ async fn work(
     tokio::task::spawn_local(obey(Rc::clone(core), orders, Rc::clone(&stop)));
     tokio::task::spawn_local(look_after(Rc::clone(core)));
 
-    timer.set(clock.monotonic_at(0))?;
+    timer.set(clock.monotonic_ns(Instant::START))?;
     poll_fn(|cx| timer.poll(cx)).await?;
     core.dispatcher.borrow_mut().begin();
     pace(core, &mut timer, &stop).await?;
 
     let ended = core.now();
-    let cpu = thread_cpu().saturating_sub(cpu_before);
+    let cpu = thread_cpu().minus(cpu_before);
     if stop.get() || core.failed() {
         core.end_arrivals(ended);
     }
@@ -248,10 +248,10 @@ async fn pace(core: &Rc<Core>, timer: &mut Timer, stop: &std::cell::Cell<bool>) 
     let clock = core.clock();
     let mut lead = Lead::new(core.plan.spin);
     let mut handed_out = false;
-    let mut looked = 0;
+    let mut looked = Instant::START;
     while !stop.get() && !core.failed() {
         let now = core.now();
-        if now.saturating_sub(looked) > UNSEEN.0 {
+        if now.since(looked) > UNSEEN {
             // A script that takes longer than the gap between requests would keep the thread to itself.
             tokio::task::yield_now().await;
             looked = core.now();
@@ -297,7 +297,7 @@ async fn pace(core: &Rc<Core>, timer: &mut Timer, stop: &std::cell::Cell<bool>) 
                 continue;
             }
         };
-        timer.set(clock.monotonic_at(at))?;
+        timer.set(clock.monotonic_ns(at))?;
         let rang = poll_fn(|cx| match core.pacer.poll(cx) {
             Poll::Ready(()) => Poll::Ready(Ok(false)),
             Poll::Pending => timer.poll(cx).map_ok(|()| true),
@@ -332,26 +332,27 @@ async fn obey(core: Rc<Core>, mut orders: watch::Receiver<Order>, stop: Rc<std::
 /// Looks after timeouts, the records on their way, and wrk2's calibration.
 async fn look_after(core: Rc<Core>) {
     // What is sent while this sleeps must not have expired long before it looks again.
-    let at_least = UPKEEP.min(core.plan.timeout).0;
-    let mut upkeep = 0;
+    let at_least = UPKEEP.min(core.plan.timeout);
+    let warmup = Instant::START.plus(core.plan.warmup);
+    let mut upkeep = Instant::START;
     loop {
         let now = core.now();
         let expires = core.expire(now);
         if now >= upkeep {
-            core.log.borrow_mut().upkeep(now, core.plan.warmup.0);
-            upkeep = now + UPKEEP.0;
+            core.log.borrow_mut().upkeep(now, warmup);
+            upkeep = now.plus(UPKEEP);
         }
-        let next = expires.unwrap_or(u64::MAX).min(now + at_least);
-        tokio::time::sleep(Duration::from_nanos(next - now)).await;
+        let next = expires.unwrap_or(Instant::NEVER).min(now.plus(at_least));
+        tokio::time::sleep(next.since(now).std()).await;
     }
 }
 
-fn thread_cpu() -> u64 {
+fn thread_cpu() -> Time {
     let cpu = clock_gettime(ClockId::ThreadCPUTime);
-    cpu.tv_sec as u64 * 1_000_000_000 + cpu.tv_nsec as u64
+    Time(cpu.tv_sec as u64 * 1_000_000_000 + cpu.tv_nsec as u64)
 }
 
-fn left(core: &Core, until: u64, ended: u64, cpu: u64) -> Left {
+fn left(core: &Core, until: Instant, ended: Instant, cpu: Time) -> Left {
     let mut log = core.log.borrow_mut();
     let dropped = log.finish();
     Left {

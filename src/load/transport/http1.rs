@@ -15,7 +15,8 @@ use crate::http1::{Fed, Framer, Ignore, Response, Sink};
 use crate::load::plan::WhenBusy;
 use crate::load::thread::slot::Outgoing;
 use crate::load::thread::state::Core;
-use crate::record::{NEVER, Outcome};
+use crate::record::Outcome;
+use crate::units::Instant;
 
 /// Lives as long as its place among the thread's connections: with `wait` to the end of the run, with `open` until
 /// the connection closes.
@@ -51,7 +52,7 @@ async fn connect(core: &Core, id: usize) -> Result<Stream, Outcome> {
     };
     match &result {
         // An attempt that waited for this: the connecting was the system's time, what came before it was ours.
-        Ok(_) => core.note(id, |record| record.ready += core.now() - began),
+        Ok(_) => core.note(id, |record| record.ready = record.ready.plus(core.now().since(began))),
         Err(Outcome::ConnectError) => core.connect_errors.set(core.connect_errors.get() + 1),
         Err(_) => {}
     }
@@ -200,7 +201,7 @@ impl Wire<'_> {
             };
             core.note(id, |record| {
                 record.bytes += used as u64;
-                if record.first_byte == NEVER {
+                if record.first_byte == Instant::NEVER {
                     record.first_byte = now;
                 }
             });
@@ -227,7 +228,7 @@ impl Wire<'_> {
     }
 
     /// A whole response is there, and perhaps more behind it.
-    fn answered(&mut self, response: Response, now: u64, more: bool) -> Result<(), Outcome> {
+    fn answered(&mut self, response: Response, now: Instant, more: bool) -> Result<(), Outcome> {
         let (core, id) = (self.core, self.id);
         if let Some(taken) = &mut self.taken {
             let taken = std::mem::take(taken);

@@ -289,7 +289,7 @@ fn a_surge_is_part_of_the_load_s_plan() {
     let plan = read(&surge).unwrap();
     assert_eq!(plan.load_settings("http://x/").rate.to_string(), "100@15s,300@20s,100");
     assert_eq!(read(&plan.to_toml().unwrap()).unwrap(), plan);
-    assert_eq!(plan.planned().at(20_000_000_000), 300.0);
+    assert_eq!(plan.planned().at(crate::units::Instant(20_000_000_000)), 300.0);
     let both = format!("{surge}[[fault]]\nkind = \"link\"\nfor = \"5s\"\nat = \"16s\"\n");
     assert_eq!(read(&both).unwrap().fault.len(), 2, "a surge is no fault on the link");
     let none = parse(&surge, "x", Path::new(""), &Overrides { outage: Some(Time::ZERO), ..Overrides::default() });

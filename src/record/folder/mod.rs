@@ -120,7 +120,7 @@ impl Folder {
 #[derive(Clone, Debug)]
 pub struct Recorded {
     pub plan: String,
-    /// Every attempt, in order of `intended`, then `request`, then `attempt`.
+    /// Every attempt, in order of `due`, then `request`, then `attempt`.
     pub requests: Vec<RequestRecord>,
     pub samples: Vec<Sample>,
     pub events: Vec<Event>,
@@ -150,7 +150,7 @@ pub fn load(dir: &Path) -> Result<Recorded, FolderError> {
         return Err(missing(EVENTS, "without it nothing tells when the fault was; run the experiment again"));
     }
     let mut requests = parquet::read(&dir.join(REQUESTS))?;
-    requests.sort_unstable_by_key(|r| (r.intended, r.request, r.attempt));
+    requests.sort_unstable_by_key(|r| (r.due, r.request, r.attempt));
     let samples = dir.join(SAMPLES);
     // A plan without monitors leaves none.
     let samples = if samples.exists() { lines::read_samples(&samples)? } else { Vec::new() };

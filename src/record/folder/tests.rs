@@ -1,3 +1,4 @@
+use crate::units::Instant;
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
@@ -12,7 +13,7 @@ fn filled(results: &Path) -> Folder {
     let folder = Folder::create(results, "x", now()).unwrap();
     folder.write_plan("name = \"x\"\n").unwrap();
     let mut rows = folder.rows().unwrap();
-    rows.append(&[RequestRecord::planned(2, 20, 0), RequestRecord::planned(1, 10, 0)]).unwrap();
+    rows.append(&[RequestRecord::planned(2, Instant(20), 0), RequestRecord::planned(1, Instant(10), 0)]).unwrap();
     let ended = Event { at_ns: 9, what: What::Ended { how: Ending::Complete, detail: String::new() } };
     folder.events().unwrap().append(&ended).unwrap();
     folder.samples().unwrap().append(&[Sample { at_ns: 4, source: "db".into(), ..Sample::default() }]).unwrap();
@@ -44,7 +45,10 @@ fn what_was_recorded_is_read_back_in_order() {
     assert!(!folder.path().join(ROWS).exists());
     let recorded = load(folder.path()).unwrap();
     assert_eq!(recorded.plan, "name = \"x\"\n");
-    assert_eq!(recorded.requests, [RequestRecord::planned(1, 10, 0), RequestRecord::planned(2, 20, 0)]);
+    assert_eq!(
+        recorded.requests,
+        [RequestRecord::planned(1, Instant(10), 0), RequestRecord::planned(2, Instant(20), 0)]
+    );
     assert_eq!((recorded.samples.len(), recorded.events.len()), (1, 1));
 }
 

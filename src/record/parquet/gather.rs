@@ -4,7 +4,7 @@ use parquet::errors::ParquetError;
 use parquet::file::writer::SerializedColumnWriter;
 
 use crate::record::columns::Kind;
-use crate::record::{NEVER, Outcome, RequestRecord};
+use crate::record::{Outcome, RequestRecord};
 
 /// A column of the row group to come. Rows are gathered into columns a few at a time, while they are in the cache: a
 /// pass over a whole group for each column is a pass over the memory.
@@ -23,7 +23,7 @@ pub fn column(kind: &Kind) -> Box<dyn Column> {
     match *kind {
         Kind::Long(get, _) => required::<Int64Type>(move |row| get(row) as i64),
         Kind::MaybeLong(get, _) => {
-            nullable::<Int64Type>(move |row| Some(get(row)).filter(|&v| v != NEVER).map(|v| v as i64))
+            nullable::<Int64Type>(move |row| Some(get(row)).filter(|&v| v != u64::MAX).map(|v| v as i64))
         }
         Kind::Short(get, _) => required::<Int32Type>(move |row| i32::from(get(row))),
         Kind::MaybeInt(get, _) => {

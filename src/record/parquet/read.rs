@@ -9,9 +9,10 @@ use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::schema::parser::parse_message_type;
 
 use super::GREATEST_GROUP;
-use super::schema::{outcome, schema};
+use super::schema::{outcome, readable};
 use crate::record::columns::{COLUMNS, Kind};
-use crate::record::{FileError, NEVER, RequestRecord};
+use crate::record::{FileError, RequestRecord};
+use crate::units::Instant;
 
 /// All rows of a file that [`super::ParquetWriter`] wrote, in its order.
 ///
@@ -30,8 +31,8 @@ const WHAT_NOW: &str = "read it with the version of metawrk that wrote it, or ru
 fn read_groups(file: File) -> Result<Vec<RequestRecord>, String> {
     let reader =
         SerializedFileReader::new(file).map_err(|e| format!("no requests.parquet of ours, or damaged ({e})"))?;
-    let ours = parse_message_type(&schema()).map_err(|e| e.to_string())?;
-    if *reader.metadata().file_metadata().schema() != ours {
+    let found = reader.metadata().file_metadata().schema();
+    if !readable().iter().any(|ours| parse_message_type(ours).is_ok_and(|ours| ours == *found)) {
         return Err("its columns are not those that this version of metawrk writes".to_owned());
     }
     let mut rows = Vec::new();
@@ -39,7 +40,10 @@ fn read_groups(file: File) -> Result<Vec<RequestRecord>, String> {
         let group = reader.get_row_group(i).map_err(damaged)?;
         let from = rows.len();
         let count = usize::try_from(group.metadata().num_rows()).ok().filter(|&n| n <= GREATEST_GROUP);
-        rows.resize(from + count.ok_or("it is damaged (size of a row group)")?, RequestRecord::planned(0, 0, 0));
+        rows.resize(
+            from + count.ok_or("it is damaged (size of a row group)")?,
+            RequestRecord::planned(0, Instant::START, 0),
+        );
         read_group(&*group, &mut rows[from..])?;
     }
     Ok(rows)
@@ -58,7 +62,7 @@ fn read_group(group: &dyn RowGroupReader, rows: &mut [RequestRecord]) -> Result<
                 Some(())
             }),
             (Kind::MaybeLong(_, set), ColumnReader::Int64ColumnReader(c)) => get(c, true, rows, |row, v| {
-                set(row, v.map_or(NEVER, |v| *v as u64));
+                set(row, v.map_or(u64::MAX, |v| *v as u64));
                 Some(())
             }),
             (Kind::Short(_, set), ColumnReader::Int32ColumnReader(c)) => get(c, false, rows, |row, v| {

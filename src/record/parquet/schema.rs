@@ -1,10 +1,20 @@
 use super::super::Outcome;
 use super::super::columns::{COLUMNS, Kind};
 
-/// The file's schema, in parquet's own notation.
+/// The schema that files are written with, in parquet's own notation.
 pub fn schema() -> String {
+    with_names(|name| name)
+}
+
+/// The schemas that are read: the present one, and the one before due times were called so.
+pub fn readable() -> [String; 2] {
+    [schema(), with_names(|name| if name == "due_ns" { "intended_ns" } else { name })]
+}
+
+fn with_names(of: impl Fn(&'static str) -> &'static str) -> String {
     let fields: String = COLUMNS
         .iter()
+        .map(|(name, kind)| (of(name), kind))
         .map(|(name, kind)| match kind {
             Kind::Long(..) => format!("required int64 {name};\n"),
             Kind::MaybeLong(..) => format!("optional int64 {name};\n"),

@@ -1,3 +1,4 @@
+use crate::units::Instant;
 use proptest::prelude::*;
 
 use super::*;
@@ -41,7 +42,7 @@ proptest! {
 fn more_rows_than_a_group_come_back_in_order() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("p");
-    let rows: Vec<_> = (0..GROUP as u64 + 3).map(|i| RequestRecord::planned(i, i * 7, 1)).collect();
+    let rows: Vec<_> = (0..GROUP as u64 + 3).map(|i| RequestRecord::planned(i, Instant(i * 7), 1)).collect();
     write(&path, &[rows[..5].to_vec(), rows[5..].to_vec()]);
     assert!(read(&path).unwrap() == rows);
 }
@@ -56,4 +57,16 @@ fn other_files_are_refused_with_their_name() {
         assert!(error.contains("other.parquet") && error.contains("run the experiment again"), "{error}");
     }
     assert!(matches!(read(&dir.path().join("none")), Err(FileError::Io { .. })));
+}
+
+#[test]
+fn files_that_call_the_due_time_intended_are_still_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("p");
+    let rows = [RequestRecord::planned(3, Instant(7), 1)];
+    let mut writer =
+        ParquetWriter::with_schema(std::fs::File::create(&path).unwrap(), &path, &schema::readable()[1]).unwrap();
+    writer.append(&rows).unwrap();
+    writer.finish().unwrap();
+    assert_eq!(read(&path).unwrap(), rows);
 }

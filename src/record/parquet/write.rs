@@ -40,6 +40,10 @@ impl ParquetWriter {
     /// # Errors
     /// [`FileError::Io`].
     pub fn over(file: File, path: &Path) -> Result<ParquetWriter, FileError> {
+        ParquetWriter::with_schema(file, path, &schema())
+    }
+
+    pub(super) fn with_schema(file: File, path: &Path, schema: &str) -> Result<ParquetWriter, FileError> {
         let file = BufWriter::new(file);
         // Instants grow steadily: their differences are small. Only names repeat, so only they have a dictionary.
         let mut properties = WriterProperties::builder()
@@ -56,7 +60,7 @@ impl ParquetWriter {
             };
         }
         let properties = properties.build();
-        let schema = parse_message_type(&schema()).map_err(|e| failed(path, e))?;
+        let schema = parse_message_type(schema).map_err(|e| failed(path, e))?;
         let file = SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties));
         let columns = COLUMNS.iter().map(|(_, kind)| column(kind)).collect();
         Ok(ParquetWriter { path: path.to_owned(), file: file.map_err(|e| failed(path, e))?, columns, gathered: 0 })

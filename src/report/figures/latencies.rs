@@ -1,4 +1,4 @@
-//! `latencies-t<N>`: each request's response time over its intended time, for one of the generator's threads.
+//! `latencies-t<N>`: each request's response time over its due time, for one of the generator's threads.
 
 use plotters::backend::DrawingBackend;
 
@@ -38,7 +38,7 @@ pub fn draw<DB: DrawingBackend>(c: &Canvas<DB>, view: &View, thread: u16) -> Res
     heading::title(c, view, &format!("Response time of each request, thread {thread}"))?;
 
     let mine = || view.requests.iter().filter(|r| r.thread == thread && r.is_last());
-    let timed = || mine().filter_map(|r| r.response_time().map(|t| (r, t)));
+    let timed = || mine().filter_map(|r| r.response_time().map(|t| (r, t.0)));
     let (low, high) = timed().fold((u64::MAX, 0), |(low, high), (_, t)| (low.min(t), high.max(t)));
     let (low, high) = if low > high { (1_000_000, 1_000_000_000) } else { (low.max(1000), high) };
     let mut plot = Plot {
@@ -59,7 +59,7 @@ pub fn draw<DB: DrawingBackend>(c: &Canvas<DB>, view: &View, thread: u16) -> Res
 
     let mut points: [Vec<(i32, i32)>; 4] = Default::default();
     for (r, time) in timed() {
-        points[kind(r) as usize].push((plot.x_px(r.intended as f64 / 1e9), plot.y_px(time as f64)));
+        points[kind(r) as usize].push((plot.x_px(r.due.as_secs_f64()), plot.y_px(time as f64)));
     }
     let [answered, bad_status, failed, bounds] = &points;
     for run in Cells::new(&plot, answered, &[4, 6, 8], MOST_CELLS).runs(shade) {

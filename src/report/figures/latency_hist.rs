@@ -10,7 +10,7 @@ use super::palette::{BLUE, MUTED, PURPLE, TEXT, VERMILION};
 use super::plot::Plot;
 use super::{GUTTER, HEIGHT, MARGIN, View, WIDTH};
 use crate::record::Outcome;
-use crate::stats::{latency_histogram, record_ns, value_at_percentile};
+use crate::stats::{latency_histogram, record_time, value_at_percentile};
 
 /// Bins in each factor of ten.
 const PER_DECADE: f64 = 20.0;
@@ -27,20 +27,18 @@ pub fn draw<DB: DrawingBackend>(c: &Canvas<DB>, view: &View, thread: u16) -> Res
     // Bins by the logarithm of the time in ns; the warm-up is left out, as in every percentile.
     let mut bins: Vec<Count> = Vec::new();
     let mut exact = latency_histogram();
-    let counted = view
-        .requests
-        .iter()
-        .filter(|r| r.thread == thread && r.is_last() && r.intended >= view.warmup && !r.is_warmup());
+    let counted =
+        view.requests.iter().filter(|r| r.thread == thread && r.is_last() && r.due.0 >= view.warmup && !r.is_warmup());
     for r in counted {
         let answered = r.outcome() == Some(Outcome::Answered);
         let Some(time) = r.response_time().filter(|_| answered || r.is_lower_bound()) else { continue };
-        let bin = ((time.max(1000) as f64).log10() * PER_DECADE) as usize;
+        let bin = ((time.0.max(1000) as f64).log10() * PER_DECADE) as usize;
         if bin >= bins.len() {
             bins.resize(bin + 1, Count::default());
         }
         bins[bin].all += 1;
         bins[bin].answered += u64::from(answered);
-        record_ns(&mut exact, time);
+        record_time(&mut exact, time);
     }
 
     let edge = |bin: usize| 10f64.powf(bin as f64 / PER_DECADE);

@@ -1,7 +1,8 @@
 //! Requests as series over time: rates, percentiles, how many were open.
 
 use super::View;
-use crate::record::{Outcome, RequestRecord};
+use crate::record::Outcome;
+use crate::units::Instant;
 
 /// A series: instants in seconds, and values; `None` is a gap.
 pub type Series = Vec<(f64, Option<f64>)>;
@@ -38,8 +39,8 @@ pub fn rates(view: &View) -> Rates {
     let bins = (view.span / width + 1) as usize;
     let [mut offered, mut answered, mut good, mut errors] = [(); 4].map(|()| vec![0u64; bins]);
     let mut times: Vec<Vec<u64>> = vec![Vec::new(); bins];
-    let add = |counts: &mut Vec<u64>, at: u64| {
-        if let Some(n) = RequestRecord::instant(at).and_then(|at| counts.get_mut((at / width) as usize)) {
+    let add = |counts: &mut Vec<u64>, at: Instant| {
+        if let Some(n) = at.known().and_then(|at| counts.get_mut((at.0 / width) as usize)) {
             *n += 1;
         }
     };
@@ -52,13 +53,13 @@ pub fn rates(view: &View) -> Rates {
         if !r.is_last() {
             continue;
         }
-        add(&mut offered, r.intended);
+        add(&mut offered, r.due);
         let Some(time) = r.response_time() else { continue };
-        if r.is_success() && view.slo.is_some_and(|slo| time <= slo) {
-            add(&mut good, r.intended);
+        if r.is_success() && view.slo.is_some_and(|slo| time.0 <= slo) {
+            add(&mut good, r.due);
         }
         if r.outcome() == Some(Outcome::Answered) || r.is_lower_bound() {
-            times.get_mut((r.intended / width) as usize).into_iter().for_each(|t| t.push(time));
+            times.get_mut((r.due.0 / width) as usize).into_iter().for_each(|t| t.push(time.0));
         }
     }
     let middle = |bin: usize| (bin as f64 + 0.5) * width as f64 / 1e9;
@@ -101,11 +102,11 @@ pub struct Open {
 pub fn open(view: &View) -> Open {
     let (mut in_flight, mut due) = (Levels::new(view.span), Levels::new(view.span));
     for r in view.requests {
-        if let Some(sent) = RequestRecord::instant(r.sent) {
-            in_flight.add(sent, r.end);
+        if let Some(sent) = r.sent.known() {
+            in_flight.add(sent.0, r.end.0);
         }
         if r.is_last() {
-            due.add(r.intended, r.end);
+            due.add(r.due.0, r.end.0);
         }
     }
     Open { in_flight: in_flight.means(), due: due.means() }

@@ -3,6 +3,7 @@
 use crate::record::event::Generator;
 use crate::record::{Outcome, RequestRecord, Sample};
 use crate::report::{Bin, FaultWindow, Story, VerdictText};
+use crate::units::{Instant, Time};
 
 pub const SECOND: u64 = 1_000_000_000;
 const MS: u64 = 1_000_000;
@@ -80,28 +81,28 @@ fn run(name: &str, rate: f64, end: u64, answers: Answers) -> Story {
     let mut requests = Vec::new();
     let n = (end as f64 / 1e9 * rate) as u64;
     for i in 0..n {
-        let intended = (i as f64 / rate * 1e9) as u64;
-        let mut r = RequestRecord::planned(i, intended, (i % 2) as u16);
-        let (time, outcome, status) = answers(intended, &mut dice);
-        r.ready = intended;
-        r.sent = intended + (dice.roll() * 80_000.0) as u64;
-        r.end = r.sent + time;
+        let due = (i as f64 / rate * 1e9) as u64;
+        let mut r = RequestRecord::planned(i, Instant(due), (i % 2) as u16);
+        let (time, outcome, status) = answers(due, &mut dice);
+        r.ready = Instant(due);
+        r.sent = Instant(due + (dice.roll() * 80_000.0) as u64);
+        r.end = r.sent.plus(Time(time));
         r.set_outcome(outcome);
         r.set_last(true);
-        if r.end > over {
-            r.end = over;
+        if r.end.0 > over {
+            r.end = Instant(over);
             r.set_outcome(Outcome::Unanswered);
         } else if outcome == Outcome::Answered {
             r.status = status;
-            r.first_byte = r.end - 1000;
+            r.first_byte = r.end.minus(Time(1000));
             r.bytes = 310;
         }
         requests.push(r);
     }
     let goodput = (0..end / SECOND)
         .map(|s| {
-            let cohort = requests.iter().filter(|r| r.intended / SECOND == s);
-            let good = cohort.clone().filter(|r| r.is_success() && r.response_time() <= Some(SECOND));
+            let cohort = requests.iter().filter(|r| r.due.0 / SECOND == s);
+            let good = cohort.clone().filter(|r| r.is_success() && r.response_time() <= Some(Time(SECOND)));
             let (scheduled, good) = (cohort.clone().count() as u64, good.count() as u64);
             Bin { from: s * SECOND, to: (s + 1) * SECOND, scheduled, good }
         })

@@ -1,6 +1,7 @@
 pub(super) mod made_up;
 
 use super::*;
+use crate::units::Instant;
 use digest::Digest;
 use figures::{Figure, View};
 use summary::Summary;
@@ -16,7 +17,7 @@ fn all_failed() -> Story {
     let mut story = made_up::metastable();
     for r in &mut story.requests {
         r.set_outcome(crate::record::Outcome::ConnectError);
-        (r.sent, r.first_byte) = (crate::record::NEVER, crate::record::NEVER);
+        (r.sent, r.first_byte) = (Instant::NEVER, Instant::NEVER);
     }
     story
 }
@@ -35,9 +36,9 @@ fn one_request() -> Story {
 fn absurd() -> Story {
     let mut story = made_up::recovered();
     let mut r = story.requests[0];
-    (r.thread, r.intended, r.sent, r.end) = (9999, u64::MAX - 1, u64::MAX - 1, u64::MAX - 1);
+    (r.thread, r.due, r.sent, r.end) = (9999, Instant(u64::MAX - 1), Instant(u64::MAX - 1), Instant(u64::MAX - 1));
     story.requests.push(r);
-    (r.intended, r.end, r.sent) = (5, 3, 4);
+    (r.due, r.end, r.sent) = (Instant(5), Instant(3), Instant(4));
     r.bytes = u64::MAX;
     story.requests.extend([r, r]);
     story.rate = f64::NAN;

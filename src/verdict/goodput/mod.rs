@@ -6,7 +6,7 @@
 
 use crate::arrivals::{Arrival, Arrivals, Process, Rate, Share};
 use crate::plan::{ExperimentPlan, LEAST_SLO, MOST_SLO, Windows};
-use crate::record::{NEVER, RequestRecord};
+use crate::record::RequestRecord;
 use crate::report::Bin;
 use crate::units::Time;
 
@@ -18,7 +18,7 @@ pub struct Cohorts {
 
 #[derive(Clone, Copy, Debug)]
 struct Request {
-    intended: u64,
+    due: u64,
     /// When it was resolved; the highest bit says that this was a success. [`UNRESOLVED`] if it never was.
     end: u64,
 }
@@ -31,9 +31,9 @@ impl Request {
         self.end & !SUCCESS
     }
 
-    /// How long a success took; `NEVER` for all else.
+    /// How long a success took; `u64::MAX` for all else.
     fn good_after(self) -> u64 {
-        if self.end & SUCCESS != 0 { self.end().saturating_sub(self.intended) } else { NEVER }
+        if self.end & SUCCESS != 0 { self.end().saturating_sub(self.due) } else { u64::MAX }
     }
 }
 
@@ -43,30 +43,30 @@ impl Cohorts {
         self.requests.extend(records.iter().filter(|record| record.is_last()).map(|record| {
             // What was still open when the run ended was never resolved, whatever instant its record gives.
             let open = record.outcome().is_none_or(|o| !o.is_failure()) && record.is_lower_bound();
-            let end = if open { UNRESOLVED } else { record.end.min(UNRESOLVED) };
+            let end = if open { UNRESOLVED } else { record.end.0.min(UNRESOLVED) };
             let success = if record.is_success() && end != UNRESOLVED { SUCCESS } else { 0 };
-            Request { intended: record.intended, end: end | success }
+            Request { due: record.due.0, end: end | success }
         }));
     }
 
     /// When each request was due. Once a run has ended these are all that were scheduled.
     pub fn due(&self) -> impl Iterator<Item = u64> + Clone {
-        self.requests.iter().map(|request| request.intended)
+        self.requests.iter().map(|request| request.due)
     }
 
     /// The bins of all requests `scheduled`, up to `end`.
     pub fn bins(&self, layout: Layout, slo: u64, scheduled: impl Iterator<Item = u64>, end: u64) -> Vec<Bin> {
-        let good = self.requests.iter().filter(|r| r.good_after() <= slo).map(|r| r.intended);
+        let good = self.requests.iter().filter(|r| r.good_after() <= slo).map(|r| r.due);
         layout.count(scheduled, good, end)
     }
 
     /// Requests scheduled but not resolved, at each edge of `count` steps of `step` ns from `from`: seconds and number.
     pub fn backlog(&self, from: u64, step: u64, count: usize) -> Vec<(f64, f64)> {
-        // A request joins at the first edge at or after `intended`, and leaves at the first at or after its end.
+        // A request joins at the first edge at or after `due`, and leaves at the first at or after its end.
         let edge = |at: u64| at.saturating_sub(from).div_ceil(step.max(1)) as usize;
         let mut change = vec![0i64; count + 1];
         for request in &self.requests {
-            for (at, by) in [(request.intended, 1), (request.end(), -1)] {
+            for (at, by) in [(request.due, 1), (request.end(), -1)] {
                 if let Some(change) = change.get_mut(edge(at)) {
                     *change += by;
                 }
@@ -99,11 +99,11 @@ impl Cohorts {
         let from = t0 - room / width * width;
         let slo = slo.map_or_else(|| self.usual_slo(from, t0), |slo| slo.0);
         let late = t0.saturating_sub(slo);
-        let decided = |r: &&Request| r.intended >= from && r.intended < t0 && r.intended > late && r.end() <= t0;
+        let decided = |r: &&Request| r.due >= from && r.due < t0 && r.due > late && r.end() <= t0;
         let due = scheduled.filter(|&due| due >= from && due <= late);
-        let due = due.chain(self.requests.iter().filter(decided).map(|r| r.intended));
-        let good = self.requests.iter().filter(|r| r.good_after() <= slo && r.intended >= from);
-        let good = good.filter(|r| r.intended <= late || decided(r)).map(|r| r.intended);
+        let due = due.chain(self.requests.iter().filter(decided).map(|r| r.due));
+        let good = self.requests.iter().filter(|r| r.good_after() <= slo && r.due >= from);
+        let good = good.filter(|r| r.due <= late || decided(r)).map(|r| r.due);
         // Counted from the baseline's start: t0 may be any instant, and bins before `from` are of no use.
         let layout = Layout { width, t0: t0 - from, t1: None };
         let bins = layout.count(due.map(|due| due - from), good.map(|due| due - from), t0 - from);
@@ -114,12 +114,12 @@ impl Cohorts {
 
     /// 10 x p99 of the response times of requests due in `[from, to)`, between 1 s and 5 s. A failure counts as endless.
     pub fn usual_slo(&self, from: u64, to: u64) -> u64 {
-        let in_time = |r: &&Request| r.intended >= from && r.intended < to;
+        let in_time = |r: &&Request| r.due >= from && r.due < to;
         // In flight at the end of the window: the fault may decide over it.
-        let open = |r: &&Request| r.end() > to && r.intended + MOST_SLO.0 > to;
+        let open = |r: &&Request| r.end() > to && r.due + MOST_SLO.0 > to;
         let mut times: Vec<u64> =
             self.requests.iter().filter(in_time).filter(|r| !open(r)).map(|r| r.good_after()).collect();
-        let p99 = percentile(&mut times, 0.99).unwrap_or(NEVER);
+        let p99 = percentile(&mut times, 0.99).unwrap_or(u64::MAX);
         p99.saturating_mul(10).clamp(LEAST_SLO.0, MOST_SLO.0)
     }
 }
@@ -227,8 +227,8 @@ impl Schedule {
     /// All instants before `end` at which a request was due, in no order. `end` may only grow.
     pub fn until(&mut self, end: u64) -> &[u64] {
         for thread in &mut self.threads {
-            while let Some(Arrival { due, .. }) = thread.next_if(|arrival| arrival.due < end) {
-                self.due.push(due);
+            while let Some(Arrival { due, .. }) = thread.next_if(|arrival| arrival.due.0 < end) {
+                self.due.push(due.0);
             }
         }
         &self.due

@@ -1,3 +1,4 @@
+use crate::units::Instant;
 use proptest::prelude::*;
 
 use super::*;
@@ -5,9 +6,9 @@ use crate::record::Outcome;
 
 const S: u64 = 1_000_000_000;
 
-fn answer(intended: u64, end: u64, status: u16) -> RequestRecord {
-    let mut record = RequestRecord::planned(intended, intended, 0);
-    record.end = end;
+fn answer(due: u64, end: u64, status: u16) -> RequestRecord {
+    let mut record = RequestRecord::planned(due, Instant(due), 0);
+    record.end = Instant(end);
     record.status = status;
     record.set_outcome(Outcome::Answered);
     record.set_last(true);
@@ -81,8 +82,8 @@ fn a_bin_is_final_an_slo_after_its_end() {
 
 #[test]
 fn backlog_is_what_was_due_and_is_not_resolved() {
-    let mut unsent = RequestRecord::planned(9, 5, 0);
-    unsent.end = 25;
+    let mut unsent = RequestRecord::planned(9, Instant(5), 0);
+    unsent.end = Instant(25);
     unsent.set_last(true);
     let cohorts = cohorts(&[answer(0, 30, 200), answer(10, 20, 500), answer(15, 16, 200), unsent]);
     let backlog: Vec<f64> = cohorts.backlog(0, 10, 4).into_iter().map(|point| point.1).collect();

@@ -1,3 +1,4 @@
+use crate::units::Instant;
 use std::path::Path;
 
 use super::*;
@@ -41,8 +42,8 @@ fn plan(text: &str) -> ExperimentPlan {
 }
 
 pub fn answered(request: u64, due: u64, end: u64) -> RequestRecord {
-    let mut record = RequestRecord::planned(request, due, 0);
-    record.end = end;
+    let mut record = RequestRecord::planned(request, Instant(due), 0);
+    record.end = Instant(end);
     record.status = 200;
     record.set_outcome(Outcome::Answered);
     record.set_last(true);
@@ -151,8 +152,8 @@ impl Run {
         let load = &self.plan.load;
         let arrivals = Arrivals::new(load.arrivals, self.plan.planned(), load.seed, Share::new(0, 1));
         let due =
-            arrivals.take_while(|arrival| arrival.due < self.stop).filter(|arrival| !(self.lost)(arrival.request));
-        due.map(|arrival| self.record(arrival.request, arrival.due)).collect()
+            arrivals.take_while(|arrival| arrival.due.0 < self.stop).filter(|arrival| !(self.lost)(arrival.request));
+        due.map(|arrival| self.record(arrival.request, arrival.due.0)).collect()
     }
 
     fn record(&self, request: u64, due: u64) -> RequestRecord {
@@ -164,14 +165,14 @@ impl Run {
             Fate::Open => (Outcome::Unanswered, 0, open),
             Fate::NeverReady | Fate::ReadyUnsent => (Outcome::Unsent, 0, open),
         };
-        let mut record = RequestRecord::planned(request, due, 0);
+        let mut record = RequestRecord::planned(request, Instant(due), 0);
         record.status = status;
-        record.end = end;
+        record.end = Instant(end);
         if !matches!(fate, Fate::NeverReady) {
-            record.ready = due;
+            record.ready = Instant(due);
         }
         if outcome != Outcome::Unsent {
-            record.sent = due + (self.lag)(request);
+            record.sent = Instant(due + (self.lag)(request));
         }
         record.set_outcome(outcome);
         record.set_last(true);
@@ -186,7 +187,7 @@ impl Run {
     fn live(&self, second: u64) -> (Cohorts, Schedule, Vec<Event>) {
         let now = second * S;
         let mut cohorts = Cohorts::default();
-        let ended: Vec<_> = self.records().into_iter().filter(|record| record.end <= now).collect();
+        let ended: Vec<_> = self.records().into_iter().filter(|record| record.end.0 <= now).collect();
         cohorts.add(&ended);
         (cohorts, Schedule::of(&self.plan), self.events.iter().filter(|event| event.at_ns <= now).cloned().collect())
     }
@@ -199,7 +200,7 @@ impl Run {
         let mut fed = 0;
         (0..=self.stop / S).find(|&second| {
             let now = second * S;
-            let ended = records.partition_point(|record| record.end <= now);
+            let ended = records.partition_point(|record| record.end.0 <= now);
             cohorts.add(&records[fed..ended]);
             fed = ended;
             let events: Vec<_> = self.events.iter().filter(|event| event.at_ns <= now).cloned().collect();

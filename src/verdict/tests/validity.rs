@@ -137,13 +137,13 @@ fn a_healthy_poisson_load_never_looks_overloaded() {
                 let arrivals = Arrivals::new(Process::Exp, &Rate::constant(rate), seed, Share::new(0, 1));
                 let end = windows.most_baseline.0 + 2 * S;
                 let records: Vec<_> = arrivals
-                    .take_while(|arrival| arrival.due < end)
+                    .take_while(|arrival| arrival.due.0 < end)
                     // Response times spread as evenly as a hash spreads them: 0 to twice the mean.
                     .map(|a| {
                         answered(
                             a.request,
-                            a.due,
-                            a.due + a.due.wrapping_mul(0x9e37_79b9_7f4a_7c15) % (2_000_000 * mean_ms),
+                            a.due.0,
+                            a.due.0 + a.due.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) % (2_000_000 * mean_ms),
                         )
                     })
                     .collect();

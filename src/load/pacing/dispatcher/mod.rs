@@ -8,6 +8,7 @@ use crate::arrivals::{Arrival, Arrivals};
 use crate::load::plan::{LoadPlan, WhenBusy};
 use crate::load::thread::requests::Piece;
 use crate::record::RequestRecord;
+use crate::units::{Instant, Time};
 
 /// An attempt that is to be made: its record so far, and the bytes of a retry (a first attempt has none yet).
 #[derive(Clone, Debug)]
@@ -26,11 +27,11 @@ pub enum Turn {
     /// This is due, and the script says by how much it is put off: see [`Dispatcher::put_off`].
     PutOff(Work),
     /// Nothing before that instant, whatever connections do.
-    Wait(u64),
+    Wait(Instant),
     /// Something is due and no connection may carry it: look again when one is free, or at that instant.
-    Blocked(u64),
+    Blocked(Instant),
     /// Nothing is left to send. What is in flight has until that instant, and a failure may still want a retry.
-    Drain(u64),
+    Drain(Instant),
     /// Nothing more is sent or waited for.
     Over,
 }
@@ -41,17 +42,17 @@ pub struct Dispatcher {
     /// The next arrival, whether before the end of arrivals or not.
     head: Arrival,
     /// The end of arrivals.
-    until: u64,
+    until: Instant,
     /// Somebody wanted that end sooner than planned: what is late goes no more.
     ended_early: bool,
     /// For so long after it, what is in flight may finish and what waits in `later` may go.
-    drain: u64,
+    drain: Time,
     mode: WhenBusy,
     catch_up: f64,
     /// While behind, the head goes no earlier than this.
-    allowed: u64,
+    allowed: Instant,
     /// The same, had the generator itself never been late.
-    ready_from: u64,
+    ready_from: Instant,
     /// The script puts requests off.
     delays: bool,
     /// What goes at an instant of its own: retries, and requests that the script put off.
@@ -75,7 +76,7 @@ enum Next {
 
 /// Ordered by time, then by request, so that what goes first never depends on the heap.
 struct Later {
-    due: u64,
+    due: Instant,
     work: Work,
 }
 
@@ -85,13 +86,13 @@ impl Dispatcher {
         Dispatcher {
             head: following(&mut arrivals),
             arrivals,
-            until: plan.duration.0,
+            until: Instant::START.plus(plan.duration),
             ended_early: false,
-            drain: plan.drain.0,
+            drain: plan.drain,
             mode: plan.when_busy,
             catch_up: plan.catch_up,
-            allowed: 0,
-            ready_from: 0,
+            allowed: Instant::START,
+            ready_from: Instant::START,
             delays: false,
             later: BinaryHeap::new(),
             stopped: Vec::new(),
@@ -115,13 +116,13 @@ impl Dispatcher {
     }
 
     /// Arrivals end at `at`, if they don't end before.
-    pub fn end_arrivals(&mut self, at: u64) {
+    pub fn end_arrivals(&mut self, at: Instant) {
         self.ended_early |= at < self.until;
         self.until = self.until.min(at);
     }
 
     /// The script stops its thread at `at`: what it has put off is not made any more.
-    pub fn stop(&mut self, at: u64) {
+    pub fn stop(&mut self, at: Instant) {
         self.end_arrivals(at);
         let (made, stopped): (Vec<_>, Vec<_>) =
             self.later.drain().partition(|Reverse(later)| later.work.piece.is_some());
@@ -130,7 +131,7 @@ impl Dispatcher {
     }
 
     /// The end of arrivals.
-    pub fn until(&self) -> u64 {
+    pub fn until(&self) -> Instant {
         self.until
     }
 
@@ -150,14 +151,14 @@ impl Dispatcher {
     }
 
     /// What the pacer does at `now`.
-    pub fn turn(&mut self, now: u64) -> Turn {
+    pub fn turn(&mut self, now: Instant) -> Turn {
         if now >= self.drained() {
             return Turn::Over;
         }
         // Both ends change what may go.
         let end = if now < self.until { self.until } else { self.drained() };
         if self.delays && self.head_at(now).is_some_and(|at| at <= now) {
-            return Turn::PutOff(self.take_head(now, 0));
+            return Turn::PutOff(self.take_head(now, Instant::START));
         }
         let next = match self.next(now) {
             None if now < self.until => return Turn::Wait(end),
@@ -168,7 +169,7 @@ impl Dispatcher {
         match self.pool.take(now) {
             Some((room, since)) => {
                 let work = self.take(next, now, since);
-                self.waited += u64::from(room == Room::New && since > work.record.intended);
+                self.waited += u64::from(room == Room::New && since > work.record.due);
                 Turn::Send(work, room)
             }
             None => {
@@ -179,7 +180,7 @@ impl Dispatcher {
     }
 
     /// A connection was made, and may take work from `now` on: gives it what is ready, or keeps it for later.
-    pub fn connected(&mut self, connection: usize, now: u64) -> Option<Work> {
+    pub fn connected(&mut self, connection: usize, now: Instant) -> Option<Work> {
         self.came_up();
         self.give(connection, now)
     }
@@ -190,14 +191,14 @@ impl Dispatcher {
     }
 
     /// A connection that had work may take more from `now` on: gives it what is ready, or keeps it for later.
-    pub fn offer(&mut self, connection: usize, now: u64) -> Option<Work> {
+    pub fn offer(&mut self, connection: usize, now: Instant) -> Option<Work> {
         let work = self.give(connection, now)?;
-        let RequestRecord { attempt, intended, ready, .. } = work.record;
-        self.waited += u64::from(attempt == 0 && intended < ready && ready == now);
+        let RequestRecord { attempt, due, ready, .. } = work.record;
+        self.waited += u64::from(attempt == 0 && due < ready && ready == now);
         Some(work)
     }
 
-    fn give(&mut self, connection: usize, now: u64) -> Option<Work> {
+    fn give(&mut self, connection: usize, now: Instant) -> Option<Work> {
         // What is put off wants the script: that is the pacer's.
         let next = self.next(now).filter(|(at, next)| *at <= now && !(self.delays && *next == Next::Head));
         if let Some((_, next)) = next.filter(|_| self.begun) {
@@ -224,36 +225,36 @@ impl Dispatcher {
     }
 
     /// A connection is gone for good at `now` (open mode): another may take its place.
-    pub fn closed(&mut self, now: u64) {
+    pub fn closed(&mut self, now: Instant) {
         self.pool.closed(now);
     }
 
     /// One more request goes with `first`, at `now`, in the same string of bytes: it takes the next place in the
     /// schedule, and is due at its first. `connection` carries it too.
-    pub fn joined(&mut self, first: &RequestRecord, connection: Option<usize>, now: u64) -> RequestRecord {
+    pub fn joined(&mut self, first: &RequestRecord, connection: Option<usize>, now: Instant) -> RequestRecord {
         if let Some(connection) = connection {
             self.pool.carries(connection);
         }
-        let mut record = RequestRecord::planned(self.head.request, first.intended, self.thread);
+        let mut record = RequestRecord::planned(self.head.request, first.due, self.thread);
         record.ready = first.ready;
         let taken = std::mem::replace(&mut self.head, following(&mut self.arrivals));
         if self.holds_back(now) {
             // What its first left free is put off by its own gap.
             let gap = self.gap_after(taken.due);
-            self.allowed = self.allowed.saturating_add(gap);
-            self.ready_from = self.ready_from.saturating_add(gap);
+            self.allowed = self.allowed.plus(gap);
+            self.ready_from = self.ready_from.plus(gap);
         }
         record
     }
 
     /// The request goes at `due`, since the script wants it so.
-    pub fn put_off(&mut self, work: Work, due: u64) {
+    pub fn put_off(&mut self, work: Work, due: Instant) {
         self.later.push(Reverse(Later { due, work }));
     }
 
     /// The attempt failed and is to be made again at `due`.
-    pub fn retry(&mut self, failed: &RequestRecord, piece: Piece, is_sample: bool, due: u64) {
-        let mut record = RequestRecord::planned(failed.request, failed.intended, self.thread);
+    pub fn retry(&mut self, failed: &RequestRecord, piece: Piece, is_sample: bool, due: Instant) {
+        let mut record = RequestRecord::planned(failed.request, failed.due, self.thread);
         record.attempt = failed.attempt + 1;
         record.set_warmup(failed.is_warmup());
         self.later.push(Reverse(Later { due, work: Work { record, piece: Some(piece), is_sample } }));
@@ -276,33 +277,33 @@ impl Dispatcher {
     }
 
     /// When the run ends, whatever is in flight then.
-    fn drained(&self) -> u64 {
-        self.until.saturating_add(self.drain)
+    fn drained(&self) -> Instant {
+        self.until.plus(self.drain)
     }
 
     /// When the next arrival may go. What is due and unsent at the end of arrivals stays unsent, unless it was only the
     /// generator that was late.
-    fn head_at(&self, now: u64) -> Option<u64> {
+    fn head_at(&self, now: Instant) -> Option<Instant> {
         let at = self.head.due.max(self.allowed);
         let late = || at < self.until && !self.ended_early && self.pool.had_room(self.until);
         (self.head.due < self.until && (now < self.until || late())).then_some(at)
     }
 
     /// When the next retry, or request put off, may go.
-    fn later_at(&self, now: u64) -> Option<u64> {
+    fn later_at(&self, now: Instant) -> Option<Instant> {
         let later = self.later.peek().map(|Reverse(later)| later.due);
         later.filter(|&due| due < self.drained() && now < self.drained())
     }
 
     /// What goes next, and when. Of two that may go at once the arrival goes first.
-    fn next(&self, now: u64) -> Option<(u64, Next)> {
+    fn next(&self, now: Instant) -> Option<(Instant, Next)> {
         let head = self.head_at(now).map(|at| (at, Next::Head));
         let later = self.later_at(now).map(|at| (at, Next::Later));
         head.into_iter().chain(later).min()
     }
 
     /// Takes what [`Dispatcher::next`] found, at `now`. A connection was free for it since `free_since`.
-    fn take(&mut self, next: Next, now: u64, free_since: u64) -> Work {
+    fn take(&mut self, next: Next, now: Instant, free_since: Instant) -> Work {
         if next == Next::Later
             && let Some(Reverse(Later { due, mut work })) = self.later.pop()
         {
@@ -312,7 +313,7 @@ impl Dispatcher {
         self.take_head(now, free_since)
     }
 
-    fn take_head(&mut self, now: u64, free_since: u64) -> Work {
+    fn take_head(&mut self, now: Instant, free_since: Instant) -> Work {
         let head = self.head;
         let mut record = RequestRecord::planned(head.request, head.due, self.thread);
         record.ready = head.due.max(self.ready_from).max(free_since);
@@ -325,30 +326,30 @@ impl Dispatcher {
     /// faster than the plan allows. That the generator was late with this one makes it late with the next; but what a
     /// thread is late when it is woken is not held against it, or it would send one request each time, however many are
     /// due.
-    fn hold_back(&mut self, due: u64, ready: u64, now: u64) {
+    fn hold_back(&mut self, due: Instant, ready: Instant, now: Instant) {
         if self.holds_back(now) {
             let gap = self.gap_after(due);
-            self.allowed = self.allowed.max(ready).max(now.saturating_sub(LET_PASS)).saturating_add(gap);
-            self.ready_from = ready.saturating_add(gap);
+            self.allowed = self.allowed.max(ready).max(now.minus(LET_PASS)).plus(gap);
+            self.ready_from = ready.plus(gap);
         }
     }
 
-    fn holds_back(&self, now: u64) -> bool {
+    fn holds_back(&self, now: Instant) -> bool {
         self.mode == WhenBusy::Wait && now < self.until
     }
 
     /// How soon after what was due at `due` the head may go.
-    fn gap_after(&self, due: u64) -> u64 {
-        (self.head.due.saturating_sub(due) as f64 / self.catch_up) as u64
+    fn gap_after(&self, due: Instant) -> Time {
+        Time((self.head.due.since(due).0 as f64 / self.catch_up) as u64)
     }
 }
 
-/// So much lateness is made up for at once, in ns: what wrk2, which counts in ms, sends together too.
-const LET_PASS: u64 = 1_000_000;
+/// So much lateness is made up for at once: what wrk2, which counts in ms, sends together too.
+const LET_PASS: Time = Time::from_millis(1);
 
 /// Arrivals have no end; the last instant there is stands for those that never come.
 fn following(arrivals: &mut Arrivals) -> Arrival {
-    arrivals.next().unwrap_or(Arrival { request: u64::MAX, due: u64::MAX })
+    arrivals.next().unwrap_or(Arrival { request: u64::MAX, due: Instant::NEVER })
 }
 
 impl PartialEq for Later {

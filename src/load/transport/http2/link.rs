@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use super::{Pool, Session};
 use crate::load::thread::state::Core;
 use crate::load::transport::backoff::Backoff;
+use crate::units::Instant;
 
 /// One of a thread's connections, whether it is up or not, and its places.
 pub struct Link {
@@ -23,7 +24,7 @@ pub struct Link {
     /// There while the connection is up and takes requests.
     pub sender: RefCell<Option<SendRequest<Bytes>>>,
     /// When it came up.
-    pub since: Cell<u64>,
+    pub since: Cell<Instant>,
     /// Requests that it carries.
     pub carried: Cell<usize>,
     /// It has carried an answer.
@@ -61,7 +62,7 @@ impl Link {
             places: Cell::new(slots.len()),
             slots,
             sender: RefCell::default(),
-            since: Cell::new(0),
+            since: Cell::new(Instant::START),
             carried: Cell::new(0),
             served: Cell::new(false),
             used_up: Notify::new(),

@@ -13,6 +13,7 @@ use super::translate::Translated;
 use super::{Pool, untranslatable};
 use crate::load::thread::state::Core;
 use crate::record::Outcome;
+use crate::units::Instant;
 
 /// The place with slot `id`, there as long as connection `home` is up. Lives as long as the thread.
 pub async fn run(pool: Rc<Pool>, home: usize, id: usize) {
@@ -45,7 +46,7 @@ pub async fn run(pool: Rc<Pool>, home: usize, id: usize) {
 }
 
 /// Sends a request and reads its answer; says when the last of it was there.
-async fn exchange(pool: &Pool, id: usize, request: &Translated) -> Result<u64, Outcome> {
+async fn exchange(pool: &Pool, id: usize, request: &Translated) -> Result<Instant, Outcome> {
     let core = &pool.core;
     let (carried, mut sender) = pool.carrier(id).await;
     core.note(id, |record| record.sent = core.now());
@@ -85,7 +86,7 @@ async fn exchange(pool: &Pool, id: usize, request: &Translated) -> Result<u64, O
 }
 
 /// Reads a body to its end; says when that was.
-async fn read(core: &Core, id: usize, body: &mut RecvStream, mut data: impl FnMut(&[u8])) -> Result<u64, Outcome> {
+async fn read(core: &Core, id: usize, body: &mut RecvStream, mut data: impl FnMut(&[u8])) -> Result<Instant, Outcome> {
     while let Some(read) = body.data().await {
         let read = read.map_err(|_| Outcome::ReadError)?;
         core.note(id, |record| record.bytes += read.len() as u64);
@@ -124,7 +125,7 @@ impl Pool {
                 continue;
             }
             // The connecting was the system's time, not the generator's.
-            let since = if waited { link.since.get() } else { 0 };
+            let since = if waited { link.since.get() } else { Instant::START };
             self.core.note(id, |record| {
                 record.connection = number as u32;
                 record.ready = record.ready.max(since);

@@ -142,7 +142,7 @@ impl Simulation {
     fn take(&mut self, what: Happens) -> bool {
         match what {
             Happens::EndOfArrivals => {
-                self.dispatcher.end_arrivals(self.now);
+                self.dispatcher.end_arrivals(Instant(self.now));
                 true
             }
             Happens::Connected(connection) => self.connected(connection),
@@ -179,14 +179,14 @@ impl Simulation {
     /// Says whether it is made again.
     fn ended(&mut self, mut record: RequestRecord, failed: bool) -> bool {
         let again = failed && record.attempt < self.plan.retries.count;
-        record.end = self.now;
+        record.end = Instant(self.now);
         record.set_outcome(if failed { Outcome::ReadError } else { Outcome::Answered });
         record.set_last(!again);
         self.records.push(record);
         if again {
             let due = self.now + self.plan.retries.backoff.0;
             let piece = Piece { payload: Rc::default(), part: 0 };
-            self.dispatcher.retry(&record, piece, true, due);
+            self.dispatcher.retry(&record, piece, true, Instant(due));
             self.pending.insert((due, record.request));
         }
         again
@@ -197,12 +197,12 @@ impl Simulation {
     }
 
     fn connected(&mut self, connection: usize) -> bool {
-        let work = self.dispatcher.connected(connection, self.now);
+        let work = self.dispatcher.connected(connection, Instant(self.now));
         self.given(connection, work)
     }
 
     fn free(&mut self, connection: usize) -> bool {
-        let work = self.dispatcher.offer(connection, self.now);
+        let work = self.dispatcher.offer(connection, Instant(self.now));
         self.given(connection, work)
     }
 
@@ -232,7 +232,7 @@ impl Simulation {
                     self.room_since = self.now;
                 }
                 self.open -= 1;
-                self.dispatcher.closed(self.now);
+                self.dispatcher.closed(Instant(self.now));
                 self.pacer_waits
             }
         }
@@ -240,7 +240,7 @@ impl Simulation {
 
     fn pace(&mut self) {
         loop {
-            (self.pacer_wakes, self.pacer_waits) = match self.dispatcher.turn(self.now) {
+            (self.pacer_wakes, self.pacer_waits) = match self.dispatcher.turn(Instant(self.now)) {
                 Turn::Send(work, Room::On(connection)) => {
                     let was_free = self.idle.remove(&connection).is_some();
                     let behind = self.is_pipeline() && self.idle.is_empty() && self.carries_least(connection);
@@ -250,9 +250,9 @@ impl Simulation {
                 }
                 Turn::PutOff(work) => {
                     self.as_planned(&work.record);
-                    let due = work.record.ready + self.world.delay.unwrap();
+                    let due = work.record.ready.0 + self.world.delay.unwrap();
                     self.pending.insert((due, work.record.request));
-                    self.dispatcher.put_off(work, due);
+                    self.dispatcher.put_off(work, Instant(due));
                     continue;
                 }
                 Turn::Send(work, Room::New) => {
@@ -265,10 +265,10 @@ impl Simulation {
                 Turn::Drain(_) if self.in_flight.is_empty() => break self.over = true,
                 Turn::Blocked(at) => {
                     assert!(!self.has_room(), "blocked with connections to spare");
-                    (at, true)
+                    (at.0, true)
                 }
-                Turn::Drain(at) => (at, true),
-                Turn::Wait(at) => (at, false),
+                Turn::Drain(at) => (at.0, true),
+                Turn::Wait(at) => (at.0, false),
             };
             assert!(self.pacer_wakes > self.now);
             break self.pacer_wakes += self.world.pacer_late_by;
@@ -277,8 +277,8 @@ impl Simulation {
 
     fn send(&mut self, connection: usize, work: Work) {
         let mut record = work.record;
-        record.sent = self.now;
-        assert!(record.intended <= record.ready && record.ready <= record.sent, "{record:?}");
+        record.sent = Instant(self.now);
+        assert!(record.due <= record.ready && record.ready <= record.sent, "{record:?}");
         if record.attempt == 0 && self.world.delay.is_none() {
             let at = self.as_planned(&record);
             let later = self.pending.first();
@@ -293,14 +293,14 @@ impl Simulation {
         self.begin(connection, record);
         if record.attempt == 0 {
             for _ in 1..self.world.batch {
-                let mut joined = self.dispatcher.joined(&record, Some(connection), self.now);
-                assert_eq!((joined.intended, joined.ready), (record.intended, record.ready));
+                let mut joined = self.dispatcher.joined(&record, Some(connection), Instant(self.now));
+                assert_eq!((joined.due, joined.ready), (record.due, record.ready));
                 let head = self.schedule.next().unwrap();
                 assert_eq!(joined.request, head.request);
                 if self.holds_back() {
-                    self.allowed += self.gap_after(head.due);
+                    self.allowed += self.gap_after(head.due.0);
                 }
-                joined.sent = self.now;
+                joined.sent = Instant(self.now);
                 self.begin(connection, joined);
             }
         }
@@ -309,26 +309,26 @@ impl Simulation {
     /// A first attempt is the next of the schedule, and not too early. Says when it might go.
     fn as_planned(&mut self, record: &RequestRecord) -> u64 {
         let head = self.schedule.next().unwrap();
-        assert_eq!((record.request, record.intended), (head.request, head.due), "in order, as planned");
-        let at = head.due.max(self.allowed);
+        assert_eq!((record.request, record.due), (head.request, head.due), "in order, as planned");
+        let at = head.due.0.max(self.allowed);
         assert!(at <= self.now, "{record:?} goes before {at}");
-        self.hold_back(head.due, record.ready);
+        self.hold_back(head.due.0, record.ready.0);
         at
     }
 
     fn hold_back(&mut self, due: u64, ready: u64) {
         if self.holds_back() {
-            let late = self.now.saturating_sub(LET_PASS);
+            let late = self.now.saturating_sub(LET_PASS.0);
             self.allowed = self.allowed.max(ready).max(late) + self.gap_after(due);
         }
     }
 
     fn holds_back(&self) -> bool {
-        self.plan.when_busy == WhenBusy::Wait && self.now < self.dispatcher.until()
+        self.plan.when_busy == WhenBusy::Wait && self.now < self.dispatcher.until().0
     }
 
     fn gap_after(&mut self, due: u64) -> u64 {
-        ((self.schedule.peek().unwrap().due - due) as f64 / self.plan.catch_up) as u64
+        ((self.schedule.peek().unwrap().due.0 - due) as f64 / self.plan.catch_up) as u64
     }
 
     fn begin(&mut self, connection: usize, record: RequestRecord) {
@@ -342,9 +342,9 @@ impl Simulation {
 
     /// When the next first attempt may go, if it still may.
     fn head_at(&mut self) -> Option<u64> {
-        let until = self.dispatcher.until();
-        let head = self.schedule.peek().filter(|head| head.due < until)?;
-        let at = head.due.max(self.allowed);
+        let until = self.dispatcher.until().0;
+        let head = self.schedule.peek().filter(|head| head.due.0 < until)?;
+        let at = head.due.0.max(self.allowed);
         (self.now < until || at < until && self.may_be_late()).then_some(at)
     }
 
@@ -363,7 +363,7 @@ impl Simulation {
 
     /// What was due might have gone before the planned end of arrivals, and so still does.
     fn may_be_late(&self) -> bool {
-        let until = self.dispatcher.until();
+        let until = self.dispatcher.until().0;
         let was_room = self.may_open() && self.room_since < until || self.is_pipeline() && !self.in_flight.is_empty();
         until == self.plan.duration.0 && (self.idle.values().any(|since| *since < until) || was_room)
     }
@@ -379,28 +379,24 @@ impl Simulation {
 
     /// As [`Core::settle`](crate::load) does it.
     fn settle(mut self) -> Vec<RequestRecord> {
-        let (until, late) = (self.dispatcher.until(), self.world.pacer_late_by);
+        let (until, late) = (self.dispatcher.until().0, self.world.pacer_late_by);
         assert!(self.now <= until + self.plan.drain.0 + late, "the run ends with the drain");
         let later = self.dispatcher.left_for_later();
         assert_eq!(later.len(), self.pending.len());
         let unsent = std::iter::from_fn(|| self.dispatcher.next_unsent());
         let open = self.in_flight.into_values().flatten().chain(later);
         for mut record in open.chain(unsent) {
-            let sent = record.sent != NEVER || record.attempt > 0;
+            let sent = record.sent != Instant::NEVER || record.attempt > 0;
             record.set_outcome(if sent { Outcome::Unanswered } else { Outcome::Unsent });
             record.set_last(true);
             self.records.push(record);
         }
-        let mut last: Vec<_> = self
-            .records
-            .iter()
-            .filter(|r| r.is_last())
-            .map(|r| Arrival { request: r.request, due: r.intended })
-            .collect();
+        let mut last: Vec<_> =
+            self.records.iter().filter(|r| r.is_last()).map(|r| Arrival { request: r.request, due: r.due }).collect();
         last.sort_unstable_by_key(|arrival| arrival.request);
         // What was due at the very instant of an early end may have gone already.
-        let planned: Vec<_> = self.plan.schedule(0).take_while(|arrival| arrival.due <= until).collect();
-        let certain = planned.partition_point(|arrival| arrival.due < until);
+        let planned: Vec<_> = self.plan.schedule(0).take_while(|arrival| arrival.due.0 <= until).collect();
+        let certain = planned.partition_point(|arrival| arrival.due.0 < until);
         if self.world.batch == 1 {
             assert!(
                 last.len() >= certain && last == planned[..last.len()],
@@ -473,14 +469,14 @@ proptest! {
         let records = Simulation::new(settings, world).run();
         let account = crate::record::Account::of(&records);
         prop_assert!(account.balances());
-        let mut first: Vec<_> = records.iter().filter(|r| r.attempt == 0 && r.sent != NEVER).collect();
+        let mut first: Vec<_> = records.iter().filter(|r| r.attempt == 0 && r.sent != Instant::NEVER).collect();
         first.sort_unstable_by_key(|r| r.request);
         prop_assert!(!in_order || first.is_sorted_by_key(|record| record.sent));
         // However many go one after the other before the end: no faster than that, but for what is let pass.
-        let behind = |record: &RequestRecord| record.sent as f64 - record.intended as f64 / catch_up;
+        let behind = |record: &RequestRecord| record.sent.0 as f64 - record.due.0 as f64 / catch_up;
         let mut most = f64::MIN;
-        for record in first.iter().filter(|record| in_order && wait && record.sent < until) {
-            prop_assert!(behind(record) + LET_PASS as f64 + 1.0 + first.len() as f64 >= most, "{record:?}");
+        for record in first.iter().filter(|record| in_order && wait && record.sent.0 < until) {
+            prop_assert!(behind(record) + LET_PASS.0 as f64 + 1.0 + first.len() as f64 >= most, "{record:?}");
             most = most.max(behind(record));
         }
     }

@@ -24,7 +24,7 @@ struct Flying {
 impl Flying {
     fn send(&mut self, work: Work, connection: usize, now: u64, ends: &mut impl FnMut(u64, u64) -> u64) {
         let mut record = work.record;
-        record.sent = now;
+        record.sent = Instant(now);
         self.ends.push(Reverse((ends(now, record.request), connection, record.request)));
         *self.carried.entry(connection).or_default() += 1;
         self.sent.insert(record.request, record);
@@ -39,7 +39,7 @@ impl Flying {
     }
 }
 
-/// Runs a thread's schedule against a server that ends a request sent at `t` at `ends(t, its number)`; `NEVER` if
+/// Runs a thread's schedule against a server that ends a request sent at `t` at `ends(t, its number)`; `u64::MAX` if
 /// not at all. The generator itself is never late.
 fn against(settings: LoadSettings, mut ends: impl FnMut(u64, u64) -> u64) -> Latencies {
     let mut d = dispatcher(settings.clone());
@@ -47,13 +47,13 @@ fn against(settings: LoadSettings, mut ends: impl FnMut(u64, u64) -> u64) -> Lat
     let mut connections = settings.connections;
     let mut now = 0;
     for connection in 0..connections {
-        if let Some(work) = d.connected(connection, 0) {
+        if let Some(work) = d.connected(connection, Instant::START) {
             flying.send(work, connection, 0, &mut ends);
         }
     }
     let mut done = Vec::new();
     let end = loop {
-        let wake = match d.turn(now) {
+        let wake = match d.turn(Instant(now)) {
             Turn::Send(work, room) => {
                 let connection = match room {
                     Room::On(connection) => connection,
@@ -67,17 +67,17 @@ fn against(settings: LoadSettings, mut ends: impl FnMut(u64, u64) -> u64) -> Lat
             }
             Turn::Over => break now,
             Turn::Drain(_) if flying.ends.is_empty() => break now,
-            Turn::Drain(at) | Turn::Blocked(at) | Turn::Wait(at) => at,
+            Turn::Drain(at) | Turn::Blocked(at) | Turn::Wait(at) => at.0,
             Turn::PutOff(_) => unreachable!("no script"),
         };
-        let first = flying.ends.peek().map_or(NEVER, |Reverse((end, _, _))| *end);
+        let first = flying.ends.peek().map_or(u64::MAX, |Reverse((end, _, _))| *end);
         now = wake.min(first);
         if first <= wake
             && let Some((connection, request, is_free)) = flying.end()
         {
             done.push((request, now));
             d.done(connection);
-            if let Some(work) = is_free.then(|| d.offer(connection, now)).flatten() {
+            if let Some(work) = is_free.then(|| d.offer(connection, Instant(now))).flatten() {
                 flying.send(work, connection, now, &mut ends);
             }
         }
@@ -85,7 +85,7 @@ fn against(settings: LoadSettings, mut ends: impl FnMut(u64, u64) -> u64) -> Lat
     let mut latencies = Latencies::default();
     let Flying { ends: in_flight, sent, .. } = flying;
     let mut add = |mut record: RequestRecord, end: u64, outcome: Outcome| {
-        record.end = end;
+        record.end = Instant(end);
         record.set_outcome(outcome);
         record.set_last(true);
         latencies.add(&record);
@@ -197,7 +197,7 @@ fn a_random_percent_of_half_a_second() {
     close(at(&open, [98.8, 99.2, 100.0]), [0.5, 500.0, 500.0]);
     // With few connections the others wait behind the slow ones: 5 of 8 are busy with these on average.
     let wait = against(LoadSettings { catch_up: 1e6, ..load(100, 8, WhenBusy::Wait) }, ends);
-    let sorted = queue(100, 8, NEVER, ends);
+    let sorted = queue(100, 8, u64::MAX, ends);
     assert!(sorted[90_000] > 5.0, "they do wait: {}", sorted[90_000]);
     as_sorted(&wait, &sorted);
     assert!(value_at_percentile(&wait.service, 98.5) <= 500, "which what was sent does not know of");
@@ -205,7 +205,7 @@ fn a_random_percent_of_half_a_second() {
 
 #[test]
 fn an_outage_to_the_end() {
-    let dead = |sent: u64, _| if sent < 5 * SECOND { sent + MS / 2 } else { NEVER };
+    let dead = |sent: u64, _| if sent < 5 * SECOND { sent + MS / 2 } else { u64::MAX };
     for when_busy in [WhenBusy::Open, WhenBusy::Wait, WhenBusy::Pipeline] {
         let latencies = against(load(10, 10, when_busy), dead);
         // Load ends at 10 s and gives up at 12 s: what was due k ms after 5 s has waited for 7000 - k ms.
