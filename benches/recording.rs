@@ -4,14 +4,14 @@ use std::io;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use metawrk::load::Latencies;
-use metawrk::record::tape::{Keep, Recorder};
+use metawrk::record::sink::{RecordSink, Recorder};
 use metawrk::record::{Outcome, RequestRecord};
 use metawrk::units::Instant;
 
 struct Drop;
 
-impl Keep for Drop {
-    fn keep(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
+impl RecordSink for Drop {
+    fn consume(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
         std::hint::black_box(batch);
         Ok(())
     }
@@ -29,9 +29,9 @@ fn recording(c: &mut Criterion) {
     c.bench_function("recording/histograms", |b| b.iter(|| latencies.add(std::hint::black_box(&record))));
 
     let recorder = Recorder::start(vec![Box::new(Drop)]).expect("a thread");
-    let mut tape = recorder.tapes().tape();
-    c.bench_function("recording/tape", |b| b.iter(|| tape.push(std::hint::black_box(&record))));
-    std::mem::drop(tape);
+    let mut sender = recorder.senders().sender();
+    c.bench_function("recording/tape", |b| b.iter(|| sender.push(std::hint::black_box(&record))));
+    std::mem::drop(sender);
     recorder.finish().expect("a recorder that ends");
 }
 

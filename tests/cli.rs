@@ -352,7 +352,7 @@ fn an_experiment_that_cannot_be_says_where_and_leaves_nothing() {
 /// What a run that was killed leaves after two seconds.
 fn recorded(results: &Path) -> std::path::PathBuf {
     let overrides = Overrides { rate: Some(100.0), ..Overrides::default() };
-    let plan = plan::config::load(None, &overrides).unwrap();
+    let plan = plan::config::read_plan(None, &overrides).unwrap();
     let folder = Folder::create(results, "small", jiff::civil::date(2026, 1, 2).at(3, 4, 5, 0)).unwrap();
     folder.write_plan(&plan.to_toml().unwrap()).unwrap();
     let records: Vec<RequestRecord> = (0..200u64).map(answered).collect();

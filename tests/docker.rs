@@ -9,7 +9,7 @@ use bytesize::ByteSize;
 use futures_util::StreamExt;
 use metawrk::docker::inside::{Answer, Link, Question};
 use metawrk::docker::{Details, DockerError, Endpoint, Engine, Happened, Place};
-use metawrk::fault::{ContainerFault, Fault, FaultError, Undo};
+use metawrk::fault::{ContainerFault, Fault, FaultError, UndoRecord};
 use support::Server;
 use support::docker::{Stack, Wanted, engine};
 
@@ -24,7 +24,7 @@ fn kept(details: &Details) -> Details {
 
 async fn prepared(stack: &Stack, id: &str, fault: &ContainerFault) -> Result<Box<dyn Fault>, FaultError> {
     let details = stack.details(id).await;
-    Ok(Undo::look_well(&stack.engine, &details, fault).await?.fault(&stack.engine))
+    Ok(UndoRecord::look_well(&stack.engine, &details, fault).await?.fault(&stack.engine))
 }
 
 /// Applies a fault, looks at the container, removes it again, and compares. What was said of its removal.

@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use metawrk::docker::{Engine, OUR_PROGRAM};
 use metawrk::monitor::{Container, Monitor, WatchError, Watched};
 use metawrk::record::event::ComponentState;
-use metawrk::record::{Clock, Event, Sample, What};
+use metawrk::record::{Clock, Event, EventKind, Sample};
 use metawrk::units::Time;
 use rustix::time::{ClockId, clock_gettime};
 use support::docker::{Stack, Wanted, engine};
@@ -55,7 +55,7 @@ async fn states(told: &mut UnboundedReceiver<Event>, count: usize) -> Vec<(Compo
     while states.len() < count {
         let event = tokio::time::timeout(Duration::from_secs(30), told.recv()).await;
         let Event { what, .. } = event.unwrap_or_else(|_| panic!("{count} events, and only {states:?} came")).unwrap();
-        let What::Component { state, detail, .. } = what else { panic!("{what:?}") };
+        let EventKind::Component { state, detail, .. } = what else { panic!("{what:?}") };
         states.push((state, detail));
     }
     states

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use h2::server::Builder;
 use metawrk::load::plan::{OnTimeout, PlanError, Retries, TlsSettings, WhenBusy};
-use metawrk::load::{LoadPlan, LoadSettings, Loaded, Prepared};
+use metawrk::load::{LoadPlan, LoadResult, LoadSettings, Prepared};
 use metawrk::record::{Outcome, RequestRecord};
 use metawrk::script::Script;
 use metawrk::units::{Instant, Time};
@@ -32,7 +32,7 @@ fn settings(server: &Http2Server) -> LoadSettings {
 }
 
 /// Requests that were sent: nearly all, where the server takes them.
-fn sent(loaded: &Loaded) -> u64 {
+fn sent(loaded: &LoadResult) -> u64 {
     let account = loaded.account();
     assert_eq!(account.scheduled, 60);
     assert!(account.unsent < 20, "{account:?}");
@@ -266,7 +266,7 @@ fn other_ways_to_be_busy_make_no_sense_with_places() {
     let server = Http2Server::answering(|_, _| Answer::Ok);
     for when_busy in [WhenBusy::Open, WhenBusy::Pipeline] {
         let refused = LoadPlan::new(LoadSettings { when_busy, ..settings(&server) }).unwrap_err();
-        assert!(matches!(refused, PlanError::Senseless { what: "http2", .. }), "{refused}");
+        assert!(matches!(refused, PlanError::Conflict { what: "http2", .. }), "{refused}");
     }
     for (connections, streams) in [(1, 0), (1, 70_000), (1000, 1001)] {
         let refused = LoadPlan::new(LoadSettings { connections, streams, ..settings(&server) }).unwrap_err();

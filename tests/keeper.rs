@@ -8,8 +8,8 @@ use std::time::Duration;
 use bollard::query_parameters::RemoveContainerOptionsBuilder;
 use metawrk::docker::inside::{Answer, Link, Question};
 use metawrk::docker::{Details, Engine, Place};
-use metawrk::fault::{ContainerFault, Fault, FaultError, Kept, Outcome, Schedule, drive};
-use metawrk::record::{Clock, Event, What};
+use metawrk::fault::{ContainerFault, Fault, FaultError, KeeperClient, Outcome, Schedule, drive};
+use metawrk::record::{Clock, Event, EventKind};
 use metawrk::units::Time;
 use rustix::process::Signal;
 use support::docker::{Stack, Wanted, engine, journals, with_own_state};
@@ -39,9 +39,9 @@ impl Lab {
         Lab { name: before.name.clone(), before, stack, id, dir: tempfile::tempdir().unwrap() }
     }
 
-    async fn keeping(&self, fault: ContainerFault, lasting: Time) -> Result<Kept, FaultError> {
+    async fn keeping(&self, fault: ContainerFault, lasting: Time) -> Result<KeeperClient, FaultError> {
         let program = with_own_state(self.dir.path());
-        Kept::prepare(&self.stack.engine, &self.name, fault, lasting, Some(&program)).await
+        KeeperClient::prepare(&self.stack.engine, &self.name, fault, lasting, Some(&program)).await
     }
 
     fn journals(&self) -> usize {
@@ -132,14 +132,14 @@ async fn a_run_that_forgets_its_fault_is_overdue() {
 }
 
 /// Drives a fault from now on; the steps that were told, with their words.
-async fn driven(kept: &mut Kept, lasting: Time) -> (Outcome, Vec<(String, String)>) {
+async fn driven(kept: &mut KeeperClient, lasting: Time) -> (Outcome, Vec<(String, String)>) {
     let clock = Clock::starting_in(Time::ZERO);
     let (tell, mut told) = mpsc::unbounded_channel::<Event>();
     let (_cancel, cancelled) = watch::channel(false);
     let schedule = Schedule { at: Time::from_millis(50), lasting };
     let outcome = drive(kept, 0, schedule, || clock.now().0, tell, cancelled).await;
     let mut steps = Vec::new();
-    while let Some(Event { what: What::Fault { step, detail, .. }, .. }) = told.recv().await {
+    while let Some(Event { what: EventKind::Fault { step, detail, .. }, .. }) = told.recv().await {
         steps.push((format!("{step:?}"), detail));
     }
     (outcome, steps)
@@ -290,7 +290,7 @@ async fn what_can_be_no_fault_is_said_before_anything_is_touched() {
     let Some(engine) = engine().await else { return };
     let lab = Lab::new(&engine).await;
     let program = with_own_state(lab.dir.path());
-    let prepare = |name: &'static str| Kept::prepare(&engine, name, disconnect(), LONG, Some(&program));
+    let prepare = |name: &'static str| KeeperClient::prepare(&engine, name, disconnect(), LONG, Some(&program));
     let error = prepare("absent").await.err().unwrap();
     assert!(error.why.contains("no container, compose service or id `absent`"), "{error}");
     let error = lab.keeping(ContainerFault::Throttle { cpus: 1e-6 }, LONG).await.err().unwrap();

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use bollard::models::HostConfig;
 use bytesize::ByteSize;
 use metawrk::docker::{Details, Engine};
-use metawrk::fault::{ContainerFault, Kept, Schedule, drive};
+use metawrk::fault::{ContainerFault, KeeperClient, Schedule, drive};
 use metawrk::record::Clock;
 use metawrk::units::Time;
 use rand_chacha::ChaCha8Rng;
@@ -53,7 +53,7 @@ fn runner() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let engine = Engine::connect().await.unwrap();
-        let kept = Kept::prepare(&engine, &container, fault, LASTING, Some(Path::new(&program))).await;
+        let kept = KeeperClient::prepare(&engine, &container, fault, LASTING, Some(Path::new(&program))).await;
         let mut kept = kept.unwrap();
         println!("\nkeeper {}", kept.pid().unwrap());
         let (tell, mut told) = mpsc::unbounded_channel();

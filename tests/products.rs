@@ -5,9 +5,9 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use metawrk::load::{LoadError, LoadPlan, LoadSettings, Loaded, Prepared};
+use metawrk::load::{LoadError, LoadPlan, LoadResult, LoadSettings, Prepared};
 use metawrk::record::event::Ending;
-use metawrk::record::tape::{Keep, Recorder};
+use metawrk::record::sink::{RecordSink, Recorder};
 use metawrk::record::{Account, Clock, LatencyFile, P99Files, Product, parquet, recording};
 use metawrk::report::hgrm;
 use metawrk::report::load::LoadNumbers;
@@ -20,9 +20,9 @@ fn settings(server: &Server) -> LoadSettings {
     LoadSettings { connections: 4, duration: Time::from_millis(500), ..LoadSettings::new(server.url(), 400.0) }
 }
 
-fn run(settings: LoadSettings, keepers: Vec<Box<dyn Keep>>) -> Loaded {
-    let recorder = Recorder::start(keepers).unwrap();
-    let prepared = Prepared::new(LoadPlan::new(settings).unwrap(), Some(recorder.tapes())).unwrap();
+fn run(settings: LoadSettings, sinks: Vec<Box<dyn RecordSink>>) -> LoadResult {
+    let recorder = Recorder::start(sinks).unwrap();
+    let prepared = Prepared::new(LoadPlan::new(settings).unwrap(), Some(recorder.senders())).unwrap();
     let loaded = prepared.start(Clock::starting_in(Time::from_millis(1))).finish().unwrap();
     recorder.finish().unwrap();
     loaded
@@ -41,15 +41,15 @@ fn all_that_a_load_leaves_tells_the_same() {
 
     let (table, columns) = (at("attempts.csv"), at("attempts.parquet"));
     let plot = Plot::create(&at("figures"), 60.0).unwrap();
-    let keepers: Vec<Box<dyn Keep>> = vec![
+    let sinks: Vec<Box<dyn RecordSink>> = vec![
         recording(&table).unwrap(),
         recording(&columns).unwrap(),
         Box::new(LatencyFile::new(Product::create(&at("latencies.txt")).unwrap(), 2).unwrap()),
         Box::new(P99Files::create(dir.path(), 1, 2).unwrap()),
-        Box::new(plot.keeper().unwrap()),
+        Box::new(plot.sink().unwrap()),
     ];
     let (json, spectrum) = (Product::create(&at("run.json")).unwrap(), Product::create(&at("run.hgrm")).unwrap());
-    let loads = [run(plan.clone(), keepers)];
+    let loads = [run(plan.clone(), sinks)];
 
     let numbers = LoadNumbers::of(&loads);
     let summary = LoadSummary::of(&plan, "2026-01-01T00:00:00Z".into(), Ending::Complete, &loads).unwrap();
@@ -83,16 +83,16 @@ fn a_load_that_could_not_begin_leaves_all_as_it_was() {
         let at = |name: &str| dir.path().join(name);
         let _json = Product::create(&at("run.json")).unwrap();
         let plot = Plot::create(&at("figures"), 1.0).unwrap();
-        let keepers: Vec<Box<dyn Keep>> = vec![
+        let sinks: Vec<Box<dyn RecordSink>> = vec![
             recording(&at("a.csv")).unwrap(),
             recording(&at("a.parquet")).unwrap(),
             Box::new(LatencyFile::new(Product::create(&at("latencies.txt")).unwrap(), 1).unwrap()),
             Box::new(P99Files::create(dir.path(), 1, 1).unwrap()),
-            Box::new(plot.keeper().unwrap()),
+            Box::new(plot.sink().unwrap()),
         ];
-        let recorder = Recorder::start(keepers).unwrap();
+        let recorder = Recorder::start(sinks).unwrap();
         let settings = LoadSettings { threads: 1, ..LoadSettings::new(format!("http://{gone}/"), 10.0) };
-        let prepared = Prepared::new(LoadPlan::new(settings).unwrap(), Some(recorder.tapes()));
+        let prepared = Prepared::new(LoadPlan::new(settings).unwrap(), Some(recorder.senders()));
         assert!(matches!(prepared, Err(LoadError::Connect { .. })));
     }
     for name in names {

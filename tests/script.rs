@@ -2,16 +2,16 @@
 
 mod support;
 
-use metawrk::load::{LoadPlan, LoadSettings, Prepared, Told};
+use metawrk::load::{DoneArguments, LoadPlan, LoadSettings, Prepared};
 use metawrk::record::Clock;
 use metawrk::script::Summary;
 use metawrk::units::Time;
 use support::load::{run, scripted};
 use support::{OK, Server};
 
-fn told(answered: u64) -> Told {
+fn told(answered: u64) -> DoneArguments {
     let summary = Summary { requests: answered, ..Summary::default() };
-    Told { summary, latency: metawrk::stats::latency_histogram(), rates: Vec::new() }
+    DoneArguments { summary, latency: metawrk::stats::latency_histogram(), rates: Vec::new() }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use metawrk::fault::{CutLink, DelayLink, Fault, LimitLink, LossyLink, Outcome, Schedule, drive};
 use metawrk::monitor::Process;
-use metawrk::record::{Clock, Event, Step, What};
+use metawrk::record::{Clock, Event, EventKind, Step};
 use metawrk::testbed::{Probe, Role, Testbed, TestbedError, TestbedPlan, TestbedSettings};
 use metawrk::units::Time;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -140,7 +140,7 @@ async fn the_link_is_cut_and_healed_on_the_run_s_clock_and_both_are_seen() {
     let mut steps = Vec::new();
     let mut times = Vec::new();
     while let Some(Event { at_ns, what }) = seen.recv().await {
-        let What::Fault { step, .. } = what else { panic!("{what:?}") };
+        let EventKind::Fault { step, .. } = what else { panic!("{what:?}") };
         steps.push(step);
         times.push(at_ns);
     }

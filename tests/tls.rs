@@ -147,7 +147,7 @@ fn authorities_that_cannot_be_read_are_named_before_any_load() {
 #[test]
 fn checking_a_certificate_makes_no_sense_without_one() {
     let refused = LoadPlan::new(checked("http://localhost/".into(), Path::new("ca.pem"))).unwrap_err();
-    assert!(matches!(refused, PlanError::Senseless { what: "cacert", .. }));
+    assert!(matches!(refused, PlanError::Conflict { what: "cacert", .. }));
     let tls = TlsSettings { verify: true, authorities: None };
     let refused = LoadPlan::new(LoadSettings { tls, ..settings("http://localhost/".into()) }).unwrap_err();
     insta::assert_snapshot!(refused, @"verify looks at a certificate, and an http URL has none; write https, or leave it out");

@@ -6,13 +6,13 @@ use crate::units::{Instant, Time};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rate {
     /// At least one; the last goes on for ever, at a constant rate.
-    pieces: Box<[Piece]>,
+    pieces: Box<[Segment]>,
     peak: f64,
     mean: f64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Piece {
+struct Segment {
     start: Instant,
     /// L(start)
     before: f64,
@@ -26,7 +26,7 @@ impl Rate {
     /// `rate` requests/s, for ever.
     pub fn constant(rate: f64) -> Rate {
         Rate {
-            pieces: Box::new([Piece { start: Instant::START, before: 0.0, from: rate, slope: 0.0 }]),
+            pieces: Box::new([Segment { start: Instant::START, before: 0.0, from: rate, slope: 0.0 }]),
             peak: rate,
             mean: rate,
         }
@@ -36,12 +36,12 @@ impl Rate {
     /// which the last one ends goes on. Peak and mean are those until `end`.
     pub(super) fn of_ramps(ramps: impl IntoIterator<Item = (Time, f64, f64)>, end: Instant) -> Rate {
         let mut pieces = Vec::new();
-        let mut next = Piece { start: Instant::START, before: 0.0, from: 0.0, slope: 0.0 };
+        let mut next = Segment { start: Instant::START, before: 0.0, from: 0.0, slope: 0.0 };
         for (lasts, from, to) in ramps {
             let seconds = lasts.as_secs_f64();
-            pieces.push(Piece { from, slope: (to - from) / seconds, ..next });
+            pieces.push(Segment { from, slope: (to - from) / seconds, ..next });
             let before = next.before + (from + to) / 2.0 * seconds;
-            next = Piece { start: next.start.plus(lasts), before, from: to, slope: 0.0 };
+            next = Segment { start: next.start.plus(lasts), before, from: to, slope: 0.0 };
         }
         pieces.push(next);
         let within = pieces.iter().filter(|piece| piece.start <= end);
@@ -82,7 +82,7 @@ impl Rate {
         piece.before + (piece.from + piece.slope * seconds / 2.0) * seconds
     }
 
-    fn piece(&self, at: Instant) -> &Piece {
+    fn piece(&self, at: Instant) -> &Segment {
         let next = self.pieces.partition_point(|piece| piece.start <= at);
         &self.pieces[next.saturating_sub(1)]
     }
@@ -96,7 +96,7 @@ impl Rate {
     }
 }
 
-impl Piece {
+impl Segment {
     /// From its start until `at`, in s.
     fn seconds(&self, at: Instant) -> f64 {
         at.since(self.start).as_secs_f64()

@@ -13,7 +13,7 @@ use crate::plan::config::Overrides;
 use crate::report::digest::Digest;
 use crate::report::generator::GeneratorBlock;
 use crate::report::story;
-use crate::report::{self, Story, VerdictText};
+use crate::report::{self, ReportData, VerdictText};
 use crate::signals::{Signals, Stopped};
 use crate::units::{Time, parse_count, parse_number, wrk_time};
 
@@ -88,7 +88,7 @@ pub struct ReportArgs {
 /// Where the plan is none, no load began, or the results could not be kept.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (overrides, out) = args.changes.resolve();
-    let plan = plan::config::load(args.file.as_deref(), &overrides)?;
+    let plan = plan::config::read_plan(args.file.as_deref(), &overrides)?;
     say(&format!("{}: {} requests/s, at most {}\n", plan.name, plan.load.rate, plan.duration()))?;
     let line = Line::new();
     let ran = run_experiment(&plan, &out, &mut |snapshot| line.show(describe(snapshot)));
@@ -122,12 +122,12 @@ pub fn report(args: ReportArgs) -> anyhow::Result<ExitCode> {
     Ok(code(args.exit_code, &story))
 }
 
-fn code(asked: bool, story: &Story) -> ExitCode {
+fn code(asked: bool, story: &ReportData) -> ExitCode {
     if asked { ExitCode::from(story.verdict.exit_code) } else { ExitCode::SUCCESS }
 }
 
 /// Judges what a folder holds, writes all products, and prints the verdict with the generator's own conduct.
-fn draw(dir: &Path) -> anyhow::Result<Story> {
+fn draw(dir: &Path) -> anyhow::Result<ReportData> {
     let (_, story) = story::read(dir)?;
     let written = report::write(&story, dir).with_context(|| format!("the data in {} is whole", dir.display()));
     let conduct = GeneratorBlock::of(&story, &Digest::of(&story)).text();
@@ -142,7 +142,7 @@ fn verdict(verdict: &VerdictText) -> String {
     format!("\n{}\n{}{next}{}\n", verdict.name, lines(&verdict.because), lines(&verdict.next))
 }
 
-fn warnings(story: &Story) -> String {
+fn warnings(story: &ReportData) -> String {
     story.warnings.iter().map(|(at, text)| format!("Warning: {text} (at {:.1} s)\n\n", *at as f64 / 1e9)).collect()
 }
 

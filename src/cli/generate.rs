@@ -11,11 +11,11 @@ use clap_mangen::Man;
 pub struct Generate {
     /// Print the man page, or what lets a shell complete the options
     #[arg(long, value_name = "WHAT", value_enum, exclusive = true)]
-    pub generate: Option<What>,
+    pub generate: Option<Output>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum What {
+pub enum Output {
     Man,
     CompleteBash,
     CompleteZsh,
@@ -26,15 +26,15 @@ pub enum What {
 ///
 /// # Errors
 /// None that a buffer in memory can have.
-pub fn text(what: What, mut command: Command) -> anyhow::Result<String> {
+pub fn text(what: Output, mut command: Command) -> anyhow::Result<String> {
     let mut bytes = Vec::new();
     let name = command.get_name().to_owned();
     let complete = |shell: Shell| clap_complete::generate(shell, &mut command, name, &mut bytes);
     match what {
-        What::Man => man(command, &mut bytes)?,
-        What::CompleteBash => complete(Shell::Bash),
-        What::CompleteZsh => complete(Shell::Zsh),
-        What::CompleteFish => complete(Shell::Fish),
+        Output::Man => man(command, &mut bytes)?,
+        Output::CompleteBash => complete(Shell::Bash),
+        Output::CompleteZsh => complete(Shell::Zsh),
+        Output::CompleteFish => complete(Shell::Fish),
     }
     Ok(String::from_utf8(bytes)?)
 }
@@ -78,9 +78,12 @@ mod tests {
         for command in [Wrk2::command(), Metawrk::command()] {
             let options = long_options(&command);
             assert!(options.len() > 30, "{options:?}");
-            for (what, before) in
-                [(What::Man, "--"), (What::CompleteBash, "--"), (What::CompleteZsh, "--"), (What::CompleteFish, "-l ")]
-            {
+            for (what, before) in [
+                (Output::Man, "--"),
+                (Output::CompleteBash, "--"),
+                (Output::CompleteZsh, "--"),
+                (Output::CompleteFish, "-l "),
+            ] {
                 // The man page protects its hyphens.
                 let text = text(what, command.clone()).unwrap().replace("\\-", "-");
                 for option in &options {

@@ -18,7 +18,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{fault, out};
-use generate::{Generate, What};
+use generate::{Generate, Output};
 
 /// A load generator that replaces wrk2, and a laboratory for metastable failures.
 #[derive(Parser)]
@@ -98,7 +98,7 @@ pub fn wrk2() -> ExitCode {
     })
 }
 
-fn print<P: CommandFactory>(what: What) -> anyhow::Result<ExitCode> {
+fn print<P: CommandFactory>(what: Output) -> anyhow::Result<ExitCode> {
     out::say(&generate::text(what, P::command())?)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,9 +1,9 @@
 //! What a run leaves while it goes on: requests, events, samples, each on disk as it happens.
 
-use crate::load::Loaded;
+use crate::load::LoadResult;
 use crate::record::event::Ending;
 use crate::record::lines::{EventLog, SampleLog};
-use crate::record::{Clock, Event, FileError, Folder, What};
+use crate::record::{Clock, Event, EventKind, FileError, Folder};
 use crate::signals::Stopped;
 
 /// Events and samples, on disk as they happen.
@@ -36,7 +36,7 @@ impl Journal {
     pub fn end(
         &mut self,
         mut told: impl Iterator<Item = Event>,
-        loaded: &Loaded,
+        loaded: &LoadResult,
         clock: Clock,
         stopped: Option<Stopped>,
         failure: Option<&str>,
@@ -48,7 +48,7 @@ impl Journal {
             (None, None) => (Ending::Complete, String::new()),
         };
         told.try_for_each(|event| self.event(event))?;
-        self.event(Event { at_ns: clock.now().0, what: What::Generator(loaded.generator()) })?;
-        self.event(Event { at_ns: clock.now().0, what: What::Ended { how, detail } })
+        self.event(Event { at_ns: clock.now().0, what: EventKind::Generator(loaded.generator()) })?;
+        self.event(Event { at_ns: clock.now().0, what: EventKind::Ended { how, detail } })
     }
 }

@@ -97,18 +97,18 @@ pub fn phase(plan: &ExperimentPlan, events: &[Event], at: u64) -> (&'static str,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Step, What};
+    use crate::record::{EventKind, Step};
     use crate::units::Instant;
 
     fn plan(outage: Time) -> ExperimentPlan {
         let overrides = crate::plan::config::Overrides { outage: Some(outage), ..Default::default() };
-        crate::plan::config::load(None, &overrides).unwrap()
+        crate::plan::config::read_plan(None, &overrides).unwrap()
     }
 
     fn fault(at_ns: u64, step: Step) -> Event {
         Event {
             at_ns,
-            what: What::Fault { fault: 0, kind: "link".into(), step, detail: String::new(), warnings: vec![] },
+            what: EventKind::Fault { fault: 0, kind: "link".into(), step, detail: String::new(), warnings: vec![] },
         }
     }
 

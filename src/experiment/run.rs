@@ -17,8 +17,8 @@ use super::system::{StartError, System};
 use crate::load::{LoadError, Prepared, Running};
 use crate::plan::ExperimentPlan;
 use crate::record::event::ComponentState;
-use crate::record::tape::{Forward, Recorder};
-use crate::record::{Clock, Event, FileError, Folder, FolderError, RequestRecord, Sample, What};
+use crate::record::sink::{RecordForwarder, Recorder};
+use crate::record::{Clock, Event, EventKind, FileError, Folder, FolderError, RequestRecord, Sample};
 use crate::signals::{Signals, Stopped};
 use crate::units::{Instant, Time};
 use crate::verdict::goodput::{Cohorts, Schedule};
@@ -68,7 +68,7 @@ impl RunError {
 
 /// A run that left a results folder.
 #[derive(Debug)]
-pub struct Ran {
+pub struct RunResult {
     pub dir: PathBuf,
     pub stopped: Option<Stopped>,
     /// What broke (the script, a component), if something did.
@@ -85,7 +85,7 @@ const TICK: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// [`RunError`], where no load began or its results could not be kept.
-pub fn run(plan: &ExperimentPlan, out: &Path, watch: &mut dyn FnMut(&Snapshot)) -> Result<Ran, RunError> {
+pub fn run(plan: &ExperimentPlan, out: &Path, watch: &mut dyn FnMut(&Snapshot)) -> Result<RunResult, RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(conduct(plan, out, watch));
     // A name that is still looked up, or a script that is stuck, keeps nobody.
@@ -93,7 +93,7 @@ pub fn run(plan: &ExperimentPlan, out: &Path, watch: &mut dyn FnMut(&Snapshot)) 
     result
 }
 
-async fn conduct(plan: &ExperimentPlan, out: &Path, watch: &mut dyn FnMut(&Snapshot)) -> Result<Ran, RunError> {
+async fn conduct(plan: &ExperimentPlan, out: &Path, watch: &mut dyn FnMut(&Snapshot)) -> Result<RunResult, RunError> {
     let mut signals = Signals::new()?;
     let folder = Folder::create(out, &plan.name, jiff::Zoned::now().datetime())?;
     let ready = tokio::select! {
@@ -127,11 +127,11 @@ impl Ready {
         let journal = Journal::new(folder)?;
         let rows = folder.rows()?;
         let system = System::start(plan).await?;
-        let (forward, records) = Forward::new();
+        let (forward, records) = RecordForwarder::new();
         let recorder = Recorder::start(vec![Box::new(rows), Box::new(forward)])?;
         let load = plan.load_plan(&system.url)?;
         // Names are looked up in it, and scripts run: both may take their time.
-        let prepare = move || Prepared::new(load, Some(recorder.tapes())).map(|prepared| (prepared, recorder));
+        let prepare = move || Prepared::new(load, Some(recorder.senders())).map(|prepared| (prepared, recorder));
         let (prepared, recorder) = tokio::task::spawn_blocking(prepare).await.map_err(io::Error::other)??;
         Ok(Ready { system, recorder, records, prepared, journal })
     }
@@ -144,7 +144,7 @@ async fn carry_out(
     folder: &Folder,
     signals: &mut Signals,
     watch: &mut dyn FnMut(&Snapshot),
-) -> Result<Ran, RunError> {
+) -> Result<RunResult, RunError> {
     let Ready { mut system, recorder, records, prepared, journal } = ready;
     let clock = Clock::starting_in(Time::from_millis(10));
     let mut run = Run::new(plan, clock, prepared.start(clock), journal, records);
@@ -177,7 +177,7 @@ async fn carry_out(
     ended?;
     folder.seal()?;
     let stopped = stopped.or(late).or(signals.meanwhile().await);
-    Ok(Ran { dir: folder.path().to_owned(), stopped, failure })
+    Ok(RunResult { dir: folder.path().to_owned(), stopped, failure })
 }
 
 /// A run under way.
@@ -229,7 +229,7 @@ impl<'a> Run<'a> {
 
     fn started(&mut self) -> Result<(), FileError> {
         let wall = jiff::Zoned::now().timestamp().to_string();
-        let what = What::Started { wall, version: env!("CARGO_PKG_VERSION").to_owned() };
+        let what = EventKind::Started { wall, version: env!("CARGO_PKG_VERSION").to_owned() };
         self.journal.event(Event { at_ns: 0, what })
     }
 
@@ -276,7 +276,7 @@ impl<'a> Run<'a> {
     fn component_died(&mut self, component: String, how: String) -> Result<(), FileError> {
         let detail = how.trim().to_owned();
         self.failure.get_or_insert_with(|| format!("{component} died: {detail}"));
-        let what = What::Component { component, state: ComponentState::Died, detail };
+        let what = EventKind::Component { component, state: ComponentState::Died, detail };
         self.journal.event(Event { at_ns: self.clock.now().0, what })
     }
 

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use crate::docker::{DockerError, Engine};
 use crate::fault::keeper::journal::{JournalError, refuse_listed};
 use crate::fault::surge::Look;
-use crate::fault::{self, CutLink, DelayLink, Fault, FaultError, Kept, LimitLink, LossyLink, Surge};
+use crate::fault::{self, CutLink, DelayLink, Fault, FaultError, KeeperClient, LimitLink, LossyLink, Surge};
 use crate::load::Traffic;
 use crate::monitor::{self, Monitor, Process, WatchError, Watched};
 use crate::plan::settings;
@@ -175,7 +175,7 @@ fn link_fault(testbed: &Testbed, planned: &settings::Fault) -> Option<Box<dyn Fa
 /// A fault on a container, which is found to be possible, and not touched.
 async fn docker_fault(engine: &Engine, planned: &settings::Fault) -> Result<Option<Box<dyn Fault>>, FaultError> {
     let (Some(container), Some(fault)) = (&planned.container, planned.on_container()) else { return Ok(None) };
-    Ok(Some(Box::new(Kept::prepare(engine, container, fault, planned.lasts, None).await?)))
+    Ok(Some(Box::new(KeeperClient::prepare(engine, container, fault, planned.lasts, None).await?)))
 }
 
 /// Looks at the load on the run's clock.

@@ -3,7 +3,7 @@
 //! To add one: a type with its [`Fault`], whose steps each end by themselves. [`drive`] does them when they are due.
 //!
 //! A fault on a container outlives the run that dies amid it, unless somebody removes it: so a process of its own does
-//! its steps ([`Kept`] forwards them), writes down first what undoing takes ([`Undo`]), and removes it when the run is
+//! its steps ([`KeeperClient`] forwards them), writes down first what undoing takes ([`UndoRecord`]), and removes it when the run is
 //! gone. Where that one dies too, [`restore`] does what the [`journal`] still lists.
 
 pub mod container;
@@ -22,29 +22,29 @@ use serde::{Deserialize, Serialize};
 pub use container::ContainerFault;
 pub use container::subject::Subject;
 pub use drive::{Outcome, Schedule, drive};
-pub use keeper::client::Kept;
-pub use keeper::undo::Undo;
+pub use keeper::client::KeeperClient;
+pub use keeper::undo::UndoRecord;
 pub use link::{CutLink, DelayLink, LimitLink, LossyLink};
-pub use step_report::Said;
+pub use step_report::StepReport;
 pub use surge::Surge;
 
 /// A step under way. It ends with what there is to say about it.
-pub type Doing<'a> = Pin<Box<dyn Future<Output = Result<Said, FaultError>> + Send + 'a>>;
+pub type StepFuture<'a> = Pin<Box<dyn Future<Output = Result<StepReport, FaultError>> + Send + 'a>>;
 
 /// Something that can be done to a system, and undone. Each step takes seconds at most; undoing what was not done is fine.
 pub trait Fault: Send {
     /// Its name in plans and reports: `cut-link`.
     fn kind(&self) -> &str;
 
-    fn apply(&mut self) -> Doing<'_>;
+    fn apply(&mut self) -> StepFuture<'_>;
 
     /// Looks whether it took effect.
-    fn verify_applied(&mut self) -> Doing<'_>;
+    fn verify_applied(&mut self) -> StepFuture<'_>;
 
-    fn remove(&mut self) -> Doing<'_>;
+    fn remove(&mut self) -> StepFuture<'_>;
 
     /// Looks whether all is as before.
-    fn verify_removed(&mut self) -> Doing<'_>;
+    fn verify_removed(&mut self) -> StepFuture<'_>;
 
     /// When what was verified last came about, in ns on the run's clock, where that is known better than that it was
     /// before now.

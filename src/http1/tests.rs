@@ -5,13 +5,13 @@ use super::*;
 
 /// Keeps everything, to compare.
 #[derive(Default, Debug, PartialEq)]
-struct Keep {
+struct RecordSink {
     status: u16,
     headers: Vec<(String, Vec<u8>)>,
     body: Vec<u8>,
 }
 
-impl Sink for Keep {
+impl Sink for RecordSink {
     const WANTS_HEADS: bool = true;
 
     fn head(&mut self, status: u16, headers: &[Header<'_>]) {
@@ -24,10 +24,10 @@ impl Sink for Keep {
 }
 
 /// Feeds `bytes` in pieces of `step`, then closes; gives the response, what it held, and the bytes left over.
-fn frame(bytes: &[u8], head_request: bool, step: usize) -> Result<(Response, Keep, usize), ProtocolError> {
+fn frame(bytes: &[u8], head_request: bool, step: usize) -> Result<(Response, RecordSink, usize), ProtocolError> {
     let mut framer = Framer::default();
     framer.expect(head_request);
-    let mut keep = Keep::default();
+    let mut keep = RecordSink::default();
     for (i, piece) in bytes.chunks(step.max(1)).enumerate() {
         if let Fed::Complete { used, response } = framer.feed(piece, &mut keep)? {
             return Ok((response, keep, bytes.len() - i * step.max(1) - used));
@@ -36,7 +36,7 @@ fn frame(bytes: &[u8], head_request: bool, step: usize) -> Result<(Response, Kee
     framer.close().map(|response| (response, keep, 0))
 }
 
-fn whole(bytes: &[u8]) -> Result<(Response, Keep, usize), ProtocolError> {
+fn whole(bytes: &[u8]) -> Result<(Response, RecordSink, usize), ProtocolError> {
     frame(bytes, false, bytes.len())
 }
 

@@ -10,11 +10,11 @@ use hdrhistogram::Histogram;
 use super::LoadError;
 use super::plan::LoadPlan;
 use super::thread::requests::environment;
-use super::thread::worker::Call;
+use super::thread::worker::ScriptCall;
 use crate::script::{Main, Peer, Script, ScriptError, Shared, Summary};
 
 /// What a script's `done` is told.
-pub struct Told {
+pub struct DoneArguments {
     pub summary: Summary,
     /// Response times, in us.
     pub latency: Histogram<u64>,
@@ -24,7 +24,7 @@ pub struct Told {
 
 /// The main state's thread.
 pub struct MainScript {
-    ask: Sender<Told>,
+    ask: Sender<DoneArguments>,
     answers: Receiver<Result<(), ScriptError>>,
 }
 
@@ -35,7 +35,7 @@ impl MainScript {
     /// [`LoadError::Script`] where either fails.
     pub fn set_up(plan: &LoadPlan, script: &Script, threads: Vec<Thread>) -> Result<MainScript, LoadError> {
         let (plan, script) = (plan.clone(), script.clone());
-        let (ask, asked) = channel::<Told>();
+        let (ask, asked) = channel::<DoneArguments>();
         let (answer, answers) = channel();
         let work = move || {
             let main = Main::load(&script, &environment(&plan, 0)).and_then(|main| {
@@ -62,7 +62,7 @@ impl MainScript {
     ///
     /// # Errors
     /// [`ScriptError`] where it fails.
-    pub fn done(self, told: Told) -> Result<(), ScriptError> {
+    pub fn done(self, told: DoneArguments) -> Result<(), ScriptError> {
         let _ = self.ask.send(told);
         self.answers.recv().unwrap_or(Ok(()))
     }
@@ -70,13 +70,13 @@ impl MainScript {
 
 /// A thread of the generator as the main state sees it.
 pub struct Thread {
-    pub calls: Sender<Call>,
+    pub calls: Sender<ScriptCall>,
     pub address: Cell<SocketAddr>,
 }
 
 impl Thread {
     /// Asks, and waits for the answer. A thread that is gone has none.
-    fn ask<T>(&self, call: impl FnOnce(Sender<Result<T, ScriptError>>) -> Call) -> Result<T, ScriptError> {
+    fn ask<T>(&self, call: impl FnOnce(Sender<Result<T, ScriptError>>) -> ScriptCall) -> Result<T, ScriptError> {
         let (sender, answer) = channel();
         let _ = self.calls.send(call(sender));
         answer.recv().unwrap_or_else(|_| Err(ScriptError::Lua("the thread has ended".into())))
@@ -85,11 +85,11 @@ impl Thread {
 
 impl Peer for Thread {
     fn get(&self, name: &str) -> Result<Shared, ScriptError> {
-        self.ask(|answer| Call::Get(name.to_owned(), answer))
+        self.ask(|answer| ScriptCall::Get(name.to_owned(), answer))
     }
 
     fn set(&self, name: &str, value: Shared) -> Result<(), ScriptError> {
-        self.ask(|answer| Call::Set(name.to_owned(), value, answer))
+        self.ask(|answer| ScriptCall::Set(name.to_owned(), value, answer))
     }
 
     fn address(&self) -> SocketAddr {
@@ -99,10 +99,10 @@ impl Peer for Thread {
     fn set_address(&self, address: SocketAddr) {
         self.address.set(address);
         // A thread that is gone connects to nothing.
-        let _ = self.calls.send(Call::Address(address));
+        let _ = self.calls.send(ScriptCall::Address(address));
     }
 
     fn stop(&self) {
-        let _ = self.calls.send(Call::Stop);
+        let _ = self.calls.send(ScriptCall::Stop);
     }
 }

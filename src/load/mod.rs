@@ -15,11 +15,11 @@ mod traffic;
 mod transport;
 
 pub use error::LoadError;
-pub use main_script::Told;
+pub use main_script::DoneArguments;
 pub use plan::{LoadPlan, LoadSettings};
-pub use result::Loaded;
+pub use result::LoadResult;
 pub use run::{Control, Prepared, Running};
-pub use thread::metrics::{Latencies, Live, calibrated_interval};
-pub use thread::worker::Left;
+pub use thread::metrics::{Latencies, LiveCounters, calibrated_interval};
+pub use thread::worker::WorkerResult;
 pub use traffic::Traffic;
 pub use transport::tls::TlsError;

@@ -167,7 +167,7 @@ pub enum PlanError {
     #[error("{what} must be {range}, not {value}")]
     Range { what: &'static str, range: &'static str, value: String },
     #[error("{what} {why}")]
-    Senseless { what: &'static str, why: &'static str },
+    Conflict { what: &'static str, why: &'static str },
 }
 
 /// [`LoadSettings`] that can be carried out.
@@ -210,7 +210,7 @@ impl LoadPlan {
         if s.http2 {
             let why = "has a place for each request that finds one, and no queue behind others; leave --when-busy out, and raise --streams or --connections";
             if s.when_busy != WhenBusy::Wait {
-                return Err(PlanError::Senseless { what: "http2", why });
+                return Err(PlanError::Conflict { what: "http2", why });
             }
             let places = s.connections * s.streams;
             range(places <= MOST_CONNECTIONS, "streams", "at most 1000000 over all connections", &places)?;
@@ -218,16 +218,16 @@ impl LoadPlan {
         if s.http2 && s.batch_latency {
             let why =
                 "is of requests that go out together, and with --http2 each has a stream of its own; leave it out";
-            return Err(PlanError::Senseless { what: "batch_latency", why });
+            return Err(PlanError::Conflict { what: "batch_latency", why });
         }
         if s.tls.verifies() && !target.is_tls() {
             let why = "looks at a certificate, and an http URL has none; write https, or leave it out";
             let what = if s.tls.authorities.is_some() { "cacert" } else { "verify" };
-            return Err(PlanError::Senseless { what, why });
+            return Err(PlanError::Conflict { what, why });
         }
         if s.when_busy == WhenBusy::Pipeline && s.on_timeout == OnTimeout::Abandon {
             let why = "would give up on all that is behind a request in its pipeline; choose another --when-busy";
-            return Err(PlanError::Senseless { what: "on-timeout abandon", why });
+            return Err(PlanError::Conflict { what: "on-timeout abandon", why });
         }
         Ok(LoadPlan { settings, target, planned })
     }

@@ -1,32 +1,32 @@
 use std::sync::mpsc;
 
-use super::main_script::{MainScript, Told};
+use super::main_script::{DoneArguments, MainScript};
 use super::plan::LoadPlan;
 use super::thread::metrics::Latencies;
-use super::thread::worker::{Call, Left};
+use super::thread::worker::{ScriptCall, WorkerResult};
 use crate::record::Account;
 use crate::record::event::Generator;
 use crate::script::ScriptError;
 use crate::units::{Instant, Time};
 
 /// What a load leaves.
-pub struct Loaded {
+pub struct LoadResult {
     pub plan: LoadPlan,
-    pub threads: Vec<Left>,
-    pub(crate) script: Option<AtRest>,
+    pub threads: Vec<WorkerResult>,
+    pub(crate) script: Option<ScriptHandle>,
 }
 
 /// The Lua states after a run: the main one may still ask the others.
-pub(crate) struct AtRest {
+pub(crate) struct ScriptHandle {
     pub main: MainScript,
     /// As long as these are there, the threads answer.
-    pub _calls: Vec<mpsc::Sender<Call>>,
+    pub _calls: Vec<mpsc::Sender<ScriptCall>>,
 }
 
-impl Loaded {
+impl LoadResult {
     /// What threads left whose script wants to know nothing more.
-    pub fn new(plan: LoadPlan, threads: Vec<Left>) -> Loaded {
-        Loaded { plan, threads, script: None }
+    pub fn new(plan: LoadPlan, threads: Vec<WorkerResult>) -> LoadResult {
+        LoadResult { plan, threads, script: None }
     }
 
     pub fn account(&self) -> Account {
@@ -45,7 +45,7 @@ impl Loaded {
     ///
     /// # Errors
     /// [`ScriptError`] where it fails.
-    pub fn tell_script(&mut self, told: Told) -> Result<(), ScriptError> {
+    pub fn tell_script(&mut self, told: DoneArguments) -> Result<(), ScriptError> {
         self.script.take().map_or(Ok(()), |script| script.main.done(told))
     }
 
@@ -66,7 +66,7 @@ impl Loaded {
 
     /// The generator's account of itself.
     pub fn generator(&self) -> Generator {
-        let sum = |of: fn(&Left) -> u64| self.threads.iter().map(of).sum();
+        let sum = |of: fn(&WorkerResult) -> u64| self.threads.iter().map(of).sum();
         Generator {
             cpu_ns: sum(|thread| thread.cpu.0),
             connections_opened: sum(|thread| thread.opened),

@@ -14,14 +14,14 @@ use super::error::LoadError;
 use super::main_script::{MainScript, Thread};
 use super::plan::LoadPlan;
 use super::preflight::{allow_files, reach};
-use super::result::{AtRest, Loaded};
-use super::thread::metrics::Live;
+use super::result::{LoadResult, ScriptHandle};
+use super::thread::metrics::LiveCounters;
 use super::thread::worker;
-use super::thread::worker::{Call, Job, Left, Order};
+use super::thread::worker::{LoadCommand, ScriptCall, WorkerResult, WorkerSetup};
 use super::traffic::Traffic;
 use super::transport::Transport;
 use crate::record::Clock;
-use crate::record::tape::Tapes;
+use crate::record::sink::RecordSenders;
 
 /// A load whose threads have connected and verified their scripts, and wait for the start.
 pub struct Prepared {
@@ -31,11 +31,11 @@ pub struct Prepared {
 
 /// The threads of a load, and all ways to them.
 struct Threads {
-    orders: Arc<watch::Sender<Order>>,
+    orders: Arc<watch::Sender<LoadCommand>>,
     handles: Vec<JoinHandle<()>>,
-    left: mpsc::Receiver<io::Result<Left>>,
-    live: Vec<Arc<Live>>,
-    calls: Vec<mpsc::Sender<Call>>,
+    left: mpsc::Receiver<io::Result<WorkerResult>>,
+    live: Vec<Arc<LiveCounters>>,
+    calls: Vec<mpsc::Sender<ScriptCall>>,
     main: Option<MainScript>,
 }
 
@@ -44,23 +44,23 @@ impl Prepared {
     ///
     /// # Errors
     /// [`LoadError`] before any load: the target is not there, or the script makes no requests.
-    pub fn new(plan: LoadPlan, tapes: Option<&Tapes>) -> Result<Prepared, LoadError> {
+    pub fn new(plan: LoadPlan, senders: Option<&RecordSenders>) -> Result<Prepared, LoadError> {
         let (transport, address) = reach(&plan)?;
         allow_files(&plan)?;
         let (ready, readiness) = mpsc::channel();
-        let mut threads = Threads::start(&plan, (&transport, address), tapes, &ready)?;
+        let mut threads = Threads::start(&plan, (&transport, address), senders, &ready)?;
         threads.all_ready(&readiness)?;
         if let Some(script) = &plan.script {
             threads.main = Some(MainScript::set_up(&plan, script, threads.seen_by_script(address))?);
         }
-        threads.calls.iter().for_each(|calls| drop(calls.send(Call::Proceed)));
+        threads.calls.iter().for_each(|calls| drop(calls.send(ScriptCall::Proceed)));
         threads.all_ready(&readiness)?;
         Ok(Prepared { plan, threads })
     }
 
     /// Load begins at the clock's zero.
     pub fn start(self, clock: Clock) -> Running {
-        self.threads.orders.send_replace(Order::Run(clock));
+        self.threads.orders.send_replace(LoadCommand::Run(clock));
         Running { plan: self.plan, threads: self.threads }
     }
 }
@@ -69,23 +69,23 @@ impl Threads {
     fn start(
         plan: &LoadPlan,
         (transport, address): (&Transport, SocketAddr),
-        tapes: Option<&Tapes>,
+        senders: Option<&RecordSenders>,
         ready: &mpsc::Sender<Result<(), LoadError>>,
     ) -> Result<Threads, LoadError> {
-        let (orders, received) = watch::channel(Order::Prepare);
+        let (orders, received) = watch::channel(LoadCommand::Prepare);
         let (leave, left) = mpsc::channel();
         let orders = Arc::new(orders);
         let mut threads =
             Threads { orders, left, handles: Vec::new(), live: Vec::new(), calls: Vec::new(), main: None };
         for thread in 0..plan.threads {
-            let live = Arc::new(Live::default());
+            let live = Arc::new(LiveCounters::default());
             let (call, calls) = mpsc::channel();
-            let job = Job {
+            let job = WorkerSetup {
                 plan: plan.clone(),
                 thread,
                 transport: transport.apart(),
                 address,
-                tape: tapes.map(Tapes::tape),
+                sender: senders.map(RecordSenders::sender),
                 live: Arc::clone(&live),
                 orders: received.clone(),
                 calls,
@@ -98,7 +98,7 @@ impl Threads {
                 worker::run(job, move |left| {
                     let failed = left.as_ref().map_or(true, |left| left.failure.is_some());
                     if let Some(others) = others.upgrade().filter(|_| failed) {
-                        others.send_replace(Order::Stop);
+                        others.send_replace(LoadCommand::Stop);
                     }
                     drop(leave.send(left));
                 });
@@ -143,16 +143,16 @@ pub struct Running {
 /// Tells a load to end, from wherever that is decided.
 #[derive(Clone)]
 pub struct Control {
-    orders: Arc<watch::Sender<Order>>,
+    orders: Arc<watch::Sender<LoadCommand>>,
 }
 
 impl Control {
     /// No further arrivals; what is in flight may finish within the plan's drain.
     pub fn end_arrivals(&self) {
         self.orders.send_if_modified(|order| {
-            let running = matches!(order, Order::Run(_));
+            let running = matches!(order, LoadCommand::Run(_));
             if running {
-                *order = Order::EndArrivals;
+                *order = LoadCommand::EndArrivals;
             }
             running
         });
@@ -160,7 +160,7 @@ impl Control {
 
     /// The load ends at once, and accounts for what it leaves.
     pub fn stop(&self) {
-        self.orders.send_replace(Order::Stop);
+        self.orders.send_replace(LoadCommand::Stop);
     }
 }
 
@@ -170,7 +170,7 @@ impl Running {
     }
 
     /// What can be seen of each thread while it runs.
-    pub fn live(&self) -> Vec<Arc<Live>> {
+    pub fn live(&self) -> Vec<Arc<LiveCounters>> {
         self.threads.live.clone()
     }
 
@@ -189,13 +189,13 @@ impl Running {
     ///
     /// # Errors
     /// [`LoadError::Died`] where a thread panicked, [`LoadError::Thread`] where the system failed it.
-    pub fn finish(self) -> Result<Loaded, LoadError> {
+    pub fn finish(self) -> Result<LoadResult, LoadError> {
         let Threads { left, handles, calls, main, .. } = self.threads;
         let mut threads = Vec::with_capacity(handles.len());
         for _ in &handles {
             threads.push(left.recv().map_err(|_| LoadError::Died)?.map_err(LoadError::Thread)?);
         }
         threads.sort_by_key(|left| left.thread);
-        Ok(Loaded { plan: self.plan, threads, script: main.map(|main| AtRest { main, _calls: calls }) })
+        Ok(LoadResult { plan: self.plan, threads, script: main.map(|main| ScriptHandle { main, _calls: calls }) })
     }
 }

@@ -1,20 +1,20 @@
 use std::iter::Peekable;
 use std::sync::Arc;
 
-use super::Live;
+use super::LiveCounters;
 use super::plan::LoadPlan;
 use crate::arrivals::Arrivals;
 use crate::units::Instant;
 
 /// What a load's plan has due, and what it really sent, counted as time goes on.
 pub struct Traffic {
-    threads: Vec<Arc<Live>>,
+    threads: Vec<Arc<LiveCounters>>,
     arrivals: Vec<Peekable<Arrivals>>,
     due: u64,
 }
 
 impl Traffic {
-    pub fn new(plan: &LoadPlan, threads: Vec<Arc<Live>>) -> Traffic {
+    pub fn new(plan: &LoadPlan, threads: Vec<Arc<LiveCounters>>) -> Traffic {
         let arrivals = (0..plan.threads).map(|thread| plan.schedule(thread).peekable()).collect();
         Traffic { threads, arrivals, due: 0 }
     }

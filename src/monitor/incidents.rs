@@ -4,7 +4,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::docker::Happened;
 use crate::record::event::ComponentState;
-use crate::record::{Clock, Event, What};
+use crate::record::{Clock, Event, EventKind};
 use crate::units::{Instant, Time};
 
 /// An engine and the kernel tell of the same kill within this, in ns.
@@ -115,7 +115,7 @@ impl Incidents {
     }
 
     fn tell(&self, state: ComponentState, detail: String) {
-        let what = What::Component { component: self.component.clone(), state, detail };
+        let what = EventKind::Component { component: self.component.clone(), state, detail };
         // A run that is ending may not listen any more.
         let _ = self.events.send(Event { at_ns: self.clock.now().0, what });
     }
@@ -142,8 +142,8 @@ mod tests {
     fn told(told: &mut UnboundedReceiver<Event>) -> Vec<String> {
         std::iter::from_fn(|| told.try_recv().ok())
             .map(|event| match event.what {
-                What::Component { state, detail, .. } if detail == MISSED => format!("{state:?} missed"),
-                What::Component { state, .. } => format!("{state:?}"),
+                EventKind::Component { state, detail, .. } if detail == MISSED => format!("{state:?} missed"),
+                EventKind::Component { state, .. } => format!("{state:?}"),
                 other => panic!("{other:?}"),
             })
             .collect()

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use bytesize::ByteSize;
 
 use super::settings::{DOCKER, Fault, FaultKind, MonitorKind, Settings};
-use super::{Impossible, Windows, impossible, surge};
+use super::{InvalidSetting, Windows, impossible, surge};
 use crate::arrivals::Rate;
 use crate::load::plan::{OnTimeout, PlanError};
 use crate::testbed::TestbedPlanError;
@@ -38,7 +38,7 @@ const MOST_SURGE_WINDOW: Time = Time::from_secs(20);
 /// A fault's removal may take this long to be verified without shortening the observation.
 const VERIFICATION: Time = Time::from_secs(5);
 
-pub fn load(s: &Settings) -> Result<(), Impossible> {
+pub fn load(s: &Settings) -> Result<(), InvalidSetting> {
     let rate = s.load.rate;
     if !(rate > 0.0 && rate.is_finite()) {
         return Err(impossible("load.rate", format!("must be above 0 requests/s, not {rate}")));
@@ -50,7 +50,7 @@ pub fn load(s: &Settings) -> Result<(), Impossible> {
 }
 
 /// What the load finds impossible, by the key that it has in an experiment.
-pub fn of_load(error: PlanError) -> Impossible {
+pub fn of_load(error: PlanError) -> InvalidSetting {
     let key = match &error {
         PlanError::Target(_) => "target.url",
         PlanError::Rate(_) => "load.rate",
@@ -58,7 +58,7 @@ pub fn of_load(error: PlanError) -> Impossible {
         PlanError::Range { what: "duration", .. } => "phases.duration",
         PlanError::Range { what: "warmup", .. } => "phases.warmup",
         PlanError::Range { what: "drain", .. } => "load.timeout",
-        PlanError::Range { what, .. } | PlanError::Senseless { what, .. } => {
+        PlanError::Range { what, .. } | PlanError::Conflict { what, .. } => {
             return impossible(format!("load.{what}"), error.to_string());
         }
     };
@@ -66,14 +66,14 @@ pub fn of_load(error: PlanError) -> Impossible {
 }
 
 /// What the testbed finds impossible, by the key that it has in an experiment.
-pub fn of_testbed(error: TestbedPlanError) -> Impossible {
+pub fn of_testbed(error: TestbedPlanError) -> InvalidSetting {
     match &error {
         TestbedPlanError::Leaky(..) => impossible("testbed.budget", error.to_string()),
         TestbedPlanError::Range { what, .. } => impossible(format!("testbed.{what}"), error.to_string()),
     }
 }
 
-pub fn phases(s: &Settings, windows: Windows) -> Result<(), Impossible> {
+pub fn phases(s: &Settings, windows: Windows) -> Result<(), InvalidSetting> {
     let times = [("phases.warmup", s.phases.warmup), ("phases.baseline", s.phases.baseline)];
     if let Some((key, _)) = times.into_iter().find(|(_, time)| *time > DAY) {
         return Err(impossible(key, "must be at most 24h"));
@@ -96,7 +96,7 @@ pub fn phases(s: &Settings, windows: Windows) -> Result<(), Impossible> {
 }
 
 /// All requests of a load that lasts for `duration` must find room in memory.
-pub fn requests(planned: &Rate, duration: Time) -> Result<(), Impossible> {
+pub fn requests(planned: &Rate, duration: Time) -> Result<(), InvalidSetting> {
     let requests = planned.cumulated(Instant::START.plus(duration));
     if requests <= MOST_REQUESTS {
         return Ok(());
@@ -108,7 +108,7 @@ pub fn requests(planned: &Rate, duration: Time) -> Result<(), Impossible> {
 }
 
 /// When the last fault is to be gone, if there is one.
-pub fn faults(s: &Settings, windows: Windows) -> Result<Option<Time>, Impossible> {
+pub fn faults(s: &Settings, windows: Windows) -> Result<Option<Time>, InvalidSetting> {
     let default_at = s.phases.warmup.plus(s.phases.baseline);
     let earliest = s.phases.warmup.plus(windows.least_baseline);
     let mut spans: Vec<(&Fault, Time, Time)> = Vec::new();
@@ -172,7 +172,7 @@ fn of_fault(s: &Settings, fault: &Fault) -> Result<(), (&'static str, String)> {
 }
 
 /// How much of it there is, for the kinds that come in sizes.
-fn magnitude(s: &Settings, i: usize, fault: &Fault) -> Result<(), Impossible> {
+fn magnitude(s: &Settings, i: usize, fault: &Fault) -> Result<(), InvalidSetting> {
     let key = |key: &str| format!("fault.{i}.{key}");
     let bandwidth = fault.bandwidth.map(|size| size.0.0);
     // The key of each, the kind that takes it, whether it is there, and whether it can be.
@@ -215,7 +215,7 @@ fn engine(s: &Settings) -> Option<&str> {
     s.target.as_ref()?.engine.as_deref()
 }
 
-pub fn target(s: &Settings) -> Result<(), Impossible> {
+pub fn target(s: &Settings) -> Result<(), InvalidSetting> {
     match engine(s) {
         Some(engine) if engine != DOCKER && !ENGINES.iter().any(|scheme| engine.starts_with(scheme)) => {
             let why = format!("must be \"{DOCKER}\", or an engine's address: unix:///PATH or tcp://HOST:PORT");
@@ -225,7 +225,7 @@ pub fn target(s: &Settings) -> Result<(), Impossible> {
     }
 }
 
-pub fn monitors(s: &Settings) -> Result<(), Impossible> {
+pub fn monitors(s: &Settings) -> Result<(), InvalidSetting> {
     for (i, monitor) in s.monitor.iter().enumerate() {
         let refuse = |key: &str, why: String| Err(impossible(format!("monitor.{i}.{key}"), why));
         match (monitor.kind, &monitor.component, &monitor.container) {
@@ -260,7 +260,7 @@ pub fn monitors(s: &Settings) -> Result<(), Impossible> {
 /// H = max(60 s, 3 x outage, 20 x client timeout if there is one that the client acts on). The load lasts until a system
 /// that recovers at the very end of H is known to: recovery window, watch, and a bin. A set duration gives H what it
 /// leaves room for.
-pub fn spans(s: &Settings, windows: Windows, faults_end: Option<Time>) -> Result<(Time, Time), Impossible> {
+pub fn spans(s: &Settings, windows: Windows, faults_end: Option<Time>) -> Result<(Time, Time), InvalidSetting> {
     let outage = s.fault.iter().map(|fault| fault.lasts).max().unwrap_or(Time::ZERO);
     let abandons = s.load.on_timeout.unwrap_or(OnTimeout::Abandon) == OnTimeout::Abandon;
     let timeout = s.load.timeout.filter(|_| abandons).unwrap_or(Time::ZERO);

@@ -28,13 +28,13 @@ pub struct ExperimentPlan {
 /// A setting that cannot be: the path of its key (`load.rate`, `fault.0.for`) and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{key}: {why}")]
-pub struct Impossible {
+pub struct InvalidSetting {
     pub key: String,
     pub why: String,
 }
 
-fn impossible(key: impl Into<String>, why: impl Into<String>) -> Impossible {
-    Impossible { key: key.into(), why: why.into() }
+fn impossible(key: impl Into<String>, why: impl Into<String>) -> InvalidSetting {
+    InvalidSetting { key: key.into(), why: why.into() }
 }
 
 /// Where the load goes.
@@ -50,8 +50,8 @@ const SOMEWHERE: &str = "http://localhost/";
 
 impl ExperimentPlan {
     /// # Errors
-    /// [`Impossible`] says which setting cannot be, and what can.
-    pub fn new(mut settings: Settings) -> Result<ExperimentPlan, Impossible> {
+    /// [`InvalidSetting`] says which setting cannot be, and what can.
+    pub fn new(mut settings: Settings) -> Result<ExperimentPlan, InvalidSetting> {
         let s = &settings;
         if s.name.trim().is_empty() {
             return Err(impossible("name", "give it a name: the results folder is called by it"));
@@ -240,9 +240,9 @@ impl std::ops::Deref for ExperimentPlan {
 }
 
 impl TryFrom<Settings> for ExperimentPlan {
-    type Error = Impossible;
+    type Error = InvalidSetting;
 
-    fn try_from(settings: Settings) -> Result<ExperimentPlan, Impossible> {
+    fn try_from(settings: Settings) -> Result<ExperimentPlan, InvalidSetting> {
         ExperimentPlan::new(settings)
     }
 }

@@ -4,7 +4,7 @@
 use std::io::{self, Write as _};
 
 use super::columns::{COLUMNS, Kind};
-use super::tape::Keep;
+use super::sink::RecordSink;
 use super::{FileError, Outcome, Product, RequestRecord};
 
 /// Keeps the records of a run in a CSV file, which grows while it goes on.
@@ -34,8 +34,8 @@ impl CsvFile {
     }
 }
 
-impl Keep for CsvFile {
-    fn keep(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
+impl RecordSink for CsvFile {
+    fn consume(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
         self.append(batch)
     }
 

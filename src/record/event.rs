@@ -8,13 +8,13 @@ pub struct Event {
     /// ns since the start of load.
     pub at_ns: u64,
     #[serde(flatten)]
-    pub what: What,
+    pub what: EventKind,
 }
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
-pub enum What {
+pub enum EventKind {
     /// Load began.
     Started {
         /// Wall time of the clock's zero, RFC 3339.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, Write};
 
-use super::tape::Keep;
+use super::sink::RecordSink;
 use super::{FileError, Outcome, Product, RequestRecord};
 use crate::units::Instant;
 
@@ -82,8 +82,8 @@ impl LatencyFile {
     }
 }
 
-impl Keep for LatencyFile {
-    fn keep(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
+impl RecordSink for LatencyFile {
+    fn consume(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
         self.append(batch).map_err(|source| self.failed(source))
     }
 
@@ -128,18 +128,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("latencies.txt");
         let records: Vec<_> = (0..20_000).map(|i| answer([2, 0][i % 2], 0, i as u64 * 50_000)).collect();
-        let mut keeper = LatencyFile::new(Product::create(&path).unwrap(), 3).unwrap();
-        records.chunks(1024).for_each(|batch| keeper.keep(batch).unwrap());
-        keeper.finish().unwrap();
+        let mut sink = LatencyFile::new(Product::create(&path).unwrap(), 3).unwrap();
+        records.chunks(1024).for_each(|batch| sink.consume(batch).unwrap());
+        sink.finish().unwrap();
         assert!(std::fs::read_to_string(&path).unwrap() == latency_lines(3, &records));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]
     fn what_cannot_be_joined_is_told_and_no_half_is_left() {
-        let mut keeper = LatencyFile::new(Product::create("/dev/full".as_ref()).unwrap(), 1).unwrap();
-        keeper.keep(&[answer(0, 0, 1)]).unwrap();
-        let error = keeper.finish().unwrap_err().to_string();
+        let mut sink = LatencyFile::new(Product::create("/dev/full".as_ref()).unwrap(), 1).unwrap();
+        sink.consume(&[answer(0, 0, 1)]).unwrap();
+        let error = sink.finish().unwrap_err().to_string();
         assert!(error.contains("/dev/full") && error.contains("make room"), "{error}");
     }
 }

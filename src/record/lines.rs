@@ -128,7 +128,7 @@ fn whole_lines(path: &Path) -> Result<String, FileError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::event::{Ending, What};
+    use crate::record::event::{Ending, EventKind};
 
     fn dir() -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
@@ -141,7 +141,7 @@ mod tests {
     }
 
     fn ended(at_ns: u64) -> Event {
-        Event { at_ns, what: What::Ended { how: Ending::Complete, detail: "a \"quoted\"\nline".into() } }
+        Event { at_ns, what: EventKind::Ended { how: Ending::Complete, detail: "a \"quoted\"\nline".into() } }
     }
 
     #[test]

@@ -19,12 +19,12 @@ mod product;
 mod recording;
 pub mod rows;
 pub mod sample;
+pub mod sink;
 mod spool;
-pub mod tape;
 
 pub use account::{Account, Errors};
 pub use clock::Clock;
-pub use event::{Event, Step, What};
+pub use event::{Event, EventKind, Step};
 pub use file_error::FileError;
 pub use folder::{Folder, FolderError, Recorded};
 pub use latencies::{LatencyFile, latency_lines};

@@ -4,7 +4,7 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use super::tape::Keep;
+use super::sink::RecordSink;
 use super::{FileError, Outcome, Product, RequestRecord};
 use crate::units::Time;
 
@@ -37,8 +37,8 @@ impl P99Files {
     }
 }
 
-impl Keep for P99Files {
-    fn keep(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
+impl RecordSink for P99Files {
+    fn consume(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
         for record in batch {
             if let Some(thread) = self.0.get_mut(usize::from(record.thread))
                 && record.is_last()
@@ -107,14 +107,14 @@ mod tests {
     fn each_thread_has_a_line_for_every_fifth_of_a_second() {
         let dir = tempfile::tempdir().unwrap();
         let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
-        let mut keeper = P99Files::create(dir.path(), 2, 2).unwrap();
+        let mut sink = P99Files::create(dir.path(), 2, 2).unwrap();
         let many: Vec<_> = (1..=100).map(|us| answer(2, 199, us)).collect();
-        keeper.keep(&many).unwrap();
+        sink.consume(&many).unwrap();
         let mut failed = answer(2, 399, 9);
         failed.set_outcome(Outcome::ReadError);
-        keeper.keep(&[answer(3, 10, 7), failed, answer(2, 600, 5)]).unwrap();
+        sink.consume(&[answer(3, 10, 7), failed, answer(2, 600, 5)]).unwrap();
         assert_eq!(read("url1thread0.txt"), "99\n0\n0\n", "what is over is there while the run goes on");
-        keeper.finish().unwrap();
+        sink.finish().unwrap();
         assert_eq!(read("url1thread0.txt"), "99\n0\n0\n5\n");
         assert_eq!(read("url1thread1.txt"), "7\n0\n0\n0\n");
         assert_eq!(read("url0thread0.txt"), "0\n0\n0\n0\n");

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use super::csv::CsvFile;
 use super::parquet::ParquetFile;
-use super::tape::Keep;
+use super::sink::RecordSink;
 use super::{FileError, Product};
 
 /// The keeper that leaves every attempt of a run in the file `path`, in the format that its name ends in: `.parquet` or
@@ -10,7 +10,7 @@ use super::{FileError, Product};
 ///
 /// # Errors
 /// [`FileError::Foreign`] for any other name, [`FileError::Product`] where the file can't be written.
-pub fn recording(path: &Path) -> Result<Box<dyn Keep>, FileError> {
+pub fn recording(path: &Path) -> Result<Box<dyn RecordSink>, FileError> {
     let ending = path.extension().map(|ending| ending.to_ascii_lowercase());
     match ending.as_ref().and_then(|ending| ending.to_str()) {
         Some("parquet") => Ok(Box::new(ParquetFile::new(Product::create(path)?)?)),
@@ -62,11 +62,11 @@ mod tests {
     fn a_table_as_text_has_the_columns_of_the_parquet_file_and_grows_with_the_run() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("attempts.csv");
-        let mut keeper = recording(&path).unwrap();
-        keeper.keep(&[answered()]).unwrap();
+        let mut sink = recording(&path).unwrap();
+        sink.consume(&[answered()]).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 2);
-        keeper.keep(&[unsent()]).unwrap();
-        keeper.finish().unwrap();
+        sink.consume(&[unsent()]).unwrap();
+        sink.finish().unwrap();
         insta::assert_snapshot!(fs::read_to_string(&path).unwrap(), @r"
         request,attempt,last,thread,connection,due_ns,ready_ns,sent_ns,first_byte_ns,end_ns,bytes,status,outcome,timed_out,warmup,lower_bound,response_ns
         7,0,true,1,3,1000,1000,1200,5000,6000,310,200,answered,false,false,false,5000
@@ -78,11 +78,11 @@ mod tests {
     fn a_parquet_file_holds_every_attempt_and_nothing_else_is_left() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("attempts.PARQUET");
-        let mut keeper = recording(&path).unwrap();
-        keeper.keep(&[answered()]).unwrap();
-        keeper.keep(&[unsent(), answered()]).unwrap();
-        keeper.finish().unwrap();
-        drop(keeper);
+        let mut sink = recording(&path).unwrap();
+        sink.consume(&[answered()]).unwrap();
+        sink.consume(&[unsent(), answered()]).unwrap();
+        sink.finish().unwrap();
+        drop(sink);
         assert_eq!(parquet::read(&path).unwrap(), [answered(), unsent(), answered()]);
         assert_eq!(left(dir.path()), ["attempts.PARQUET"]);
         assert_eq!(unsent().sent, Instant::NEVER);
@@ -119,8 +119,8 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_told_with_the_files_name() {
-        let mut keeper = CsvFile::new(Product::create(Path::new("/dev/full")).unwrap());
-        let error = keeper.keep(&[answered()]).unwrap_err().to_string();
+        let mut sink = CsvFile::new(Product::create(Path::new("/dev/full")).unwrap());
+        let error = sink.consume(&[answered()]).unwrap_err().to_string();
         assert!(error.contains("/dev/full") && error.contains("make room"), "{error}");
     }
 }

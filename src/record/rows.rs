@@ -7,7 +7,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::tape::Keep;
+use super::sink::RecordSink;
 use super::{FileError, RequestRecord};
 use crate::units::Instant;
 
@@ -65,8 +65,8 @@ impl RowsWriter {
     }
 }
 
-impl Keep for RowsWriter {
-    fn keep(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
+impl RecordSink for RowsWriter {
+    fn consume(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
         self.append(batch).map_err(io::Error::other)
     }
 }

@@ -2,12 +2,12 @@
 
 use hdrhistogram::Histogram;
 
-use super::Story;
+use super::ReportData;
 use crate::record::{Account, Outcome, RequestRecord};
 use crate::stats::{self, Moments};
 use crate::units::Instant;
 
-/// The sums of a [`Story`]. Histograms leave the warm-up out; counts leave out nothing.
+/// The sums of a [`ReportData`]. Histograms leave the warm-up out; counts leave out nothing.
 #[derive(Clone, Debug)]
 pub struct Digest {
     pub account: Account,
@@ -32,7 +32,7 @@ pub struct Digest {
 }
 
 impl Digest {
-    pub fn of(story: &Story) -> Digest {
+    pub fn of(story: &ReportData) -> Digest {
         let mut d = Digest {
             account: Account::default(),
             response: stats::latency_histogram(),
@@ -93,7 +93,7 @@ const SECOND: u64 = 1_000_000_000;
 const MOST_RATES: usize = 100_000_000;
 
 impl Rates {
-    fn new(story: &Story) -> Rates {
+    fn new(story: &ReportData) -> Rates {
         let first = story.warmup.div_ceil(SECOND);
         let seconds = (story.end / SECOND).saturating_sub(first) as usize;
         let size = seconds.saturating_mul(usize::from(story.threads));
@@ -118,7 +118,7 @@ impl Rates {
 /// A day of arrivals and a day of draining is the most that a plan can ask for; beyond that a row is damaged.
 const LONGEST: u64 = 48 * 3600 * SECOND;
 
-fn last_instant(story: &Story) -> u64 {
+fn last_instant(story: &ReportData) -> u64 {
     let of_requests = story.requests.iter().filter_map(|r| r.end.known().map(|end| end.0));
     let of_samples = story.samples.iter().map(|s| s.at_ns);
     let of_faults = story.faults.iter().filter_map(|f| f.to);
@@ -142,8 +142,8 @@ mod tests {
         r
     }
 
-    fn story(requests: Vec<RequestRecord>) -> Story {
-        Story { end: 4 * SECOND, warmup: SECOND, requests, ..made_up::empty() }
+    fn story(requests: Vec<RequestRecord>) -> ReportData {
+        ReportData { end: 4 * SECOND, warmup: SECOND, requests, ..made_up::empty() }
     }
 
     #[test]

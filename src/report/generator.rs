@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-use super::Story;
+use super::ReportData;
 use super::digest::Digest;
 use super::warning::Warning;
 use crate::record::Account;
@@ -53,7 +53,7 @@ impl Lag {
 }
 
 impl GeneratorBlock {
-    pub fn of(story: &Story, digest: &Digest) -> GeneratorBlock {
+    pub fn of(story: &ReportData, digest: &Digest) -> GeneratorBlock {
         GeneratorBlock {
             account: digest.account,
             sent: digest.sent,

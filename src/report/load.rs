@@ -3,7 +3,7 @@
 use super::generator::{GeneratorBlock, Lag};
 use super::wrk2::{Calibration, Tally};
 use crate::load::plan::Spin;
-use crate::load::{Latencies, Left, Loaded, calibrated_interval};
+use crate::load::{Latencies, LoadResult, WorkerResult, calibrated_interval};
 use crate::record::event::Generator;
 use crate::record::{Account, Errors};
 use crate::stats::Moments;
@@ -26,9 +26,9 @@ pub struct LoadNumbers {
 
 impl LoadNumbers {
     /// Over all of `loads`.
-    pub fn of(loads: &[Loaded]) -> LoadNumbers {
+    pub fn of(loads: &[LoadResult]) -> LoadNumbers {
         let threads = || loads.iter().flat_map(|load| &load.threads);
-        let sum = |of: fn(&Left) -> u64| threads().map(of).sum::<u64>();
+        let sum = |of: fn(&WorkerResult) -> u64| threads().map(of).sum::<u64>();
         let (mut account, mut latencies, mut own) = (Account::default(), Latencies::default(), Generator::default());
         for load in loads {
             account.merge(&load.account());
@@ -65,7 +65,7 @@ impl LoadNumbers {
                 lag: Lag::of(&latencies.send_lag, 1),
                 own,
                 spins: loads.iter().all(|load| load.plan.spin == Spin::Always),
-                fewest_streams: loads.iter().filter_map(Loaded::fewest_streams).min(),
+                fewest_streams: loads.iter().filter_map(LoadResult::fewest_streams).min(),
             },
             latencies,
         }

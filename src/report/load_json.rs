@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::load::LoadNumbers;
 use super::summary::{AccountText, GeneratorText, Latency, Printed};
-use crate::load::Loaded;
+use crate::load::LoadResult;
 use crate::record::Errors;
 use crate::record::event::Ending;
 
@@ -81,9 +81,9 @@ impl LoadSummary {
         plan: &impl Serialize,
         started: String,
         ended: Ending,
-        loads: &[Loaded],
+        loads: &[LoadResult],
     ) -> Result<LoadSummary, serde_json::Error> {
-        let numbers = |loads: &[Loaded]| Numbers::from(&LoadNumbers::of(loads));
+        let numbers = |loads: &[LoadResult]| Numbers::from(&LoadNumbers::of(loads));
         Ok(LoadSummary {
             schema: SCHEMA,
             program: format!("metawrk {}", env!("CARGO_PKG_VERSION")),
@@ -110,14 +110,14 @@ impl LoadSummary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::{Latencies, Left, LoadPlan, LoadSettings};
+    use crate::load::{Latencies, LoadPlan, LoadSettings, WorkerResult};
     use crate::record::{Account, Outcome, RequestRecord};
     use crate::units::{Instant, Time};
 
     const SECOND: u64 = 1_000_000_000;
 
     /// One thread for 2 s at 10/s, of which one request was never answered.
-    fn loaded(url: &str) -> Loaded {
+    fn loaded(url: &str) -> LoadResult {
         let (mut account, mut latencies) = (Account::default(), Latencies::default());
         for i in 0..20 {
             let due = i * SECOND / 10;
@@ -133,7 +133,7 @@ mod tests {
             account.add(&r);
             latencies.add(&r);
         }
-        let left = Left {
+        let left = WorkerResult {
             thread: 0,
             account,
             latencies,
@@ -155,10 +155,10 @@ mod tests {
             failure: None,
         };
         let settings = LoadSettings { threads: 1, connections: 1, ..LoadSettings::new(url, 10.0) };
-        Loaded::new(LoadPlan::new(settings).unwrap(), vec![left])
+        LoadResult::new(LoadPlan::new(settings).unwrap(), vec![left])
     }
 
-    fn summary(loads: &[Loaded]) -> LoadSummary {
+    fn summary(loads: &[LoadResult]) -> LoadSummary {
         let plan = serde_json::json!({ "rate": 10.0 });
         LoadSummary::of(&plan, "2026-01-01T00:00:00Z".into(), Ending::Complete, loads).unwrap()
     }

@@ -1,7 +1,7 @@
 //! What a run has to say: figures, `report.html`, `summary.json`, and of a plain load wrk2's text, its JSON, its
 //! percentiles. One file a product.
 //!
-//! Everything here is a function of recorded data (a [`Story`], or what a load left), never of a live thing: drawn
+//! Everything here is a function of recorded data (a [`ReportData`], or what a load left), never of a live thing: drawn
 //! again, it is the same to the byte.
 
 pub mod digest;
@@ -27,7 +27,7 @@ use crate::record::{RequestRecord, Sample};
 
 /// All that the products of an experiment show. Instants and spans are ns on the run's clock.
 #[derive(Clone, Debug)]
-pub struct Story {
+pub struct ReportData {
     pub name: String,
     /// Wall time of the clock's zero, RFC 3339.
     pub started: String,

@@ -53,7 +53,7 @@ impl Plot {
     ///
     /// # Errors
     /// [`FileError`].
-    pub fn keeper(&self) -> Result<RowsWriter, FileError> {
+    pub fn sink(&self) -> Result<RowsWriter, FileError> {
         self.spool.writer()
     }
 
@@ -142,7 +142,7 @@ impl fmt::Display for Plotted {
 mod tests {
     use super::*;
     use crate::record::Account;
-    use crate::record::tape::Keep;
+    use crate::record::sink::RecordSink;
     use crate::report::tests::made_up;
 
     /// What a run of the made-up records would have said of itself.
@@ -157,9 +157,9 @@ mod tests {
 
     fn drawn(folder: &Path, requests: &[RequestRecord], threads: u16) -> Plotted {
         let plot = Plot::create(folder, 28_500.0).unwrap();
-        let mut keeper = plot.keeper().unwrap();
-        requests.chunks(1024).for_each(|batch| keeper.keep(batch).unwrap());
-        keeper.finish().unwrap();
+        let mut sink = plot.sink().unwrap();
+        requests.chunks(1024).for_each(|batch| sink.consume(batch).unwrap());
+        sink.finish().unwrap();
         plot.draw("http://127.0.0.1:8000/", &numbers(requests, threads)).unwrap()
     }
 

@@ -2,21 +2,21 @@
 
 use std::path::Path;
 
-use super::{FaultWindow, Story};
+use super::{FaultWindow, ReportData};
 use crate::arrivals::Process;
 use crate::plan::settings::{Fault, Settings};
 use crate::plan::source::{ConfigError, Source};
 use crate::plan::{ExperimentPlan, Goal};
 use crate::record::folder;
 use crate::record::folder::{FolderError, PLAN};
-use crate::record::{Recorded, What};
+use crate::record::{EventKind, Recorded};
 use crate::stats::ratio;
 use crate::testbed::Scenario;
 use crate::verdict::{Judgement, Verdict, judge};
 
 /// Why a results folder tells no story.
 #[derive(Debug, thiserror::Error)]
-pub enum StoryError {
+pub enum ReportDataError {
     #[error(transparent)]
     Folder(#[from] FolderError),
     #[error(transparent)]
@@ -26,9 +26,9 @@ pub enum StoryError {
 /// Reads the results folder `dir`, and judges what it holds.
 ///
 /// # Errors
-/// [`StoryError`] names the file, and the line where there is one.
-pub fn read(dir: &Path) -> Result<(ExperimentPlan, Story), StoryError> {
-    let recorded = folder::load(dir)?;
+/// [`ReportDataError`] names the file, and the line where there is one.
+pub fn read(dir: &Path) -> Result<(ExperimentPlan, ReportData), ReportDataError> {
+    let recorded = folder::read_folder(dir)?;
     let origin = dir.join(PLAN).display().to_string();
     let source = Source { origin: &origin, text: &recorded.plan };
     let plan = source.parse::<Settings>()?;
@@ -38,17 +38,17 @@ pub fn read(dir: &Path) -> Result<(ExperimentPlan, Story), StoryError> {
 }
 
 /// What was planned and what was recorded, judged. A pure function.
-pub fn story(plan: &ExperimentPlan, recorded: Recorded) -> Story {
+pub fn story(plan: &ExperimentPlan, recorded: Recorded) -> ReportData {
     let Recorded { plan: _, requests, samples, events } = recorded;
     let judgement = judge(plan, &requests, &events);
     let incidents = events.iter().filter_map(|event| match &event.what {
-        What::Component { component, state, detail } => {
+        EventKind::Component { component, state, detail } => {
             let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
             Some((event.at_ns, format!("{component} {}{detail}", state_name(*state))))
         }
         _ => None,
     });
-    Story {
+    ReportData {
         name: plan.name.clone(),
         started: judgement.timeline.started.clone(),
         // More threads than these no load plan lets through.
@@ -174,7 +174,7 @@ mod tests {
 
     use super::*;
     use crate::record::event::{ComponentState, Generator};
-    use crate::record::{Folder, What};
+    use crate::record::{EventKind, Folder};
     use crate::verdict::tests::builder::{Run, S, profile};
 
     fn recorded(run: &Run, results: &Path) -> Folder {
@@ -189,13 +189,13 @@ mod tests {
     #[test]
     fn a_folder_tells_the_story_of_its_run() {
         let results = tempfile::tempdir().unwrap();
-        let started = What::Started { wall: "2026-01-02T03:04:05Z".into(), version: "1".into() };
+        let started = EventKind::Started { wall: "2026-01-02T03:04:05Z".into(), version: "1".into() };
         let state = ComponentState::OutOfMemory;
         let run = Run::new()
             .with(profile(&[(15, 35, 0.0), (35, 38, 0.5)]))
             .event(0, started)
-            .event(20, What::Component { component: "post-db".into(), state, detail: "137".into() })
-            .event(141, What::Generator(Generator { connections_opened: 7, ..Generator::default() }));
+            .event(20, EventKind::Component { component: "post-db".into(), state, detail: "137".into() })
+            .event(141, EventKind::Generator(Generator { connections_opened: 7, ..Generator::default() }));
         let folder = recorded(&run, results.path());
         let (plan, story) = read(folder.path()).unwrap();
         assert_eq!(plan, run.plan);
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn what_a_fault_left_is_a_warning_of_the_report() {
-        let what = What::Fault {
+        let what = EventKind::Fault {
             fault: 0,
             kind: "link".into(),
             step: crate::record::Step::RemovalVerified,

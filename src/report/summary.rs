@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
 use super::generator::{GeneratorBlock, Lag};
-use super::{Bin, FaultWindow, Story, VerdictText};
+use super::{Bin, FaultWindow, ReportData, VerdictText};
 use crate::record::event::Generator;
 use crate::record::{Account, Errors};
 use crate::stats::{Moments, ratio, value_at_percentile, within_stdev};
@@ -190,7 +190,7 @@ impl GeneratorText {
 }
 
 impl Summary {
-    pub fn of(story: &Story, digest: &Digest) -> Summary {
+    pub fn of(story: &ReportData, digest: &Digest) -> Summary {
         let block = GeneratorBlock::of(story, digest);
         let response = Latency::of(&digest.response);
         // Where a request waits on while its connection is made again, only the generator knows of the attempts.

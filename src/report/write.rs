@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::digest::Digest;
 use super::figures::{DrawError, Figure, View};
 use super::summary::Summary;
-use super::{Story, html};
+use super::{ReportData, html};
 use crate::record::latency_lines;
 
 /// Why a product of a run could not be made. The run's data is untouched by that.
@@ -25,7 +25,7 @@ pub enum ReportError {
 ///
 /// # Errors
 /// [`ReportError`] names the file, and what to do. Files that were written before it stay.
-pub fn write(story: &Story, dir: &Path) -> Result<Vec<PathBuf>, ReportError> {
+pub fn write(story: &ReportData, dir: &Path) -> Result<Vec<PathBuf>, ReportError> {
     fs::create_dir_all(dir).map_err(|cause| ReportError::Write { path: dir.to_owned(), cause })?;
     let digest = Digest::of(story);
     let view = View::new(story, &digest);

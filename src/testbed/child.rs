@@ -49,7 +49,7 @@ pub(crate) struct Running {
 impl Running {
     /// Starts a role, and waits until it serves.
     pub async fn start(
-        nursery: &Nursery,
+        nursery: &ChildProcesses,
         role: Role,
         mut command: Command,
         deaths: mpsc::UnboundedSender<Death>,
@@ -149,16 +149,16 @@ impl Stderr {
 
 /// The thread that starts the roles, and lives as long as they may: the kernel kills a child that asked for it when the
 /// *thread* that started it ends, and the caller's may end before the testbed does.
-pub(crate) struct Nursery {
+pub(crate) struct ChildProcesses {
     jobs: std::sync::mpsc::Sender<Job>,
 }
 
 type Job = (Command, oneshot::Sender<io::Result<Child>>);
 
-impl Nursery {
+impl ChildProcesses {
     /// # Errors
     /// If the system refuses a thread.
-    pub fn new() -> io::Result<Nursery> {
+    pub fn new() -> io::Result<ChildProcesses> {
         let (jobs, inbox) = std::sync::mpsc::channel::<Job>();
         let runtime = Handle::current();
         std::thread::Builder::new().name("testbed".into()).spawn(move || {
@@ -168,7 +168,7 @@ impl Nursery {
                 let _ = reply.send(command.spawn());
             }
         })?;
-        Ok(Nursery { jobs })
+        Ok(ChildProcesses { jobs })
     }
 
     async fn spawn(&self, command: Command) -> io::Result<Child> {

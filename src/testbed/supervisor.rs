@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use tokio::process::Command;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::child::{Death, Nursery, Running};
+use super::child::{ChildProcesses, Death, Running};
 use super::link_handle::{LinkHandle, Probe};
 use super::plan::TestbedPlan;
 use super::role::Role;
@@ -13,7 +13,7 @@ use super::role::Role;
 #[derive(Debug, thiserror::Error)]
 pub enum TestbedError {
     #[error("no thread to start processes from")]
-    Nursery(#[source] io::Error),
+    ChildProcesses(#[source] io::Error),
     #[error("the testbed's program cannot be found; is it still where it was started from?")]
     Program(#[source] io::Error),
     #[error("{role} cannot be started")]
@@ -32,7 +32,7 @@ pub struct Testbed {
     url: String,
     deaths: UnboundedReceiver<Death>,
     // Last, so that it outlives those who need it to live.
-    _nursery: Nursery,
+    _nursery: ChildProcesses,
 }
 
 impl Testbed {
@@ -43,7 +43,7 @@ impl Testbed {
     /// [`TestbedError`]; what a role had to say about it is in there. Nothing is left running.
     pub async fn start(plan: &TestbedPlan, program: Option<&Path>) -> Result<Testbed, TestbedError> {
         let program = program.map(Path::to_owned).map_or_else(std::env::current_exe, Ok);
-        let nursery = Nursery::new().map_err(TestbedError::Nursery)?;
+        let nursery = ChildProcesses::new().map_err(TestbedError::ChildProcesses)?;
         let (died, deaths) = unbounded_channel();
         let start = Starter { program: program.map_err(TestbedError::Program)?, nursery, died };
 
@@ -159,7 +159,7 @@ impl Testbed {
 
 struct Starter {
     program: PathBuf,
-    nursery: Nursery,
+    nursery: ChildProcesses,
     died: UnboundedSender<Death>,
 }
 

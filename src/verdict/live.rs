@@ -8,7 +8,7 @@ use crate::report::Bin;
 
 /// What can be said of a run while it goes on.
 #[derive(Clone, Debug)]
-pub struct Live {
+pub struct LiveJudgement {
     pub timeline: Timeline,
     /// Once the fault took effect.
     pub baseline: Option<Baseline>,
@@ -22,7 +22,13 @@ pub struct Live {
 ///
 /// `cohorts` must hold all that had ended by `now` (less the records' way through the writer), `schedule` be the plan's
 /// ([`Schedule::of`]).
-pub fn live(plan: &ExperimentPlan, cohorts: &Cohorts, schedule: &mut Schedule, events: &[Event], now: u64) -> Live {
+pub fn live(
+    plan: &ExperimentPlan,
+    cohorts: &Cohorts,
+    schedule: &mut Schedule,
+    events: &[Event],
+    now: u64,
+) -> LiveJudgement {
     let timeline = Timeline::of(events, plan.fault.len());
     let (windows, warmup) = (plan.windows(), plan.phases.warmup.0);
     let end = now.min(plan.duration().0);
@@ -34,12 +40,12 @@ pub fn live(plan: &ExperimentPlan, cohorts: &Cohorts, schedule: &mut Schedule, e
         (None, None) => cohorts.usual_slo(warmup, end),
     };
     let bins = cohorts.bins(layout(&timeline, windows, warmup), slo, due, end);
-    Live { timeline, baseline, slo, bins: final_at(bins, slo, now) }
+    LiveJudgement { timeline, baseline, slo, bins: final_at(bins, slo, now) }
 }
 
 /// Whether nothing more can be learned, so that a run may stop its load: the system recovered and was watched, or it did
 /// not begin to within H, or the fault could not be applied. The same bins as the verdict's decide.
-pub fn observation_is_over(plan: &ExperimentPlan, live: &Live, now: u64) -> bool {
+pub fn observation_is_over(plan: &ExperimentPlan, live: &LiveJudgement, now: u64) -> bool {
     if live.timeline.faults.iter().any(|fault| fault.failure.is_some() && fault.effective.is_none()) {
         return true;
     }

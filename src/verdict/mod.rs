@@ -28,7 +28,7 @@ use crate::verdict::goodput::{Baseline, Cohorts, Layout};
 use crate::verdict::timeline::Timeline;
 use crate::verdict::trend::{Trend, median};
 
-pub use live::{Live, live, observation_is_over};
+pub use live::{LiveJudgement, live, observation_is_over};
 pub use recovery::Recovery;
 use recovery::{Search, search};
 pub use validity::Reason;

@@ -1,5 +1,5 @@
 use crate::record::event::{ComponentState, Ending, Generator};
-use crate::record::{Event, Step, What};
+use crate::record::{Event, EventKind, Step};
 
 /// What the events of a run say, in one place. Instants are ns on the run's clock.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,8 +38,8 @@ impl Timeline {
 
     fn take(&mut self, event: &Event) {
         match &event.what {
-            What::Started { wall, .. } => self.started = wall.clone(),
-            What::Fault { fault, step, detail, warnings, .. } => {
+            EventKind::Started { wall, .. } => self.started = wall.clone(),
+            EventKind::Fault { fault, step, detail, warnings, .. } => {
                 let Some(life) = self.faults.get_mut(*fault) else { return };
                 life.warnings.extend(warnings.iter().map(|warning| (event.at_ns, warning.clone())));
                 match step {
@@ -49,13 +49,13 @@ impl Timeline {
                     Step::Commanded | Step::RemovalCommanded | Step::RemovalVerified => {}
                 }
             }
-            What::Component { component, state, .. } => match state {
+            EventKind::Component { component, state, .. } => match state {
                 ComponentState::Died if !self.dead.contains(component) => self.dead.push(component.clone()),
                 ComponentState::Restarted => self.dead.retain(|dead| dead != component),
                 ComponentState::Died | ComponentState::OutOfMemory => {}
             },
-            What::Generator(generator) => self.generator = generator.clone(),
-            What::Ended { how, detail } => self.ending = Some((*how, detail.clone())),
+            EventKind::Generator(generator) => self.generator = generator.clone(),
+            EventKind::Ended { how, detail } => self.ending = Some((*how, detail.clone())),
         }
     }
 
@@ -79,7 +79,7 @@ mod tests {
     fn warnings_of_a_fault_s_steps_are_kept() {
         let event = |at_ns, step, warnings: &[&str]| Event {
             at_ns,
-            what: What::Fault {
+            what: EventKind::Fault {
                 fault: 0,
                 kind: "kill".into(),
                 step,

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use metawrk::load::{LoadPlan, LoadSettings, Loaded, Prepared};
-use metawrk::record::tape::{Forward, Recorder};
+use metawrk::load::{LoadPlan, LoadResult, LoadSettings, Prepared};
+use metawrk::record::sink::{RecordForwarder, Recorder};
 use metawrk::record::{Account, Clock, RequestRecord};
 use metawrk::script::Script;
 use metawrk::units::Time;
@@ -20,15 +20,15 @@ pub fn scripted(server: &Server, text: &str) -> LoadSettings {
     LoadSettings { script: Some(Script { name: "test.lua".into(), text: text.into() }), ..settings(server) }
 }
 
-pub fn run(settings: LoadSettings) -> (Loaded, Vec<RequestRecord>) {
+pub fn run(settings: LoadSettings) -> (LoadResult, Vec<RequestRecord>) {
     run_until(settings, None)
 }
 
 /// Stopped that long after its start, if at all.
-pub fn run_until(settings: LoadSettings, stop: Option<Duration>) -> (Loaded, Vec<RequestRecord>) {
-    let (forward, received) = Forward::new();
+pub fn run_until(settings: LoadSettings, stop: Option<Duration>) -> (LoadResult, Vec<RequestRecord>) {
+    let (forward, received) = RecordForwarder::new();
     let recorder = Recorder::start(vec![Box::new(forward)]).unwrap();
-    let prepared = Prepared::new(LoadPlan::new(settings).unwrap(), Some(recorder.tapes())).unwrap();
+    let prepared = Prepared::new(LoadPlan::new(settings).unwrap(), Some(recorder.senders())).unwrap();
     let running = prepared.start(Clock::starting_in(Time::from_millis(1)));
     if let Some(after) = stop {
         std::thread::sleep(after);
@@ -42,7 +42,7 @@ pub fn run_until(settings: LoadSettings, stop: Option<Duration>) -> (Loaded, Vec
 }
 
 /// What holds in every run, however it ends.
-fn check(loaded: &Loaded, records: &[RequestRecord]) {
+fn check(loaded: &LoadResult, records: &[RequestRecord]) {
     let account = loaded.account();
     assert!(account.balances(), "{account:?}");
     assert_eq!(Account::of(records), account, "the records and the counts tell the same");

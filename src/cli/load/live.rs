@@ -8,7 +8,7 @@ use hdrhistogram::Histogram;
 use super::loads::UnderWay;
 use crate::cli::line::Line;
 use crate::load::LoadPlan;
-use crate::record::tape::Keep;
+use crate::record::sink::RecordSink;
 use crate::record::{Account, RequestRecord};
 use crate::stats::{latency_histogram, ratio, record_time, value_at_percentile};
 use crate::units::{Instant, Time, wrk_metric, wrk_time};
@@ -37,8 +37,8 @@ struct Pulse {
 /// Hands every record to the panel's pulse.
 pub struct Feel(Arc<Mutex<Pulse>>);
 
-impl Keep for Feel {
-    fn keep(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
+impl RecordSink for Feel {
+    fn consume(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
         let mut pulse = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for record in batch {
             pulse.account.add(record);
@@ -169,10 +169,10 @@ mod tests {
         (record.sent, record.end, record.status) = (Instant::START, Instant(7_000_000), 503);
         record.set_outcome(Outcome::Answered);
         record.set_last(true);
-        feel.keep(&[record, record]).unwrap();
+        feel.consume(&[record, record]).unwrap();
         let first = panel.snapshot(Instant(1_000_000_000), 2.0, 2.0, 0);
         assert_eq!((first.p50.map(|t| t.0 / 1_000_000), first.errors), (Some(7), 2));
-        feel.keep(&[]).unwrap();
+        feel.consume(&[]).unwrap();
         let second = panel.snapshot(Instant(2_000_000_000), 0.0, 2.0, 0);
         assert_eq!((second.p50, second.p99, second.errors), (None, None, 2));
     }

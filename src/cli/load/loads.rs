@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::load::{Control, Live, LoadError, LoadPlan, Loaded, Prepared, Running};
+use crate::load::{Control, LiveCounters, LoadError, LoadPlan, LoadResult, Prepared, Running};
 use crate::record::Clock;
-use crate::record::tape::Tapes;
+use crate::record::sink::RecordSenders;
 use crate::units::{Instant, Time};
 
 /// Loads that wait for the start.
@@ -14,16 +14,16 @@ pub struct Loads(Vec<Prepared>);
 pub struct UnderWay {
     clock: Clock,
     running: Vec<Option<Running>>,
-    loaded: Vec<Option<Loaded>>,
+    loaded: Vec<Option<LoadResult>>,
     controls: Vec<Control>,
-    live: Vec<Arc<Live>>,
+    live: Vec<Arc<LiveCounters>>,
 }
 
 impl Loads {
     /// # Errors
     /// The first reason why one of them can't begin.
-    pub fn prepare(plans: Vec<LoadPlan>, tapes: Option<&Tapes>) -> Result<Loads, LoadError> {
-        let prepared = plans.into_iter().map(|plan| Prepared::new(plan, tapes));
+    pub fn prepare(plans: Vec<LoadPlan>, senders: Option<&RecordSenders>) -> Result<Loads, LoadError> {
+        let prepared = plans.into_iter().map(|plan| Prepared::new(plan, senders));
         Ok(Loads(prepared.collect::<Result<_, _>>()?))
     }
 
@@ -74,7 +74,7 @@ impl UnderWay {
     }
 
     /// What those left that are over, in the order of their plans.
-    pub fn left(self) -> Vec<Loaded> {
+    pub fn left(self) -> Vec<LoadResult> {
         self.loaded.into_iter().flatten().collect()
     }
 }

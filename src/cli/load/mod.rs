@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 
 use super::line::Line;
-use crate::load::Loaded;
+use crate::load::LoadResult;
 use crate::out::{say, warn};
 use crate::record::event::Ending;
-use crate::record::tape::Recorder;
+use crate::record::sink::Recorder;
 use crate::report::load::LoadNumbers;
 use crate::report::wrk2::{Header, Show, header};
 use args::Args;
@@ -56,15 +56,15 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         return Ok(code(&interrupts, false));
     };
     let mut products = products?;
-    let mut keepers = products.keepers();
+    let mut sinks = products.sinks();
     let mut panel = (!manner.quiet && Line::can_be_seen()).then(|| {
         let (panel, feel) = Panel::new(&plans);
-        keepers.push(Box::new(feel));
+        sinks.push(Box::new(feel));
         panel
     });
-    let recorder = if keepers.is_empty() { None } else { Some(Recorder::start(keepers)?) };
-    let tapes = recorder.as_ref().map(|recorder| recorder.tapes().clone());
-    let Some(loads) = interrupts.unless_heard(move || Loads::prepare(plans, tapes.as_ref()))? else {
+    let recorder = if sinks.is_empty() { None } else { Some(Recorder::start(sinks)?) };
+    let senders = recorder.as_ref().map(|recorder| recorder.senders().clone());
+    let Some(loads) = interrupts.unless_heard(move || Loads::prepare(plans, senders.as_ref()))? else {
         return Ok(code(&interrupts, false));
     };
     let loads = loads?;
@@ -93,7 +93,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let finished = products.finish(&loads, &numbers, ending(&interrupts, &loads));
     recorded?;
     finished?;
-    if let Some(error) = loads.iter().find_map(Loaded::failure) {
+    if let Some(error) = loads.iter().find_map(LoadResult::failure) {
         bail!("the run was ended by its script: {error}");
     }
     for load in &mut loads {
@@ -108,7 +108,7 @@ fn carry_out(
     mut loads: UnderWay,
     interrupts: &Interrupts,
     mut panel: Option<&mut Panel>,
-) -> anyhow::Result<Option<Vec<Loaded>>> {
+) -> anyhow::Result<Option<Vec<LoadResult>>> {
     let mut stopped: Option<Instant> = None;
     while !loads.are_over()? {
         let times = interrupts.times();
@@ -129,7 +129,7 @@ fn carry_out(
     Ok(Some(loads.left()))
 }
 
-fn ending(interrupts: &Interrupts, loads: &[Loaded]) -> Ending {
+fn ending(interrupts: &Interrupts, loads: &[LoadResult]) -> Ending {
     match interrupts.heard() {
         Some(_) => Ending::Interrupted,
         None if loads.iter().any(|load| load.failure().is_some()) => Ending::Failed,

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::args::{DeathStarBench, Leaving};
-use crate::load::{LoadPlan, LoadSettings, Loaded};
+use crate::load::{LoadPlan, LoadResult, LoadSettings};
 use crate::out::{say, warn};
 use crate::record::event::Ending;
-use crate::record::tape::Keep;
+use crate::record::sink::RecordSink;
 use crate::record::{LatencyFile, P99Files, Product, recording};
 use crate::report::hgrm;
 use crate::report::load::LoadNumbers;
@@ -41,7 +41,7 @@ impl Wanted {
 
 /// What is being made of them.
 pub struct Products {
-    keepers: Vec<Box<dyn Keep>>,
+    sinks: Vec<Box<dyn RecordSink>>,
     json: Option<Product>,
     hgrm: Option<Product>,
     plot: Option<Plot>,
@@ -63,22 +63,22 @@ impl Products {
         let product = |path: &Option<PathBuf>| path.as_deref().map(Product::create).transpose();
         let threads: usize = plans.iter().map(|plan| plan.threads).sum();
         let requests: f64 = plans.iter().map(|plan| plan.planned_rate() * plan.duration.as_secs_f64()).sum();
-        let mut keepers: Vec<Box<dyn Keep>> = Vec::new();
+        let mut sinks: Vec<Box<dyn RecordSink>> = Vec::new();
         if let Some(path) = &files.record {
-            keepers.push(recording(path)?);
+            sinks.push(recording(path)?);
         }
         if *all_latencies {
-            keepers.push(Box::new(LatencyFile::new(Product::create(Path::new(LATENCIES))?, threads)?));
+            sinks.push(Box::new(LatencyFile::new(Product::create(Path::new(LATENCIES))?, threads)?));
         }
         if *percentiles {
-            keepers.push(Box::new(P99Files::create(Path::new("."), plans.len(), threads / plans.len().max(1))?));
+            sinks.push(Box::new(P99Files::create(Path::new("."), plans.len(), threads / plans.len().max(1))?));
         }
         let plot = files.plot.as_deref().map(|folder| Plot::create(folder, requests)).transpose()?;
         if let Some(plot) = &plot {
-            keepers.push(Box::new(plot.keeper()?));
+            sinks.push(Box::new(plot.sink()?));
         }
         Ok(Products {
-            keepers,
+            sinks,
             json: product(&files.json)?,
             hgrm: product(&files.hgrm)?,
             plot,
@@ -90,8 +90,8 @@ impl Products {
     }
 
     /// Those who take every record while load goes on. None, and nothing is recorded.
-    pub fn keepers(&mut self) -> Vec<Box<dyn Keep>> {
-        std::mem::take(&mut self.keepers)
+    pub fn sinks(&mut self) -> Vec<Box<dyn RecordSink>> {
+        std::mem::take(&mut self.sinks)
     }
 
     /// Load begins.
@@ -108,7 +108,7 @@ impl Products {
     ///
     /// # Errors
     /// Names the file that could not be written.
-    pub fn finish(self, loads: &[Loaded], numbers: &LoadNumbers, ended: Ending) -> anyhow::Result<()> {
+    pub fn finish(self, loads: &[LoadResult], numbers: &LoadNumbers, ended: Ending) -> anyhow::Result<()> {
         if let Some(file) = self.json {
             let summary = LoadSummary::of(&self.plans, self.started, ended, loads);
             let json = summary.and_then(|summary| summary.json()).context("the run can't be told as JSON")?;

@@ -2,14 +2,14 @@
 
 use std::slice;
 
-use crate::load::{Loaded, Told};
+use crate::load::{DoneArguments, LoadResult};
 use crate::report::load::LoadNumbers;
 use crate::report::wrk2::{Report, Show, Tally, text};
 use crate::script::{Errors, Summary};
 
 /// The text, but for what is said before the load begins.
 pub fn report(
-    loads: &[Loaded],
+    loads: &[LoadResult],
     numbers: &LoadNumbers,
     show: Show,
     latencies_file: Option<&str>,
@@ -39,11 +39,11 @@ pub fn report(
 }
 
 /// What `done` is told of its load.
-pub fn told(loaded: &Loaded) -> Told {
+pub fn told(loaded: &LoadResult) -> DoneArguments {
     let numbers = of_one(loaded);
     let errors = numbers.errors;
     let samples = loaded.threads.iter().flat_map(|thread| thread.rates.rates());
-    Told {
+    DoneArguments {
         summary: Summary {
             duration: numbers.runtime.0 / 1000,
             requests: numbers.in_time.0,
@@ -61,6 +61,6 @@ pub fn told(loaded: &Loaded) -> Told {
     }
 }
 
-fn of_one(loaded: &Loaded) -> LoadNumbers {
+fn of_one(loaded: &LoadResult) -> LoadNumbers {
     LoadNumbers::of(slice::from_ref(loaded))
 }

@@ -4,7 +4,7 @@ use super::Finding;
 use crate::docker::{Container, Engine};
 use crate::experiment::system;
 use crate::fault::keeper::journal::{provide, refuse_listed};
-use crate::fault::{ContainerFault, Undo};
+use crate::fault::{ContainerFault, UndoRecord};
 use crate::monitor::Watched;
 use crate::plan::ExperimentPlan;
 use crate::plan::settings;
@@ -50,7 +50,7 @@ async fn monitor(engine: &Engine, name: &str) -> Finding {
 /// Whether the fault can be done to the container called `name`, and its removal seen from a peer.
 async fn done_to(engine: &Engine, planned: &settings::Fault, name: &str, fault: &ContainerFault) -> Finding {
     const ON: &str = "fault";
-    let undo = match Undo::find(engine, name, fault).await {
+    let undo = match UndoRecord::find(engine, name, fault).await {
         Ok(undo) => undo,
         Err(error) => return Finding::fail(ON, error.to_string()),
     };

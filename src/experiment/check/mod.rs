@@ -13,7 +13,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::plan::ExperimentPlan;
-use crate::plan::config::{Overrides, load};
+use crate::plan::config::{Overrides, read_plan};
 
 /// What one look found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ pub fn check(
     out: &Path,
     tell: &mut dyn FnMut(Finding),
 ) -> std::io::Result<()> {
-    let plan = match load(file, overrides) {
+    let plan = match read_plan(file, overrides) {
         Ok(plan) => plan,
         Err(error) => {
             tell(Finding::fail("experiment", error.to_string()));

@@ -10,7 +10,7 @@ use super::disconnect::endpoints_on;
 use super::reach::Reach;
 use crate::docker::inside::Link;
 use crate::docker::{Details, DockerError, Engine, OUR_IMAGE};
-use crate::fault::{Doing, Fault, FaultError, Said, Subject};
+use crate::fault::{Fault, FaultError, StepFuture, StepReport, Subject};
 
 /// What undoing it takes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,14 +78,14 @@ impl Fault for Blackhole {
         "blackhole"
     }
 
-    fn apply(&mut self) -> Doing<'_> {
+    fn apply(&mut self) -> StepFuture<'_> {
         Box::pin(async {
             let done = self.engine.switch_links(&self.before.links, false).await;
             done.map(|_| "link switched off".into()).map_err(self.before.subject.failed("switch off the link of"))
         })
     }
 
-    fn verify_applied(&mut self) -> Doing<'_> {
+    fn verify_applied(&mut self) -> StepFuture<'_> {
         Box::pin(async {
             let failed = self.before.subject.failed("switch off the link of");
             let up = self.engine.links_up(&self.before.links).await.map_err(&failed)?;
@@ -96,14 +96,14 @@ impl Fault for Blackhole {
         })
     }
 
-    fn remove(&mut self) -> Doing<'_> {
+    fn remove(&mut self) -> StepFuture<'_> {
         Box::pin(async {
             let done = self.engine.switch_links(&self.before.links, true).await;
             done.map(|_| "link switched on".into()).map_err(self.before.subject.failed("switch on the link of"))
         })
     }
 
-    fn verify_removed(&mut self) -> Doing<'_> {
+    fn verify_removed(&mut self) -> StepFuture<'_> {
         Box::pin(async {
             let Before { subject, started_at, links, reach } = &self.before;
             let up = self.engine.links_up(links).await.map_err(subject.failed("switch on the link of"))?;
@@ -113,9 +113,9 @@ impl Fault for Blackhole {
             let now = self.engine.inspect(&subject.id).await.map_err(subject.failed("look at"))?;
             subject.still_runs(&now)?;
             let said = match (up.contains(&None), now.started_at == *started_at) {
-                (false, _) => Said::from("its link is on"),
-                (true, true) => Said::warning("its link is another one than before"),
-                (true, false) => Said::warning("it was started anew meanwhile, and so has another link"),
+                (false, _) => StepReport::from("its link is on"),
+                (true, true) => StepReport::warning("its link is another one than before"),
+                (true, false) => StepReport::warning("it was started anew meanwhile, and so has another link"),
             };
             let reached = reach.again(&self.engine, &now).await.map_err(subject.failed("reach"))?;
             Ok(said.and(reached))

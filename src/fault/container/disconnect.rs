@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::reach::Reach;
 use super::revival::all_as_before;
 use crate::docker::{Change, Details, DockerError, Endpoint, Engine};
-use crate::fault::{Doing, Fault, FaultError, Said, Subject};
+use crate::fault::{Fault, FaultError, StepFuture, StepReport, Subject};
 
 /// What undoing it takes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,7 +65,7 @@ impl Disconnect {
     }
 
     /// To each of its networks, whatever becomes of the others; the first error tells of the first that it is still off.
-    async fn connect(&self) -> Result<Said, FaultError> {
+    async fn connect(&self) -> Result<StepReport, FaultError> {
         let Before { subject, endpoints, .. } = &self.before;
         let failed = subject.failed("connect");
         let now = self.engine.inspect(&subject.id).await.map_err(&failed)?;
@@ -99,7 +99,7 @@ impl Fault for Disconnect {
         "disconnect"
     }
 
-    fn apply(&mut self) -> Doing<'_> {
+    fn apply(&mut self) -> StepFuture<'_> {
         Box::pin(async {
             let Before { subject, endpoints, .. } = &self.before;
             for endpoint in endpoints {
@@ -109,7 +109,7 @@ impl Fault for Disconnect {
         })
     }
 
-    fn verify_applied(&mut self) -> Doing<'_> {
+    fn verify_applied(&mut self) -> StepFuture<'_> {
         Box::pin(async {
             let Before { subject, endpoints, .. } = &self.before;
             let failed = subject.failed("verify the disconnection of");
@@ -124,11 +124,11 @@ impl Fault for Disconnect {
         })
     }
 
-    fn remove(&mut self) -> Doing<'_> {
+    fn remove(&mut self) -> StepFuture<'_> {
         Box::pin(self.connect())
     }
 
-    fn verify_removed(&mut self) -> Doing<'_> {
+    fn verify_removed(&mut self) -> StepFuture<'_> {
         let Before { subject, endpoints, published, reach } = &self.before;
         Box::pin(all_as_before(&self.engine, subject, endpoints, Some(published), reach))
     }

@@ -3,7 +3,7 @@
 
 use super::revival::Alive;
 use crate::docker::{DockerError, Engine};
-use crate::fault::{Doing, Fault};
+use crate::fault::{Fault, StepFuture};
 
 /// How it is ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,22 +50,22 @@ impl Fault for Ended {
         self.how.name()
     }
 
-    fn apply(&mut self) -> Doing<'_> {
+    fn apply(&mut self) -> StepFuture<'_> {
         Box::pin(async {
             let done = self.end().await.map_err(self.alive.subject.failed(self.how.name()));
             done.map(|()| "ended".into())
         })
     }
 
-    fn verify_applied(&mut self) -> Doing<'_> {
+    fn verify_applied(&mut self) -> StepFuture<'_> {
         Box::pin(self.alive.verify_ended(&self.engine))
     }
 
-    fn remove(&mut self) -> Doing<'_> {
+    fn remove(&mut self) -> StepFuture<'_> {
         Box::pin(self.alive.revive(&self.engine))
     }
 
-    fn verify_removed(&mut self) -> Doing<'_> {
+    fn verify_removed(&mut self) -> StepFuture<'_> {
         Box::pin(self.alive.verify_revived(&self.engine))
     }
 }

@@ -5,7 +5,7 @@ use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
 use crate::docker::{Details, Engine};
-use crate::fault::{Doing, Fault, FaultError, Said, Subject};
+use crate::fault::{Fault, FaultError, StepFuture, StepReport, Subject};
 
 /// What undoing it takes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,7 +71,7 @@ impl MemoryLimit {
         MemoryLimit { engine, before }
     }
 
-    async fn set(&self, memory: i64) -> Result<Said, FaultError> {
+    async fn set(&self, memory: i64) -> Result<StepReport, FaultError> {
         let Before { subject, .. } = &self.before;
         let done = self.engine.limit_memory(&subject.id, memory, self.before.with_swap(memory)).await;
         done.map(|()| "limit set".into()).map_err(subject.failed("limit the memory of"))
@@ -82,7 +82,7 @@ impl MemoryLimit {
         self.engine.inspect(&subject.id).await.map_err(subject.failed("limit the memory of"))
     }
 
-    fn compare(&self, details: &Details, wanted: i64) -> Result<Said, FaultError> {
+    fn compare(&self, details: &Details, wanted: i64) -> Result<StepReport, FaultError> {
         let subject = &self.before.subject;
         let kernel = self.engine.cgroup(details, "memory").and_then(|cgroup| cgroup.memory_limit());
         let now = kernel.and_then(|bytes| i64::try_from(bytes).ok()).unwrap_or(details.memory);
@@ -102,19 +102,19 @@ impl Fault for MemoryLimit {
         "memory-limit"
     }
 
-    fn apply(&mut self) -> Doing<'_> {
+    fn apply(&mut self) -> StepFuture<'_> {
         Box::pin(self.set(self.before.wanted))
     }
 
-    fn verify_applied(&mut self) -> Doing<'_> {
+    fn verify_applied(&mut self) -> StepFuture<'_> {
         Box::pin(async { self.compare(&self.look().await?, self.before.wanted) })
     }
 
-    fn remove(&mut self) -> Doing<'_> {
+    fn remove(&mut self) -> StepFuture<'_> {
         Box::pin(self.set(self.before.memory))
     }
 
-    fn verify_removed(&mut self) -> Doing<'_> {
+    fn verify_removed(&mut self) -> StepFuture<'_> {
         Box::pin(async {
             let (before, now) = (&self.before, self.look().await?);
             let said = self.compare(&now, before.memory)?;

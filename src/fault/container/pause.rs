@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::reach::Reach;
 use crate::docker::{Details, Engine};
-use crate::fault::{Doing, Fault, FaultError, Said, Subject};
+use crate::fault::{Fault, FaultError, StepFuture, StepReport, Subject};
 
 /// What undoing it takes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,7 +40,7 @@ impl Fault for Pause {
         "pause"
     }
 
-    fn apply(&mut self) -> Doing<'_> {
+    fn apply(&mut self) -> StepFuture<'_> {
         Box::pin(async {
             let Subject { id, .. } = &self.before.subject;
             let done = self.engine.pause(id).await.map_err(self.before.subject.failed("pause"));
@@ -48,7 +48,7 @@ impl Fault for Pause {
         })
     }
 
-    fn verify_applied(&mut self) -> Doing<'_> {
+    fn verify_applied(&mut self) -> StepFuture<'_> {
         Box::pin(async {
             match self.look().await?.paused {
                 true => Ok("it is paused".into()),
@@ -57,7 +57,7 @@ impl Fault for Pause {
         })
     }
 
-    fn remove(&mut self) -> Doing<'_> {
+    fn remove(&mut self) -> StepFuture<'_> {
         Box::pin(async {
             if !self.look().await?.paused {
                 return Ok("it is not paused".into());
@@ -68,7 +68,7 @@ impl Fault for Pause {
         })
     }
 
-    fn verify_removed(&mut self) -> Doing<'_> {
+    fn verify_removed(&mut self) -> StepFuture<'_> {
         Box::pin(async {
             let failed = |why: &str| Err(self.before.subject.failed("unpause")(why));
             let now = self.look().await?;
@@ -78,7 +78,7 @@ impl Fault for Pause {
                 (true, false) => reach.again(&self.engine, &now).await.map_err(subject.failed("reach")),
                 (true, true) => failed("it is still paused"),
                 // Nothing is left of the fault.
-                (false, _) => Ok(Said::warning("it does not run any more")),
+                (false, _) => Ok(StepReport::warning("it does not run any more")),
             }
         })
     }

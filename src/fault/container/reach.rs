@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::docker::inside::{Answer, Question, Reached};
 use crate::docker::{Details, Endpoint, Engine, OUR_IMAGE, Place};
-use crate::fault::Said;
+use crate::fault::StepReport;
 
 /// What could be reached before the fault, and so must be again after it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,8 +91,8 @@ impl Reach {
     ///
     /// # Errors
     /// Says what cannot.
-    pub async fn again(&self, engine: &Engine, now: &Details) -> Result<Said, String> {
-        let mut said = self.unknown.as_deref().map_or_else(Said::default, unseen);
+    pub async fn again(&self, engine: &Engine, now: &Details) -> Result<StepReport, String> {
+        let mut said = self.unknown.as_deref().map_or_else(StepReport::default, unseen);
         for seen in &self.seen {
             said = said.and(seen.again(engine, now).await?);
         }
@@ -106,7 +106,7 @@ impl Reach {
 }
 
 impl Seen {
-    async fn again(&self, engine: &Engine, now: &Details) -> Result<Said, String> {
+    async fn again(&self, engine: &Engine, now: &Details) -> Result<StepReport, String> {
         let Seen { network, network_id, names, ports, undeclared } = self;
         let endpoint = now.endpoints.iter().find(|endpoint| endpoint.network_id == *network_id);
         let endpoint = endpoint.ok_or_else(|| format!("it is not on {network}"))?;
@@ -117,15 +117,15 @@ impl Seen {
         }
     }
 
-    fn compare(&self, reached: &Reached) -> Result<Said, String> {
+    fn compare(&self, reached: &Reached) -> Result<StepReport, String> {
         let Seen { network, names, ports, undeclared, .. } = self;
         if reached.names != *names || !reached.ports.is_superset(ports) {
             return Err(format!("from a peer on {network}, {}", reached.trouble));
         }
-        let said = Said::from(in_words(network, names, &reached.ports));
+        let said = StepReport::from(in_words(network, names, &reached.ports));
         Ok(match list(undeclared.difference(&reached.ports)) {
             missed if missed.is_empty() => said,
-            missed => said.and(Said::warning(format!(
+            missed => said.and(StepReport::warning(format!(
                 "a peer on {network} no longer reaches port {missed}, which neither its image nor its user declares"
             ))),
         })
@@ -140,8 +140,8 @@ impl fmt::Display for Reach {
     }
 }
 
-fn unseen(why: &str) -> Said {
-    Said::warning(format!("not seen from a peer ({why})"))
+fn unseen(why: &str) -> StepReport {
+    StepReport::warning(format!("not seen from a peer ({why})"))
 }
 
 fn in_words(network: &str, names: &BTreeSet<String>, ports: &BTreeSet<u16>) -> String {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::ended::How;
 use super::reach::Reach;
 use crate::docker::{Change, Details, Endpoint, Engine};
-use crate::fault::{FaultError, Said, Subject};
+use crate::fault::{FaultError, StepReport, Subject};
 
 /// A container that runs, as it was before it was ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ impl Alive {
 
     /// # Errors
     /// Where it runs as if nothing had happened.
-    pub(crate) async fn verify_ended(&self, engine: &Engine) -> Result<Said, FaultError> {
+    pub(crate) async fn verify_ended(&self, engine: &Engine) -> Result<StepReport, FaultError> {
         let now = engine.inspect(&self.subject.id).await.map_err(self.subject.failed("look at"))?;
         match now.running {
             false => Ok("it does not run".into()),
@@ -57,7 +57,7 @@ impl Alive {
     }
 
     /// Starts it where it does not run.
-    pub(crate) async fn revive(&self, engine: &Engine) -> Result<Said, FaultError> {
+    pub(crate) async fn revive(&self, engine: &Engine) -> Result<StepReport, FaultError> {
         let failed = self.subject.failed("start");
         if engine.inspect(&self.subject.id).await.map_err(&failed)?.running {
             return Ok("it runs".into());
@@ -66,7 +66,7 @@ impl Alive {
         Ok("started".into())
     }
 
-    pub(crate) async fn verify_revived(&self, engine: &Engine) -> Result<Said, FaultError> {
+    pub(crate) async fn verify_revived(&self, engine: &Engine) -> Result<StepReport, FaultError> {
         let now = engine.inspect(&self.subject.id).await.map_err(self.subject.failed("look at"))?;
         if !now.running {
             return Err(self.subject.failed("start")("it does not run"));
@@ -91,11 +91,11 @@ pub(crate) async fn all_as_before(
     endpoints: &[Endpoint],
     published: Option<&BTreeMap<String, Vec<String>>>,
     reach: &Reach,
-) -> Result<Said, FaultError> {
+) -> Result<StepReport, FaultError> {
     let failed = subject.failed("verify the return of");
     let now = engine.inspect(&subject.id).await.map_err(&failed)?;
     subject.still_runs(&now)?;
-    let mut said = Said::from("names and networks as before");
+    let mut said = StepReport::from("names and networks as before");
     for endpoint in endpoints {
         let found = now.endpoints.iter().find(|now| now.network_id == endpoint.network_id);
         let found = found.ok_or_else(|| subject.failed("connect")(format!("it is not on {}", endpoint.network)))?;
@@ -104,13 +104,13 @@ pub(crate) async fn all_as_before(
                 Change::Setting(text) => return Err(subject.failed("verify the return of")(text)),
                 Change::Address { before, now } => {
                     let warning = format!("its address on {} was {before}, and is {now}", endpoint.network);
-                    said = said.and(Said::warning(warning));
+                    said = said.and(StepReport::warning(warning));
                 }
             }
         }
     }
     if published.is_some_and(|published| now.running && *published != now.published) {
-        said = said.and(Said::warning(format!("its published ports are {:?} now", now.published)));
+        said = said.and(StepReport::warning(format!("its published ports are {:?} now", now.published)));
     }
     let reached = reach.again(engine, &now).await.map_err(subject.failed("reach"))?;
     Ok(said.and(reached))

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::docker::{Cpu, Details, Engine};
-use crate::fault::{Doing, Fault, FaultError, Said, Subject};
+use crate::fault::{Fault, FaultError, StepFuture, StepReport, Subject};
 
 /// What undoing it takes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -91,7 +91,7 @@ impl Throttle {
         Throttle { engine, before }
     }
 
-    async fn set(&self, cpu: Cpu, what: &'static str) -> Result<Said, FaultError> {
+    async fn set(&self, cpu: Cpu, what: &'static str) -> Result<StepReport, FaultError> {
         let Subject { id, .. } = &self.before.subject;
         let done = self.engine.limit_cpu(id, cpu).await.map_err(self.before.subject.failed(what));
         done.map(|()| format!("{cpu:?} set").into())
@@ -102,7 +102,7 @@ impl Throttle {
         self.engine.inspect(&subject.id).await.map_err(subject.failed(what))
     }
 
-    fn compare(&self, details: &Details, wanted: Option<f64>, what: &'static str) -> Result<Said, FaultError> {
+    fn compare(&self, details: &Details, wanted: Option<f64>, what: &'static str) -> Result<StepReport, FaultError> {
         let now = effective(&self.engine, details);
         let same = match (wanted, now) {
             (Some(wanted), Some(now)) => (wanted - now).abs() < 0.005 * wanted.max(0.1),
@@ -122,19 +122,19 @@ impl Fault for Throttle {
         "throttle"
     }
 
-    fn apply(&mut self) -> Doing<'_> {
+    fn apply(&mut self) -> StepFuture<'_> {
         Box::pin(self.set(self.before.throttled(), "throttle"))
     }
 
-    fn verify_applied(&mut self) -> Doing<'_> {
+    fn verify_applied(&mut self) -> StepFuture<'_> {
         Box::pin(async { self.compare(&self.look("throttle").await?, Some(self.before.wanted), "throttle") })
     }
 
-    fn remove(&mut self) -> Doing<'_> {
+    fn remove(&mut self) -> StepFuture<'_> {
         Box::pin(self.set(self.before.as_before(), "give CPUs back to"))
     }
 
-    fn verify_removed(&mut self) -> Doing<'_> {
+    fn verify_removed(&mut self) -> StepFuture<'_> {
         Box::pin(async {
             let now = self.look("give CPUs back to").await?;
             let said = self.compare(&now, self.before.cpus, "give CPUs back to")?;

@@ -6,8 +6,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::{Doing, Fault, Said};
-use crate::record::{Event, Step, What};
+use super::{Fault, StepFuture, StepReport};
+use crate::record::{Event, EventKind, Step};
 use crate::units::Time;
 
 /// When a fault is applied, and for how long, on the run's clock.
@@ -51,9 +51,9 @@ pub async fn drive(
     mut cancel: watch::Receiver<bool>,
 ) -> Outcome {
     let kind = fault.kind().to_owned();
-    let tell_of = |at: Option<u64>, step, said: Said| {
-        let Said { text: detail, warnings } = said;
-        let what = What::Fault { fault: index, kind: kind.clone(), step, detail, warnings };
+    let tell_of = |at: Option<u64>, step, said: StepReport| {
+        let StepReport { text: detail, warnings } = said;
+        let what = EventKind::Fault { fault: index, kind: kind.clone(), step, detail, warnings };
         // A run that is ending may not listen any more.
         let _ = events.send(Event { at_ns: at.unwrap_or_else(&now), what });
     };
@@ -99,7 +99,7 @@ pub async fn drive(
     Outcome::Stuck
 }
 
-async fn limited(step: Doing<'_>) -> Result<Said, String> {
+async fn limited(step: StepFuture<'_>) -> Result<StepReport, String> {
     match timeout(STEP, step).await {
         Ok(result) => result.map_err(|e| e.to_string()),
         Err(_) => Err(format!("not done within {STEP:?}")),

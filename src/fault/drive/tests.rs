@@ -16,7 +16,7 @@ struct Mock {
 }
 
 impl Mock {
-    fn step(&mut self, step: &'static str) -> Doing<'_> {
+    fn step(&mut self, step: &'static str) -> StepFuture<'_> {
         Box::pin(async move {
             if self.hanging == step {
                 std::future::pending::<()>().await;
@@ -40,19 +40,19 @@ impl Fault for Mock {
         "mock"
     }
 
-    fn apply(&mut self) -> Doing<'_> {
+    fn apply(&mut self) -> StepFuture<'_> {
         self.step("apply")
     }
 
-    fn verify_applied(&mut self) -> Doing<'_> {
+    fn verify_applied(&mut self) -> StepFuture<'_> {
         self.step("verify-applied")
     }
 
-    fn remove(&mut self) -> Doing<'_> {
+    fn remove(&mut self) -> StepFuture<'_> {
         self.step("remove")
     }
 
-    fn verify_removed(&mut self) -> Doing<'_> {
+    fn verify_removed(&mut self) -> StepFuture<'_> {
         self.step("verify-removed")
     }
 }
@@ -77,7 +77,7 @@ async fn driven(mut mock: Mock, cancel_at: Option<u64>) -> (Outcome, Vec<String>
     });
     let mut texts = Vec::new();
     while let Ok(Event { at_ns, what }) = seen.try_recv() {
-        let What::Fault { fault: 3, kind, step, .. } = what else { panic!("{what:?}") };
+        let EventKind::Fault { fault: 3, kind, step, .. } = what else { panic!("{what:?}") };
         assert_eq!(kind, "mock");
         texts.push(format!("{} {step:?}", at_ns / 1_000_000_000));
     }

@@ -8,12 +8,12 @@ use tokio::time::timeout;
 
 use super::process::{Answer, Ask, Order, Ready, Step};
 use crate::docker::Engine;
-use crate::fault::{ContainerFault, Doing, Fault, FaultError, Said, Subject};
+use crate::fault::{ContainerFault, Fault, FaultError, StepFuture, StepReport, Subject};
 use crate::units::Time;
 
 /// A fault on a container, whose steps a keeper does: a process that removes the fault whatever becomes of this one.
 /// Dropping it is the keeper's end, once all is as before.
-pub struct Kept {
+pub struct KeeperClient {
     fault: ContainerFault,
     subject: Subject,
     asked: u64,
@@ -25,7 +25,7 @@ pub struct Kept {
 /// A look from a peer on each of a container's networks is in it.
 const START: Duration = Duration::from_secs(30);
 
-impl Kept {
+impl KeeperClient {
     /// Starts a keeper, which looks for the container (by name, compose service or id) and whether such a fault, of at
     /// most `lasting`, can be done to it. Nothing is touched yet. `program` is this program itself if not given.
     ///
@@ -37,7 +37,7 @@ impl Kept {
         fault: ContainerFault,
         lasting: Time,
         program: Option<&Path>,
-    ) -> Result<Kept, FaultError> {
+    ) -> Result<KeeperClient, FaultError> {
         let order =
             Order { host: engine.host().to_owned(), container: container.to_owned(), fault: fault.clone(), lasting };
         let failed = |why: String| FaultError {
@@ -61,7 +61,7 @@ impl Kept {
         };
         let ready = timeout(START, ready).await.unwrap_or_else(|_| Err(format!("no answer in {START:?}")));
         let subject = ready.map_err(failed)??;
-        Ok(Kept { fault, subject, asked: 0, stdin, answers, keeper })
+        Ok(KeeperClient { fault, subject, asked: 0, stdin, answers, keeper })
     }
 
     /// The container that was found.
@@ -74,7 +74,7 @@ impl Kept {
         self.keeper.id()
     }
 
-    async fn step(&mut self, step: Step, what: &'static str) -> Result<Said, FaultError> {
+    async fn step(&mut self, step: Step, what: &'static str) -> Result<StepReport, FaultError> {
         self.asked += 1;
         let failed = self.subject.failed(what);
         let ask = Ask { number: self.asked, step };
@@ -89,24 +89,24 @@ impl Kept {
     }
 }
 
-impl Fault for Kept {
+impl Fault for KeeperClient {
     fn kind(&self) -> &str {
         self.fault.name()
     }
 
-    fn apply(&mut self) -> Doing<'_> {
+    fn apply(&mut self) -> StepFuture<'_> {
         Box::pin(self.step(Step::Apply, "apply a fault to"))
     }
 
-    fn verify_applied(&mut self) -> Doing<'_> {
+    fn verify_applied(&mut self) -> StepFuture<'_> {
         Box::pin(self.step(Step::VerifyApplied, "verify a fault on"))
     }
 
-    fn remove(&mut self) -> Doing<'_> {
+    fn remove(&mut self) -> StepFuture<'_> {
         Box::pin(self.step(Step::Remove, "remove a fault from"))
     }
 
-    fn verify_removed(&mut self) -> Doing<'_> {
+    fn verify_removed(&mut self) -> StepFuture<'_> {
         Box::pin(self.step(Step::VerifyRemoved, "verify the removal of a fault from"))
     }
 }

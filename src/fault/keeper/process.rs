@@ -16,7 +16,7 @@ use super::journal::{Entry, Journal, provide, refuse_others};
 use super::restore::{GLANCE, STEP, for_good, gone, is_gone, seen_at_last};
 use super::undo::unprepared;
 use crate::docker::Engine;
-use crate::fault::{ContainerFault, Fault, FaultError, Said, Subject, Undo};
+use crate::fault::{ContainerFault, Fault, FaultError, StepReport, Subject, UndoRecord};
 use crate::units::Time;
 
 /// The first line: what to keep.
@@ -51,7 +51,7 @@ pub(crate) enum Step {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Answer {
     pub number: u64,
-    pub result: Result<Said, FaultError>,
+    pub result: Result<StepReport, FaultError>,
 }
 
 /// A run that is late by more than this has forgotten its fault.
@@ -114,7 +114,7 @@ struct Keeper {
     /// The process that wants it done.
     run: u32,
     /// As last looked at.
-    undo: Undo,
+    undo: UndoRecord,
     fault: Box<dyn Fault>,
     /// While the fault is, or may be, on.
     journal: Option<Journal>,
@@ -125,9 +125,9 @@ struct Keeper {
     /// It was seen to be on.
     on: bool,
     /// How it was not seen to be on any more, when it was to be removed.
-    lapsed: Option<Said>,
+    lapsed: Option<StepReport>,
     /// What came of removing it: the answer to a run that asks later.
-    removed: Option<Result<Said, FaultError>>,
+    removed: Option<Result<StepReport, FaultError>>,
 }
 
 impl Keeper {
@@ -135,14 +135,14 @@ impl Keeper {
         let failed = unprepared(&order.fault, &order.container);
         let engine = Engine::connect_to(&order.host).await.map_err(|e| failed(e.to_string()))?;
         provide().map_err(|e| failed(e.to_string()))?;
-        let undo = Undo::find(&engine, &order.container, &order.fault).await?;
+        let undo = UndoRecord::find(&engine, &order.container, &order.fault).await?;
         let fault = undo.fault(&engine);
         let run = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get().unsigned_abs());
         let (journal, deadline, lapsed, removed) = (None, None, None, None);
         Ok(Keeper { engine, order, run, undo, fault, journal, deadline, in_doubt: false, on: false, lapsed, removed })
     }
 
-    async fn step(&mut self, step: Step) -> Result<Said, FaultError> {
+    async fn step(&mut self, step: Step) -> Result<StepReport, FaultError> {
         if step == Step::Apply {
             self.take_down().await?;
         }
@@ -169,7 +169,7 @@ impl Keeper {
         }
     }
 
-    async fn in_time(&mut self, step: Step) -> Result<Said, FaultError> {
+    async fn in_time(&mut self, step: Step) -> Result<StepReport, FaultError> {
         let doing = match step {
             Step::Apply => self.fault.apply(),
             Step::VerifyApplied => self.fault.verify_applied(),
@@ -195,7 +195,7 @@ impl Keeper {
     }
 
     /// What was never applied, or is undone already, is as it then was, whatever happened to the container since.
-    fn without_a_journal(&self, step: Step) -> Result<Said, FaultError> {
+    fn without_a_journal(&self, step: Step) -> Result<StepReport, FaultError> {
         match (step, &self.removed) {
             // Whoever takes it for on would wait for its end.
             (Step::VerifyApplied, removed) => {
@@ -214,7 +214,7 @@ impl Keeper {
     async fn take_down(&mut self) -> Result<(), FaultError> {
         let Subject { id, .. } = self.undo.subject().clone();
         let details = self.engine.inspect(&id).await.map_err(self.undo.subject().untouched("look at"))?;
-        self.undo = Undo::look(&self.engine, &details, &self.order.fault, self.undo.reach()).await?;
+        self.undo = UndoRecord::look(&self.engine, &details, &self.order.fault, self.undo.reach()).await?;
         let entry = Entry::new(&self.engine, self.order.fault.name(), self.run, self.undo.clone());
         let failed = self.undo.subject().untouched("write down what undoing takes of");
         let journal = Journal::write(entry).map_err(failed)?;
@@ -234,12 +234,12 @@ impl Keeper {
             && let Ok(Err(error)) = timeout(GLANCE, self.fault.verify_applied()).await
         {
             let warning = format!("right before its removal it was not seen to be on: {}", error.why);
-            self.lapsed = Some(Said::warning(warning));
+            self.lapsed = Some(StepReport::warning(warning));
         }
     }
 
     /// The fault is gone, as is what undoing it takes.
-    fn close(&mut self, removed: Result<Said, FaultError>) -> Result<Said, FaultError> {
+    fn close(&mut self, removed: Result<StepReport, FaultError>) -> Result<StepReport, FaultError> {
         self.deadline = None;
         let closed = self.journal.take().map_or(Ok(()), Journal::close);
         let removed = closed.map_err(self.undo.subject().failed("close the journal of")).and(removed);
@@ -253,7 +253,7 @@ impl Keeper {
             for_good(&self.engine, &self.undo, PATIENCE).await?;
             let seen = seen_at_last(&self.engine, &self.undo).await;
             // That the container is gone is for a run to hear, if one asks.
-            let late = Said::warning("its keeper removed it, since the run was late");
+            let late = StepReport::warning("its keeper removed it, since the run was late");
             let _ = self.close(seen.map(|seen| seen.and(late)).ok_or_else(|| gone(&self.undo)));
         }
         Ok(())

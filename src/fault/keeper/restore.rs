@@ -8,13 +8,13 @@ use tokio::time::{Instant, sleep, timeout};
 use super::journal;
 use super::journal::{Entry, Found, Journal, JournalError};
 use crate::docker::Engine;
-use crate::fault::{FaultError, Said, Undo};
+use crate::fault::{FaultError, StepReport, UndoRecord};
 
 /// What became of an entry.
 #[derive(Debug)]
 pub enum Restored {
     /// All is as before; with what there is to say about it.
-    Undone(Entry, Said),
+    Undone(Entry, StepReport),
     /// The container is no more, and nothing is left to undo.
     Gone(Entry),
     /// Somebody else is at work on it: a run that goes on, or the keeper of one that is gone.
@@ -102,7 +102,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// Why it is not as before even so.
-pub(crate) async fn for_good(engine: &Engine, undo: &Undo, patience: Duration) -> Result<(), FaultError> {
+pub(crate) async fn for_good(engine: &Engine, undo: &UndoRecord, patience: Duration) -> Result<(), FaultError> {
     let start = Instant::now();
     let traces = undo.clone().traces_alone();
     let mut settled = Instant::now() + undo.lateness();
@@ -129,28 +129,28 @@ pub(crate) async fn for_good(engine: &Engine, undo: &Undo, patience: Duration) -
 
 /// What there is to say of a container whose fault is undone, its peers' view included: what is amiss with it may have
 /// other reasons by now, and so is a warning. `None` for one that is no more.
-pub(crate) async fn seen_at_last(engine: &Engine, undo: &Undo) -> Option<Said> {
+pub(crate) async fn seen_at_last(engine: &Engine, undo: &UndoRecord) -> Option<StepReport> {
     match once(engine, undo, false).await {
         Ok(said) => Some(said),
         Err(_) if is_gone(engine, undo).await => None,
-        Err(error) => Some(Said::warning(format!("{} {}: {}", error.what, error.on, error.why))),
+        Err(error) => Some(StepReport::warning(format!("{} {}: {}", error.what, error.on, error.why))),
     }
 }
 
 /// Whether the container is no more. One that nobody can tell of may be there.
-pub(crate) async fn is_gone(engine: &Engine, undo: &Undo) -> bool {
+pub(crate) async fn is_gone(engine: &Engine, undo: &UndoRecord) -> bool {
     let looked = timeout(GLANCE, engine.inspect(&undo.subject().id)).await;
     looked.is_ok_and(|looked| looked.is_err_and(|error| error.is_gone()))
 }
 
 /// What a run hears of a fault on such a one.
-pub(crate) fn gone(undo: &Undo) -> FaultError {
+pub(crate) fn gone(undo: &UndoRecord) -> FaultError {
     let why = "the container is no more: it was removed while the fault was on it";
     undo.subject().refused("undo the fault on", why, "nothing is left to undo; start the system under test again")
 }
 
 /// Looks whether all is as before, after removing the fault or not.
-async fn once(engine: &Engine, undo: &Undo, remove: bool) -> Result<Said, FaultError> {
+async fn once(engine: &Engine, undo: &UndoRecord, remove: bool) -> Result<StepReport, FaultError> {
     let mut fault = undo.fault(engine);
     let steps = async {
         if remove {

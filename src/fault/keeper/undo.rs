@@ -13,7 +13,7 @@ use crate::fault::{ContainerFault, Fault, FaultError, Subject};
 /// What undoing a fault on a container takes, taken down before anything is touched.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "fault", rename_all = "kebab-case")]
-pub enum Undo {
+pub enum UndoRecord {
     Disconnect(disconnect::Before),
     Blackhole(blackhole::Before),
     Pause(pause::Before),
@@ -33,29 +33,33 @@ pub(crate) fn unprepared(fault: &ContainerFault, container: &str) -> impl Fn(Str
 /// An engine may finish what it was asked so long after the one who asked is gone.
 const LATE: Duration = Duration::from_secs(5);
 
-impl Undo {
+impl UndoRecord {
     /// Finds the container called `name`, which must carry no fault yet, and looks at it well.
     ///
     /// # Errors
     /// Where such a fault can't be done to it.
-    pub async fn find(engine: &Engine, name: &str, fault: &ContainerFault) -> Result<Undo, FaultError> {
+    pub async fn find(engine: &Engine, name: &str, fault: &ContainerFault) -> Result<UndoRecord, FaultError> {
         let failed = unprepared(fault, name);
         let found = engine.find(name).await.map_err(|e| failed(e.to_string()))?;
         refuse_listed(engine, &[&found.id]).map_err(|e| failed(e.to_string()))?;
         let details = engine.inspect(&found.id).await.map_err(|e| failed(e.to_string()))?;
-        Undo::look_well(engine, &details, fault).await
+        UndoRecord::look_well(engine, &details, fault).await
     }
 
     /// Looks at the container as it is, from its peers too. Touches nothing.
     ///
     /// # Errors
     /// Where such a fault can't be done to it.
-    pub async fn look_well(engine: &Engine, container: &Details, fault: &ContainerFault) -> Result<Undo, FaultError> {
+    pub async fn look_well(
+        engine: &Engine,
+        container: &Details,
+        fault: &ContainerFault,
+    ) -> Result<UndoRecord, FaultError> {
         // First what costs nothing, so that what can't be is said at once.
-        let afar = Undo::look(engine, container, fault, Reach::none()).await?;
+        let afar = UndoRecord::look(engine, container, fault, Reach::none()).await?;
         match fault {
             ContainerFault::Throttle { .. } | ContainerFault::MemoryLimit { .. } => Ok(afar),
-            _ => Undo::look(engine, container, fault, Reach::look(engine, container).await).await,
+            _ => UndoRecord::look(engine, container, fault, Reach::look(engine, container).await).await,
         }
     }
 
@@ -65,20 +69,24 @@ impl Undo {
         container: &Details,
         fault: &ContainerFault,
         reach: Reach,
-    ) -> Result<Undo, FaultError> {
+    ) -> Result<UndoRecord, FaultError> {
         Ok(match fault {
             ContainerFault::Disconnect { network } => {
-                Undo::Disconnect(disconnect::Before::look(container, network.as_deref(), reach)?)
+                UndoRecord::Disconnect(disconnect::Before::look(container, network.as_deref(), reach)?)
             }
             ContainerFault::Blackhole { network } => {
-                Undo::Blackhole(blackhole::Before::look(engine, container, network.as_deref(), reach).await?)
+                UndoRecord::Blackhole(blackhole::Before::look(engine, container, network.as_deref(), reach).await?)
             }
-            ContainerFault::Pause => Undo::Pause(pause::Before::look(container, reach)?),
-            ContainerFault::Kill => Undo::Kill(Alive::look(engine, container, How::Kill, reach).await?),
-            ContainerFault::Stop => Undo::Stop(Alive::look(engine, container, How::Stop, reach).await?),
-            ContainerFault::Restart => Undo::Restart(Alive::look(engine, container, How::Restart, reach).await?),
-            ContainerFault::Throttle { cpus } => Undo::Throttle(throttle::Before::look(engine, container, *cpus)?),
-            ContainerFault::MemoryLimit { limit } => Undo::MemoryLimit(memory_limit::Before::look(container, *limit)?),
+            ContainerFault::Pause => UndoRecord::Pause(pause::Before::look(container, reach)?),
+            ContainerFault::Kill => UndoRecord::Kill(Alive::look(engine, container, How::Kill, reach).await?),
+            ContainerFault::Stop => UndoRecord::Stop(Alive::look(engine, container, How::Stop, reach).await?),
+            ContainerFault::Restart => UndoRecord::Restart(Alive::look(engine, container, How::Restart, reach).await?),
+            ContainerFault::Throttle { cpus } => {
+                UndoRecord::Throttle(throttle::Before::look(engine, container, *cpus)?)
+            }
+            ContainerFault::MemoryLimit { limit } => {
+                UndoRecord::MemoryLimit(memory_limit::Before::look(container, *limit)?)
+            }
         })
     }
 
@@ -86,55 +94,55 @@ impl Undo {
     pub fn fault(&self, engine: &Engine) -> Box<dyn Fault> {
         let engine = engine.clone();
         match self.clone() {
-            Undo::Disconnect(before) => Box::new(disconnect::Disconnect::new(engine, before)),
-            Undo::Blackhole(before) => Box::new(blackhole::Blackhole::new(engine, before)),
-            Undo::Pause(before) => Box::new(pause::Pause::new(engine, before)),
-            Undo::Kill(alive) => Box::new(Ended::new(engine, alive, How::Kill)),
-            Undo::Stop(alive) => Box::new(Ended::new(engine, alive, How::Stop)),
-            Undo::Restart(alive) => Box::new(Ended::new(engine, alive, How::Restart)),
-            Undo::Throttle(before) => Box::new(throttle::Throttle::new(engine, before)),
-            Undo::MemoryLimit(before) => Box::new(memory_limit::MemoryLimit::new(engine, before)),
+            UndoRecord::Disconnect(before) => Box::new(disconnect::Disconnect::new(engine, before)),
+            UndoRecord::Blackhole(before) => Box::new(blackhole::Blackhole::new(engine, before)),
+            UndoRecord::Pause(before) => Box::new(pause::Pause::new(engine, before)),
+            UndoRecord::Kill(alive) => Box::new(Ended::new(engine, alive, How::Kill)),
+            UndoRecord::Stop(alive) => Box::new(Ended::new(engine, alive, How::Stop)),
+            UndoRecord::Restart(alive) => Box::new(Ended::new(engine, alive, How::Restart)),
+            UndoRecord::Throttle(before) => Box::new(throttle::Throttle::new(engine, before)),
+            UndoRecord::MemoryLimit(before) => Box::new(memory_limit::MemoryLimit::new(engine, before)),
         }
     }
 
     pub fn subject(&self) -> &Subject {
         match self {
-            Undo::Disconnect(disconnect::Before { subject, .. })
-            | Undo::Blackhole(blackhole::Before { subject, .. })
-            | Undo::Pause(pause::Before { subject, .. })
-            | Undo::Throttle(throttle::Before { subject, .. })
-            | Undo::MemoryLimit(memory_limit::Before { subject, .. })
-            | Undo::Kill(Alive { subject, .. })
-            | Undo::Stop(Alive { subject, .. })
-            | Undo::Restart(Alive { subject, .. }) => subject,
+            UndoRecord::Disconnect(disconnect::Before { subject, .. })
+            | UndoRecord::Blackhole(blackhole::Before { subject, .. })
+            | UndoRecord::Pause(pause::Before { subject, .. })
+            | UndoRecord::Throttle(throttle::Before { subject, .. })
+            | UndoRecord::MemoryLimit(memory_limit::Before { subject, .. })
+            | UndoRecord::Kill(Alive { subject, .. })
+            | UndoRecord::Stop(Alive { subject, .. })
+            | UndoRecord::Restart(Alive { subject, .. }) => subject,
         }
     }
 
     /// What peers could reach.
     pub fn reach(&self) -> Reach {
         match self {
-            Undo::Disconnect(disconnect::Before { reach, .. })
-            | Undo::Blackhole(blackhole::Before { reach, .. })
-            | Undo::Pause(pause::Before { reach, .. })
-            | Undo::Kill(Alive { reach, .. })
-            | Undo::Stop(Alive { reach, .. })
-            | Undo::Restart(Alive { reach, .. }) => reach.clone(),
-            Undo::Throttle(_) | Undo::MemoryLimit(_) => Reach::none(),
+            UndoRecord::Disconnect(disconnect::Before { reach, .. })
+            | UndoRecord::Blackhole(blackhole::Before { reach, .. })
+            | UndoRecord::Pause(pause::Before { reach, .. })
+            | UndoRecord::Kill(Alive { reach, .. })
+            | UndoRecord::Stop(Alive { reach, .. })
+            | UndoRecord::Restart(Alive { reach, .. }) => reach.clone(),
+            UndoRecord::Throttle(_) | UndoRecord::MemoryLimit(_) => Reach::none(),
         }
     }
 
     /// What is left of the fault itself, and nothing else: not what a peer sees of the container, nor whether it died
     /// meanwhile. For one who has to undo it whatever became of the container.
-    pub(crate) fn traces_alone(mut self) -> Undo {
+    pub(crate) fn traces_alone(mut self) -> UndoRecord {
         match &mut self {
-            Undo::Disconnect(disconnect::Before { subject, reach, .. })
-            | Undo::Blackhole(blackhole::Before { subject, reach, .. })
-            | Undo::Pause(pause::Before { subject, reach, .. })
-            | Undo::Kill(Alive { subject, reach, .. })
-            | Undo::Stop(Alive { subject, reach, .. })
-            | Undo::Restart(Alive { subject, reach, .. }) => (subject.ran, *reach) = (false, Reach::none()),
-            Undo::Throttle(throttle::Before { subject, .. })
-            | Undo::MemoryLimit(memory_limit::Before { subject, .. }) => subject.ran = false,
+            UndoRecord::Disconnect(disconnect::Before { subject, reach, .. })
+            | UndoRecord::Blackhole(blackhole::Before { subject, reach, .. })
+            | UndoRecord::Pause(pause::Before { subject, reach, .. })
+            | UndoRecord::Kill(Alive { subject, reach, .. })
+            | UndoRecord::Stop(Alive { subject, reach, .. })
+            | UndoRecord::Restart(Alive { subject, reach, .. }) => (subject.ran, *reach) = (false, Reach::none()),
+            UndoRecord::Throttle(throttle::Before { subject, .. })
+            | UndoRecord::MemoryLimit(memory_limit::Before { subject, .. }) => subject.ran = false,
         }
         self
     }
@@ -142,7 +150,9 @@ impl Undo {
     /// For how long after the last request the engine may still be at it.
     pub(crate) fn lateness(&self) -> Duration {
         match self {
-            Undo::Stop(alive) | Undo::Restart(alive) => LATE + Duration::from_secs(alive.grace.unsigned_abs().into()),
+            UndoRecord::Stop(alive) | UndoRecord::Restart(alive) => {
+                LATE + Duration::from_secs(alive.grace.unsigned_abs().into())
+            }
             _ => LATE,
         }
     }

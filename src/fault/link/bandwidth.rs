@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{PATIENCE, insist, tell};
-use crate::fault::{Doing, Fault, FaultError, Said};
+use crate::fault::{Fault, FaultError, StepFuture, StepReport};
 use crate::testbed::{Command, LinkHandle};
 
 /// Makes the link a narrow one.
@@ -33,7 +33,7 @@ impl LimitLink {
         times.into_iter().max().unwrap_or_default()
     }
 
-    async fn look(&self, what: &'static str, is_so: fn(Duration) -> bool) -> Result<Said, FaultError> {
+    async fn look(&self, what: &'static str, is_so: fn(Duration) -> bool) -> Result<StepReport, FaultError> {
         insist(what, || async {
             let took = self.transfer().await;
             let seen = format!("what takes {TRANSFER:?} at {} bytes/s takes {took:.1?}", self.bandwidth);
@@ -48,19 +48,19 @@ impl Fault for LimitLink {
         "link-bandwidth"
     }
 
-    fn apply(&mut self) -> Doing<'_> {
+    fn apply(&mut self) -> StepFuture<'_> {
         Box::pin(tell(&self.link, Command::Bandwidth(self.bandwidth)))
     }
 
-    fn verify_applied(&mut self) -> Doing<'_> {
+    fn verify_applied(&mut self) -> StepFuture<'_> {
         Box::pin(self.look("verify the bandwidth of", |took| took >= TRANSFER))
     }
 
-    fn remove(&mut self) -> Doing<'_> {
+    fn remove(&mut self) -> StepFuture<'_> {
         Box::pin(tell(&self.link, Command::Heal))
     }
 
-    fn verify_removed(&mut self) -> Doing<'_> {
+    fn verify_removed(&mut self) -> StepFuture<'_> {
         Box::pin(self.look("verify the full bandwidth of", |took| took < TRANSFER / 2))
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::{PATIENCE, PAUSE, failed, tell};
-use crate::fault::{Doing, Fault, FaultError, Said};
+use crate::fault::{Fault, FaultError, StepFuture, StepReport};
 use crate::testbed::{Command, LinkHandle, Probe};
 
 /// Cuts the testbed's link.
@@ -22,7 +22,7 @@ impl CutLink {
         CutLink { link }
     }
 
-    async fn look_for(&self, wanted: Probe, what: &'static str, found: &str) -> Result<Said, FaultError> {
+    async fn look_for(&self, wanted: Probe, what: &'static str, found: &str) -> Result<StepReport, FaultError> {
         let start = Instant::now();
         loop {
             let seen = self.link.probe().await;
@@ -43,19 +43,19 @@ impl Fault for CutLink {
         "cut-link"
     }
 
-    fn apply(&mut self) -> Doing<'_> {
+    fn apply(&mut self) -> StepFuture<'_> {
         Box::pin(tell(&self.link, Command::Cut))
     }
 
-    fn verify_applied(&mut self) -> Doing<'_> {
+    fn verify_applied(&mut self) -> StepFuture<'_> {
         Box::pin(self.look_for(Probe::Silent, "verify the cut of", "a request through it gets no answer"))
     }
 
-    fn remove(&mut self) -> Doing<'_> {
+    fn remove(&mut self) -> StepFuture<'_> {
         Box::pin(tell(&self.link, Command::Heal))
     }
 
-    fn verify_removed(&mut self) -> Doing<'_> {
+    fn verify_removed(&mut self) -> StepFuture<'_> {
         Box::pin(self.look_for(Probe::Answered, "verify the healing of", "a request through it is answered"))
     }
 }

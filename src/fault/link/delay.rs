@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{PATIENCE, insist, tell};
-use crate::fault::{Doing, Fault, FaultError, Said};
+use crate::fault::{Fault, FaultError, StepFuture, StepReport};
 use crate::testbed::{Command, LinkHandle};
 use crate::units::Time;
 
@@ -33,7 +33,7 @@ impl DelayLink {
         times.into_iter().min().unwrap_or_default()
     }
 
-    async fn look(&self, what: &'static str, is_so: fn(Duration, Duration) -> bool) -> Result<Said, FaultError> {
+    async fn look(&self, what: &'static str, is_so: fn(Duration, Duration) -> bool) -> Result<StepReport, FaultError> {
         insist(what, || async {
             let (fastest, least) = (self.fastest().await, self.least());
             let seen = format!("a request through it takes {fastest:.1?}");
@@ -48,19 +48,19 @@ impl Fault for DelayLink {
         "link-delay"
     }
 
-    fn apply(&mut self) -> Doing<'_> {
+    fn apply(&mut self) -> StepFuture<'_> {
         Box::pin(tell(&self.link, Command::Delay(self.delay)))
     }
 
-    fn verify_applied(&mut self) -> Doing<'_> {
+    fn verify_applied(&mut self) -> StepFuture<'_> {
         Box::pin(self.look("verify the delay of", |fastest, least| fastest >= least))
     }
 
-    fn remove(&mut self) -> Doing<'_> {
+    fn remove(&mut self) -> StepFuture<'_> {
         Box::pin(tell(&self.link, Command::Heal))
     }
 
-    fn verify_removed(&mut self) -> Doing<'_> {
+    fn verify_removed(&mut self) -> StepFuture<'_> {
         Box::pin(self.look("verify the end of the delay of", |fastest, least| fastest < least / 2))
     }
 }

@@ -5,7 +5,7 @@
 //! system under test notices no more of a lost packet.
 
 use super::{failed, tell};
-use crate::fault::{Doing, Fault, FaultError, Said};
+use crate::fault::{Fault, FaultError, StepFuture, StepReport};
 use crate::testbed::{Command, LinkHandle, RETRANSMISSION};
 
 /// Makes the link a lossy one.
@@ -41,7 +41,7 @@ impl LossyLink {
 
     /// Until enough stood still. A link that loses its share almost surely shows it within three times as many requests
     /// as would prove that it loses nothing.
-    async fn see_it(&self) -> Result<Said, FaultError> {
+    async fn see_it(&self) -> Result<StepReport, FaultError> {
         let (mut stalled, mut sent) = (0, 0);
         while sent < 3 * self.proof() + REQUESTS {
             stalled += self.stalled().await;
@@ -54,7 +54,7 @@ impl LossyLink {
     }
 
     /// Until so many passed in a row that no chance explains it.
-    async fn see_none(&self) -> Result<Said, FaultError> {
+    async fn see_none(&self) -> Result<StepReport, FaultError> {
         let (proof, mut passed, mut sent) = (self.proof(), 0, 0);
         // A busy machine makes some stand still as well.
         while sent < 10 * (proof + REQUESTS) {
@@ -74,19 +74,19 @@ impl Fault for LossyLink {
         "link-loss"
     }
 
-    fn apply(&mut self) -> Doing<'_> {
+    fn apply(&mut self) -> StepFuture<'_> {
         Box::pin(tell(&self.link, Command::Loss(self.share)))
     }
 
-    fn verify_applied(&mut self) -> Doing<'_> {
+    fn verify_applied(&mut self) -> StepFuture<'_> {
         Box::pin(self.see_it())
     }
 
-    fn remove(&mut self) -> Doing<'_> {
+    fn remove(&mut self) -> StepFuture<'_> {
         Box::pin(tell(&self.link, Command::Heal))
     }
 
-    fn verify_removed(&mut self) -> Doing<'_> {
+    fn verify_removed(&mut self) -> StepFuture<'_> {
         Box::pin(self.see_none())
     }
 }

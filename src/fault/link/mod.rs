@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::{FaultError, Said};
+use super::{FaultError, StepReport};
 use crate::testbed::{Command, LinkHandle};
 
 pub use bandwidth::LimitLink;
@@ -24,13 +24,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(20);
 
-async fn tell(link: &LinkHandle, command: Command) -> Result<Said, FaultError> {
+async fn tell(link: &LinkHandle, command: Command) -> Result<StepReport, FaultError> {
     let told = link.tell(command).await;
     told.map(|()| format!("told: {command}").into()).map_err(|e| failed("command", e.to_string()))
 }
 
 /// Looks again until it sees what it should; what it saw instead after [`PATIENCE`] is the error.
-async fn insist<F>(what: &'static str, mut look: impl FnMut() -> F) -> Result<Said, FaultError>
+async fn insist<F>(what: &'static str, mut look: impl FnMut() -> F) -> Result<StepReport, FaultError>
 where
     F: Future<Output = Result<String, String>>,
 {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{Doing, Fault, FaultError, Said};
+use super::{Fault, FaultError, StepFuture, StepReport};
 use crate::units::Time;
 
 /// A load at an instant: requests so far.
@@ -89,7 +89,7 @@ impl Surge {
     }
 
     /// Counts from its begin on: what a stall held back is sent after it.
-    async fn see_it_come(&mut self) -> Result<Said, FaultError> {
+    async fn see_it_come(&mut self) -> Result<StepReport, FaultError> {
         let from = self.began.unwrap_or_else(|| self.begin());
         let window = self.size.window().0;
         loop {
@@ -108,7 +108,7 @@ impl Surge {
     }
 
     /// Counts over one window after the other: while what could not be sent is caught up, the load is not as before.
-    async fn see_it_go(&mut self) -> Result<Said, FaultError> {
+    async fn see_it_go(&mut self) -> Result<StepReport, FaultError> {
         let mut from = self.began.unwrap_or_else(|| self.begin());
         let window = self.size.window().0;
         let give_up = from.at + window.max(PATIENCE.0);
@@ -135,24 +135,24 @@ impl Fault for Surge {
         "surge"
     }
 
-    fn apply(&mut self) -> Doing<'_> {
+    fn apply(&mut self) -> StepFuture<'_> {
         self.begin();
         let Size { rate, factor } = self.size;
         Box::pin(async move { Ok(format!("{} requests/s are due, not {rate}", rate * factor).into()) })
     }
 
-    fn verify_applied(&mut self) -> Doing<'_> {
+    fn verify_applied(&mut self) -> StepFuture<'_> {
         Box::pin(self.see_it_come())
     }
 
-    fn remove(&mut self) -> Doing<'_> {
+    fn remove(&mut self) -> StepFuture<'_> {
         self.since = None;
         self.begin();
         let rate = self.size.rate;
         Box::pin(async move { Ok(format!("{rate} requests/s are due again").into()) })
     }
 
-    fn verify_removed(&mut self) -> Doing<'_> {
+    fn verify_removed(&mut self) -> StepFuture<'_> {
         Box::pin(self.see_it_go())
     }
 

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::fault::{Outcome, Schedule, drive};
-use crate::record::{Event, Step, What};
+use crate::record::{Event, EventKind, Step};
 
 /// From second 10 for 10 s three times 100 requests/s are due, at fixed gaps.
 const SURGE: Size = Size { rate: 100.0, factor: 3.0 };
@@ -27,7 +27,7 @@ async fn driven(sent: fn(f64) -> f64) -> (Outcome, Vec<(u64, Step, String)>) {
     let mut surge = Surge::new(SURGE, 20_000_000_000, look);
     let outcome = drive(&mut surge, 0, schedule, now, tell, cancelled).await;
     let events = std::iter::from_fn(|| told.try_recv().ok()).map(|Event { at_ns, what }| match what {
-        What::Fault { step, detail, .. } => (at_ns / 1_000_000, step, detail),
+        EventKind::Fault { step, detail, .. } => (at_ns / 1_000_000, step, detail),
         other => panic!("{other:?}"),
     });
     (outcome, events.collect())

@@ -7,7 +7,7 @@ use crate::units::Instant;
 
 /// Where a request may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Room {
+pub enum Placement {
     On(usize),
     /// On a connection that is to be made.
     New,
@@ -69,15 +69,15 @@ impl Pool {
     }
 
     /// Takes room for a request at `now`; says where, and since when that room was there.
-    pub fn take(&mut self, now: Instant) -> Option<(Room, Instant)> {
+    pub fn take(&mut self, now: Instant) -> Option<(Placement, Instant)> {
         if let Some((connection, since)) = self.free.pop_front() {
             self.carries(connection);
-            return Some((Room::On(connection), since));
+            return Some((Placement::On(connection), since));
         }
         if let Some(&(_, connection)) = self.busy.first() {
             self.carries(connection);
             // There is always room behind another.
-            return Some((Room::On(connection), Instant::START));
+            return Some((Placement::On(connection), Instant::START));
         }
         if self.room_since > now {
             return None;
@@ -87,7 +87,7 @@ impl Pool {
         if self.open >= self.bound {
             self.room_since = Instant::NEVER;
         }
-        Some((Room::New, since))
+        Some((Placement::New, since))
     }
 
     /// Since when there was room, had `connection` not become free at `now`.
@@ -181,7 +181,7 @@ mod tests {
         pool.give(0, Instant(3));
         assert_eq!(
             (pool.take(Instant(5)), pool.take(Instant(5)), pool.take(Instant(5))),
-            (Some((Room::On(1), Instant(2))), Some((Room::On(0), Instant(3))), None)
+            (Some((Placement::On(1), Instant(2))), Some((Placement::On(0), Instant(3))), None)
         );
         assert!(pool.is_bounded());
         assert!(!pool.had_room(Instant(9)));
@@ -193,7 +193,7 @@ mod tests {
         pool.give(0, Instant(0));
         pool.give(1, Instant(0));
         let on = |pool: &mut Pool| match pool.take(Instant(1)) {
-            Some((Room::On(connection), _)) => connection,
+            Some((Placement::On(connection), _)) => connection,
             other => panic!("{other:?}"),
         };
         assert_eq!((on(&mut pool), on(&mut pool), on(&mut pool), on(&mut pool)), (0, 1, 0, 1));
@@ -210,9 +210,9 @@ mod tests {
     #[test]
     fn an_open_system_has_room_up_to_its_bound_and_again_when_one_is_gone() {
         let mut pool = pool(WhenBusy::Open);
-        assert_eq!((pool.take(Instant(5)), pool.take(Instant(5))), (Some((Room::New, Instant(0))), None));
+        assert_eq!((pool.take(Instant(5)), pool.take(Instant(5))), (Some((Placement::New, Instant(0))), None));
         pool.closed(Instant(9));
         assert!(pool.had_room(Instant(10)) && !pool.had_room(Instant(9)));
-        assert_eq!(pool.take(Instant(12)), Some((Room::New, Instant(9))));
+        assert_eq!(pool.take(Instant(12)), Some((Placement::New, Instant(9))));
     }
 }

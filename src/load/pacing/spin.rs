@@ -6,7 +6,7 @@ use crate::units::{Instant, Time};
 
 /// What to do until an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Until {
+pub enum Wait {
     /// Stay awake, and look again.
     Awake,
     /// Sleep to this instant, and look again.
@@ -16,7 +16,7 @@ pub enum Until {
 /// Learns how late alarms ring, and keeps account of the time from one look to the next that was spent awake: what came
 /// and went in between counts too, so that a busy thread spins less.
 #[derive(Debug)]
-pub struct Lead {
+pub struct SpinPolicy {
     spin: Spin,
     /// As many alarms as are to ring in time ring no later than this.
     late: f64,
@@ -40,27 +40,27 @@ const LATEST: f64 = 200e3;
 /// As idle cores of virtual machines do.
 const BEGIN: f64 = 50e3;
 
-impl Lead {
-    pub fn new(spin: Spin) -> Lead {
-        Lead { spin, late: BEGIN, credit: SAVED, seen: Instant::START, awake_since: None }
+impl SpinPolicy {
+    pub fn new(spin: Spin) -> SpinPolicy {
+        SpinPolicy { spin, late: BEGIN, credit: SAVED, seen: Instant::START, awake_since: None }
     }
 
     /// What to do at `now` to be there at `due`; `exact` where every us counts.
-    pub fn until(&mut self, now: Instant, due: Instant, exact: bool) -> Until {
+    pub fn until(&mut self, now: Instant, due: Instant, exact: bool) -> Wait {
         match self.spin {
-            Spin::Always => return Until::Awake,
-            Spin::Never => return Until::Asleep(due),
+            Spin::Always => return Wait::Awake,
+            Spin::Never => return Wait::Asleep(due),
             Spin::Auto => self.settle(now),
         }
         let lead = Time(self.late as u64);
         if exact && due.since(now) > lead {
-            return Until::Asleep(due.minus(lead));
+            return Wait::Asleep(due.minus(lead));
         }
         if !exact || self.credit <= 0.0 {
-            return Until::Asleep(due);
+            return Wait::Asleep(due);
         }
         self.awake_since = Some(now);
-        Until::Awake
+        Wait::Awake
     }
 
     /// The alarm for `at` rang, and it is `now`.
@@ -91,16 +91,16 @@ mod tests {
     /// A pacer that has something due every `gap`, on a machine whose alarms ring late by what `late` says, and that looks
     /// at its clock once a us while it is awake. How late it was each time, and the share of time it was awake for nothing.
     fn pace(spin: Spin, gap: u64, count: u64, mut late: impl FnMut(u64) -> u64) -> (Vec<u64>, f64) {
-        let (mut lead, mut now, mut awake) = (Lead::new(spin), 0, 0);
+        let (mut lead, mut now, mut awake) = (SpinPolicy::new(spin), 0, 0);
         let lags = (1..=count).map(|i| {
             let due = i * gap;
             while now < due {
                 match lead.until(Instant(now), Instant(due), true) {
-                    Until::Awake => {
+                    Wait::Awake => {
                         now += US;
                         awake += US;
                     }
-                    Until::Asleep(at) => {
+                    Wait::Asleep(at) => {
                         now = now.max(at.0) + late(i);
                         lead.rang(at, Instant(now));
                     }
@@ -154,8 +154,8 @@ mod tests {
 
     #[test]
     fn where_nothing_is_due_it_sleeps() {
-        let mut lead = Lead::new(Spin::Auto);
-        assert_eq!(lead.until(Instant::START, Instant(US), false), Until::Asleep(Instant(US)));
-        assert_eq!(lead.until(Instant::START, Instant(US), true), Until::Awake);
+        let mut lead = SpinPolicy::new(Spin::Auto);
+        assert_eq!(lead.until(Instant::START, Instant(US), false), Wait::Asleep(Instant(US)));
+        assert_eq!(lead.until(Instant::START, Instant(US), true), Wait::Awake);
     }
 }

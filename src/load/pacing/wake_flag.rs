@@ -5,14 +5,14 @@ use std::task::{Context, Poll, Waker};
 
 /// What wakes the pacer of a thread.
 #[derive(Default)]
-pub struct Nudge {
+pub struct WakeFlag {
     nudged: Cell<bool>,
     /// The pacer sleeps just until an instant: neither a free connection nor the last answer changes that.
     instant: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
 
-impl Nudge {
+impl WakeFlag {
     /// Lets the pacer look again.
     pub fn nudge(&self) {
         self.nudged.set(true);
@@ -21,7 +21,7 @@ impl Nudge {
         }
     }
 
-    /// [`Nudge::nudge`], where a free connection, or the last answer, can make a difference: most answers come while the
+    /// [`WakeFlag::nudge`], where a free connection, or the last answer, can make a difference: most answers come while the
     /// pacer just waits for an instant.
     pub fn nudge_if_it_waits(&self) {
         if !self.instant.get() {
@@ -34,7 +34,7 @@ impl Nudge {
         self.instant.set(!for_connections);
     }
 
-    /// Ready once after each [`Nudge::nudge`].
+    /// Ready once after each [`WakeFlag::nudge`].
     pub fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
         if self.nudged.replace(false) {
             return Poll::Ready(());

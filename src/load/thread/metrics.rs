@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use hdrhistogram::Histogram;
 
 use super::rate_sampler::RateSampler;
-use crate::record::tape::Tape;
+use crate::record::sink::RecordSender;
 use crate::record::{Account, Outcome, RequestRecord};
 use crate::stats::{lag_histogram, latency_histogram, record_time, value_at_percentile};
 use crate::units::{Instant, Time};
@@ -58,14 +58,14 @@ impl Latencies {
 
 /// What others may read of a thread while it runs. Written by that thread alone.
 #[derive(Debug, Default)]
-pub struct Live {
+pub struct LiveCounters {
     sent: AtomicU64,
     requests: AtomicU64,
     ended: AtomicU64,
     over: AtomicBool,
 }
 
-impl Live {
+impl LiveCounters {
     /// Attempts that a connection has taken on so far.
     pub fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
@@ -100,7 +100,7 @@ pub fn calibrated_interval(latency: &Histogram<u64>) -> Time {
 }
 
 /// One thread's memory.
-pub struct Log {
+pub struct ThreadMetrics {
     pub account: Account,
     pub latencies: Latencies,
     /// Latencies of the warm-up, for wrk2's calibration lines.
@@ -115,13 +115,13 @@ pub struct Log {
     started: u64,
     warmup: Instant,
     requests: u64,
-    tape: Option<Tape>,
-    live: Arc<Live>,
+    sender: Option<RecordSender>,
+    live: Arc<LiveCounters>,
 }
 
-impl Log {
-    pub fn new(tape: Option<Tape>, live: Arc<Live>, warmup: Instant) -> Log {
-        Log {
+impl ThreadMetrics {
+    pub fn new(sender: Option<RecordSender>, live: Arc<LiveCounters>, warmup: Instant) -> ThreadMetrics {
+        ThreadMetrics {
             account: Account::default(),
             latencies: Latencies::default(),
             calibration: latency_histogram(),
@@ -133,7 +133,7 @@ impl Log {
             in_flight_max: 0,
             started: 0,
             requests: 0,
-            tape,
+            sender,
             live,
         }
     }
@@ -163,8 +163,8 @@ impl Log {
             }
         }
         self.add(record, is_sample);
-        if let Some(tape) = &mut self.tape {
-            tape.push(record);
+        if let Some(sender) = &mut self.sender {
+            sender.push(record);
         }
     }
 
@@ -172,8 +172,8 @@ impl Log {
     pub fn leave(&mut self, record: &RequestRecord, is_sample: bool) {
         self.in_time.1 += record.bytes;
         self.add(record, is_sample);
-        if let Some(tape) = &mut self.tape {
-            tape.push_patiently(record);
+        if let Some(sender) = &mut self.sender {
+            sender.push_patiently(record);
         }
     }
 
@@ -195,8 +195,8 @@ impl Log {
 
     /// Hands over what is there, so that a listener is never long behind; begins to count rates after the warm-up.
     pub fn upkeep(&mut self, now: Instant, warmup: Instant) {
-        if let Some(tape) = &mut self.tape {
-            tape.flush();
+        if let Some(sender) = &mut self.sender {
+            sender.flush();
         }
         if self.rates.interval() == Time::ZERO && now >= warmup {
             let interval = if warmup == Instant::START { UNCALIBRATED } else { calibrated_interval(&self.calibration) };
@@ -207,7 +207,7 @@ impl Log {
 
     /// Hands over the rest; says how many records found no room during the run.
     pub fn finish(&mut self) -> u64 {
-        self.tape.take().map_or(0, |mut tape| tape.finish())
+        self.sender.take().map_or(0, |mut sender| sender.finish())
     }
 }
 
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn rates_are_counted_from_the_moment_that_they_can_be() {
-        let mut log = Log::new(None, Arc::default(), Instant::START);
+        let mut log = ThreadMetrics::new(None, Arc::default(), Instant::START);
         let (warmup, looked, until) = (Instant(10_000_000_000), Instant(10_090_000_000), Instant(11_000_000_000));
         log.upkeep(warmup.minus(Time(1)), warmup);
         log.upkeep(looked, warmup);

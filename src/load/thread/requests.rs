@@ -19,15 +19,15 @@ pub struct Payload {
 
 /// One request of a payload.
 #[derive(Clone, Debug)]
-pub struct Piece {
+pub struct PayloadPart {
     pub payload: Rc<Payload>,
     pub part: usize,
 }
 
-impl Piece {
+impl PayloadPart {
     /// Each request of a payload.
-    pub fn all(payload: &Rc<Payload>) -> impl Iterator<Item = Piece> {
-        (0..payload.parts.len()).map(|part| Piece { payload: Rc::clone(payload), part })
+    pub fn all(payload: &Rc<Payload>) -> impl Iterator<Item = PayloadPart> {
+        (0..payload.parts.len()).map(|part| PayloadPart { payload: Rc::clone(payload), part })
     }
 
     /// Its own bytes.

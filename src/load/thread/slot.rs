@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use super::requests::{Payload, Piece};
+use super::requests::{Payload, PayloadPart};
 use crate::record::RequestRecord;
 use crate::units::{Instant, Time};
 
@@ -26,7 +26,7 @@ pub struct Slot {
 /// An attempt that a connection has taken on.
 pub struct Attempt {
     pub record: RequestRecord,
-    pub piece: Piece,
+    pub piece: PayloadPart,
     /// The bytes that go out when it is this attempt's turn: those of all that were joined to it. None for these.
     pub bytes: Range<usize>,
     /// Since when the timeout runs.
@@ -163,7 +163,7 @@ mod tests {
 
     /// Number `request`, taken on at `since`; joined to the one before it where it has no bytes of its own.
     fn attempt(request: u64, since: u64, bytes: Range<usize>) -> Attempt {
-        let piece = Piece { payload: Rc::default(), part: 0 };
+        let piece = PayloadPart { payload: Rc::default(), part: 0 };
         Attempt {
             record: RequestRecord::planned(request, Instant::START, 0),
             piece,

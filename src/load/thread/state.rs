@@ -6,11 +6,11 @@ use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use super::metrics::Log;
-use super::requests::{Payload, Piece, Requests};
+use super::metrics::ThreadMetrics;
+use super::requests::{Payload, PayloadPart, Requests};
 use super::slot::{Attempt, Outgoing, Slot};
 use crate::load::pacing::dispatcher::{Dispatcher, Work};
-use crate::load::pacing::wake_flag::Nudge;
+use crate::load::pacing::wake_flag::WakeFlag;
 use crate::load::plan::{LoadPlan, OnTimeout, WhenBusy};
 use crate::load::transport::{Stream, Transport};
 use crate::record::{Clock, Outcome, RequestRecord};
@@ -18,12 +18,12 @@ use crate::script::ScriptError;
 use crate::units::Instant;
 
 /// One thread's shared state.
-pub struct Core {
+pub struct WorkerState {
     pub plan: LoadPlan,
     transport: Transport,
     pub dispatcher: RefCell<Dispatcher>,
     pub requests: RefCell<Requests>,
-    pub log: RefCell<Log>,
+    pub log: RefCell<ThreadMetrics>,
     /// Where all connections read to: one buffer a thread, not one a connection.
     pub scratch: RefCell<Box<[u8]>>,
     pub opened: Cell<u64>,
@@ -37,21 +37,21 @@ pub struct Core {
     slots: RefCell<Vec<Slot>>,
     vacant: RefCell<Vec<usize>>,
     failure: RefCell<Option<ScriptError>>,
-    pub pacer: Nudge,
+    pub pacer: WakeFlag,
 }
 
 const SCRATCH: usize = 64 * 1024;
 
-impl Core {
+impl WorkerState {
     pub fn new(
         plan: LoadPlan,
         thread: usize,
         transport: Transport,
         clock: Clock,
         requests: Requests,
-        log: Log,
-    ) -> Core {
-        Core {
+        log: ThreadMetrics,
+    ) -> WorkerState {
+        WorkerState {
             dispatcher: RefCell::new(Dispatcher::new(&plan, thread)),
             fewest_streams: Cell::new(plan.streams),
             plan,
@@ -67,7 +67,7 @@ impl Core {
             slots: RefCell::default(),
             vacant: RefCell::default(),
             failure: RefCell::new(None),
-            pacer: Nudge::default(),
+            pacer: WakeFlag::default(),
         }
     }
 
@@ -135,7 +135,7 @@ impl Core {
     /// All requests of a payload go out together on one connection.
     fn join(&self, id: usize, record: RequestRecord, payload: &Rc<Payload>, now: Instant) {
         let requests = payload.parts.len();
-        let attempts = Piece::all(payload).map(|piece| {
+        let attempts = PayloadPart::all(payload).map(|piece| {
             let joined = piece.part > 0;
             Attempt {
                 record: if joined { self.dispatcher.borrow_mut().joined(&record, Some(id), now) } else { record },
@@ -150,7 +150,7 @@ impl Core {
 
     /// Each request of a payload has a stream of its own: those behind the first go wherever there is a place.
     fn spread(&self, id: usize, record: RequestRecord, payload: &Rc<Payload>, now: Instant) {
-        let mut pieces = Piece::all(payload);
+        let mut pieces = PayloadPart::all(payload);
         let first =
             pieces.next().map(|piece| Attempt { record, bytes: piece.range(), piece, since: now, is_sample: true });
         self.take_on(id, first);
@@ -236,7 +236,7 @@ impl Core {
     }
 
     /// The request of the first attempt that a connection has.
-    pub fn piece(&self, id: usize) -> Option<Piece> {
+    pub fn piece(&self, id: usize) -> Option<PayloadPart> {
         self.slots.borrow()[id].first().map(|attempt| attempt.piece.clone())
     }
 

@@ -13,18 +13,18 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::LocalOptions;
 use tokio::sync::watch;
 
-use super::metrics::{Latencies, Live, Log};
+use super::metrics::{Latencies, LiveCounters, ThreadMetrics};
 use super::rate_sampler::RateSampler;
 use super::requests::{Requests, environment};
-use super::state::Core;
+use super::state::WorkerState;
 use crate::load::LoadError;
-use crate::load::pacing::dispatcher::Turn;
-use crate::load::pacing::pool::Room;
-use crate::load::pacing::spin::{Lead, Until};
+use crate::load::pacing::dispatcher::Action;
+use crate::load::pacing::pool::Placement;
+use crate::load::pacing::spin::{SpinPolicy, Wait};
 use crate::load::plan::LoadPlan;
 use crate::load::transport::Transport;
 use crate::load::transport::{http1, http2};
-use crate::record::tape::Tape;
+use crate::record::sink::RecordSender;
 use crate::record::{Account, Clock};
 use crate::script::{ScriptError, Shared, Vm};
 use crate::timer::Timer;
@@ -32,7 +32,7 @@ use crate::units::{Instant, Time};
 
 /// What the threads of a load are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub enum LoadCommand {
     /// Connect, and wait for the start.
     Prepare,
     /// Load begins at the clock's zero.
@@ -44,7 +44,7 @@ pub enum Order {
 }
 
 /// What a thread of the generator is asked, before and after its run.
-pub enum Call {
+pub enum ScriptCall {
     /// The value of a global.
     Get(String, mpsc::Sender<Result<Shared, ScriptError>>),
     Set(String, Shared, mpsc::Sender<Result<(), ScriptError>>),
@@ -57,22 +57,22 @@ pub enum Call {
 }
 
 /// What a thread is started with.
-pub struct Job {
+pub struct WorkerSetup {
     pub plan: LoadPlan,
     pub thread: usize,
     pub transport: Transport,
     pub address: SocketAddr,
-    pub tape: Option<Tape>,
-    pub live: Arc<Live>,
-    pub orders: watch::Receiver<Order>,
+    pub sender: Option<RecordSender>,
+    pub live: Arc<LiveCounters>,
+    pub orders: watch::Receiver<LoadCommand>,
     /// From the main script, before and after the run.
-    pub calls: mpsc::Receiver<Call>,
+    pub calls: mpsc::Receiver<ScriptCall>,
     /// Told that the script is loaded, then that all is ready for the start, or that it is not.
     pub ready: mpsc::Sender<Result<(), LoadError>>,
 }
 
 /// What a thread leaves.
-pub struct Left {
+pub struct WorkerResult {
     pub thread: usize,
     pub account: Account,
     pub latencies: Latencies,
@@ -111,8 +111,8 @@ const UPKEEP: Time = Time::from_millis(100);
 
 /// Runs the thread: prepares, waits for the start, works until its end, hands over what it leaves, and then answers the
 /// main script until nobody asks any more.
-pub fn run(job: Job, leave: impl FnOnce(io::Result<Left>)) {
-    let Job { plan, thread, transport, address, tape, live, orders, calls, ready } = job;
+pub fn run(job: WorkerSetup, leave: impl FnOnce(io::Result<WorkerResult>)) {
+    let WorkerSetup { plan, thread, transport, address, sender, live, orders, calls, ready } = job;
     let script = match Vm::load(plan.script.as_ref(), &environment(&plan, thread)) {
         Ok(vm) => vm,
         Err(error) => return drop(ready.send(Err(error.into()))),
@@ -122,9 +122,9 @@ pub fn run(job: Job, leave: impl FnOnce(io::Result<Left>)) {
     let _ = ready.send(Ok(()));
     loop {
         match calls.recv() {
-            Ok(Call::Proceed) => break,
-            Ok(Call::Address(address)) => script.set_address(address),
-            Ok(Call::Stop) => stopped = true,
+            Ok(ScriptCall::Proceed) => break,
+            Ok(ScriptCall::Address(address)) => script.set_address(address),
+            Ok(ScriptCall::Stop) => stopped = true,
             Ok(call) => answer(&script, call),
             // Nobody wants this load any more.
             Err(_) => return,
@@ -134,8 +134,8 @@ pub fn run(job: Job, leave: impl FnOnce(io::Result<Left>)) {
         Ok(requests) => requests,
         Err(error) => return drop(ready.send(Err(error.into()))),
     };
-    let log = Log::new(tape, Arc::clone(&live), Instant::START.plus(plan.warmup));
-    let core = Rc::new(Core::new(plan, thread, transport, Clock::starting_in(Time::ZERO), requests, log));
+    let log = ThreadMetrics::new(sender, Arc::clone(&live), Instant::START.plus(plan.warmup));
+    let core = Rc::new(WorkerState::new(plan, thread, transport, Clock::starting_in(Time::ZERO), requests, log));
     if core.requests.borrow().vm().delays() {
         core.dispatcher.borrow_mut().delay_each();
     }
@@ -162,20 +162,20 @@ pub fn begin(mut script: Vm, plan: &LoadPlan) -> Result<Requests, ScriptError> {
     Ok(requests)
 }
 
-fn answer(script: &Vm, call: Call) {
+fn answer(script: &Vm, call: ScriptCall) {
     // The main script may have gone before it heard the answer.
     match call {
-        Call::Get(name, answer) => drop(answer.send(script.get(&name))),
-        Call::Set(name, value, answer) => drop(answer.send(script.set(&name, &value))),
-        Call::Address(_) | Call::Stop | Call::Proceed => {}
+        ScriptCall::Get(name, answer) => drop(answer.send(script.get(&name))),
+        ScriptCall::Set(name, value, answer) => drop(answer.send(script.set(&name, &value))),
+        ScriptCall::Address(_) | ScriptCall::Stop | ScriptCall::Proceed => {}
     }
 }
 
 fn load(
-    core: &Rc<Core>,
-    orders: watch::Receiver<Order>,
+    core: &Rc<WorkerState>,
+    orders: watch::Receiver<LoadCommand>,
     ready: &mut Option<mpsc::Sender<Result<(), LoadError>>>,
-) -> io::Result<Left> {
+) -> io::Result<WorkerResult> {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_io().enable_time().build_local(LocalOptions::default())?;
     let result = runtime.block_on(work(core, orders, ready));
@@ -186,8 +186,8 @@ fn load(
 }
 
 async fn work(
-    core: &Rc<Core>,
-    mut orders: watch::Receiver<Order>,
+    core: &Rc<WorkerState>,
+    mut orders: watch::Receiver<LoadCommand>,
     ready: &mut Option<mpsc::Sender<Result<(), LoadError>>>,
 ) -> io::Result<(Instant, Instant, Time)> {
     let mut timer = Timer::new()?;
@@ -196,8 +196,8 @@ async fn work(
         // Whoever wanted this load may be gone.
         let _ = ready.send(Ok(()));
     }
-    let order = orders.wait_for(|order| *order != Order::Prepare).await.map(|order| *order);
-    let Ok(Order::Run(clock)) = order else {
+    let order = orders.wait_for(|order| *order != LoadCommand::Prepare).await.map(|order| *order);
+    let Ok(LoadCommand::Run(clock)) = order else {
         // Nobody wants this load any more.
         core.end_arrivals(Instant::START);
         return Ok((Instant::START, Instant::START, Time::ZERO));
@@ -226,7 +226,7 @@ async fn work(
 }
 
 /// Opens the connections that the plan starts with, and waits until each is there or refused, for a second at most.
-async fn open_connections(core: &Rc<Core>) {
+async fn open_connections(core: &Rc<WorkerState>) {
     let connections = core.plan.share(core.plan.connections, usize::from(core.thread()));
     if core.plan.http2 {
         http2::open(core, connections);
@@ -239,14 +239,14 @@ async fn open_connections(core: &Rc<Core>) {
     }
 }
 
-fn spawn_connection(core: &Rc<Core>, id: usize) {
+fn spawn_connection(core: &Rc<WorkerState>, id: usize) {
     tokio::task::spawn_local(http1::run(Rc::clone(core), id));
 }
 
 /// The pacer: hands out what is due, when it is due, until nothing is left to do.
-async fn pace(core: &Rc<Core>, timer: &mut Timer, stop: &std::cell::Cell<bool>) -> io::Result<()> {
+async fn pace(core: &Rc<WorkerState>, timer: &mut Timer, stop: &std::cell::Cell<bool>) -> io::Result<()> {
     let clock = core.clock();
-    let mut lead = Lead::new(core.plan.spin);
+    let mut lead = SpinPolicy::new(core.plan.spin);
     let mut handed_out = false;
     let mut looked = Instant::START;
     while !stop.get() && !core.failed() {
@@ -259,26 +259,26 @@ async fn pace(core: &Rc<Core>, timer: &mut Timer, stop: &std::cell::Cell<bool>) 
         }
         let turn = core.dispatcher.borrow_mut().turn(now);
         let (wake_at, for_connections) = match turn {
-            Turn::Send(work, Room::On(id)) => {
+            Action::Send(work, Placement::On(id)) => {
                 core.assign(id, work, now);
                 handed_out = true;
                 continue;
             }
-            Turn::Send(work, Room::New) => {
+            Action::Send(work, Placement::New) => {
                 let id = core.new_slot();
                 core.assign(id, work, now);
                 spawn_connection(core, id);
                 handed_out = true;
                 continue;
             }
-            Turn::PutOff(work) => {
+            Action::PutOff(work) => {
                 core.put_off(work);
                 continue;
             }
-            Turn::Over => return Ok(()),
-            Turn::Drain(_) if core.log.borrow().in_flight == 0 => return Ok(()),
-            Turn::Drain(at) | Turn::Blocked(at) => (at, true),
-            Turn::Wait(at) => (at, false),
+            Action::Over => return Ok(()),
+            Action::Drain(_) if core.log.borrow().in_flight == 0 => return Ok(()),
+            Action::Drain(at) | Action::Blocked(at) => (at, true),
+            Action::Wait(at) => (at, false),
         };
         if std::mem::take(&mut handed_out) {
             // It goes before the alarm is set, which takes longer: 8 us on a virtual machine.
@@ -289,8 +289,8 @@ async fn pace(core: &Rc<Core>, timer: &mut Timer, stop: &std::cell::Cell<bool>) 
         }
         core.pacer.waits(for_connections);
         let at = match lead.until(now, wake_at, !for_connections) {
-            Until::Asleep(at) => at,
-            Until::Awake => {
+            Wait::Asleep(at) => at,
+            Wait::Awake => {
                 // Other tasks run, and the sockets are looked at, before this looks at its clock again.
                 tokio::task::yield_now().await;
                 looked = now;
@@ -313,12 +313,12 @@ async fn pace(core: &Rc<Core>, timer: &mut Timer, stop: &std::cell::Cell<bool>) 
 }
 
 /// Carries out what the thread is told while it runs.
-async fn obey(core: Rc<Core>, mut orders: watch::Receiver<Order>, stop: Rc<std::cell::Cell<bool>>) {
+async fn obey(core: Rc<WorkerState>, mut orders: watch::Receiver<LoadCommand>, stop: Rc<std::cell::Cell<bool>>) {
     loop {
         match *orders.borrow_and_update() {
-            Order::EndArrivals => core.end_arrivals(core.now()),
-            Order::Stop => stop.set(true),
-            Order::Prepare | Order::Run(_) => {}
+            LoadCommand::EndArrivals => core.end_arrivals(core.now()),
+            LoadCommand::Stop => stop.set(true),
+            LoadCommand::Prepare | LoadCommand::Run(_) => {}
         }
         core.pacer.nudge();
         if orders.changed().await.is_err() {
@@ -330,7 +330,7 @@ async fn obey(core: Rc<Core>, mut orders: watch::Receiver<Order>, stop: Rc<std::
 }
 
 /// Looks after timeouts, the records on their way, and wrk2's calibration.
-async fn look_after(core: Rc<Core>) {
+async fn look_after(core: Rc<WorkerState>) {
     // What is sent while this sleeps must not have expired long before it looks again.
     let at_least = UPKEEP.min(core.plan.timeout);
     let warmup = Instant::START.plus(core.plan.warmup);
@@ -352,10 +352,10 @@ fn thread_cpu() -> Time {
     Time(cpu.tv_sec as u64 * 1_000_000_000 + cpu.tv_nsec as u64)
 }
 
-fn left(core: &Core, until: Instant, ended: Instant, cpu: Time) -> Left {
+fn left(core: &WorkerState, until: Instant, ended: Instant, cpu: Time) -> WorkerResult {
     let mut log = core.log.borrow_mut();
     let dropped = log.finish();
-    Left {
+    WorkerResult {
         thread: usize::from(core.thread()),
         account: log.account,
         latencies: std::mem::take(&mut log.latencies),

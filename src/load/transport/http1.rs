@@ -14,13 +14,13 @@ use super::backoff::Backoff;
 use crate::http1::{Fed, Framer, Ignore, Response, Sink};
 use crate::load::plan::WhenBusy;
 use crate::load::thread::slot::Outgoing;
-use crate::load::thread::state::Core;
+use crate::load::thread::state::WorkerState;
 use crate::record::Outcome;
 use crate::units::Instant;
 
 /// Lives as long as its place among the thread's connections: with `wait` to the end of the run, with `open` until
 /// the connection closes.
-pub async fn run(core: Rc<Core>, id: usize) {
+pub async fn run(core: Rc<WorkerState>, id: usize) {
     let keeps_place = core.plan.when_busy != WhenBusy::Open;
     let mut backoff = Backoff::default();
     loop {
@@ -42,7 +42,7 @@ pub async fn run(core: Rc<Core>, id: usize) {
     }
 }
 
-async fn connect(core: &Core, id: usize) -> Result<Stream, Outcome> {
+async fn connect(core: &WorkerState, id: usize) -> Result<Stream, Outcome> {
     core.opened.set(core.opened.get() + 1);
     let began = core.now();
     let result = tokio::select! {
@@ -61,9 +61,9 @@ async fn connect(core: &Core, id: usize) -> Result<Stream, Outcome> {
 
 /// Serves until the connection closes; says whether the next may be made at once: this one carried an answer, or closed
 /// because the client gave up, which took its time.
-async fn serve(core: &Core, id: usize, stream: Stream) -> bool {
-    let taken = core.requests.borrow().vm().wants_responses().then(Taken::default);
-    let mut wire = Wire {
+async fn serve(core: &WorkerState, id: usize, stream: Stream) -> bool {
+    let taken = core.requests.borrow().vm().wants_responses().then(CapturedResponse::default);
+    let mut wire = Http1Connection {
         core,
         id,
         stream,
@@ -85,8 +85,8 @@ async fn serve(core: &Core, id: usize, stream: Stream) -> bool {
 }
 
 /// An HTTP/1.1 connection that is there: writes what it is given, and frames what comes back.
-struct Wire<'a> {
-    core: &'a Core,
+struct Http1Connection<'a> {
+    core: &'a WorkerState,
     id: usize,
     stream: Stream,
     framer: Framer,
@@ -99,10 +99,10 @@ struct Wire<'a> {
     /// It ended with an answer, and was offered no further work.
     parted: bool,
     /// Where the script wants responses.
-    taken: Option<Taken>,
+    taken: Option<CapturedResponse>,
 }
 
-impl Wire<'_> {
+impl Http1Connection<'_> {
     /// Ready when the connection is of no further use.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         let (core, id) = (self.core, self.id);
@@ -265,13 +265,13 @@ const MOST_BODY: usize = 256 << 20;
 
 /// A response in full, for a script that wants it.
 #[derive(Default)]
-struct Taken {
+struct CapturedResponse {
     status: u16,
     headers: Vec<(String, Vec<u8>)>,
     body: Vec<u8>,
 }
 
-impl Sink for Taken {
+impl Sink for CapturedResponse {
     const WANTS_HEADS: bool = true;
 
     fn head(&mut self, status: u16, headers: &[Header<'_>]) {

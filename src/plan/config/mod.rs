@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::settings::{ScriptSetting, Settings};
 use super::source::{ConfigError, Source};
-use super::{ExperimentPlan, Impossible};
+use super::{ExperimentPlan, InvalidSetting};
 use crate::script::Script;
 use crate::units::Time;
 
@@ -69,7 +69,7 @@ impl Overrides {
 ///
 /// # Errors
 /// [`ConfigError`] names the file, the line and the key, or the flag.
-pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<ExperimentPlan, ConfigError> {
+pub fn read_plan(file: Option<&Path>, overrides: &Overrides) -> Result<ExperimentPlan, ConfigError> {
     let Some(path) = file else {
         return parse(DEFAULT, "experiments/embedded.toml", Path::new(""), overrides);
     };
@@ -89,7 +89,7 @@ pub fn parse(text: &str, origin: &str, folder: &Path, overrides: &Overrides) -> 
     let mut settings: Settings = source.parse()?;
     overrides.apply(&mut settings);
     read_script(&mut settings.load.script, folder).map_err(|why| source.error("load.script", why))?;
-    ExperimentPlan::new(settings).map_err(|Impossible { key, why }| match overrides.flag(&key) {
+    ExperimentPlan::new(settings).map_err(|InvalidSetting { key, why }| match overrides.flag(&key) {
         Some(flag) => ConfigError::Flag { flag, why },
         None => source.error(&key, why),
     })

@@ -27,7 +27,7 @@ fn error(text: &str) -> String {
 
 #[test]
 fn the_default_experiment_is_the_documented_one() {
-    let plan = load(None, &Overrides::default()).unwrap();
+    let plan = read_plan(None, &Overrides::default()).unwrap();
     assert_eq!(plan.goal(), Goal::Embedded(&TestbedSettings::default()));
     assert_eq!((plan.observe(), plan.duration()), (Time::from_secs(60), Time::from_secs(141)));
     let load = plan.load_settings("http://127.0.0.1:1/");
@@ -142,7 +142,10 @@ fn what_is_no_experiment_is_refused_by_line_and_key() {
     let url = "name = \"a\"\n[target]\nurl = \"ftp://x/\"\n[load]\nrate = 1000";
     assert!(error(url).contains("x.toml:3: target.url: invalid URL"), "{}", error(url));
     assert!(
-        load(Some(Path::new("/no/such.toml")), &Overrides::default()).unwrap_err().to_string().contains("such.toml")
+        read_plan(Some(Path::new("/no/such.toml")), &Overrides::default())
+            .unwrap_err()
+            .to_string()
+            .contains("such.toml")
     );
 }
 
@@ -223,12 +226,12 @@ fn faults_come_with_what_they_are_done_to() {
 fn every_experiment_that_comes_with_the_program_is_one() {
     for (name, faults, monitors) in [("docker", 1, 3), ("social-network", 1, 2)] {
         let file = format!("{}/experiments/{name}.toml", env!("CARGO_MANIFEST_DIR"));
-        let plan = load(Some(Path::new(&file)), &Overrides::default()).unwrap();
+        let plan = read_plan(Some(Path::new(&file)), &Overrides::default()).unwrap();
         assert_eq!((&*plan.name, plan.fault.len(), plan.monitor.len()), (name, faults, monitors));
         assert_eq!(read(&plan.to_toml().unwrap()).unwrap(), plan);
     }
     let file = format!("{}/experiments/social-network.toml", env!("CARGO_MANIFEST_DIR"));
-    let plan = load(Some(Path::new(&file)), &Overrides::default()).unwrap();
+    let plan = read_plan(Some(Path::new(&file)), &Overrides::default()).unwrap();
     assert_eq!((plan.at(&plan.fault[0]), plan.fault[0].lasts), (Time::from_secs(10), Time::from_secs(20)));
 }
 
@@ -277,7 +280,7 @@ fn every_ready_experiment_is_one() {
         if path.extension().is_none_or(|extension| extension != "toml") {
             continue;
         }
-        let plan = load(Some(&path), &Overrides::default()).unwrap_or_else(|e| panic!("{e}"));
+        let plan = read_plan(Some(&path), &Overrides::default()).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(plan.name, path.file_stem().unwrap().to_str().unwrap(), "{}", path.display());
         assert!(!plan.fault.is_empty());
     }

@@ -130,7 +130,7 @@ pub struct Recorded {
 ///
 /// # Errors
 /// [`FolderError::Missing`] names what is not there and what to do, [`FolderError::File`] what does not read.
-pub fn load(dir: &Path) -> Result<Recorded, FolderError> {
+pub fn read_folder(dir: &Path) -> Result<Recorded, FolderError> {
     let missing = |missing, todo| FolderError::Missing { dir: dir.to_owned(), missing, todo };
     let plan = dir.join(PLAN);
     if !plan.exists() {

@@ -2,7 +2,7 @@ use crate::units::Instant;
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
-use crate::record::What;
+use crate::record::EventKind;
 use crate::record::event::Ending;
 
 fn now() -> jiff::civil::DateTime {
@@ -14,7 +14,7 @@ fn filled(results: &Path) -> Folder {
     folder.write_plan("name = \"x\"\n").unwrap();
     let mut rows = folder.rows().unwrap();
     rows.append(&[RequestRecord::planned(2, Instant(20), 0), RequestRecord::planned(1, Instant(10), 0)]).unwrap();
-    let ended = Event { at_ns: 9, what: What::Ended { how: Ending::Complete, detail: String::new() } };
+    let ended = Event { at_ns: 9, what: EventKind::Ended { how: Ending::Complete, detail: String::new() } };
     folder.events().unwrap().append(&ended).unwrap();
     folder.samples().unwrap().append(&[Sample { at_ns: 4, source: "db".into(), ..Sample::default() }]).unwrap();
     folder
@@ -43,7 +43,7 @@ fn what_was_recorded_is_read_back_in_order() {
     let folder = filled(dir.path());
     folder.seal().unwrap();
     assert!(!folder.path().join(ROWS).exists());
-    let recorded = load(folder.path()).unwrap();
+    let recorded = read_folder(folder.path()).unwrap();
     assert_eq!(recorded.plan, "name = \"x\"\n");
     assert_eq!(
         recorded.requests,
@@ -58,9 +58,9 @@ fn after_a_crash_the_rows_become_the_parquet_file() {
     let folder = filled(dir.path());
     // The crash came while an earlier report was converting.
     fs::write(folder.path().join("requests.parquet.part"), "half").unwrap();
-    assert_eq!(load(folder.path()).unwrap().requests.len(), 2);
+    assert_eq!(read_folder(folder.path()).unwrap().requests.len(), 2);
     assert!(folder.path().join(REQUESTS).exists() && !folder.path().join(ROWS).exists());
-    assert_eq!(load(folder.path()).unwrap().requests.len(), 2);
+    assert_eq!(read_folder(folder.path()).unwrap().requests.len(), 2);
 }
 
 #[test]
@@ -90,12 +90,12 @@ fn what_is_missing_is_named() {
         let folder = filled(dir.path());
         folder.seal().unwrap();
         fs::remove_file(folder.path().join(file)).unwrap();
-        let error = load(folder.path()).unwrap_err().to_string();
+        let error = read_folder(folder.path()).unwrap_err().to_string();
         assert!(error.contains(&format!("holds no {file}")), "{error}");
     }
     let folder = filled(dir.path());
     fs::remove_file(folder.path().join(SAMPLES)).unwrap();
-    assert!(load(folder.path()).unwrap().samples.is_empty());
+    assert!(read_folder(folder.path()).unwrap().samples.is_empty());
 }
 
 #[test]

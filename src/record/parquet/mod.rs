@@ -3,13 +3,13 @@
 //! Instants are ns since the start of load, null where one never came. `response_ns` and `lower_bound` follow from the
 //! other columns and are there for whoever reads the file with one line.
 
+mod file;
 mod gather;
-mod keep;
 mod read;
 mod schema;
 mod write;
 
-pub use keep::ParquetFile;
+pub use file::ParquetFile;
 pub use read::read;
 pub use write::ParquetWriter;
 

@@ -6,7 +6,7 @@ use plotters::style::RGBColor;
 use super::canvas::{Anchor, Canvas, DrawError, LABEL};
 use super::palette::{BASELINE_GROUND, FAULT_GROUND, GREEN, MUTED, PURPLE, VERMILION, WARMUP_GROUND};
 use super::plot::Plot;
-use crate::report::Story;
+use crate::report::ReportData;
 
 /// A text over a plot, centred at a place where there is room.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ pub struct Marks {
 
 impl Marks {
     /// `span` is the end of the time axis, in ns.
-    pub fn of(story: &Story, span: u64) -> Marks {
+    pub fn of(story: &ReportData, span: u64) -> Marks {
         let mut marks = Marks { windows: vec![], labels: vec![], instants: vec![] };
         for fault in &story.faults {
             let label = match fault.to {

@@ -16,7 +16,7 @@ mod timeline;
 use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
 use plotters::drawing::IntoDrawingArea;
 
-use super::Story;
+use super::ReportData;
 use super::digest::Digest;
 use super::generator::GeneratorBlock;
 use crate::record::{RequestRecord, Sample};
@@ -67,7 +67,7 @@ pub struct View<'a> {
 
 impl<'a> View<'a> {
     /// Of an experiment.
-    pub fn new(story: &'a Story, digest: &Digest) -> View<'a> {
+    pub fn new(story: &'a ReportData, digest: &Digest) -> View<'a> {
         let run = format!("{}: {}", run(&story.name, story.rate), story.verdict.name);
         View {
             run,
@@ -126,7 +126,7 @@ impl Figure {
     }
 
     /// All figures of a story, in the order in which a report shows them.
-    pub fn all(story: &Story) -> Vec<Figure> {
+    pub fn all(story: &ReportData) -> Vec<Figure> {
         Figure::of_requests(story.threads).into_iter().chain([Figure::Memory]).collect()
     }
 

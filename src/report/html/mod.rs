@@ -5,7 +5,7 @@ mod tables;
 
 use std::fmt::Write as _;
 
-use super::Story;
+use super::ReportData;
 use super::digest::Digest;
 use super::figures::Drawn;
 use super::generator::GeneratorBlock;
@@ -14,7 +14,7 @@ use tables::Table;
 const STYLE: &str = include_str!("style.css");
 
 /// The whole file, with `figures` in their order, the first one before the tables.
-pub fn page(story: &Story, digest: &Digest, figures: &[Drawn]) -> String {
+pub fn page(story: &ReportData, digest: &Digest, figures: &[Drawn]) -> String {
     let mut page = String::new();
     let name = escape(&story.name);
     let _ = write!(
@@ -44,7 +44,7 @@ pub fn page(story: &Story, digest: &Digest, figures: &[Drawn]) -> String {
     page
 }
 
-fn verdict(page: &mut String, story: &Story) {
+fn verdict(page: &mut String, story: &ReportData) {
     let v = &story.verdict;
     let _ = write!(page, "<section class=\"verdict {}\">\n<h2>{}</h2>\n", colour(&v.name), escape(&v.name));
     for line in &v.because {

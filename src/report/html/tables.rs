@@ -1,4 +1,4 @@
-use crate::report::Story;
+use crate::report::ReportData;
 use crate::report::digest::Digest;
 use crate::report::figures::time_label;
 use crate::report::generator::GeneratorBlock;
@@ -14,7 +14,7 @@ pub(super) struct Table {
 }
 
 /// The tables that have something to say.
-pub(super) fn all(story: &Story, digest: &Digest, block: &GeneratorBlock) -> Vec<Table> {
+pub(super) fn all(story: &ReportData, digest: &Digest, block: &GeneratorBlock) -> Vec<Table> {
     let tables =
         [accounting(digest), latency(digest), generator(block), errors(story, digest), events(story), plan(story)];
     tables.into_iter().filter(|t| !t.rows.is_empty()).collect()
@@ -73,7 +73,7 @@ fn generator(block: &GeneratorBlock) -> Table {
     Table { title: "The generator itself", head: &[], rows, note: Some(note.to_owned()) }
 }
 
-fn errors(story: &Story, digest: &Digest) -> Table {
+fn errors(story: &ReportData, digest: &Digest) -> Table {
     let e = &digest.account.errors;
     let all = [
         ("could not connect", e.connect.max(story.generator.connect_errors)),
@@ -86,7 +86,7 @@ fn errors(story: &Story, digest: &Digest) -> Table {
     Table { title: "Errors, by attempts", head: &[], rows, note: None }
 }
 
-fn events(story: &Story) -> Table {
+fn events(story: &ReportData) -> Table {
     let mut events: Vec<(u64, String)> = story.incidents.clone();
     events.extend(story.warnings.iter().map(|(at, text)| (*at, format!("warning: {text}"))));
     for fault in &story.faults {
@@ -103,7 +103,7 @@ fn events(story: &Story) -> Table {
     Table { title: "Events", head: &["since the start", "what"], rows, note }
 }
 
-fn plan(story: &Story) -> Table {
+fn plan(story: &ReportData) -> Table {
     let v = &story.verdict;
     let mut rows: Vec<_> = story.facts.iter().map(|(name, value)| row([name, value])).collect();
     let mut add = |name: &str, value: Option<String>| rows.extend(value.map(|value| row([&name, &value])));

@@ -2,7 +2,7 @@
 
 use crate::record::event::Generator;
 use crate::record::{Outcome, RequestRecord, Sample};
-use crate::report::{Bin, FaultWindow, Story, VerdictText};
+use crate::report::{Bin, FaultWindow, ReportData, VerdictText};
 use crate::units::{Instant, Time};
 
 pub const SECOND: u64 = 1_000_000_000;
@@ -39,8 +39,8 @@ fn verdict(name: &str, exit_code: u8) -> VerdictText {
 }
 
 /// Nothing at all was scheduled, sampled or done.
-pub fn empty() -> Story {
-    Story {
+pub fn empty() -> ReportData {
+    ReportData {
         name: "empty".into(),
         started: "2026-01-01T00:00:00Z".into(),
         threads: 1,
@@ -75,7 +75,7 @@ type Answers = fn(u64, &mut Dice) -> (u64, Outcome, u16);
 
 const FAULT: (u64, u64) = (15 * SECOND, 35 * SECOND);
 
-fn run(name: &str, rate: f64, end: u64, answers: Answers) -> Story {
+fn run(name: &str, rate: f64, end: u64, answers: Answers) -> ReportData {
     let mut dice = Dice(7);
     let over = end + 3 * SECOND;
     let mut requests = Vec::new();
@@ -107,7 +107,7 @@ fn run(name: &str, rate: f64, end: u64, answers: Answers) -> Story {
             Bin { from: s * SECOND, to: (s + 1) * SECOND, scheduled, good }
         })
         .collect();
-    Story {
+    ReportData {
         name: name.into(),
         threads: 2,
         rate,
@@ -136,7 +136,7 @@ fn run(name: &str, rate: f64, end: u64, answers: Answers) -> Story {
     }
 }
 
-fn memory(story: &mut Story, of_storage: fn(f64) -> Option<f64>) {
+fn memory(story: &mut ReportData, of_storage: fn(f64) -> Option<f64>) {
     for tick in 0..(story.end / (SECOND / 10) + 30) {
         let t = tick as f64 / 10.0;
         let wiggle = 1.0 + 0.03 * (t * 7.3).sin();
@@ -157,7 +157,7 @@ fn healthy(dice: &mut Dice) -> (u64, Outcome, u16) {
 }
 
 /// Healthy for 15 s, cut off for 20 s, and never back.
-pub fn metastable() -> Story {
+pub fn metastable() -> ReportData {
     let mut story = run("compose-post", 300.0, 95 * SECOND, |at, dice| match at {
         _ if at < FAULT.0 => healthy(dice),
         _ if dice.roll() < 0.04 => (dice.around(300 * MS), Outcome::Answered, 200),
@@ -172,7 +172,7 @@ pub fn metastable() -> Story {
 }
 
 /// The same, and it came back 12.4 s after the fault; the storage was restarted meanwhile.
-pub fn recovered() -> Story {
+pub fn recovered() -> ReportData {
     let mut story = run("compose-post at half the load", 100.0, 80 * SECOND, |at, dice| match at {
         _ if at < FAULT.0 => healthy(dice),
         _ if at < FAULT.1 => (dice.around(4_300 * MS), Outcome::Answered, 500),

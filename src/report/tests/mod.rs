@@ -6,14 +6,14 @@ use digest::Digest;
 use figures::{Figure, View};
 use summary::Summary;
 
-fn unverified() -> Story {
+fn unverified() -> ReportData {
     let mut story = made_up::metastable();
     story.faults[0].to = None;
     story.threads = 1;
     story
 }
 
-fn all_failed() -> Story {
+fn all_failed() -> ReportData {
     let mut story = made_up::metastable();
     for r in &mut story.requests {
         r.set_outcome(crate::record::Outcome::ConnectError);
@@ -22,9 +22,9 @@ fn all_failed() -> Story {
     story
 }
 
-fn one_request() -> Story {
+fn one_request() -> ReportData {
     let metastable = made_up::metastable();
-    Story {
+    ReportData {
         threads: 1,
         requests: metastable.requests[..1].to_vec(),
         samples: metastable.samples[..1].to_vec(),
@@ -33,7 +33,7 @@ fn one_request() -> Story {
 }
 
 /// What a damaged file may hold: threads and instants that no plan has.
-fn absurd() -> Story {
+fn absurd() -> ReportData {
     let mut story = made_up::recovered();
     let mut r = story.requests[0];
     (r.thread, r.due, r.sent, r.end) = (9999, Instant(u64::MAX - 1), Instant(u64::MAX - 1), Instant(u64::MAX - 1));
@@ -50,7 +50,7 @@ fn absurd() -> Story {
     story
 }
 
-fn stories() -> [(&'static str, Story); 7] {
+fn stories() -> [(&'static str, ReportData); 7] {
     [
         ("metastable", made_up::metastable()),
         ("recovered", made_up::recovered()),
@@ -140,7 +140,7 @@ fn a_summary_never_says_nan() {
     }
 }
 
-fn page(story: &Story) -> String {
+fn page(story: &ReportData) -> String {
     let digest = Digest::of(story);
     let view = View::new(story, &digest);
     let figures: Vec<_> = Figure::all(story).into_iter().map(|f| f.drawn(&view).unwrap()).collect();

@@ -69,11 +69,12 @@ impl Run {
         for (fault, planned) in run.plan.fault.iter().enumerate() {
             let (from, to) = (run.plan.at(planned).0, run.plan.at(planned).plus(planned.lasts).0);
             for (step, at_ns) in steps.into_iter().zip([from, from, to, to]) {
-                let what = What::Fault { fault, kind: "link".into(), step, detail: String::new(), warnings: vec![] };
+                let what =
+                    EventKind::Fault { fault, kind: "link".into(), step, detail: String::new(), warnings: vec![] };
                 run.events.push(Event { at_ns, what });
             }
         }
-        run.event(stop / S, What::Ended { how: Ending::Complete, detail: String::new() })
+        run.event(stop / S, EventKind::Ended { how: Ending::Complete, detail: String::new() })
     }
 
     pub fn new() -> Run {
@@ -123,25 +124,25 @@ impl Run {
         self
     }
 
-    pub fn event(mut self, second: u64, what: What) -> Run {
+    pub fn event(mut self, second: u64, what: EventKind) -> Run {
         self.events.push(Event { at_ns: second * S, what });
         self
     }
 
     pub fn without_end(mut self) -> Run {
-        self.events.retain(|event| !matches!(event.what, What::Ended { .. }));
+        self.events.retain(|event| !matches!(event.what, EventKind::Ended { .. }));
         self
     }
 
     pub fn without_step(mut self, without: Step) -> Run {
-        self.events.retain(|event| !matches!(event.what, What::Fault { step, .. } if step == without));
+        self.events.retain(|event| !matches!(event.what, EventKind::Fault { step, .. } if step == without));
         self
     }
 
     /// The fault takes effect sooner than planned, so that only what is before `second` is left as a baseline.
     pub fn warmup_in_events(mut self, second: u64) -> Run {
         for event in &mut self.events {
-            if matches!(event.what, What::Fault { step: Step::Effective, .. }) {
+            if matches!(event.what, EventKind::Fault { step: Step::Effective, .. }) {
                 event.at_ns = (second - 2) * S;
             }
         }

@@ -7,7 +7,7 @@ use builder::{Fate, Run, S, profile};
 use proptest::prelude::*;
 
 use super::*;
-use crate::record::event::{ComponentState, Ending, Generator, What};
+use crate::record::event::{ComponentState, Ending, EventKind, Generator};
 use crate::record::{Outcome, Step};
 
 /// The fault of a [`Run`] lasts from second 15 to second 35.
@@ -197,9 +197,9 @@ fn a_surge_is_judged_by_the_schedule_that_it_makes() {
 fn a_bound_that_was_reached_is_said() {
     let bounded = || Generator { bound_reached: true, ..Generator::default() };
     for (run, said) in [
-        (Run::new().event(141, What::Generator(bounded())), true),
-        (Run::new().with(profile(&[OUTAGE])).event(141, What::Generator(bounded())), true),
-        (Run::new().with(profile(&[OUTAGE, (35, 999, 0.0)])).event(141, What::Generator(bounded())), false),
+        (Run::new().event(141, EventKind::Generator(bounded())), true),
+        (Run::new().with(profile(&[OUTAGE])).event(141, EventKind::Generator(bounded())), true),
+        (Run::new().with(profile(&[OUTAGE, (35, 999, 0.0)])).event(141, EventKind::Generator(bounded())), false),
         (Run::new(), false),
     ] {
         let text = run.judge().explain(&run.plan);
@@ -261,7 +261,7 @@ fn an_observation_is_over_when_nothing_more_can_be_learned() {
     assert_eq!(Run::without_fault().over_at(), None);
     assert_eq!(Run::new().without_step(Step::RemovalVerified).over_at(), None);
     let failed =
-        What::Fault { fault: 0, kind: "link".into(), step: Step::Failed, detail: String::new(), warnings: vec![] };
+        EventKind::Fault { fault: 0, kind: "link".into(), step: Step::Failed, detail: String::new(), warnings: vec![] };
     assert_eq!(Run::new().without_step(Step::Effective).event(16, failed).over_at(), Some(16));
 }
 
@@ -287,7 +287,7 @@ fn nothing_at_all_is_no_panic() {
 fn any_event() -> impl Strategy<Value = Event> {
     use Step::{Commanded, Effective, Failed, RemovalCommanded, RemovalVerified};
     let step = prop::sample::select(vec![Commanded, Effective, RemovalCommanded, RemovalVerified, Failed]);
-    let step = step.prop_map(|step| What::Fault {
+    let step = step.prop_map(|step| EventKind::Fault {
         fault: 0,
         kind: String::new(),
         step,
@@ -295,7 +295,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         warnings: vec![],
     });
     let how = prop::sample::select(vec![Ending::Complete, Ending::Failed]);
-    let what = prop_oneof![4 => step, 1 => how.prop_map(|how| What::Ended { how, detail: String::new() })];
+    let what = prop_oneof![4 => step, 1 => how.prop_map(|how| EventKind::Ended { how, detail: String::new() })];
     let at = prop_oneof![any::<u64>(), 0..200 * S];
     (at, what).prop_map(|(at_ns, what)| Event { at_ns, what })
 }

@@ -4,15 +4,15 @@ use crate::arrivals::{Arrivals, Process, Rate, Share};
 
 #[test]
 fn each_reason_makes_a_run_invalid() {
-    let fault = |step, detail: &str| What::Fault {
+    let fault = |step, detail: &str| EventKind::Fault {
         fault: 0,
         kind: "link".into(),
         step,
         detail: detail.into(),
         warnings: vec![],
     };
-    let died = |state| What::Component { component: "post-db".into(), state, detail: String::new() };
-    let ended = |how| What::Ended { how, detail: "no disk".into() };
+    let died = |state| EventKind::Component { component: "post-db".into(), state, detail: String::new() };
+    let ended = |how| EventKind::Ended { how, detail: "no disk".into() };
     let metastable = || Run::new().with(profile(&[OUTAGE, (35, 999, 0.0)]));
     for (run, name) in [
         (metastable().without_end(), "INVALID: the run was killed"),
@@ -42,7 +42,7 @@ fn each_reason_makes_a_run_invalid() {
 
 #[test]
 fn a_run_that_was_cut_short_is_not_blamed_for_what_it_had_no_time_for() {
-    let interrupted = || What::Ended { how: Ending::Interrupted, detail: "SIGINT".into() };
+    let interrupted = || EventKind::Ended { how: Ending::Interrupted, detail: "SIGINT".into() };
     for run in [Run::new().without_step(Step::Effective).stop_at(12), Run::new().stop_at(40)] {
         let run = run.without_end().event(40, interrupted());
         assert_eq!(run.judge().explain(&run.plan).because, ["The run was interrupted before its end."]);
@@ -57,7 +57,7 @@ fn what_a_killed_run_lost_is_not_laid_to_the_system() {
 
 #[test]
 fn several_that_are_dead_are_named_together() {
-    let died = |component: &str| What::Component {
+    let died = |component: &str| EventKind::Component {
         component: component.into(),
         state: ComponentState::Died,
         detail: String::new(),
@@ -68,7 +68,7 @@ fn several_that_are_dead_are_named_together() {
 
 #[test]
 fn what_is_no_reason_leaves_a_run_valid() {
-    let died = |state| What::Component { component: "post-db".into(), state, detail: String::new() };
+    let died = |state| EventKind::Component { component: "post-db".into(), state, detail: String::new() };
     let metastable = || Run::new().with(profile(&[OUTAGE, (35, 999, 0.0)]));
     for (what, run) in [
         ("back again", metastable().event(50, died(ComponentState::Died)).event(51, died(ComponentState::Restarted))),
@@ -93,7 +93,7 @@ fn what_is_no_reason_leaves_a_run_valid() {
             "a failure before success",
             metastable().event(
                 14,
-                What::Fault {
+                EventKind::Fault {
                     fault: 0,
                     kind: "link".into(),
                     step: Step::Failed,

@@ -61,7 +61,7 @@ impl Args {
             let plan = LoadPlan::new(LoadSettings { url: url.to_owned(), part: Part { index, of }, ..all.clone() });
             plan.map_err(|error| match error {
                 // Settings are options here.
-                PlanError::Senseless { what, why } => anyhow!("--{what} {why}"),
+                PlanError::Conflict { what, why } => anyhow!("--{what} {why}"),
                 error => error.into(),
             })
         };

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::docker::Engine;
-use crate::fault::{Subject, Undo};
+use crate::fault::{Subject, UndoRecord};
 
 /// One fault that is done to a container.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ pub struct Entry {
     /// The process of the run that had it done; 0 where that is not known.
     #[serde(default)]
     pub run: u32,
-    pub undo: Undo,
+    pub undo: UndoRecord,
 }
 
 const VERSION: u32 = 1;
@@ -52,7 +52,7 @@ pub enum JournalError {
 }
 
 impl Entry {
-    pub(crate) fn new(engine: &Engine, kind: &str, run: u32, undo: Undo) -> Entry {
+    pub(crate) fn new(engine: &Engine, kind: &str, run: u32, undo: UndoRecord) -> Entry {
         Entry {
             version: VERSION,
             host: engine.host().to_owned(),
@@ -78,7 +78,9 @@ impl Entry {
     fn check(&self) -> Result<(), String> {
         let is_id = |text: &str| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
         let networks = match &self.undo {
-            Undo::Disconnect(before) => before.endpoints.iter().map(|endpoint| endpoint.network_id.as_str()).collect(),
+            UndoRecord::Disconnect(before) => {
+                before.endpoints.iter().map(|endpoint| endpoint.network_id.as_str()).collect()
+            }
             _ => Vec::new(),
         };
         match self.version == VERSION {

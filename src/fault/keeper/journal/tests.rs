@@ -1,5 +1,5 @@
 use super::*;
-use crate::fault::keeper::undo::Undo;
+use crate::fault::keeper::undo::UndoRecord;
 
 fn entry(container: &str, run: u32) -> Entry {
     let json = serde_json::json!({
@@ -67,5 +67,5 @@ fn an_entry_of_an_older_version_names_no_run() {
     let mut json = serde_json::to_value(entry("a", 7)).unwrap();
     json.as_object_mut().unwrap().remove("run");
     let old: Entry = serde_json::from_value(json).unwrap();
-    assert!(matches!(old, Entry { run: 0, undo: Undo::Pause(_), .. }));
+    assert!(matches!(old, Entry { run: 0, undo: UndoRecord::Pause(_), .. }));
 }

@@ -3,10 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::pool::{Pool, Room};
+use super::pool::{Placement, Pool};
 use crate::arrivals::{Arrival, Arrivals};
 use crate::load::plan::{LoadPlan, WhenBusy};
-use crate::load::thread::requests::Piece;
+use crate::load::thread::requests::PayloadPart;
 use crate::record::RequestRecord;
 use crate::units::{Instant, Time};
 
@@ -14,16 +14,16 @@ use crate::units::{Instant, Time};
 #[derive(Clone, Debug)]
 pub struct Work {
     pub record: RequestRecord,
-    pub piece: Option<Piece>,
+    pub piece: Option<PayloadPart>,
     /// Its latency counts.
     pub is_sample: bool,
 }
 
 /// What the pacer does next.
 #[derive(Debug)]
-pub enum Turn {
+pub enum Action {
     /// Send this, on that connection or on a new one.
-    Send(Work, Room),
+    Send(Work, Placement),
     /// This is due, and the script says by how much it is put off: see [`Dispatcher::put_off`].
     PutOff(Work),
     /// Nothing before that instant, whatever connections do.
@@ -56,7 +56,7 @@ pub struct Dispatcher {
     /// The script puts requests off.
     delays: bool,
     /// What goes at an instant of its own: retries, and requests that the script put off.
-    later: BinaryHeap<Reverse<Later>>,
+    later: BinaryHeap<Reverse<Deferred>>,
     /// First attempts of those that the script's stop has kept from being made.
     stopped: Vec<RequestRecord>,
     pool: Pool,
@@ -71,11 +71,11 @@ pub struct Dispatcher {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Next {
     Head,
-    Later,
+    Deferred,
 }
 
 /// Ordered by time, then by request, so that what goes first never depends on the heap.
-struct Later {
+struct Deferred {
     due: Instant,
     work: Work,
 }
@@ -104,7 +104,7 @@ impl Dispatcher {
         }
     }
 
-    /// Every request is put off by what the script says, once it is due: [`Turn::PutOff`].
+    /// Every request is put off by what the script says, once it is due: [`Action::PutOff`].
     pub fn delay_each(&mut self) {
         self.delays = true;
     }
@@ -151,30 +151,30 @@ impl Dispatcher {
     }
 
     /// What the pacer does at `now`.
-    pub fn turn(&mut self, now: Instant) -> Turn {
+    pub fn turn(&mut self, now: Instant) -> Action {
         if now >= self.drained() {
-            return Turn::Over;
+            return Action::Over;
         }
         // Both ends change what may go.
         let end = if now < self.until { self.until } else { self.drained() };
         if self.delays && self.head_at(now).is_some_and(|at| at <= now) {
-            return Turn::PutOff(self.take_head(now, Instant::START));
+            return Action::PutOff(self.take_head(now, Instant::START));
         }
         let next = match self.next(now) {
-            None if now < self.until => return Turn::Wait(end),
-            None => return Turn::Drain(end),
-            Some((at, _)) if at > now => return Turn::Wait(at.min(end)),
+            None if now < self.until => return Action::Wait(end),
+            None => return Action::Drain(end),
+            Some((at, _)) if at > now => return Action::Wait(at.min(end)),
             Some((_, next)) => next,
         };
         match self.pool.take(now) {
             Some((room, since)) => {
                 let work = self.take(next, now, since);
-                self.waited += u64::from(room == Room::New && since > work.record.due);
-                Turn::Send(work, room)
+                self.waited += u64::from(room == Placement::New && since > work.record.due);
+                Action::Send(work, room)
             }
             None => {
                 self.bound_reached |= self.pool.is_bounded();
-                Turn::Blocked(end)
+                Action::Blocked(end)
             }
         }
     }
@@ -249,15 +249,15 @@ impl Dispatcher {
 
     /// The request goes at `due`, since the script wants it so.
     pub fn put_off(&mut self, work: Work, due: Instant) {
-        self.later.push(Reverse(Later { due, work }));
+        self.later.push(Reverse(Deferred { due, work }));
     }
 
     /// The attempt failed and is to be made again at `due`.
-    pub fn retry(&mut self, failed: &RequestRecord, piece: Piece, is_sample: bool, due: Instant) {
+    pub fn retry(&mut self, failed: &RequestRecord, piece: PayloadPart, is_sample: bool, due: Instant) {
         let mut record = RequestRecord::planned(failed.request, failed.due, self.thread);
         record.attempt = failed.attempt + 1;
         record.set_warmup(failed.is_warmup());
-        self.later.push(Reverse(Later { due, work: Work { record, piece: Some(piece), is_sample } }));
+        self.later.push(Reverse(Deferred { due, work: Work { record, piece: Some(piece), is_sample } }));
     }
 
     /// What still waits for an instant of its own when the run ends.
@@ -298,14 +298,14 @@ impl Dispatcher {
     /// What goes next, and when. Of two that may go at once the arrival goes first.
     fn next(&self, now: Instant) -> Option<(Instant, Next)> {
         let head = self.head_at(now).map(|at| (at, Next::Head));
-        let later = self.later_at(now).map(|at| (at, Next::Later));
+        let later = self.later_at(now).map(|at| (at, Next::Deferred));
         head.into_iter().chain(later).min()
     }
 
     /// Takes what [`Dispatcher::next`] found, at `now`. A connection was free for it since `free_since`.
     fn take(&mut self, next: Next, now: Instant, free_since: Instant) -> Work {
-        if next == Next::Later
-            && let Some(Reverse(Later { due, mut work })) = self.later.pop()
+        if next == Next::Deferred
+            && let Some(Reverse(Deferred { due, mut work })) = self.later.pop()
         {
             work.record.ready = due.max(free_since);
             return work;
@@ -352,22 +352,22 @@ fn following(arrivals: &mut Arrivals) -> Arrival {
     arrivals.next().unwrap_or(Arrival { request: u64::MAX, due: Instant::NEVER })
 }
 
-impl PartialEq for Later {
-    fn eq(&self, other: &Later) -> bool {
+impl PartialEq for Deferred {
+    fn eq(&self, other: &Deferred) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl Eq for Later {}
+impl Eq for Deferred {}
 
-impl PartialOrd for Later {
-    fn partial_cmp(&self, other: &Later) -> Option<std::cmp::Ordering> {
+impl PartialOrd for Deferred {
+    fn partial_cmp(&self, other: &Deferred) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Later {
-    fn cmp(&self, other: &Later) -> std::cmp::Ordering {
+impl Ord for Deferred {
+    fn cmp(&self, other: &Deferred) -> std::cmp::Ordering {
         (self.due, self.work.record.request).cmp(&(other.due, other.work.record.request))
     }
 }

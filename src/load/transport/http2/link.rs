@@ -12,7 +12,7 @@ use hyper::body::Bytes;
 use tokio::sync::Notify;
 
 use super::{Pool, Session};
-use crate::load::thread::state::Core;
+use crate::load::thread::state::WorkerState;
 use crate::load::transport::backoff::Backoff;
 use crate::units::Instant;
 
@@ -50,7 +50,7 @@ pub async fn run(pool: Rc<Pool>, number: usize) {
     }
 }
 
-async fn connect(core: &Core) -> io::Result<Session> {
+async fn connect(core: &WorkerState) -> io::Result<Session> {
     core.opened.set(core.opened.get() + 1);
     let session = async { Session::new(core.connect().await?).await };
     tokio::time::timeout(core.plan.timeout.std(), session).await?
@@ -116,7 +116,7 @@ impl Link {
     }
 
     /// Gives up places for good until no more are left than the server takes streams.
-    fn fit(&self, core: &Core, streams: usize) {
+    fn fit(&self, core: &WorkerState, streams: usize) {
         let mut places = self.places.get();
         // A server that takes none now may take some later: one place waits for that.
         while places > streams.max(1) && !core.has_work(self.slots[places - 1]) {

@@ -21,13 +21,13 @@ pub use session::Session;
 use self::link::Link;
 use self::translate::{Translator, Untranslatable};
 use crate::load::plan::LoadPlan;
-use crate::load::thread::requests::{Piece, Requests};
-use crate::load::thread::state::Core;
+use crate::load::thread::requests::{PayloadPart, Requests};
+use crate::load::thread::state::WorkerState;
 use crate::script::ScriptError;
 
 /// A thread's connections.
 struct Pool {
-    core: Rc<Core>,
+    core: Rc<WorkerState>,
     translator: Translator,
     links: Vec<Link>,
     /// Where to look first for the one that carries the fewest requests.
@@ -37,7 +37,7 @@ struct Pool {
 }
 
 /// Opens a thread's connections, and keeps them open.
-pub fn open(core: &Rc<Core>, connections: usize) {
+pub fn open(core: &Rc<WorkerState>, connections: usize) {
     let slots = || (0..core.plan.streams).map(|_| core.new_slot()).collect();
     let pool = Rc::new(Pool {
         core: Rc::clone(core),
@@ -60,7 +60,7 @@ pub fn open(core: &Rc<Core>, connections: usize) {
 /// [`ScriptError::Untranslatable`] says why not.
 pub fn verify(plan: &LoadPlan, requests: &Requests) -> Result<(), ScriptError> {
     let translator = Translator::new(plan.target());
-    let pieces = requests.first().into_iter().flat_map(Piece::all);
+    let pieces = requests.first().into_iter().flat_map(PayloadPart::all);
     pieces
         .map(|piece| translator.translate(&piece))
         .try_for_each(|translated| translated.map(drop))

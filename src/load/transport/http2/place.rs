@@ -11,7 +11,7 @@ use hyper::body::Bytes;
 use super::link::Link;
 use super::translate::Translated;
 use super::{Pool, untranslatable};
-use crate::load::thread::state::Core;
+use crate::load::thread::state::WorkerState;
 use crate::record::Outcome;
 use crate::units::Instant;
 
@@ -86,7 +86,12 @@ async fn exchange(pool: &Pool, id: usize, request: &Translated) -> Result<Instan
 }
 
 /// Reads a body to its end; says when that was.
-async fn read(core: &Core, id: usize, body: &mut RecvStream, mut data: impl FnMut(&[u8])) -> Result<Instant, Outcome> {
+async fn read(
+    core: &WorkerState,
+    id: usize,
+    body: &mut RecvStream,
+    mut data: impl FnMut(&[u8]),
+) -> Result<Instant, Outcome> {
     while let Some(read) = body.data().await {
         let read = read.map_err(|_| Outcome::ReadError)?;
         core.note(id, |record| record.bytes += read.len() as u64);

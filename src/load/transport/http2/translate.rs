@@ -10,7 +10,7 @@ use hyper::body::Bytes;
 
 use crate::http1;
 use crate::http1::{RequestError, take_apart};
-use crate::load::thread::requests::{Payload, Piece};
+use crate::load::thread::requests::{Payload, PayloadPart};
 use crate::target::Target;
 
 /// Why a request cannot be said in HTTP/2.
@@ -66,7 +66,7 @@ impl Translator {
 
     /// # Errors
     /// [`Untranslatable`] says what HTTP/2 has no place for.
-    pub fn translate(&self, piece: &Piece) -> Result<Rc<Translated>, Untranslatable> {
+    pub fn translate(&self, piece: &PayloadPart) -> Result<Rc<Translated>, Untranslatable> {
         let mut last = self.last.borrow_mut();
         // The weak reference keeps the place of the bytes: what is at the same place is the same request.
         if let Some(known) = &*last
@@ -142,9 +142,9 @@ mod tests {
         Translator::new(&Target::parse("https://example.test:8443/").unwrap())
     }
 
-    fn piece(text: &str) -> Piece {
+    fn piece(text: &str) -> PayloadPart {
         let payload = Payload { bytes: text.replace('\n', "\r\n").into(), ..Payload::default() };
-        Piece { payload: Rc::new(payload), part: 0 }
+        PayloadPart { payload: Rc::new(payload), part: 0 }
     }
 
     /// What goes out, as text.

@@ -185,7 +185,7 @@ impl Simulation {
         self.records.push(record);
         if again {
             let due = self.now + self.plan.retries.backoff.0;
-            let piece = Piece { payload: Rc::default(), part: 0 };
+            let piece = PayloadPart { payload: Rc::default(), part: 0 };
             self.dispatcher.retry(&record, piece, true, Instant(due));
             self.pending.insert((due, record.request));
         }
@@ -241,34 +241,34 @@ impl Simulation {
     fn pace(&mut self) {
         loop {
             (self.pacer_wakes, self.pacer_waits) = match self.dispatcher.turn(Instant(self.now)) {
-                Turn::Send(work, Room::On(connection)) => {
+                Action::Send(work, Placement::On(connection)) => {
                     let was_free = self.idle.remove(&connection).is_some();
                     let behind = self.is_pipeline() && self.idle.is_empty() && self.carries_least(connection);
                     assert!(was_free || behind, "connection {connection} is not the one to take");
                     self.send(connection, work);
                     continue;
                 }
-                Turn::PutOff(work) => {
+                Action::PutOff(work) => {
                     self.as_planned(&work.record);
                     let due = work.record.ready.0 + self.world.delay.unwrap();
                     self.pending.insert((due, work.record.request));
                     self.dispatcher.put_off(work, Instant(due));
                     continue;
                 }
-                Turn::Send(work, Room::New) => {
+                Action::Send(work, Placement::New) => {
                     self.open += 1;
                     self.connections += 1;
                     self.send(self.connections - 1, work);
                     continue;
                 }
-                Turn::Over => break self.over = true,
-                Turn::Drain(_) if self.in_flight.is_empty() => break self.over = true,
-                Turn::Blocked(at) => {
+                Action::Over => break self.over = true,
+                Action::Drain(_) if self.in_flight.is_empty() => break self.over = true,
+                Action::Blocked(at) => {
                     assert!(!self.has_room(), "blocked with connections to spare");
                     (at.0, true)
                 }
-                Turn::Drain(at) => (at.0, true),
-                Turn::Wait(at) => (at.0, false),
+                Action::Drain(at) => (at.0, true),
+                Action::Wait(at) => (at.0, false),
             };
             assert!(self.pacer_wakes > self.now);
             break self.pacer_wakes += self.world.pacer_late_by;
@@ -377,7 +377,7 @@ impl Simulation {
         }
     }
 
-    /// As [`Core::settle`](crate::load) does it.
+    /// As [`WorkerState::settle`](crate::load) does it.
     fn settle(mut self) -> Vec<RequestRecord> {
         let (until, late) = (self.dispatcher.until().0, self.world.pacer_late_by);
         assert!(self.now <= until + self.plan.drain.0 + late, "the run ends with the drain");

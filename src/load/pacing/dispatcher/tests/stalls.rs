@@ -54,10 +54,10 @@ fn against(settings: LoadSettings, mut ends: impl FnMut(u64, u64) -> u64) -> Lat
     let mut done = Vec::new();
     let end = loop {
         let wake = match d.turn(Instant(now)) {
-            Turn::Send(work, room) => {
+            Action::Send(work, room) => {
                 let connection = match room {
-                    Room::On(connection) => connection,
-                    Room::New => {
+                    Placement::On(connection) => connection,
+                    Placement::New => {
                         connections += 1;
                         connections - 1
                     }
@@ -65,10 +65,10 @@ fn against(settings: LoadSettings, mut ends: impl FnMut(u64, u64) -> u64) -> Lat
                 flying.send(work, connection, now, &mut ends);
                 continue;
             }
-            Turn::Over => break now,
-            Turn::Drain(_) if flying.ends.is_empty() => break now,
-            Turn::Drain(at) | Turn::Blocked(at) | Turn::Wait(at) => at.0,
-            Turn::PutOff(_) => unreachable!("no script"),
+            Action::Over => break now,
+            Action::Drain(_) if flying.ends.is_empty() => break now,
+            Action::Drain(at) | Action::Blocked(at) | Action::Wait(at) => at.0,
+            Action::PutOff(_) => unreachable!("no script"),
         };
         let first = flying.ends.peek().map_or(u64::MAX, |Reverse((end, _, _))| *end);
         now = wake.min(first);

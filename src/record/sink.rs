@@ -15,10 +15,10 @@ const BATCH: usize = 1024;
 const WAITING: usize = 256;
 
 /// Takes every record of a run, in batches, on the recorder's thread.
-pub trait Keep: Send {
+pub trait RecordSink: Send {
     /// # Errors
     /// Where the batch could not be kept. The keeper is not called again, and the run is told at its end.
-    fn keep(&mut self, batch: &[RequestRecord]) -> io::Result<()>;
+    fn consume(&mut self, batch: &[RequestRecord]) -> io::Result<()>;
 
     /// No more will come.
     ///
@@ -34,14 +34,14 @@ pub trait Keep: Send {
 /// Dropped before anything came, as before a load that could not begin, it drops its keepers unfinished; dropped later,
 /// it finishes them with what there is.
 pub struct Recorder {
-    tapes: Tapes,
+    senders: RecordSenders,
     broken: Arc<AtomicBool>,
     thread: Option<JoinHandle<io::Result<()>>>,
 }
 
 enum Message {
     Batch(Vec<RequestRecord>),
-    /// No more is wanted, whoever still has a [`Tape`].
+    /// No more is wanted, whoever still has a [`RecordSender`].
     End {
         /// The run is over, even if nothing came of it.
         whole: bool,
@@ -50,20 +50,20 @@ enum Message {
 
 /// Gives each of the generator's threads its way to the recorder.
 #[derive(Clone)]
-pub struct Tapes(SyncSender<Message>);
+pub struct RecordSenders(SyncSender<Message>);
 
-impl Tapes {
-    pub fn tape(&self) -> Tape {
-        Tape { messages: self.0.clone(), batch: Vec::with_capacity(BATCH), dropped: 0 }
+impl RecordSenders {
+    pub fn sender(&self) -> RecordSender {
+        RecordSender { messages: self.0.clone(), batch: Vec::with_capacity(BATCH), dropped: 0 }
     }
 }
 
 impl Recorder {
-    /// Starts the thread, which hands every batch to each of `keepers` in turn.
+    /// Starts the thread, which hands every batch to each of `sinks` in turn.
     ///
     /// # Errors
     /// Where the system gives no thread.
-    pub fn start(mut keepers: Vec<Box<dyn Keep>>) -> io::Result<Recorder> {
+    pub fn start(mut sinks: Vec<Box<dyn RecordSink>>) -> io::Result<Recorder> {
         let (messages, incoming) = sync_channel::<Message>(WAITING);
         let broken = Arc::new(AtomicBool::new(false));
         let tell = Arc::clone(&broken);
@@ -82,23 +82,23 @@ impl Recorder {
             let mut began = false;
             let whole = loop {
                 match incoming.recv() {
-                    Ok(Message::Batch(batch)) => keepers.retain_mut(|keeper| fail(keeper.keep(&batch))),
+                    Ok(Message::Batch(batch)) => sinks.retain_mut(|sink| fail(sink.consume(&batch))),
                     Ok(Message::End { whole }) => break whole,
                     Err(_) => break false,
                 }
                 began = true;
             };
             if began || whole {
-                keepers.retain_mut(|keeper| fail(keeper.finish()));
+                sinks.retain_mut(|sink| fail(sink.finish()));
             }
             first_error
         })?;
-        Ok(Recorder { tapes: Tapes(messages), broken, thread: Some(thread) })
+        Ok(Recorder { senders: RecordSenders(messages), broken, thread: Some(thread) })
     }
 
     /// The ways in.
-    pub fn tapes(&self) -> &Tapes {
-        &self.tapes
+    pub fn senders(&self) -> &RecordSenders {
+        &self.senders
     }
 
     /// A keeper failed: what comes now is not kept by all. [`Recorder::finish`] says why.
@@ -106,7 +106,7 @@ impl Recorder {
         self.broken.load(Ordering::Relaxed)
     }
 
-    /// Waits until all that is on its way has been kept. Every [`Tape`] must be finished.
+    /// Waits until all that is on its way has been kept. Every [`RecordSender`] must be finished.
     ///
     /// # Errors
     /// The first error of a keeper.
@@ -117,7 +117,7 @@ impl Recorder {
     fn end(&mut self, whole: bool) -> io::Result<()> {
         let Some(thread) = self.thread.take() else { return Ok(()) };
         // A thread that has died says so below.
-        let _ = self.tapes.0.send(Message::End { whole });
+        let _ = self.senders.0.send(Message::End { whole });
         thread.join().unwrap_or_else(|_| Err(io::Error::other("the recorder's thread died")))
     }
 }
@@ -130,13 +130,13 @@ impl Drop for Recorder {
 }
 
 /// One thread's way to the recorder.
-pub struct Tape {
+pub struct RecordSender {
     messages: SyncSender<Message>,
     batch: Vec<RequestRecord>,
     dropped: u64,
 }
 
-impl Tape {
+impl RecordSender {
     /// Never waits: what finds no room is counted.
     #[inline]
     pub fn push(&mut self, record: &RequestRecord) {
@@ -182,17 +182,17 @@ impl Tape {
 }
 
 /// A keeper that hands batches to another thread: for progress and for ending a run early.
-pub struct Forward(Sender<Vec<RequestRecord>>);
+pub struct RecordForwarder(Sender<Vec<RequestRecord>>);
 
-impl Forward {
-    pub fn new() -> (Forward, Receiver<Vec<RequestRecord>>) {
+impl RecordForwarder {
+    pub fn new() -> (RecordForwarder, Receiver<Vec<RequestRecord>>) {
         let (sender, receiver) = channel();
-        (Forward(sender), receiver)
+        (RecordForwarder(sender), receiver)
     }
 }
 
-impl Keep for Forward {
-    fn keep(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
+impl RecordSink for RecordForwarder {
+    fn consume(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
         // A listener that has left wants nothing more.
         let _ = self.0.send(batch.to_vec());
         Ok(())
@@ -206,8 +206,8 @@ mod tests {
 
     struct Full(usize);
 
-    impl Keep for Full {
-        fn keep(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
+    impl RecordSink for Full {
+        fn consume(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
             self.0 = self.0.checked_sub(batch.len()).ok_or(io::ErrorKind::StorageFull)?;
             Ok(())
         }
@@ -219,12 +219,12 @@ mod tests {
 
     #[test]
     fn every_record_arrives_in_order() {
-        let (forward, received) = Forward::new();
+        let (forward, received) = RecordForwarder::new();
         let recorder = Recorder::start(vec![Box::new(forward)]).unwrap();
-        let mut tape = recorder.tapes().tape();
-        records(5000).for_each(|record| tape.push_patiently(&record));
-        assert_eq!(tape.finish(), 0);
-        drop(tape);
+        let mut sender = recorder.senders().sender();
+        records(5000).for_each(|record| sender.push_patiently(&record));
+        assert_eq!(sender.finish(), 0);
+        drop(sender);
         recorder.finish().unwrap();
         let ids: Vec<u64> = received.iter().flatten().map(|record| record.request).collect();
         assert_eq!(ids, (0..5000).collect::<Vec<_>>());
@@ -232,13 +232,13 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_told_and_the_other_keepers_go_on() {
-        let (forward, received) = Forward::new();
+        let (forward, received) = RecordForwarder::new();
         let recorder = Recorder::start(vec![Box::new(Full(1500)), Box::new(forward)]).unwrap();
-        let mut tape = recorder.tapes().tape();
+        let mut sender = recorder.senders().sender();
         assert!(!recorder.is_broken());
-        records(3000).for_each(|record| tape.push_patiently(&record));
-        tape.finish();
-        drop(tape);
+        records(3000).for_each(|record| sender.push_patiently(&record));
+        sender.finish();
+        drop(sender);
         while !recorder.is_broken() {
             std::thread::yield_now();
         }
@@ -249,8 +249,8 @@ mod tests {
     /// Says when it is finished.
     struct Told(Sender<()>);
 
-    impl Keep for Told {
-        fn keep(&mut self, _: &[RequestRecord]) -> io::Result<()> {
+    impl RecordSink for Told {
+        fn consume(&mut self, _: &[RequestRecord]) -> io::Result<()> {
             Ok(())
         }
 
@@ -264,16 +264,16 @@ mod tests {
         let finished = |records_kept: u64, dropped: bool| {
             let (tell, told) = channel();
             let recorder = Recorder::start(vec![Box::new(Told(tell))]).unwrap();
-            let mut tape = recorder.tapes().tape();
-            records(records_kept).for_each(|record| tape.push(&record));
-            tape.finish();
+            let mut sender = recorder.senders().sender();
+            records(records_kept).for_each(|record| sender.push(&record));
+            sender.finish();
             if dropped {
                 // A thread that is stuck holds on to its tape.
                 drop(recorder);
-                tape.push(&RequestRecord::planned(0, Instant::START, 0));
-                assert_eq!(tape.finish(), 1);
+                sender.push(&RequestRecord::planned(0, Instant::START, 0));
+                assert_eq!(sender.finish(), 1);
             } else {
-                drop(tape);
+                drop(sender);
                 recorder.finish().unwrap();
             }
             told.recv().is_ok()
@@ -285,9 +285,9 @@ mod tests {
     #[test]
     fn what_finds_no_room_is_counted() {
         let (messages, stuck) = sync_channel(1);
-        let mut tape = Tape { messages, batch: Vec::new(), dropped: 0 };
-        records(3 * BATCH as u64).for_each(|record| tape.push(&record));
+        let mut sender = RecordSender { messages, batch: Vec::new(), dropped: 0 };
+        records(3 * BATCH as u64).for_each(|record| sender.push(&record));
         drop(stuck);
-        assert_eq!(tape.finish(), 2 * BATCH as u64);
+        assert_eq!(sender.finish(), 2 * BATCH as u64);
     }
 }

@@ -2,8 +2,8 @@ use std::io;
 
 use super::{ParquetWriter, convert};
 use crate::record::rows::RowsWriter;
+use crate::record::sink::RecordSink;
 use crate::record::spool::Spool;
-use crate::record::tape::Keep;
 use crate::record::{FileError, Product, RequestRecord};
 
 /// Keeps the records of a run in a parquet file: as rows on the same disk while it goes on, converted at its end.
@@ -26,8 +26,8 @@ impl ParquetFile {
     }
 }
 
-impl Keep for ParquetFile {
-    fn keep(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
+impl RecordSink for ParquetFile {
+    fn consume(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
         self.rows.append(batch).map_err(|error| io::Error::other(error.of_product()))
     }
 
