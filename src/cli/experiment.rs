@@ -13,9 +13,10 @@ use crate::plan::config::Overrides;
 use crate::report::digest::Digest;
 use crate::report::generator::GeneratorBlock;
 use crate::report::story;
-use crate::report::{self, ReportData, VerdictText};
+use crate::report::{self, ReportData};
 use crate::signals::{Signals, Stopped};
 use crate::units::{Time, parse_count, parse_number, wrk_time};
+use crate::verdict::VerdictText;
 
 /// An experiment, and what one varies most of it.
 #[derive(clap::Args)]
@@ -123,7 +124,7 @@ pub fn report(args: ReportArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn code(asked: bool, story: &ReportData) -> ExitCode {
-    if asked { ExitCode::from(story.verdict.exit_code) } else { ExitCode::SUCCESS }
+    if asked { ExitCode::from(story.explanation.exit_code) } else { ExitCode::SUCCESS }
 }
 
 /// Judges what a folder holds, writes all products, and prints the verdict with the generator's own conduct.
@@ -131,7 +132,7 @@ fn draw(dir: &Path) -> anyhow::Result<ReportData> {
     let (_, story) = story::read(dir)?;
     let written = report::write(&story, dir).with_context(|| format!("the data in {} is whole", dir.display()));
     let conduct = GeneratorBlock::of(&story, &Digest::of(&story)).text();
-    say(&format!("{}{}{conduct}\n", verdict(&story.verdict), warnings(&story)))?;
+    say(&format!("{}{}{conduct}\n", verdict(&story.explanation), warnings(&story)))?;
     written?;
     Ok(story)
 }

@@ -2,8 +2,8 @@
 
 use crate::plan::ExperimentPlan;
 use crate::record::{Event, Outcome, RequestRecord, Sample};
-use crate::report::Bin;
 use crate::units::Time;
+use crate::verdict::goodput::Bin;
 use crate::verdict::goodput::percentile;
 use crate::verdict::timeline::Timeline;
 

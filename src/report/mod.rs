@@ -24,6 +24,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::event::Generator;
 use crate::record::{RequestRecord, Sample};
+use crate::verdict::goodput::Bin;
+use crate::verdict::{Verdict, VerdictText};
 
 /// All that the products of an experiment show. Instants and spans are ns on the run's clock.
 #[derive(Clone, Debug)]
@@ -49,7 +51,9 @@ pub struct ReportData {
     /// When the system was back: t1 + tau.
     pub recovered_at: Option<u64>,
     pub goodput: Vec<Bin>,
-    pub verdict: VerdictText,
+    pub verdict: Verdict,
+    /// The verdict in words.
+    pub explanation: VerdictText,
     /// Every attempt, in order of `due`, then `request`, then `attempt`.
     pub requests: Vec<RequestRecord>,
     pub samples: Vec<Sample>,
@@ -69,42 +73,6 @@ pub struct FaultWindow {
     pub from: u64,
     /// `None` if its removal was never verified.
     pub to: Option<u64>,
-}
-
-/// Cohort goodput: of the requests scheduled in `[from, to)`, how many were answered well and in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Bin {
-    pub from: u64,
-    pub to: u64,
-    pub scheduled: u64,
-    pub good: u64,
-}
-
-impl Bin {
-    /// Goodput, 0 to 1; 1 where nothing was scheduled.
-    pub fn goodput(&self) -> f64 {
-        if self.scheduled == 0 { 1.0 } else { self.good as f64 / self.scheduled as f64 }
-    }
-}
-
-/// A verdict in words, and the figures behind it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct VerdictText {
-    /// `RECOVERED`, `METASTABLE`, `INVALID: ...`
-    pub name: String,
-    /// With `--exit-code`.
-    pub exit_code: u8,
-    /// A few plain lines: why this and no other.
-    pub because: Vec<String>,
-    /// What to do next.
-    pub next: Vec<String>,
-    /// Time from the verified removal to recovery, in ns.
-    pub tau_ns: Option<u64>,
-    /// Goodput lost, in seconds of planned load and in requests.
-    pub loss_seconds: Option<f64>,
-    pub loss_requests: Option<f64>,
-    /// Mean goodput of the baseline.
-    pub baseline_goodput: Option<f64>,
 }
 
 #[cfg(test)]

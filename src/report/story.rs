@@ -64,10 +64,11 @@ pub fn story(plan: &ExperimentPlan, recorded: Recorded) -> ReportData {
             Verdict::Recovered(recovery) => Some(recovery.at),
             _ => None,
         },
-        verdict: judgement.explain(plan),
+        explanation: judgement.explain(plan),
         incidents: incidents.collect(),
         warnings: warnings(plan, &judgement),
         generator: judgement.timeline.generator.clone(),
+        verdict: judgement.verdict,
         goodput: judgement.bins,
         facts: facts(plan),
         requests,
@@ -205,7 +206,7 @@ mod tests {
         assert_eq!(story.faults, [FaultWindow { label: "link".into(), from: 15 * S, to: Some(35 * S) }]);
         assert_eq!((story.goodput.len(), story.requests.len()), (141, 14_100));
         assert_eq!(story.incidents, [(20 * S, "post-db ran out of memory (137)".to_owned())]);
-        assert_eq!((story.verdict.name.as_str(), story.generator.connections_opened), ("RECOVERED", 7));
+        assert_eq!((story.explanation.name.as_str(), story.generator.connections_opened), ("RECOVERED", 7));
         assert!(story.facts.contains(&("fault".to_owned(), "link at 15s for 20s".to_owned())), "{:?}", story.facts);
     }
 
@@ -232,7 +233,7 @@ mod tests {
         fs::remove_file(folder.path().join(folder::EVENTS)).unwrap();
         fs::write(folder.path().join(folder::EVENTS), "").unwrap();
         let (_, story) = read(folder.path()).unwrap();
-        assert_eq!(story.verdict.name, "INVALID: the run was killed");
+        assert_eq!(story.explanation.name, "INVALID: the run was killed");
         assert_eq!((story.requests.len(), story.faults.len(), story.baseline), (1_200, 0, None));
     }
 

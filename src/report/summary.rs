@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
 use super::generator::{GeneratorBlock, Lag};
-use super::{Bin, FaultWindow, ReportData, VerdictText};
+use super::{FaultWindow, ReportData};
 use crate::record::event::Generator;
 use crate::record::{Account, Errors};
 use crate::stats::{Moments, ratio, value_at_percentile, within_stdev};
+use crate::verdict::VerdictText;
+use crate::verdict::goodput::Bin;
 
 /// Of [`Summary`].
 pub const SCHEMA: u32 = 1;
@@ -201,7 +203,7 @@ impl Summary {
             schema: SCHEMA,
             name: story.name.clone(),
             started: story.started.clone(),
-            verdict: story.verdict.with_finite_numbers(),
+            verdict: story.explanation.with_finite_numbers(),
             printed: Printed::of(&response, &digest.req_per_sec, in_time, &errors, story.end),
             plan: Plan {
                 rate: ratio(story.rate, 1.0),

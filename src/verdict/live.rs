@@ -4,7 +4,7 @@ use super::timeline::Timeline;
 use super::{layout, whole_bins};
 use crate::plan::ExperimentPlan;
 use crate::record::Event;
-use crate::report::Bin;
+use crate::verdict::goodput::Bin;
 
 /// What can be said of a run while it goes on.
 #[derive(Clone, Debug)]

@@ -23,8 +23,7 @@ mod words;
 
 use crate::plan::{ExperimentPlan, Windows};
 use crate::record::{Event, RequestRecord};
-use crate::report::Bin;
-use crate::verdict::goodput::{Baseline, Cohorts, Layout};
+use crate::verdict::goodput::{Baseline, Bin, Cohorts, Layout};
 use crate::verdict::timeline::Timeline;
 use crate::verdict::trend::{Trend, median};
 
@@ -32,6 +31,7 @@ pub use live::{LiveJudgement, live, observation_is_over};
 pub use recovery::Recovery;
 use recovery::{Search, search};
 pub use validity::Reason;
+pub use words::VerdictText;
 
 /// Goodput of this share of the baseline's is back to normal.
 const HEALTHY: f64 = 0.9;

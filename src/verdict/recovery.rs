@@ -1,6 +1,6 @@
 use super::{BROKEN, HEALTHY};
 use crate::plan::Windows;
-use crate::report::Bin;
+use crate::verdict::goodput::Bin;
 
 /// A system that came back.
 #[derive(Clone, Copy, Debug, PartialEq)]

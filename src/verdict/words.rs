@@ -1,9 +1,30 @@
 //! Verdicts in plain words: why, and what to do next.
 
+use serde::{Deserialize, Serialize};
+
 use super::{BROKEN, HEALTHY, Judgement, Reason, Recovery, Verdict};
 use crate::load::plan::WhenBusy;
 use crate::plan::ExperimentPlan;
-use crate::report::VerdictText;
+
+/// A verdict in words, and the figures behind it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VerdictText {
+    /// `RECOVERED`, `METASTABLE`, `INVALID: ...`
+    pub name: String,
+    /// With `--exit-code`.
+    pub exit_code: u8,
+    /// A few plain lines: why this and no other.
+    pub because: Vec<String>,
+    /// What to do next.
+    pub next: Vec<String>,
+    /// Time from the verified removal to recovery, in ns.
+    pub tau_ns: Option<u64>,
+    /// Goodput lost, in seconds of planned load and in requests.
+    pub loss_seconds: Option<f64>,
+    pub loss_requests: Option<f64>,
+    /// Mean goodput of the baseline.
+    pub baseline_goodput: Option<f64>,
+}
 
 impl Judgement {
     /// The verdict for people.

@@ -68,7 +68,7 @@ pub struct View<'a> {
 impl<'a> View<'a> {
     /// Of an experiment.
     pub fn new(story: &'a ReportData, digest: &Digest) -> View<'a> {
-        let run = format!("{}: {}", run(&story.name, story.rate), story.verdict.name);
+        let run = format!("{}: {}", run(&story.name, story.rate), story.explanation.name);
         View {
             run,
             requests: &story.requests,

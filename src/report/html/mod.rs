@@ -9,6 +9,7 @@ use super::ReportData;
 use super::digest::Digest;
 use super::figures::Drawn;
 use super::generator::GeneratorBlock;
+use crate::verdict::Verdict;
 use tables::Table;
 
 const STYLE: &str = include_str!("style.css");
@@ -23,7 +24,7 @@ pub fn page(story: &ReportData, digest: &Digest, figures: &[Drawn]) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{}: {name}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
          <header><h1>{name}</h1><p>started {}</p></header>\n",
-        escape(&story.verdict.name),
+        escape(&story.explanation.name),
         escape(&story.started)
     );
     verdict(&mut page, story);
@@ -45,8 +46,9 @@ pub fn page(story: &ReportData, digest: &Digest, figures: &[Drawn]) -> String {
 }
 
 fn verdict(page: &mut String, story: &ReportData) {
-    let v = &story.verdict;
-    let _ = write!(page, "<section class=\"verdict {}\">\n<h2>{}</h2>\n", colour(&v.name), escape(&v.name));
+    let v = &story.explanation;
+    let _ =
+        write!(page, "<section class=\"verdict {}\">\n<h2>{}</h2>\n", verdict_class(&story.verdict), escape(&v.name));
     for line in &v.because {
         let _ = writeln!(page, "<p>{}</p>", escape(line));
     }
@@ -60,13 +62,14 @@ fn verdict(page: &mut String, story: &ReportData) {
     page.push_str("</section>\n");
 }
 
-/// Green for a system that is well at the end, red for one that is not, grey where nothing can be said.
-fn colour(verdict: &str) -> &'static str {
-    match verdict.split(|c: char| !c.is_ascii_alphabetic()).next() {
-        Some("STABLE" | "UNAFFECTED" | "RECOVERED") => "good",
-        Some("METASTABLE" | "OVERLOADED") => "bad",
-        Some("DRAINING" | "DEGRADED" | "OSCILLATING") => "doubtful",
-        _ => "invalid",
+/// The CSS class that colours a verdict: green for a system that is healthy at the end of the run, red for one that is
+/// not, amber where it is between the two, grey for an invalid run.
+fn verdict_class(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Stable | Verdict::Unaffected | Verdict::Recovered(_) => "good",
+        Verdict::Metastable | Verdict::Overloaded => "bad",
+        Verdict::Draining { .. } | Verdict::Degraded | Verdict::Oscillating { .. } => "doubtful",
+        Verdict::Invalid(_) => "invalid",
     }
 }
 

@@ -104,7 +104,7 @@ fn events(story: &ReportData) -> Table {
 }
 
 fn plan(story: &ReportData) -> Table {
-    let v = &story.verdict;
+    let v = &story.explanation;
     let mut rows: Vec<_> = story.facts.iter().map(|(name, value)| row([name, value])).collect();
     let mut add = |name: &str, value: Option<String>| rows.extend(value.map(|value| row([&name, &value])));
     add("good is an answer within", Some(time_label(story.slo as f64)));

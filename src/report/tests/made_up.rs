@@ -2,8 +2,10 @@
 
 use crate::record::event::Generator;
 use crate::record::{Outcome, RequestRecord, Sample};
-use crate::report::{Bin, FaultWindow, ReportData, VerdictText};
+use crate::report::{FaultWindow, ReportData};
 use crate::units::{Instant, Time};
+use crate::verdict::goodput::Bin;
+use crate::verdict::{Reason, Recovery, Verdict, VerdictText};
 
 pub const SECOND: u64 = 1_000_000_000;
 const MS: u64 = 1_000_000;
@@ -25,7 +27,7 @@ impl Dice {
     }
 }
 
-fn verdict(name: &str, exit_code: u8) -> VerdictText {
+fn verdict_text(name: &str, exit_code: u8) -> VerdictText {
     VerdictText {
         name: name.into(),
         exit_code,
@@ -53,13 +55,14 @@ pub fn empty() -> ReportData {
         faults: vec![],
         recovered_at: None,
         goodput: vec![],
-        verdict: VerdictText {
+        verdict: Verdict::Invalid(vec![Reason::Interrupted]),
+        explanation: VerdictText {
             because: vec![],
             next: vec![],
             loss_seconds: None,
             loss_requests: None,
             baseline_goodput: None,
-            ..verdict("INVALID: interrupted", 20)
+            ..verdict_text("INVALID: interrupted", 20)
         },
         requests: vec![],
         samples: vec![],
@@ -166,7 +169,8 @@ pub fn metastable() -> ReportData {
         _ if dice.roll() < 0.2 => (20 * SECOND, Outcome::Abandoned, 0),
         _ => (dice.around(10_000 * MS), Outcome::Answered, 503),
     });
-    story.verdict = verdict("METASTABLE", 10);
+    story.verdict = Verdict::Metastable;
+    story.explanation = verdict_text("METASTABLE", 10);
     memory(&mut story, |t| Some(if t < 15.0 { 19.0 } else { 117.0f64.min(19.0 + (t - 15.0) * 40.0) }));
     story
 }
@@ -179,11 +183,18 @@ pub fn recovered() -> ReportData {
         _ if at < FAULT.1 + 9 * SECOND => (FAULT.1 + 12 * SECOND - at, Outcome::Answered, 200),
         _ => healthy(dice),
     });
-    story.verdict = VerdictText {
+    story.verdict = Verdict::Recovered(Recovery {
+        at: FAULT.1 + 12_400 * MS,
+        tau: 12_400 * MS,
+        loss_seconds: 78.4,
+        loss_requests: 23_520.0,
+        watched: 30 * SECOND,
+    });
+    story.explanation = VerdictText {
         because: vec!["goodput was back at 0.9 of its baseline 12.4 s after the fault was gone".into()],
         next: vec!["raise the rate to find where it no longer comes back".into()],
         tau_ns: Some(12_400 * MS),
-        ..verdict("RECOVERED", 0)
+        ..verdict_text("RECOVERED", 0)
     };
     story.recovered_at = Some(FAULT.1 + 12_400 * MS);
     story.incidents = vec![(38 * SECOND, "post-storage restarted".into())];

@@ -46,7 +46,7 @@ fn absurd() -> ReportData {
     story.slo = 0;
     story.warmup = u64::MAX;
     story.incidents.push((u64::MAX, "\u{1b}[31m<script>alert(1)</script>".into()));
-    story.verdict.loss_seconds = Some(f64::INFINITY);
+    story.explanation.loss_seconds = Some(f64::INFINITY);
     story
 }
 
@@ -151,8 +151,8 @@ fn page(story: &ReportData) -> String {
 fn a_page_is_whole_in_itself_and_trusts_no_text() {
     let mut story = absurd();
     story.name = "<img src=x onerror=alert(1)> & \"co\"".into();
-    story.verdict.name = "INVALID: <b>".into();
-    story.verdict.because = vec!["</section><script>alert(2)</script>".into()];
+    story.explanation.name = "INVALID: <b>".into();
+    story.explanation.because = vec!["</section><script>alert(2)</script>".into()];
     story.faults[0].label = "<script>alert(3)</script>".into();
     story.facts.push(("<i>".into(), "</table>".into()));
     story.samples[0].source = "<script>".into();
@@ -174,6 +174,15 @@ fn a_page_says_what_became_of_all_requests_and_warns() {
         assert!(page.contains(text), "{text}");
     }
     assert!(page.len() < 1_000_000, "{}", page.len());
+}
+
+#[test]
+fn the_kind_of_the_verdict_chooses_its_colour_whatever_its_name() {
+    let mut story = made_up::recovered();
+    story.explanation.name = "METASTABLE".into();
+    assert!(page(&story).contains("class=\"verdict good\""));
+    assert!(page(&made_up::metastable()).contains("class=\"verdict bad\""));
+    assert!(page(&made_up::empty()).contains("class=\"verdict invalid\""));
 }
 
 #[test]

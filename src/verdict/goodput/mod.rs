@@ -4,11 +4,28 @@
 //! it goes on and the report after it: a [`Cohorts`] is fed records in any order, and bins are counted anew whenever the
 //! instants that they are aligned to become known.
 
+use serde::{Deserialize, Serialize};
+
 use crate::arrivals::{Arrival, Arrivals, Process, Rate, Share};
 use crate::plan::{ExperimentPlan, LEAST_SLO, MOST_SLO, Windows};
 use crate::record::RequestRecord;
-use crate::report::Bin;
 use crate::units::Time;
+
+/// Cohort goodput: of the requests scheduled in `[from, to)`, how many were answered well and in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bin {
+    pub from: u64,
+    pub to: u64,
+    pub scheduled: u64,
+    pub good: u64,
+}
+
+impl Bin {
+    /// Goodput, 0 to 1; 1 where nothing was scheduled.
+    pub fn goodput(&self) -> f64 {
+        if self.scheduled == 0 { 1.0 } else { self.good as f64 / self.scheduled as f64 }
+    }
+}
 
 /// What became of every request so far: 16 bytes each.
 #[derive(Clone, Debug, Default)]
