@@ -1,27 +1,74 @@
-//! metawrk: a load generator that replaces wrk2, and a laboratory for metastable failures.
+//! A load generator that replaces wrk2, and a laboratory for metastable failures.
 //!
-//! The modules, from the ground up; each imports only from those below it: the ground ([`arrivals`], [`http1`], [`out`],
-//! [`procfs`], [`signals`], [`stats`], [`target`], [`units`]), [`timer`], [`record`], [`script`], [`load`], [`docker`],
-//! [`testbed`], [`monitor`], [`fault`], [`plan`], [`verdict`], [`report`], [`experiment`], [`cli`].
+//! The programs `wrk2` and `metawrk` are thin: all that they do is in this library. A load from Rust:
+//!
+//! ```no_run
+//! use metawrk::load::{LoadPlan, LoadSettings, Prepared};
+//! use metawrk::record::Clock;
+//! use metawrk::stats::value_at_percentile;
+//! use metawrk::units::Time;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let settings = LoadSettings {
+//!     connections: 8,
+//!     duration: Time::from_secs(10),
+//!     ..LoadSettings::new("http://127.0.0.1:8080/", 500.0) // requests/s
+//! };
+//! let load = Prepared::new(LoadPlan::new(settings)?, None)?; // connects, and checks the script if there is one
+//! let result = load.start(Clock::starting_in(Time::from_millis(10))).finish()?;
+//! let p99_us = value_at_percentile(&result.latencies().response, 99.0);
+//! println!("{} answered, p99 {p99_us} us from the due time", result.account().answered);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Modules
+//!
+//! From the ground up; a module imports only from those above it in this list.
+//!
+//! | module | content |
+//! |---|---|
+//! | [`units`], [`stats`], [`target`], [`http1`] | spans and instants, percentiles, URLs, framing of HTTP/1.1: pure |
+//! | [`arrivals`] | when each request is due |
+//! | [`record`] | what happened: records, events, histograms, and the files that hold them |
+//! | [`script`] | Lua scripts, with the API of wrk |
+//! | [`load`] | the generator: threads, pacing, connections |
+//! | `docker`, `testbed`, `monitor`, `fault` | the engine, the embedded system under test, sampling, faults that are always removed |
+//! | [`plan`] | an experiment file, resolved to a plan that can be carried out |
+//! | [`verdict`] | goodput, and what a run showed: pure |
+//! | [`report`] | texts, JSON, figures and pages, drawn from recorded data |
+//! | [`experiment`] | load, faults and monitors on one clock |
+//! | `cli` | command lines of both programs |
+//!
+//! Modules without a link are not part of the public API: they are visible only to this package's own programs and tests.
 
 pub mod arrivals;
-pub mod cli;
-pub mod docker;
 pub mod experiment;
-pub mod fault;
 pub mod http1;
 pub mod load;
-pub mod monitor;
-pub mod out;
 pub mod plan;
-pub mod procfs;
 pub mod record;
 pub mod report;
 pub mod script;
-pub mod signals;
 pub mod stats;
 pub mod target;
-pub mod testbed;
-pub mod timer;
 pub mod units;
 pub mod verdict;
+
+// Not public API: the programs in this package and the tests in tests/ need them.
+#[doc(hidden)]
+pub mod cli;
+#[doc(hidden)]
+pub mod docker;
+#[doc(hidden)]
+pub mod fault;
+#[doc(hidden)]
+pub mod monitor;
+#[doc(hidden)]
+pub mod procfs;
+#[doc(hidden)]
+pub mod testbed;
+
+pub(crate) mod out;
+pub(crate) mod signals;
+pub(crate) mod timer;
