@@ -3,9 +3,8 @@
 use std::io;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use metawrk::load::Latencies;
 use metawrk::record::sink::{RecordSink, Recorder};
-use metawrk::record::{Outcome, RequestRecord};
+use metawrk::record::{Latencies, Outcome, RequestRecord};
 use metawrk::units::Instant;
 
 struct Drop;

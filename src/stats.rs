@@ -28,17 +28,30 @@ pub fn record_time(histogram: &mut Histogram<u64>, span: Time) {
     histogram.saturating_record(span.0.saturating_add(500) / 1000);
 }
 
+/// The rank of the sample at `percent` (0 to 100) among `count` samples in order of value, from 1.
+///
+/// It is `percent/100 * count`, rounded to the nearest and at least 1: the rule of HdrHistogram in C, and so of wrk2.
+/// All percentiles of this program follow it. (HdrHistogram in Rust rounds the rank up, which differs in the tail: of
+/// 600 samples, 99.9 % is rank 599 in C and rank 600 in Rust.)
+pub fn percentile_rank(count: u64, percent: f64) -> u64 {
+    ((percent.clamp(0.0, 100.0) / 100.0 * count as f64 + 0.5) as u64).max(1)
+}
+
+/// The sample at `percent` (0 to 100) by [`percentile_rank`], or `None` where there is no sample. Reorders `samples`.
+pub fn percentile<T: Copy + Ord>(samples: &mut [T], percent: f64) -> Option<T> {
+    let rank = percentile_rank(samples.len() as u64, percent) as usize;
+    if samples.is_empty() { None } else { Some(*samples.select_nth_unstable(rank - 1).1) }
+}
+
 /// The value at `percent` (0 to 100), in the histogram's unit; 0 if it is empty.
 ///
-/// The rank is `percent/100 * n` rounded to the nearest, at least 1, and the answer is the greatest value that the
-/// histogram cannot tell from the one of that rank: HdrHistogram's rule in C, hence wrk2's. (The Rust crate rounds
-/// the rank up, which differs in the tail: of 600 samples, 99.9 % is rank 599 in C and 600 in Rust.)
+/// It is the greatest value that the histogram cannot tell from the sample at [`percentile_rank`].
 pub fn value_at_percentile(histogram: &Histogram<u64>, percent: f64) -> u64 {
-    let rank = (percent.clamp(0.0, 100.0) / 100.0 * histogram.len() as f64 + 0.5) as u64;
+    let rank = percentile_rank(histogram.len(), percent);
     let mut seen = 0;
     for step in histogram.iter_recorded() {
         seen += step.count_at_value();
-        if seen >= rank.max(1) {
+        if seen >= rank {
             return histogram.highest_equivalent(step.value_iterated_to());
         }
     }
@@ -101,7 +114,7 @@ pub struct Moments {
     /// Of a sample: over n - 1. 0 below two samples.
     pub stdev: f64,
     pub max: f64,
-    /// The 99th percentile, by nearest rank.
+    /// The 99th percentile, by [`percentile_rank`].
     pub p99: f64,
     /// Percent of the samples within `stdev` of `mean`.
     pub within_stdev: f64,
@@ -124,7 +137,7 @@ impl Moments {
         let mean = sum(&|x| x) / n;
         let stdev = if count > 1 { (sum(&|x| (x - mean).powi(2)) / (n - 1.0)).sqrt() } else { 0.0 };
         let inside = sum(&|x| f64::from(u8::from((x - mean).abs() <= stdev)));
-        let rank = ((0.99 * n).ceil() as u64).max(1);
+        let rank = percentile_rank(count, 99.0);
         let mut seen = 0;
         let at_rank = sorted.iter().find(|(_, n)| {
             seen += n;
@@ -168,6 +181,28 @@ mod tests {
         let at = |p| value_at_percentile(&h, p);
         assert_eq!([at(0.0), at(50.0), at(99.9), at(99.99), at(100.0)], [1, 300, 599, 600, 600]);
         assert_eq!(value_at_percentile(&latency_histogram(), 99.0), 0);
+    }
+
+    #[test]
+    fn samples_and_histograms_have_the_same_percentiles() {
+        let ranks = |count| [0.0, 0.1, 50.0, 99.0, 99.9, 100.0].map(|percent| percentile_rank(count, percent));
+        assert_eq!(ranks(0), [1, 1, 1, 1, 1, 1]);
+        assert_eq!(ranks(1), [1, 1, 1, 1, 1, 1]);
+        assert_eq!(ranks(100), [1, 1, 50, 99, 100, 100]);
+        assert_eq!(ranks(101), [1, 1, 51, 100, 101, 101]);
+        assert_eq!(ranks(600), [1, 1, 300, 594, 599, 600]);
+        assert_eq!([-1.0, 101.0, f64::INFINITY].map(|percent| percentile_rank(9, percent)), [1, 9, 9]);
+
+        for count in [1, 2, 3, 49, 50, 51, 149, 150, 600] {
+            let (histogram, mut samples): (_, Vec<u64>) = (of(1..=count), (1..=count).rev().collect());
+            for percent in [0.0, 25.0, 50.0, 90.0, 99.0, 99.9, 100.0] {
+                let exact = percentile(&mut samples, percent);
+                assert_eq!(exact, Some(percentile_rank(count, percent)));
+                assert_eq!(exact, Some(value_at_percentile(&histogram, percent)), "{percent} % of {count}");
+            }
+        }
+        assert_eq!(percentile::<u64>(&mut [], 50.0), None);
+        assert_eq!(percentile(&mut [7], 0.0), Some(7));
     }
 
     #[test]

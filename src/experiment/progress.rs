@@ -2,9 +2,9 @@
 
 use crate::plan::ExperimentPlan;
 use crate::record::{Event, Outcome, RequestRecord, Sample};
+use crate::stats::percentile;
 use crate::units::Time;
 use crate::verdict::goodput::Bin;
-use crate::verdict::goodput::percentile;
 use crate::verdict::timeline::Timeline;
 
 /// A run at an instant.
@@ -38,7 +38,7 @@ pub struct Second {
 #[derive(Debug, Default)]
 pub struct Pulse {
     /// Response times since the last judgement, and since when.
-    times: Vec<u64>,
+    times: Vec<Time>,
     answered: u64,
     since: u64,
     /// The first component that was heard of.
@@ -50,7 +50,7 @@ impl Pulse {
     pub fn records(&mut self, batch: &[RequestRecord]) {
         for record in batch.iter().filter(|record| record.is_last()) {
             self.answered += u64::from(record.outcome() == Some(Outcome::Answered));
-            self.times.extend(record.response_time().map(|time| time.0));
+            self.times.extend(record.response_sample());
         }
     }
 
@@ -65,8 +65,8 @@ impl Pulse {
     pub fn judged(&mut self, now: u64, bin: Option<&Bin>) {
         let span = now.saturating_sub(self.since).max(1) as f64 / 1e9;
         self.second.answered = self.answered as f64 / span;
-        self.second.p50 = percentile(&mut self.times, 0.5).map(Time);
-        self.second.p99 = percentile(&mut self.times, 0.99).map(Time);
+        self.second.p50 = percentile(&mut self.times, 50.0);
+        self.second.p99 = percentile(&mut self.times, 99.0);
         self.second.goodput = bin.map(Bin::goodput);
         self.times.clear();
         (self.answered, self.since) = (0, now);

@@ -19,7 +19,7 @@ pub use main_script::DoneArguments;
 pub use plan::{LoadPlan, LoadSettings};
 pub use result::LoadResult;
 pub use run::{Control, Prepared, Running};
-pub use thread::metrics::{Latencies, LiveCounters, calibrated_interval};
+pub use thread::metrics::{LiveCounters, calibrated_interval};
 pub use thread::worker::WorkerResult;
 pub use traffic::Traffic;
 pub use transport::tls::TlsError;

@@ -2,10 +2,9 @@ use std::sync::mpsc;
 
 use super::main_script::{DoneArguments, MainScript};
 use super::plan::LoadPlan;
-use super::thread::metrics::Latencies;
 use super::thread::worker::{ScriptCall, WorkerResult};
-use crate::record::Account;
 use crate::record::event::Generator;
+use crate::record::{Account, Latencies};
 use crate::script::ScriptError;
 use crate::units::{Instant, Time};
 

@@ -1,145 +1,106 @@
-//! `latencies.txt` as wrk2's `-P` writes it: a line per thread, the corrected latencies of its answers in us in order of
-//! completion, each followed by a space. Unlike wrk2's it holds every one.
+use hdrhistogram::Histogram;
 
-use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{self, BufWriter, Seek, Write};
+use super::RequestRecord;
+use crate::stats::{lag_histogram, latency_histogram, record_time};
 
-use super::sink::RecordSink;
-use super::{FileError, Outcome, Product, RequestRecord};
-use crate::units::Instant;
-
-/// What the file says of an attempt: its response time in us, if it is one that counts.
-fn latency(record: &RequestRecord) -> Option<u64> {
-    let answer = record.is_last() && record.outcome() == Some(Outcome::Answered);
-    Some(record.response_time().filter(|_| answer)?.0 / 1000)
+/// The three latency histograms of a run. Requests due in the warm-up are left out of all three.
+#[derive(Clone, Debug)]
+pub struct Latencies {
+    /// Response times (end - due) in us, corrected for coordinated omission: [`RequestRecord::response_sample`].
+    pub response: Histogram<u64>,
+    /// Service times (end - sent) in us: [`RequestRecord::service_sample`].
+    pub service: Histogram<u64>,
+    /// Send lag (sent - ready) in ns: [`RequestRecord::send_lag`].
+    pub send_lag: Histogram<u64>,
 }
 
-/// The file's text, of records in any order.
-pub fn latency_lines(threads: u16, records: &[RequestRecord]) -> String {
-    let answers = records.iter().filter_map(|r| Some((r.thread, r.end, latency(r)?)));
-    let mut answers: Vec<(u16, Instant, u64)> = answers.collect();
-    answers.sort_unstable();
-    let mut text = String::with_capacity(answers.len() * 8);
-    for thread in 0..threads {
-        for (_, _, us) in &answers[lower(&answers, thread)..lower(&answers, thread + 1)] {
-            // A String takes all that it is given.
-            let _ = write!(text, "{us} ");
-        }
-        text.push('\n');
-    }
-    text
-}
-
-/// Where the answers of `thread` begin.
-fn lower(answers: &[(u16, Instant, u64)], thread: u16) -> usize {
-    answers.partition_point(|(of, _, _)| *of < thread)
-}
-
-/// Keeps the file of a run of any length: each thread's line grows on disk, and all are joined at the end.
-pub struct LatencyFile {
-    product: Option<Product>,
-    /// A thread's line so far, in a file without a name.
-    lines: Vec<BufWriter<File>>,
-}
-
-impl LatencyFile {
-    /// # Errors
-    /// [`FileError::Product`] if nothing can be written beside `product`.
-    pub fn new(product: Product, threads: usize) -> Result<LatencyFile, FileError> {
-        let lines: io::Result<Vec<_>> =
-            (0..threads).map(|_| tempfile::tempfile_in(product.folder()).map(BufWriter::new)).collect();
-        match lines {
-            Ok(lines) => Ok(LatencyFile { product: Some(product), lines }),
-            Err(source) => Err(FileError::Product { path: product.path().to_owned(), source }),
-        }
-    }
-
-    fn append(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
-        for record in batch {
-            if let Some(us) = latency(record)
-                && let Some(line) = self.lines.get_mut(usize::from(record.thread))
-            {
-                write!(line, "{us} ")?;
-            }
-        }
-        Ok(())
-    }
-
-    fn join(&mut self, product: &mut Product) -> io::Result<()> {
-        for line in &mut self.lines {
-            line.flush()?;
-            line.rewind()?;
-            io::copy(line.get_mut(), product)?;
-            product.write_all(b"\n")?;
-        }
-        Ok(())
-    }
-
-    fn failed(&self, source: io::Error) -> io::Error {
-        let path = self.product.as_ref().map(|product| product.path().to_owned());
-        io::Error::other(FileError::Product { path: path.unwrap_or_default(), source })
+impl Default for Latencies {
+    fn default() -> Latencies {
+        Latencies { response: latency_histogram(), service: latency_histogram(), send_lag: lag_histogram() }
     }
 }
 
-impl RecordSink for LatencyFile {
-    fn consume(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
-        self.append(batch).map_err(|source| self.failed(source))
+impl Latencies {
+    /// Adds an attempt to each histogram that it has a sample for.
+    #[inline]
+    pub fn add(&mut self, record: &RequestRecord) {
+        if record.is_warmup() {
+            return;
+        }
+        if let Some(lag) = record.send_lag() {
+            self.send_lag.saturating_record(lag.0);
+        }
+        if let Some(service) = record.service_sample() {
+            record_time(&mut self.service, service);
+        }
+        if let Some(response) = record.response_sample() {
+            record_time(&mut self.response, response);
+        }
     }
 
-    fn finish(&mut self) -> io::Result<()> {
-        let Some(mut product) = self.product.take() else { return Ok(()) };
-        match self.join(&mut product) {
-            Ok(()) => {
-                product.finish();
-                Ok(())
-            }
-            Err(source) => {
-                let path = product.path().to_owned();
-                product.abandon();
-                Err(io::Error::other(FileError::Product { path, source }))
-            }
-        }
+    /// Adds the histograms of another thread.
+    pub fn merge(&mut self, other: &Latencies) {
+        // All histograms of a kind have the same bounds: no value is out of range.
+        self.response += &other.response;
+        self.service += &other.service;
+        self.send_lag += &other.send_lag;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Outcome;
+    use crate::units::{Instant, Time};
 
-    fn answer(thread: u16, due: u64, end: u64) -> RequestRecord {
-        let mut record =
-            RequestRecord { end: Instant(end), status: 200, ..RequestRecord::planned(0, Instant(due), thread) };
-        record.set_outcome(Outcome::Answered);
-        record.set_last(true);
+    /// Due at 1 ms, ready at 2 ms, sent at 3 ms, ended at 7 ms.
+    fn record(outcome: Outcome, last: bool) -> RequestRecord {
+        let mut record = RequestRecord::planned(0, Instant(1_000_000), 0);
+        (record.ready, record.end) = (Instant(2_000_000), Instant(7_000_000));
+        if outcome != Outcome::Unsent && outcome != Outcome::ConnectError {
+            record.sent = Instant(3_000_000);
+        }
+        record.set_outcome(outcome);
+        record.set_last(last);
         record
     }
 
     #[test]
-    fn a_line_a_thread_in_order_of_completion() {
-        let mut broken = answer(0, 0, 1);
-        broken.set_outcome(Outcome::ReadError);
-        let records = [answer(2, 0, 9_000), answer(0, 1_000, 8_500), answer(0, 0, 4_000), broken];
-        assert_eq!(latency_lines(3, &records), "4 7 \n\n9 \n");
+    fn each_outcome_has_the_samples_that_its_histograms_hold() {
+        let (response, service, lag) = (Some(Time(6_000_000)), Some(Time(4_000_000)), Some(Time(1_000_000)));
+        for (outcome, samples) in [
+            (Outcome::Answered, (response, service, lag)),
+            (Outcome::ConnectError, (None, None, None)),
+            (Outcome::ReadError, (None, None, lag)),
+            (Outcome::WriteError, (None, None, lag)),
+            (Outcome::Abandoned, (response, None, lag)),
+            (Outcome::Unanswered, (response, None, lag)),
+            (Outcome::Unsent, (response, None, None)),
+        ] {
+            let last = record(outcome, true);
+            assert_eq!((last.response_sample(), last.service_sample(), last.send_lag()), samples, "{outcome:?}");
+            assert_eq!(last.answer_time().is_some(), outcome == Outcome::Answered);
+            let retried = record(outcome, false);
+            let samples = (None, samples.1, samples.2);
+            assert_eq!((retried.response_sample(), retried.service_sample(), retried.send_lag()), samples);
+            assert_eq!(retried.answer_time(), None);
+
+            let mut latencies = Latencies::default();
+            latencies.add(&retried);
+            latencies.add(&last);
+            let count = |sample: Option<Time>| u64::from(sample.is_some());
+            assert_eq!(latencies.response.len(), count(last.response_sample()));
+            assert_eq!(latencies.service.len(), 2 * count(last.service_sample()));
+            assert_eq!(latencies.send_lag.len(), 2 * count(last.send_lag()));
+        }
     }
 
     #[test]
-    fn a_run_keeps_the_same_text_batch_by_batch() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("latencies.txt");
-        let records: Vec<_> = (0..20_000).map(|i| answer([2, 0][i % 2], 0, i as u64 * 50_000)).collect();
-        let mut sink = LatencyFile::new(Product::create(&path).unwrap(), 3).unwrap();
-        records.chunks(1024).for_each(|batch| sink.consume(batch).unwrap());
-        sink.finish().unwrap();
-        assert!(std::fs::read_to_string(&path).unwrap() == latency_lines(3, &records));
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn what_cannot_be_joined_is_told_and_no_half_is_left() {
-        let mut sink = LatencyFile::new(Product::create("/dev/full".as_ref()).unwrap(), 1).unwrap();
-        sink.consume(&[answer(0, 0, 1)]).unwrap();
-        let error = sink.finish().unwrap_err().to_string();
-        assert!(error.contains("/dev/full") && error.contains("make room"), "{error}");
+    fn the_warm_up_is_in_no_histogram() {
+        let mut warmup = record(Outcome::Answered, true);
+        warmup.set_warmup(true);
+        let mut latencies = Latencies::default();
+        latencies.add(&warmup);
+        assert!(latencies.response.is_empty() && latencies.service.is_empty() && latencies.send_lag.is_empty());
     }
 }

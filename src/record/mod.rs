@@ -12,6 +12,7 @@ pub mod event;
 mod file_error;
 pub mod folder;
 mod latencies;
+mod latency_file;
 pub mod lines;
 mod p99;
 pub mod parquet;
@@ -27,7 +28,8 @@ pub use clock::Clock;
 pub use event::{Event, EventKind, Step};
 pub use file_error::FileError;
 pub use folder::{Folder, FolderError, Recorded};
-pub use latencies::{LatencyFile, latency_lines};
+pub use latencies::Latencies;
+pub use latency_file::{LatencyFile, latency_lines};
 pub use p99::P99Files;
 pub use product::Product;
 pub use recording::recording;
@@ -205,6 +207,27 @@ impl RequestRecord {
     /// How late the generator itself was: sent - ready.
     pub fn send_lag(&self) -> Option<Time> {
         Some(self.sent.known()?.since(self.ready.known()?))
+    }
+
+    /// The sample that this attempt adds to the response-time distribution: the response time of a last attempt that
+    /// was answered, or the lower bound of one whose wait was cut short. Attempts that failed for another reason, and
+    /// attempts that a retry follows, add none.
+    #[inline]
+    pub fn response_sample(&self) -> Option<Time> {
+        let counts = self.is_last() && (self.outcome() == Some(Outcome::Answered) || self.is_lower_bound());
+        if counts { self.response_time() } else { None }
+    }
+
+    /// The response time of an answered request: [`Self::response_sample`] without the lower bounds.
+    #[inline]
+    pub fn answer_time(&self) -> Option<Time> {
+        if self.is_lower_bound() { None } else { self.response_sample() }
+    }
+
+    /// The sample that this attempt adds to the service-time distribution: the service time of an answered attempt.
+    #[inline]
+    pub fn service_sample(&self) -> Option<Time> {
+        if self.outcome() == Some(Outcome::Answered) { self.service_time() } else { None }
     }
 
     /// The response time is only a lower bound: the wait was cut short, by the client or by the end of the run.

@@ -5,7 +5,8 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use super::sink::RecordSink;
-use super::{FileError, Outcome, Product, RequestRecord};
+use super::{FileError, Product, RequestRecord};
+use crate::stats::percentile;
 use crate::units::Time;
 
 /// What a line is of.
@@ -41,9 +42,7 @@ impl RecordSink for P99Files {
     fn consume(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
         for record in batch {
             if let Some(thread) = self.0.get_mut(usize::from(record.thread))
-                && record.is_last()
-                && record.outcome() == Some(Outcome::Answered)
-                && let Some(time) = record.response_time()
+                && let Some(time) = record.answer_time()
             {
                 thread.until(record.end.0 / WINDOW.0)?;
                 thread.times.push(time.0.saturating_add(500) / 1000);
@@ -67,7 +66,7 @@ impl Thread {
     /// Writes the lines of the windows before the one numbered `window`; 0 where no answer arrived.
     fn until(&mut self, window: u64) -> io::Result<()> {
         while self.lines < window {
-            let p99 = percentile_99(&mut self.times);
+            let p99 = percentile(&mut self.times, 99.0).unwrap_or(0);
             writeln!(self.product, "{p99}").map_err(|source| {
                 io::Error::other(FileError::Product { path: self.product.path().to_owned(), source })
             })?;
@@ -78,17 +77,11 @@ impl Thread {
     }
 }
 
-/// By HdrHistogram's rank, as in every report; 0 of nothing.
-fn percentile_99(times: &mut [u64]) -> u64 {
-    let rank = (0.99 * times.len() as f64 + 0.5) as usize;
-    let at = rank.max(1) - 1;
-    if at < times.len() { *times.select_nth_unstable(at).1 } else { 0 }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
 
+    use super::super::Outcome;
     use super::*;
     use crate::units::Instant;
 

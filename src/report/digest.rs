@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 
 use super::ReportData;
-use crate::record::{Account, Outcome, RequestRecord};
+use crate::record::{Account, Latencies, Outcome, RequestRecord};
 use crate::stats::{self, Moments};
 use crate::units::Instant;
 
@@ -17,7 +17,7 @@ pub struct Digest {
     pub response_lower_bounds: u64,
     /// Service times of answered attempts, in us.
     pub service: Histogram<u64>,
-    /// Send lag of every attempt that was sent, in ns.
+    /// Send lag of the attempts that were sent, in ns.
     pub lag: Histogram<u64>,
     /// Requests that were sent before arrivals ended, or would have been, had they found a server to connect to.
     pub sent: u64,
@@ -45,10 +45,14 @@ impl Digest {
             req_per_sec: Moments::default(),
             span: last_instant(story),
         };
-        let mut rates = Rates::new(story);
+        let (mut latencies, mut rates) = (Latencies::default(), Rates::new(story));
         for r in &story.requests {
             d.account.add(r);
-            d.times(r, r.is_warmup() || r.due.0 < story.warmup);
+            if r.due.0 >= story.warmup {
+                latencies.add(r);
+                let is_bound = r.is_lower_bound() && !r.is_warmup() && r.response_sample().is_some();
+                d.response_lower_bounds += u64::from(is_bound);
+            }
             let on_time = |at: Instant| at.known().is_some_and(|at| at.0 <= story.end);
             let refused = r.outcome() == Some(Outcome::ConnectError);
             d.sent += u64::from(r.is_last() && (r.attempt > 0 || refused || on_time(r.sent)));
@@ -58,25 +62,9 @@ impl Digest {
                 rates.add(r);
             }
         }
+        (d.response, d.service, d.lag) = (latencies.response, latencies.service, latencies.send_lag);
         d.req_per_sec = Moments::of(&rates.samples());
         d
-    }
-
-    fn times(&mut self, r: &RequestRecord, warmup: bool) {
-        if let Some(lag) = r.send_lag() {
-            self.lag.saturating_record(lag.0);
-        }
-        if warmup {
-            return;
-        }
-        let answered = r.outcome() == Some(Outcome::Answered);
-        if let Some(time) = r.response_time().filter(|_| r.is_last() && (answered || r.is_lower_bound())) {
-            stats::record_time(&mut self.response, time);
-            self.response_lower_bounds += u64::from(r.is_lower_bound());
-        }
-        if let Some(time) = r.service_time().filter(|_| answered) {
-            stats::record_time(&mut self.service, time);
-        }
     }
 }
 
@@ -150,7 +138,7 @@ mod tests {
     fn the_warm_up_counts_but_is_not_timed() {
         let d = Digest::of(&story(vec![answered(0, 0.5, 10), answered(1, 1.5, 20), answered(2, 2.5, 30)]));
         assert_eq!((d.account.scheduled, d.answered_in_time, d.bytes_in_time, d.sent), (3, 3, 300, 3));
-        assert_eq!((d.response.len(), d.service.len(), d.lag.len()), (2, 2, 3));
+        assert_eq!((d.response.len(), d.service.len(), d.lag.len()), (2, 2, 2));
         assert!(d.response.equivalent(d.response.max(), 30_000) && d.response.equivalent(d.response.min(), 20_000));
         assert_eq!((d.req_per_sec.mean, d.req_per_sec.max), (2.0 / 3.0, 1.0));
     }

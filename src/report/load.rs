@@ -3,9 +3,9 @@
 use super::generator::{GeneratorBlock, Lag};
 use super::wrk2::{Calibration, Tally};
 use crate::load::plan::Spin;
-use crate::load::{Latencies, LoadResult, WorkerResult, calibrated_interval};
+use crate::load::{LoadResult, WorkerResult, calibrated_interval};
 use crate::record::event::Generator;
-use crate::record::{Account, Errors};
+use crate::record::{Account, Errors, Latencies};
 use crate::stats::Moments;
 use crate::units::Time;
 

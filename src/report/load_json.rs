@@ -110,8 +110,8 @@ impl LoadSummary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::{Latencies, LoadPlan, LoadSettings, WorkerResult};
-    use crate::record::{Account, Outcome, RequestRecord};
+    use crate::load::{LoadPlan, LoadSettings, WorkerResult};
+    use crate::record::{Account, Latencies, Outcome, RequestRecord};
     use crate::units::{Instant, Time};
 
     const SECOND: u64 = 1_000_000_000;

@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 use mlua::{MetaMethod, UserData, UserDataFields, UserDataMethods, Value};
 
-use crate::stats::Moments;
+use crate::stats::{Moments, percentile_rank};
 
 /// Samples in order of value. All numbers are 0 where there is no sample.
 ///
@@ -58,9 +58,9 @@ impl Samples {
         self.steps.get(step).map_or(0.0, |&(_, value)| value)
     }
 
-    /// The sample whose rank is nearest to `percent` of all: HdrHistogram's rule, as in `stats::value_at_percentile`.
+    /// The sample at `percent` (0 to 100), by the rank of `stats::percentile_rank`.
     fn percentile(&self, percent: f64) -> f64 {
-        self.at(percent.clamp(0.0, 100.0) / 100.0 * self.len() as f64 + 0.5)
+        self.at(percentile_rank(self.len(), percent) as f64)
     }
 }
 

@@ -23,9 +23,10 @@ mod words;
 
 use crate::plan::{ExperimentPlan, Windows};
 use crate::record::{Event, RequestRecord};
+use crate::stats::median;
 use crate::verdict::goodput::{Baseline, Bin, Cohorts, Layout};
 use crate::verdict::timeline::Timeline;
-use crate::verdict::trend::{Trend, median};
+use crate::verdict::trend::Trend;
 
 pub use live::{LiveJudgement, live, observation_is_over};
 pub use recovery::Recovery;
@@ -247,8 +248,7 @@ fn whole_bins(bins: &[Bin], windows: Windows) -> Vec<Bin> {
 }
 
 fn median_goodput(bins: Vec<Bin>) -> Option<f64> {
-    let mut goodput: Vec<f64> = bins.iter().map(Bin::goodput).collect();
-    goodput.sort_unstable_by(f64::total_cmp);
+    let goodput: Vec<f64> = bins.iter().map(Bin::goodput).collect();
     median(&goodput)
 }
 

@@ -1,8 +1,9 @@
-use super::goodput::{Cohorts, Schedule, percentile};
+use super::goodput::{Cohorts, Schedule};
 use super::{Judgement, SOUND, rises};
 use crate::plan::ExperimentPlan;
 use crate::record::event::Ending;
 use crate::record::{Outcome, RequestRecord};
+use crate::stats::percentile;
 
 /// Why a run can't tell anything. Instants and spans are ns.
 #[derive(Clone, Debug, PartialEq)]
@@ -101,7 +102,7 @@ pub fn short_observation(plan: &ExperimentPlan, seen: &Judgement, least: u64) ->
 fn send_lag(plan: &ExperimentPlan, records: &[RequestRecord]) -> Option<Reason> {
     let judged = records.iter().filter(|record| record.due.0 >= plan.phases.warmup.0);
     let mut lags: Vec<u64> = judged.filter_map(RequestRecord::send_lag).map(|lag| lag.0).collect();
-    percentile(&mut lags, 0.99).filter(|&p99| p99 > MOST_SEND_LAG).map(Reason::SendLag)
+    percentile(&mut lags, 99.0).filter(|&p99| p99 > MOST_SEND_LAG).map(Reason::SendLag)
 }
 
 /// Requests that were due and for which the generator alone is to blame: ready and yet not sent, or without any record.

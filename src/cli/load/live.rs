@@ -42,7 +42,7 @@ impl RecordSink for Feel {
         let mut pulse = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for record in batch {
             pulse.account.add(record);
-            if let Some(response) = record.response_time().filter(|_| record.is_last()) {
+            if let Some(response) = record.response_sample() {
                 record_time(&mut pulse.response, response);
             }
         }

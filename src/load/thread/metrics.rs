@@ -7,54 +7,9 @@ use hdrhistogram::Histogram;
 
 use super::rate_sampler::RateSampler;
 use crate::record::sink::RecordSender;
-use crate::record::{Account, Outcome, RequestRecord};
-use crate::stats::{lag_histogram, latency_histogram, record_time, value_at_percentile};
+use crate::record::{Account, Latencies, Outcome, RequestRecord};
+use crate::stats::{latency_histogram, record_time, value_at_percentile};
 use crate::units::{Instant, Time};
-
-/// The three latencies of a run.
-#[derive(Clone, Debug)]
-pub struct Latencies {
-    /// end - due, in us: corrected for coordinated omission. Holds lower bounds too.
-    pub response: Histogram<u64>,
-    /// end - sent, in us: of answers only.
-    pub service: Histogram<u64>,
-    /// sent - ready, in ns: the generator's own lateness.
-    pub send_lag: Histogram<u64>,
-}
-
-impl Default for Latencies {
-    fn default() -> Latencies {
-        Latencies { response: latency_histogram(), service: latency_histogram(), send_lag: lag_histogram() }
-    }
-}
-
-impl Latencies {
-    /// Adds an attempt to the histograms that it belongs in.
-    #[inline]
-    pub fn add(&mut self, record: &RequestRecord) {
-        if let Some(lag) = record.send_lag() {
-            self.send_lag.saturating_record(lag.0);
-        }
-        let answered = record.outcome() == Some(Outcome::Answered);
-        if answered && let Some(service) = record.service_time() {
-            record_time(&mut self.service, service);
-        }
-        if record.is_last()
-            && (answered || record.is_lower_bound())
-            && let Some(response) = record.response_time()
-        {
-            record_time(&mut self.response, response);
-        }
-    }
-
-    /// Adds another thread's.
-    pub fn merge(&mut self, other: &Latencies) {
-        // All have the same bounds, so that nothing can be out of range.
-        self.response += &other.response;
-        self.service += &other.service;
-        self.send_lag += &other.send_lag;
-    }
-}
 
 /// What others may read of a thread while it runs. Written by that thread alone.
 #[derive(Debug, Default)]
@@ -186,9 +141,7 @@ impl ThreadMetrics {
         }
         if !record.is_warmup() {
             self.latencies.add(record);
-        } else if record.outcome() == Some(Outcome::Answered)
-            && let Some(response) = record.response_time()
-        {
+        } else if let Some(response) = record.answer_time() {
             record_time(&mut self.calibration, response);
         }
     }

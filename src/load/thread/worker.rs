@@ -13,7 +13,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::LocalOptions;
 use tokio::sync::watch;
 
-use super::metrics::{Latencies, LiveCounters, ThreadMetrics};
+use super::metrics::{LiveCounters, ThreadMetrics};
 use super::rate_sampler::RateSampler;
 use super::requests::{Requests, environment};
 use super::state::WorkerState;
@@ -25,7 +25,7 @@ use crate::load::plan::LoadPlan;
 use crate::load::transport::Transport;
 use crate::load::transport::{http1, http2};
 use crate::record::sink::RecordSender;
-use crate::record::{Account, Clock};
+use crate::record::{Account, Clock, Latencies};
 use crate::script::{ScriptError, Shared, Vm};
 use crate::timer::Timer;
 use crate::units::{Instant, Time};

@@ -9,7 +9,6 @@ use super::marks::{self, Label, ROW};
 use super::palette::{BLUE, MUTED, PURPLE, TEXT, VERMILION};
 use super::plot::Plot;
 use super::{GUTTER, HEIGHT, MARGIN, View, WIDTH};
-use crate::record::Outcome;
 use crate::stats::{latency_histogram, record_time, value_at_percentile};
 
 /// Bins in each factor of ten.
@@ -27,17 +26,15 @@ pub fn draw<DB: DrawingBackend>(c: &Canvas<DB>, view: &View, thread: u16) -> Res
     // Bins by the logarithm of the time in ns; the warm-up is left out, as in every percentile.
     let mut bins: Vec<Count> = Vec::new();
     let mut exact = latency_histogram();
-    let counted =
-        view.requests.iter().filter(|r| r.thread == thread && r.is_last() && r.due.0 >= view.warmup && !r.is_warmup());
+    let counted = view.requests.iter().filter(|r| r.thread == thread && r.due.0 >= view.warmup && !r.is_warmup());
     for r in counted {
-        let answered = r.outcome() == Some(Outcome::Answered);
-        let Some(time) = r.response_time().filter(|_| answered || r.is_lower_bound()) else { continue };
+        let Some(time) = r.response_sample() else { continue };
         let bin = ((time.0.max(1000) as f64).log10() * PER_DECADE) as usize;
         if bin >= bins.len() {
             bins.resize(bin + 1, Count::default());
         }
         bins[bin].all += 1;
-        bins[bin].answered += u64::from(answered);
+        bins[bin].answered += u64::from(!r.is_lower_bound());
         record_time(&mut exact, time);
     }
 

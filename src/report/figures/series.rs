@@ -2,6 +2,7 @@
 
 use super::View;
 use crate::record::Outcome;
+use crate::stats::percentile;
 use crate::units::Instant;
 
 /// A series: instants in seconds, and values; `None` is a gap.
@@ -54,13 +55,11 @@ pub fn rates(view: &View) -> Rates {
             continue;
         }
         add(&mut offered, r.due);
-        let Some(time) = r.response_time() else { continue };
+        let Some(time) = r.response_sample() else { continue };
         if r.is_success() && view.slo.is_some_and(|slo| time.0 <= slo) {
             add(&mut good, r.due);
         }
-        if r.outcome() == Some(Outcome::Answered) || r.is_lower_bound() {
-            times.get_mut((r.due.0 / width) as usize).into_iter().for_each(|t| t.push(time.0));
-        }
+        times.get_mut((r.due.0 / width) as usize).into_iter().for_each(|t| t.push(time.0));
     }
     let middle = |bin: usize| (bin as f64 + 0.5) * width as f64 / 1e9;
     let rate = |counts: Vec<u64>, until: u64| {
@@ -75,7 +74,10 @@ pub fn rates(view: &View) -> Rates {
     let (p50, p99) = times
         .into_iter()
         .enumerate()
-        .map(|(bin, mut t)| ((middle(bin), rank(&mut t, 0.5)), (middle(bin), rank(&mut t, 0.99))))
+        .map(|(bin, mut t)| {
+            let mut at = |percent| (middle(bin), percentile(&mut t, percent).map(|ns| ns as f64));
+            (at(50.0), at(99.0))
+        })
         .unzip();
     Rates {
         offered: rate(offered, view.end),
@@ -85,12 +87,6 @@ pub fn rates(view: &View) -> Rates {
         p50,
         p99,
     }
-}
-
-/// The value at `quantile` by nearest rank.
-fn rank(times: &mut [u64], quantile: f64) -> Option<f64> {
-    let at = ((times.len() as f64 * quantile).ceil() as usize).clamp(1, times.len().max(1)) - 1;
-    (!times.is_empty()).then(|| *times.select_nth_unstable(at).1 as f64)
 }
 
 /// How many requests were open on the mean: sent and not ended (attempts), and due and not ended (requests).

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::arrivals::{Arrival, Arrivals, Process, Rate, Share};
 use crate::plan::{ExperimentPlan, LEAST_SLO, MOST_SLO, Windows};
 use crate::record::RequestRecord;
+use crate::stats::percentile;
 use crate::units::Time;
 
 /// Cohort goodput: of the requests scheduled in `[from, to)`, how many were answered well and in time.
@@ -136,15 +137,9 @@ impl Cohorts {
         let open = |r: &&Request| r.end() > to && r.due + MOST_SLO.0 > to;
         let mut times: Vec<u64> =
             self.requests.iter().filter(in_time).filter(|r| !open(r)).map(|r| r.good_after()).collect();
-        let p99 = percentile(&mut times, 0.99).unwrap_or(u64::MAX);
+        let p99 = percentile(&mut times, 99.0).unwrap_or(u64::MAX);
         p99.saturating_mul(10).clamp(LEAST_SLO.0, MOST_SLO.0)
     }
-}
-
-/// The value that a share of `p` does not exceed (nearest rank).
-pub fn percentile(values: &mut [u64], p: f64) -> Option<u64> {
-    let rank = ((values.len() as f64 * p).ceil() as usize).clamp(1, values.len().max(1)) - 1;
-    (!values.is_empty()).then(|| *values.select_nth_unstable(rank).1)
 }
 
 /// What healthy looked like.

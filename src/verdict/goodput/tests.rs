@@ -136,10 +136,3 @@ fn the_schedule_holds_what_is_due_without_records() {
     assert_eq!(schedule.until(2 * S).len(), 200);
     assert!(schedule.until(2 * S).iter().all(|&due| due < 2 * S));
 }
-
-#[test]
-fn percentiles_are_by_nearest_rank() {
-    let mut values: Vec<u64> = (1..=100).rev().collect();
-    assert_eq!([0.0, 0.5, 0.99, 1.0].map(|p| percentile(&mut values, p)), [Some(1), Some(50), Some(99), Some(100)]);
-    assert_eq!(percentile(&mut [], 0.5), None);
-}

@@ -1,5 +1,7 @@
 //! Whether a backlog grows or shrinks: Theil-Sen's slope and its confidence interval.
 
+use crate::stats::median;
+
 /// A robust line through a series. Slopes are per unit of x.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trend {
@@ -59,13 +61,6 @@ fn kendall_variance(points: &[(f64, f64)]) -> f64 {
     ys.sort_unstable_by(f64::total_cmp);
     let ties: f64 = ys.chunk_by(|a, b| a == b).map(|tied| term(tied.len() as f64)).sum();
     (term(points.len() as f64) - ties) / 18.0
-}
-
-/// Of sorted values.
-pub fn median(sorted: &[f64]) -> Option<f64> {
-    let mid = sorted.len() / 2;
-    let upper = *sorted.get(mid)?;
-    Some(if sorted.len() % 2 == 1 { upper } else { (sorted[mid - 1] + upper) / 2.0 })
 }
 
 #[cfg(test)]

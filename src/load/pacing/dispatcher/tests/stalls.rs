@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::*;
-use crate::load::thread::metrics::Latencies;
+use crate::record::Latencies;
 use crate::record::Outcome;
 use crate::stats::value_at_percentile;
 
