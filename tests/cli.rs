@@ -358,8 +358,12 @@ fn recorded(results: &Path) -> std::path::PathBuf {
     let records: Vec<RequestRecord> = (0..200u64).map(answered).collect();
     folder.rows().unwrap().append(&records).unwrap();
     folder.events().unwrap();
-    let sample =
-        |i| Sample { at_ns: i * 1_000_000_000, source: "a".into(), memory_bytes: Some(i), ..Sample::default() };
+    let sample = |i| Sample {
+        at: metawrk::units::Instant(i * 1_000_000_000),
+        source: "a".into(),
+        memory_bytes: Some(i),
+        ..Sample::default()
+    };
     folder.samples().unwrap().append(&[sample(0), sample(1), sample(2)]).unwrap();
     folder.path().to_owned()
 }

@@ -47,7 +47,7 @@ async fn until(container: &mut Container, what: &str, wanted: impl Fn(&Sample) -
 }
 
 fn is_gap(sample: &Sample) -> bool {
-    *sample == Sample { at_ns: sample.at_ns, source: sample.source.clone(), ..Sample::default() }
+    *sample == Sample { at: sample.at, source: sample.source.clone(), ..Sample::default() }
 }
 
 async fn states(told: &mut UnboundedReceiver<Event>, count: usize) -> Vec<(ComponentState, String)> {

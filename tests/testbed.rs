@@ -139,10 +139,10 @@ async fn the_link_is_cut_and_healed_on_the_run_s_clock_and_both_are_seen() {
     assert_eq!(outcome, Outcome::Verified);
     let mut steps = Vec::new();
     let mut times = Vec::new();
-    while let Some(Event { at_ns, what }) = seen.recv().await {
+    while let Some(Event { at, what }) = seen.recv().await {
         let EventKind::Fault { step, .. } = what else { panic!("{what:?}") };
         steps.push(step);
-        times.push(at_ns);
+        times.push(at.0);
     }
     assert_eq!(steps, [Step::Commanded, Step::Effective, Step::RemovalCommanded, Step::RemovalVerified]);
     assert!(times.is_sorted() && times[0] >= 50_000_000 && times[2] >= 650_000_000, "{times:?}");

@@ -48,7 +48,7 @@ impl Journal {
             (None, None) => (Ending::Complete, String::new()),
         };
         told.try_for_each(|event| self.event(event))?;
-        self.event(Event { at_ns: clock.now().0, what: EventKind::Generator(loaded.generator()) })?;
-        self.event(Event { at_ns: clock.now().0, what: EventKind::Ended { how, detail } })
+        self.event(Event { at: clock.now(), what: EventKind::Generator(loaded.generator()) })?;
+        self.event(Event { at: clock.now(), what: EventKind::Ended { how, detail } })
     }
 }

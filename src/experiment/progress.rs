@@ -107,7 +107,7 @@ mod tests {
 
     fn fault(at_ns: u64, step: Step) -> Event {
         Event {
-            at_ns,
+            at: Instant(at_ns),
             what: EventKind::Fault { fault: 0, kind: "link".into(), step, detail: String::new(), warnings: vec![] },
         }
     }

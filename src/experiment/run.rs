@@ -230,7 +230,7 @@ impl<'a> Run<'a> {
     fn started(&mut self) -> Result<(), FileError> {
         let wall = jiff::Zoned::now().timestamp().to_string();
         let what = EventKind::Started { wall, version: env!("CARGO_PKG_VERSION").to_owned() };
-        self.journal.event(Event { at_ns: 0, what })
+        self.journal.event(Event { at: Instant::START, what })
     }
 
     /// Until the load is over: takes what happens, shows it, and ends the load when nothing more can be learned.
@@ -277,7 +277,7 @@ impl<'a> Run<'a> {
         let detail = how.trim().to_owned();
         self.failure.get_or_insert_with(|| format!("{component} died: {detail}"));
         let what = EventKind::Component { component, state: ComponentState::Died, detail };
-        self.journal.event(Event { at_ns: self.clock.now().0, what })
+        self.journal.event(Event { at: self.clock.now(), what })
     }
 
     /// Takes what has come in since the last time.

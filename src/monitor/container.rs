@@ -13,6 +13,7 @@ use super::incidents::Incidents;
 use super::{Cgroup, Monitor};
 use crate::docker::{DockerError, Engine, Happened, Usage};
 use crate::record::{Clock, Event, Sample};
+use crate::units::Instant;
 
 /// How often it is seen to that a container is where it was; events tell sooner.
 const LOOK: Duration = Duration::from_millis(500);
@@ -106,7 +107,7 @@ impl Monitor for Container {
             Place::Far(_) if !told => return None,
             Place::Far(usage) => *usage,
         };
-        let gap = Sample { at_ns, source: self.source.clone(), ..Sample::default() };
+        let gap = Sample { at: Instant(at_ns), source: self.source.clone(), ..Sample::default() };
         Some(match usage {
             None => gap,
             Some(usage) => Sample {

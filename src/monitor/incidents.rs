@@ -117,7 +117,7 @@ impl Incidents {
     fn tell(&self, state: ComponentState, detail: String) {
         let what = EventKind::Component { component: self.component.clone(), state, detail };
         // A run that is ending may not listen any more.
-        let _ = self.events.send(Event { at_ns: self.clock.now().0, what });
+        let _ = self.events.send(Event { at: self.clock.now(), what });
     }
 }
 

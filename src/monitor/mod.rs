@@ -66,7 +66,7 @@ mod tests {
 
     impl Monitor for Mock {
         fn sample(&mut self, at_ns: u64) -> Option<Sample> {
-            Some(Sample { at_ns, source: "mock".into(), ..Sample::default() })
+            Some(Sample { at: crate::units::Instant(at_ns), source: "mock".into(), ..Sample::default() })
         }
     }
 
@@ -79,7 +79,7 @@ mod tests {
         let running = tokio::spawn(run(vec![Box::new(Mock)], Time::from_millis(100), now, sender));
         let mut seen = Vec::new();
         while seen.len() < count {
-            seen.push(samples.recv().await.unwrap().at_ns / 1_000_000);
+            seen.push(samples.recv().await.unwrap().at.0 / 1_000_000);
             if seen.len() == jump_after {
                 jumped.store(jump.0, Ordering::Relaxed);
             }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::Monitor;
 use crate::procfs;
 use crate::record::Sample;
+use crate::units::Instant;
 
 /// A process of this machine.
 #[derive(Clone, Debug)]
@@ -36,7 +37,7 @@ impl Process {
 impl Process {
     /// A look, which is always new.
     pub fn look(&self, at_ns: u64) -> Sample {
-        let gap = Sample { at_ns, source: self.source.clone(), ..Sample::default() };
+        let gap = Sample { at: Instant(at_ns), source: self.source.clone(), ..Sample::default() };
         let stat = self.read("stat");
         if self.started.is_none() || procfs::start_ticks(&stat) != self.started {
             return gap;
@@ -72,7 +73,7 @@ mod tests {
     #[test]
     fn this_process_has_numbers() {
         let sample = Process::new("me", std::process::id()).look(7);
-        assert_eq!((sample.at_ns, sample.source.as_str()), (7, "me"));
+        assert_eq!((sample.at, sample.source.as_str()), (Instant(7), "me"));
         assert!(sample.memory_bytes > Some(4096) && sample.resident_bytes > Some(4096), "{sample:?}");
         assert!(sample.threads >= Some(1) && sample.cpu_ns.is_some(), "{sample:?}");
     }
@@ -84,6 +85,6 @@ mod tests {
         assert!(process.look(1).threads.is_some());
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(process.look(2), Sample { at_ns: 2, source: "cat".into(), ..Sample::default() });
+        assert_eq!(process.look(2), Sample { at: Instant(2), source: "cat".into(), ..Sample::default() });
     }
 }

@@ -2,11 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::units::Instant;
+
 /// Something that happened at an instant of the run's clock.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// ns since the start of load.
-    pub at_ns: u64,
+    #[serde(rename = "at_ns")]
+    pub at: Instant,
     #[serde(flatten)]
     pub what: EventKind,
 }

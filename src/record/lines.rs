@@ -88,7 +88,7 @@ pub fn read_events(path: &Path) -> Result<Vec<Event>, FileError> {
             why: e.to_string(),
         })?);
     }
-    events.sort_by_key(|event| event.at_ns);
+    events.sort_by_key(|event| event.at);
     Ok(events)
 }
 
@@ -129,6 +129,7 @@ fn whole_lines(path: &Path) -> Result<String, FileError> {
 mod tests {
     use super::*;
     use crate::record::event::{Ending, EventKind};
+    use crate::units::Instant;
 
     fn dir() -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
@@ -141,7 +142,10 @@ mod tests {
     }
 
     fn ended(at_ns: u64) -> Event {
-        Event { at_ns, what: EventKind::Ended { how: Ending::Complete, detail: "a \"quoted\"\nline".into() } }
+        Event {
+            at: Instant(at_ns),
+            what: EventKind::Ended { how: Ending::Complete, detail: "a \"quoted\"\nline".into() },
+        }
     }
 
     #[test]
@@ -167,7 +171,7 @@ mod tests {
     fn samples_come_back_with_their_gaps() {
         let (_dir, path) = dir();
         let full = Sample {
-            at_ns: 1,
+            at: Instant(1),
             source: "a,\"b\"".into(),
             memory_bytes: Some(2),
             resident_bytes: Some(3),
@@ -175,7 +179,7 @@ mod tests {
             threads: Some(5),
             cpu_ns: Some(6),
         };
-        let gap = Sample { at_ns: 2, source: "c".into(), ..Sample::default() };
+        let gap = Sample { at: Instant(2), source: "c".into(), ..Sample::default() };
         SampleLog::open(&path).unwrap().append(&[full.clone(), gap.clone()]).unwrap();
         SampleLog::open(&path).unwrap().append(std::slice::from_ref(&gap)).unwrap();
         append(&path, "77,tor");

@@ -1,12 +1,14 @@
 use serde::{Deserialize, Serialize};
 
+use crate::units::Instant;
+
 /// One look at one source (a process, a container): a row of `samples.csv`.
 ///
 /// A source that was down gives a row without numbers: a gap, never a zero.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
-    /// ns since the start of load.
-    pub at_ns: u64,
+    #[serde(rename = "at_ns")]
+    pub at: Instant,
     /// The component's name in the plan.
     pub source: String,
     /// Bytes that count against the limit: VmData for a process, usage less inactive files for a container.

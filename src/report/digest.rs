@@ -108,7 +108,7 @@ const LONGEST: u64 = 48 * 3600 * SECOND;
 
 fn last_instant(story: &ReportData) -> u64 {
     let of_requests = story.requests.iter().filter_map(|r| r.end.known().map(|end| end.0));
-    let of_samples = story.samples.iter().map(|s| s.at_ns);
+    let of_samples = story.samples.iter().map(|s| s.at.0);
     let of_faults = story.faults.iter().filter_map(|f| f.to);
     let last = of_requests.chain(of_samples).chain(of_faults).chain([story.end, SECOND]).max();
     last.unwrap_or(SECOND).min(LONGEST)

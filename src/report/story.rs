@@ -44,7 +44,7 @@ pub fn story(plan: &ExperimentPlan, recorded: Recorded) -> ReportData {
     let incidents = events.iter().filter_map(|event| match &event.what {
         EventKind::Component { component, state, detail } => {
             let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
-            Some((event.at_ns, format!("{component} {}{detail}", state_name(*state))))
+            Some((event.at.0, format!("{component} {}{detail}", state_name(*state))))
         }
         _ => None,
     });

@@ -30,7 +30,7 @@ impl Timeline {
     /// Of a plan with so many `faults`. Events may come in any order.
     pub fn of(events: &[Event], faults: usize) -> Timeline {
         let mut events: Vec<&Event> = events.iter().collect();
-        events.sort_by_key(|event| event.at_ns);
+        events.sort_by_key(|event| event.at.0);
         let mut all = Timeline { faults: vec![FaultLife::default(); faults], ..Timeline::default() };
         events.into_iter().for_each(|event| all.take(event));
         all
@@ -41,10 +41,10 @@ impl Timeline {
             EventKind::Started { wall, .. } => self.started = wall.clone(),
             EventKind::Fault { fault, step, detail, warnings, .. } => {
                 let Some(life) = self.faults.get_mut(*fault) else { return };
-                life.warnings.extend(warnings.iter().map(|warning| (event.at_ns, warning.clone())));
+                life.warnings.extend(warnings.iter().map(|warning| (event.at.0, warning.clone())));
                 match step {
-                    Step::Effective => life.effective = life.effective.or(Some(event.at_ns)),
-                    Step::RemovalVerified if life.effective.is_some() => life.removed = Some(event.at_ns),
+                    Step::Effective => life.effective = life.effective.or(Some(event.at.0)),
+                    Step::RemovalVerified if life.effective.is_some() => life.removed = Some(event.at.0),
                     Step::Failed => life.failure = Some(detail.clone()),
                     Step::Commanded | Step::RemovalCommanded | Step::RemovalVerified => {}
                 }
@@ -74,11 +74,12 @@ impl Timeline {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::Instant;
 
     #[test]
     fn warnings_of_a_fault_s_steps_are_kept() {
         let event = |at_ns, step, warnings: &[&str]| Event {
-            at_ns,
+            at: Instant(at_ns),
             what: EventKind::Fault {
                 fault: 0,
                 kind: "kill".into(),

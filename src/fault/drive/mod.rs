@@ -8,7 +8,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{Fault, StepFuture, StepReport};
 use crate::record::{Event, EventKind, Step};
-use crate::units::Time;
+use crate::units::{Instant, Time};
 
 /// When a fault is applied, and for how long, on the run's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub async fn drive(
         let StepReport { text: detail, warnings } = said;
         let what = EventKind::Fault { fault: index, kind: kind.clone(), step, detail, warnings };
         // A run that is ending may not listen any more.
-        let _ = events.send(Event { at_ns: at.unwrap_or_else(&now), what });
+        let _ = events.send(Event { at: Instant(at.unwrap_or_else(&now)), what });
     };
     let tell = |step, text: String| tell_of(None, step, text.into());
     if !sleep_until(schedule.at, &now, &mut cancel).await {

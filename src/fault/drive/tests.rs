@@ -76,10 +76,10 @@ async fn driven(mut mock: Mock, cancel_at: Option<u64>) -> (Outcome, Vec<String>
         }
     });
     let mut texts = Vec::new();
-    while let Ok(Event { at_ns, what }) = seen.try_recv() {
+    while let Ok(Event { at, what }) = seen.try_recv() {
         let EventKind::Fault { fault: 3, kind, step, .. } = what else { panic!("{what:?}") };
         assert_eq!(kind, "mock");
-        texts.push(format!("{} {step:?}", at_ns / 1_000_000_000));
+        texts.push(format!("{} {step:?}", at.0 / 1_000_000_000));
     }
     let done = done.lock().unwrap().clone();
     (outcome, texts, done)

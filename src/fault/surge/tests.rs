@@ -26,8 +26,8 @@ async fn driven(sent: fn(f64) -> f64) -> (Outcome, Vec<(u64, Step, String)>) {
     let schedule = Schedule { at: Time::from_secs(10), lasting: Time::from_secs(10) };
     let mut surge = Surge::new(SURGE, 20_000_000_000, look);
     let outcome = drive(&mut surge, 0, schedule, now, tell, cancelled).await;
-    let events = std::iter::from_fn(|| told.try_recv().ok()).map(|Event { at_ns, what }| match what {
-        EventKind::Fault { step, detail, .. } => (at_ns / 1_000_000, step, detail),
+    let events = std::iter::from_fn(|| told.try_recv().ok()).map(|Event { at, what }| match what {
+        EventKind::Fault { step, detail, .. } => (at.0 / 1_000_000, step, detail),
         other => panic!("{other:?}"),
     });
     (outcome, events.collect())

@@ -14,9 +14,9 @@ fn filled(results: &Path) -> Folder {
     folder.write_plan("name = \"x\"\n").unwrap();
     let mut rows = folder.rows().unwrap();
     rows.append(&[RequestRecord::planned(2, Instant(20), 0), RequestRecord::planned(1, Instant(10), 0)]).unwrap();
-    let ended = Event { at_ns: 9, what: EventKind::Ended { how: Ending::Complete, detail: String::new() } };
+    let ended = Event { at: Instant(9), what: EventKind::Ended { how: Ending::Complete, detail: String::new() } };
     folder.events().unwrap().append(&ended).unwrap();
-    folder.samples().unwrap().append(&[Sample { at_ns: 4, source: "db".into(), ..Sample::default() }]).unwrap();
+    folder.samples().unwrap().append(&[Sample { at: Instant(4), source: "db".into(), ..Sample::default() }]).unwrap();
     folder
 }
 

@@ -36,7 +36,7 @@ pub fn sources(samples: &[Sample]) -> Vec<Source> {
     with_numbers
         .enumerate()
         .map(|(i, (name, mut samples))| {
-            samples.sort_by_key(|s| s.at_ns);
+            samples.sort_by_key(|s| s.at);
             let limit = samples.iter().rev().find_map(|s| s.limit_bytes).map(|b| b as f64 / MIB);
             Source { name: name.to_owned(), values: with_gaps(&samples), limit, color: LINES[i % LINES.len()] }
         })
@@ -45,19 +45,19 @@ pub fn sources(samples: &[Sample]) -> Vec<Source> {
 
 /// Samples as a series; a hole much longer than the usual distance is a gap, as is a sample without a number.
 fn with_gaps(samples: &[&Sample]) -> Series {
-    let mut distances: Vec<u64> = samples.windows(2).map(|w| w[1].at_ns - w[0].at_ns).collect();
+    let mut distances: Vec<u64> = samples.windows(2).map(|w| w[1].at.since(w[0].at).0).collect();
     distances.sort_unstable();
     let usual = distances.get(distances.len() / 2).copied().unwrap_or(0);
     let hole = (usual.saturating_mul(4)).max(1_500_000_000);
     let mut values = Series::new();
     let mut before = None;
     for s in samples {
-        let at = s.at_ns as f64 / 1e9;
-        if before.is_some_and(|b| s.at_ns - b > hole) {
+        let at = s.at.as_secs_f64();
+        if before.is_some_and(|b| s.at.since(b).0 > hole) {
             values.push((at, None));
         }
         values.push((at, s.memory_bytes.map(|b| b as f64 / MIB)));
-        before = Some(s.at_ns);
+        before = Some(s.at);
     }
     values
 }
@@ -119,10 +119,11 @@ pub fn draw<DB: DrawingBackend>(c: &Canvas<DB>, view: &View) -> Result<(), DrawE
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::Instant;
 
     fn sample(at_s: f64, mib: Option<u64>) -> Sample {
         let memory_bytes = mib.map(|m| m << 20);
-        Sample { at_ns: (at_s * 1e9) as u64, source: "a".into(), memory_bytes, ..Sample::default() }
+        Sample { at: Instant((at_s * 1e9) as u64), source: "a".into(), memory_bytes, ..Sample::default() }
     }
 
     #[test]

@@ -144,7 +144,7 @@ fn memory(story: &mut ReportData, of_storage: fn(f64) -> Option<f64>) {
         let t = tick as f64 / 10.0;
         let wiggle = 1.0 + 0.03 * (t * 7.3).sin();
         let sample = |source: &str, mib: Option<f64>, limit: Option<u64>| Sample {
-            at_ns: tick * SECOND / 10,
+            at: Instant(tick * SECOND / 10),
             source: source.into(),
             memory_bytes: mib.map(|m| (m * wiggle * 1_048_576.0) as u64),
             limit_bytes: limit.map(|l| l << 20),

@@ -71,7 +71,7 @@ impl Run {
             for (step, at_ns) in steps.into_iter().zip([from, from, to, to]) {
                 let what =
                     EventKind::Fault { fault, kind: "link".into(), step, detail: String::new(), warnings: vec![] };
-                run.events.push(Event { at_ns, what });
+                run.events.push(Event { at: Instant(at_ns), what });
             }
         }
         run.event(stop / S, EventKind::Ended { how: Ending::Complete, detail: String::new() })
@@ -125,7 +125,7 @@ impl Run {
     }
 
     pub fn event(mut self, second: u64, what: EventKind) -> Run {
-        self.events.push(Event { at_ns: second * S, what });
+        self.events.push(Event { at: Instant(second * S), what });
         self
     }
 
@@ -143,7 +143,7 @@ impl Run {
     pub fn warmup_in_events(mut self, second: u64) -> Run {
         for event in &mut self.events {
             if matches!(event.what, EventKind::Fault { step: Step::Effective, .. }) {
-                event.at_ns = (second - 2) * S;
+                event.at = Instant((second - 2) * S);
             }
         }
         self
@@ -190,7 +190,7 @@ impl Run {
         let mut cohorts = Cohorts::default();
         let ended: Vec<_> = self.records().into_iter().filter(|record| record.end.0 <= now).collect();
         cohorts.add(&ended);
-        (cohorts, Schedule::of(&self.plan), self.events.iter().filter(|event| event.at_ns <= now).cloned().collect())
+        (cohorts, Schedule::of(&self.plan), self.events.iter().filter(|event| event.at.0 <= now).cloned().collect())
     }
 
     /// The first second at which the run may stop.
@@ -204,7 +204,7 @@ impl Run {
             let ended = records.partition_point(|record| record.end.0 <= now);
             cohorts.add(&records[fed..ended]);
             fed = ended;
-            let events: Vec<_> = self.events.iter().filter(|event| event.at_ns <= now).cloned().collect();
+            let events: Vec<_> = self.events.iter().filter(|event| event.at.0 <= now).cloned().collect();
             observation_is_over(&self.plan, &live(&self.plan, &cohorts, &mut schedule, &events, now), now)
         })
     }

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::record::event::{ComponentState, Ending, EventKind, Generator};
 use crate::record::{Outcome, Step};
+use crate::units::Instant;
 
 /// The fault of a [`Run`] lasts from second 15 to second 35.
 const T1: u64 = 35 * S;
@@ -297,7 +298,7 @@ fn any_event() -> impl Strategy<Value = Event> {
     let how = prop::sample::select(vec![Ending::Complete, Ending::Failed]);
     let what = prop_oneof![4 => step, 1 => how.prop_map(|how| EventKind::Ended { how, detail: String::new() })];
     let at = prop_oneof![any::<u64>(), 0..200 * S];
-    (at, what).prop_map(|(at_ns, what)| Event { at_ns, what })
+    (at, what).prop_map(|(at, what)| Event { at: Instant(at), what })
 }
 
 proptest! {
