@@ -139,7 +139,7 @@ mod tests {
         record.set_outcome(Outcome::Answered);
         record.set_last(true);
         pulse.records(&[record, record]);
-        pulse.judged(2_000_000_000, Some(&Bin { from: 0, to: 1, scheduled: 4, good: 3 }));
+        pulse.judged(2_000_000_000, Some(&Bin { from: Instant(0), to: Instant(1), scheduled: 4, good: 3 }));
         let second = pulse.second();
         assert_eq!((second.answered, second.p50, second.goodput), (1.0, Some(Time::from_millis(7)), Some(0.75)));
         pulse.judged(3_000_000_000, None);

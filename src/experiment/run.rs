@@ -21,8 +21,8 @@ use crate::record::sink::{RecordForwarder, Recorder};
 use crate::record::{Clock, Event, EventKind, FileError, Folder, FolderError, RequestRecord, Sample};
 use crate::signals::{Signals, Stopped};
 use crate::units::{Instant, Time};
-use crate::verdict::goodput::{Cohorts, Schedule};
-use crate::verdict::{live, observation_is_over};
+use crate::verdict::goodput::Cohorts;
+use crate::verdict::{DueTimes, judge_live, observation_is_over};
 
 /// Why an experiment did not run, or left less than it should.
 #[derive(Debug, thiserror::Error)]
@@ -192,7 +192,7 @@ struct Run<'a> {
     sample: UnboundedSender<Sample>,
     sampled: UnboundedReceiver<Sample>,
     cohorts: Cohorts,
-    schedule: Schedule,
+    due_times: DueTimes,
     pulse: Pulse,
     failure: Option<String>,
     /// The second that was last judged.
@@ -220,7 +220,7 @@ impl<'a> Run<'a> {
             sample,
             sampled,
             cohorts: Cohorts::default(),
-            schedule: Schedule::of(plan),
+            due_times: DueTimes::of(plan),
             pulse: Pulse::default(),
             failure: None,
             judged: 0,
@@ -308,9 +308,9 @@ impl<'a> Run<'a> {
             return false;
         }
         self.judged = second;
-        let live = live(self.plan, &self.cohorts, &mut self.schedule, &self.journal.events, now);
+        let live = judge_live(self.plan, &self.cohorts, &mut self.due_times, &self.journal.events, Instant(now));
         self.pulse.judged(self.clock.now().0, live.bins.last());
-        observation_is_over(self.plan, &live, now)
+        observation_is_over(self.plan, &live, Instant(now))
     }
 
     fn snapshot(&self) -> Snapshot {

@@ -12,7 +12,8 @@ use crate::record::folder::{FolderError, PLAN};
 use crate::record::{EventKind, Recorded};
 use crate::stats::ratio;
 use crate::testbed::Scenario;
-use crate::verdict::{Judgement, Verdict, judge};
+use crate::verdict::timeline::{FaultHistory, Timeline};
+use crate::verdict::{Verdict, judge};
 
 /// Why a results folder tells no story.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +42,8 @@ pub fn read(dir: &Path) -> Result<(ExperimentPlan, ReportData), ReportDataError>
 pub fn story(plan: &ExperimentPlan, recorded: Recorded) -> ReportData {
     let Recorded { plan: _, requests, samples, events } = recorded;
     let judgement = judge(plan, &requests, &events);
+    let explanation = judgement.explain(plan);
+    let evidence = judgement.evidence;
     let incidents = events.iter().filter_map(|event| match &event.what {
         EventKind::Component { component, state, detail } => {
             let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
@@ -50,26 +53,26 @@ pub fn story(plan: &ExperimentPlan, recorded: Recorded) -> ReportData {
     });
     ReportData {
         name: plan.name.clone(),
-        started: judgement.timeline.started.clone(),
+        started: evidence.timeline.started.clone(),
         // More threads than these no load plan lets through.
         threads: u16::try_from(plan.load.threads).unwrap_or(u16::MAX),
         rate: plan.load.rate,
-        planned_rate: ratio(plan.planned().cumulated(crate::units::Instant(judgement.end)), judgement.end as f64 / 1e9),
+        planned_rate: ratio(plan.planned().cumulated(evidence.end), evidence.end.as_secs_f64()),
         warmup: plan.phases.warmup.0,
-        end: judgement.end,
-        slo: judgement.slo,
-        baseline: judgement.baseline.map(|baseline| (baseline.from, baseline.to)),
-        faults: fault_windows(plan, &judgement),
+        end: evidence.end.0,
+        slo: evidence.slo.0,
+        baseline: evidence.baseline.map(|baseline| (baseline.from.0, baseline.to.0)),
+        faults: fault_windows(plan, &evidence.timeline),
         recovered_at: match &judgement.verdict {
-            Verdict::Recovered(recovery) => Some(recovery.at),
+            Verdict::Recovered(recovery) => Some(recovery.at.0),
             _ => None,
         },
-        explanation: judgement.explain(plan),
+        explanation,
         incidents: incidents.collect(),
-        warnings: warnings(plan, &judgement),
-        generator: judgement.timeline.generator.clone(),
+        warnings: warnings(plan, &evidence.timeline),
+        generator: evidence.timeline.generator,
         verdict: judgement.verdict,
-        goodput: judgement.bins,
+        goodput: evidence.bins,
         facts: facts(plan),
         requests,
         samples,
@@ -85,18 +88,20 @@ fn state_name(state: crate::record::event::ComponentState) -> &'static str {
     }
 }
 
-fn fault_windows(plan: &ExperimentPlan, judgement: &Judgement) -> Vec<FaultWindow> {
-    let lives = plan.fault.iter().zip(&judgement.timeline.faults);
-    lives
-        .filter_map(|(fault, life)| Some(FaultWindow { label: fault.name(), from: life.effective?, to: life.removed }))
-        .collect()
+fn fault_windows(plan: &ExperimentPlan, timeline: &Timeline) -> Vec<FaultWindow> {
+    let window = |(fault, history): (&Fault, &FaultHistory)| {
+        let to = history.removed.map(|removed| removed.0);
+        Some(FaultWindow { label: fault.name(), from: history.effective?.0, to })
+    };
+    plan.fault.iter().zip(&timeline.faults).filter_map(window).collect()
 }
 
-fn warnings(plan: &ExperimentPlan, judgement: &Judgement) -> Vec<(u64, String)> {
-    let lives = plan.fault.iter().zip(&judgement.timeline.faults);
-    lives
-        .flat_map(|(fault, life)| life.warnings.iter().map(|(at, text)| (*at, format!("{}: {text}", fault.name()))))
-        .collect()
+fn warnings(plan: &ExperimentPlan, timeline: &Timeline) -> Vec<(u64, String)> {
+    let warnings = |(fault, history): (&Fault, &FaultHistory)| {
+        let name = fault.name();
+        history.warnings.iter().map(|(at, text)| (at.0, format!("{name}: {text}"))).collect::<Vec<_>>()
+    };
+    plan.fault.iter().zip(&timeline.faults).flat_map(warnings).collect()
 }
 
 /// The plan for the report's table.

@@ -1,51 +1,57 @@
+//! The events of a run, in one place.
+
 use crate::record::event::{ComponentState, Ending, Generator};
 use crate::record::{Event, EventKind, Step};
+use crate::units::Instant;
 
-/// What the events of a run say, in one place. Instants are ns on the run's clock.
+/// What the events of a run say.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Timeline {
     /// Wall time of the clock's zero, RFC 3339; empty if the load never began.
     pub started: String,
-    /// By place in the plan.
-    pub faults: Vec<FaultLife>,
-    /// Components that died and did not come back.
+    /// In the order of the plan.
+    pub faults: Vec<FaultHistory>,
+    /// Components that died and did not restart.
     pub dead: Vec<String>,
     pub generator: Generator,
-    /// `None` for a run that was killed.
+    /// How the run ended, and the detail; `None` if it was killed.
     pub ending: Option<(Ending, String)>,
 }
 
 /// One fault, as it was observed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FaultLife {
-    pub effective: Option<u64>,
-    pub removed: Option<u64>,
-    /// What the last failed step said.
+pub struct FaultHistory {
+    /// When it took effect.
+    pub effective: Option<Instant>,
+    /// When its removal was verified.
+    pub removed: Option<Instant>,
+    /// The detail of the last step that failed.
     pub failure: Option<String>,
-    /// What its steps said that is no failure, and yet worth knowing, and when.
-    pub warnings: Vec<(u64, String)>,
+    /// Warnings of its steps, and when they were given.
+    pub warnings: Vec<(Instant, String)>,
 }
 
 impl Timeline {
-    /// Of a plan with so many `faults`. Events may come in any order.
+    /// The timeline of a plan with `faults` faults. Events may come in any order.
     pub fn of(events: &[Event], faults: usize) -> Timeline {
         let mut events: Vec<&Event> = events.iter().collect();
-        events.sort_by_key(|event| event.at.0);
-        let mut all = Timeline { faults: vec![FaultLife::default(); faults], ..Timeline::default() };
-        events.into_iter().for_each(|event| all.take(event));
-        all
+        events.sort_by_key(|event| event.at);
+        let mut timeline = Timeline { faults: vec![FaultHistory::default(); faults], ..Timeline::default() };
+        events.into_iter().for_each(|event| timeline.add(event));
+        timeline
     }
 
-    fn take(&mut self, event: &Event) {
+    fn add(&mut self, event: &Event) {
+        let at = event.at;
         match &event.what {
             EventKind::Started { wall, .. } => self.started = wall.clone(),
             EventKind::Fault { fault, step, detail, warnings, .. } => {
-                let Some(life) = self.faults.get_mut(*fault) else { return };
-                life.warnings.extend(warnings.iter().map(|warning| (event.at.0, warning.clone())));
+                let Some(history) = self.faults.get_mut(*fault) else { return };
+                history.warnings.extend(warnings.iter().map(|warning| (at, warning.clone())));
                 match step {
-                    Step::Effective => life.effective = life.effective.or(Some(event.at.0)),
-                    Step::RemovalVerified if life.effective.is_some() => life.removed = Some(event.at.0),
-                    Step::Failed => life.failure = Some(detail.clone()),
+                    Step::Effective => history.effective = history.effective.or(Some(at)),
+                    Step::RemovalVerified if history.effective.is_some() => history.removed = Some(at),
+                    Step::Failed => history.failure = Some(detail.clone()),
                     Step::Commanded | Step::RemovalCommanded | Step::RemovalVerified => {}
                 }
             }
@@ -60,13 +66,13 @@ impl Timeline {
     }
 
     /// When the first fault took effect.
-    pub fn t0(&self) -> Option<u64> {
+    pub fn t0(&self) -> Option<Instant> {
         self.faults.iter().filter_map(|fault| fault.effective).min()
     }
 
-    /// When the removal of the last fault was verified; `None` for as long as one is still to come.
-    pub fn t1(&self) -> Option<u64> {
-        let removed: Option<Vec<u64>> = self.faults.iter().map(|fault| fault.removed).collect();
+    /// When the removal of the last fault was verified; `None` until all are removed.
+    pub fn t1(&self) -> Option<Instant> {
+        let removed: Option<Vec<Instant>> = self.faults.iter().map(|fault| fault.removed).collect();
         removed?.into_iter().max()
     }
 }
@@ -74,10 +80,9 @@ impl Timeline {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::Instant;
 
     #[test]
-    fn warnings_of_a_fault_s_steps_are_kept() {
+    fn warnings_of_all_steps_of_a_fault_are_collected() {
         let event = |at_ns, step, warnings: &[&str]| Event {
             at: Instant(at_ns),
             what: EventKind::Fault {
@@ -89,8 +94,8 @@ mod tests {
             },
         };
         let events = [event(1, Step::Effective, &[]), event(2, Step::RemovalVerified, &["a; and so on", "b"])];
-        let life = Timeline::of(&events, 1).faults.remove(0);
-        assert_eq!(life.warnings, [(2, "a; and so on".to_owned()), (2, "b".to_owned())]);
-        assert_eq!((life.removed, life.failure), (Some(2), None));
+        let history = Timeline::of(&events, 1).faults.remove(0);
+        assert_eq!(history.warnings, [(Instant(2), "a; and so on".to_owned()), (Instant(2), "b".to_owned())]);
+        assert_eq!((history.removed, history.failure), (Some(Instant(2)), None));
     }
 }

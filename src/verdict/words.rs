@@ -1,19 +1,22 @@
-//! Verdicts in plain words: why, and what to do next.
+//! Verdicts in plain words: why, and what to do next. Remedies name the options of `metawrk experiment`.
 
 use serde::{Deserialize, Serialize};
 
-use super::{BROKEN, HEALTHY, Judgement, Reason, Recovery, Verdict};
+use super::judgement::{InvalidReason, Judgement, Verdict};
+use super::recovery::Recovery;
+use super::thresholds::{BROKEN, HEALTHY, MIN_BASELINE};
 use crate::load::plan::WhenBusy;
 use crate::plan::ExperimentPlan;
+use crate::units::Time;
 
 /// A verdict in words, and the figures behind it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VerdictText {
     /// `RECOVERED`, `METASTABLE`, `INVALID: ...`
     pub name: String,
-    /// With `--exit-code`.
+    /// The exit code with `--exit-code`.
     pub exit_code: u8,
-    /// A few plain lines: why this and no other.
+    /// Why this verdict: one sentence or two per line.
     pub because: Vec<String>,
     /// What to do next.
     pub next: Vec<String>,
@@ -22,12 +25,25 @@ pub struct VerdictText {
     /// Goodput lost, in seconds of planned load and in requests.
     pub loss_seconds: Option<f64>,
     pub loss_requests: Option<f64>,
-    /// Mean goodput of the baseline.
+    /// Mean goodput of the baseline, 0 to 1.
     pub baseline_goodput: Option<f64>,
 }
 
+impl Verdict {
+    /// The verdict in a few words: `RECOVERED`, or `INVALID` with its first reason.
+    pub fn name(&self) -> String {
+        match self {
+            Verdict::Invalid(reasons) => match reasons.first() {
+                Some(reason) => format!("{}: {}", self.kind(), reason.name()),
+                None => self.kind().to_owned(),
+            },
+            _ => self.kind().to_owned(),
+        }
+    }
+}
+
 impl Judgement {
-    /// The verdict for people.
+    /// The verdict as text.
     pub fn explain(&self, plan: &ExperimentPlan) -> VerdictText {
         let recovery = match &self.verdict {
             Verdict::Recovered(recovery) => Some(recovery),
@@ -36,89 +52,99 @@ impl Judgement {
         VerdictText {
             name: self.verdict.name(),
             exit_code: self.verdict.exit_code(),
-            because: self.because(plan),
-            next: self.next(plan),
-            tau_ns: recovery.map(|r| r.tau),
+            because: self.explain_reasons(plan),
+            next: self.suggest_next(plan),
+            tau_ns: recovery.map(|r| r.tau.0),
             loss_seconds: recovery.map(|r| r.loss_seconds),
             loss_requests: recovery.map(|r| r.loss_requests),
-            baseline_goodput: self.baseline.map(|baseline| baseline.goodput),
+            baseline_goodput: self.evidence.baseline.map(|baseline| baseline.goodput),
         }
     }
 
-    fn because(&self, plan: &ExperimentPlan) -> Vec<String> {
-        let g0 = self.baseline.map(|baseline| baseline.goodput);
-        let mut lines: Vec<String> = match &self.verdict {
-            Verdict::Invalid(reasons) => return reasons.iter().map(|reason| reason.long(plan)).collect(),
-            Verdict::Stable => {
-                vec![format!(
-                    "At least {} of the requests were answered well within {} throughout.",
-                    percent(0.99),
-                    seconds(self.slo)
-                )]
-            }
+    fn explain_reasons(&self, plan: &ExperimentPlan) -> Vec<String> {
+        let evidence = &self.evidence;
+        let mut lines = match &self.verdict {
+            Verdict::Invalid(reasons) => return reasons.iter().map(|reason| reason.explain(plan)).collect(),
+            Verdict::Stable => vec![format!(
+                "At least {} of the requests were answered with a status below 400 within {} throughout.",
+                percent(MIN_BASELINE),
+                seconds(evidence.slo)
+            )],
             Verdict::Overloaded => {
                 vec![format!(
-                    "Nothing disturbed it, and yet it did not carry {} requests/s to the end.",
+                    "The system did not sustain {} requests/s, although no fault was applied.",
                     plan.load.rate
                 )]
             }
-            Verdict::Unaffected => vec![format!("Goodput never fell below {} of the baseline's.", percent(HEALTHY))],
-            Verdict::Recovered(recovery) => recovered(recovery, plan),
+            Verdict::Unaffected => vec![format!("Goodput never fell below {} of the baseline.", percent(HEALTHY))],
+            Verdict::Recovered(recovery) => explain_recovery(recovery, plan),
             Verdict::Oscillating { swings } => vec![format!(
-                "After the fault goodput went between {} and {} of the baseline's {swings} times, and did not settle.",
+                "After the fault was removed, goodput moved between {} and {} of the baseline {swings} times and did \
+                 not settle.",
                 percent(BROKEN),
                 percent(HEALTHY)
             )],
             Verdict::Draining { per_second, empty_at } => vec![
                 format!(
-                    "It did not recover within {}, but its backlog shrinks: by {per_second:.1} requests/s.",
+                    "The system did not recover within {}, but its backlog shrinks by {per_second:.1} requests/s.",
                     plan.observe()
                 ),
                 format!(
-                    "{:.0} requests are left; at that pace they are gone at second {:.0}.",
-                    self.backlog_at_end,
-                    *empty_at as f64 / 1e9
+                    "{:.0} requests remain; at this pace the backlog is empty at second {:.0}.",
+                    evidence.backlog_at_end(),
+                    empty_at.as_secs_f64()
                 ),
             ],
             Verdict::Metastable => vec![format!(
-                "The fault was gone for {}, and the load was the one that it carried before, yet goodput stayed down.",
-                seconds(self.end.saturating_sub(self.timeline.t1().unwrap_or(self.end)))
+                "Goodput stayed low for {} after the fault was removed, under a load that the system carried before \
+                 the fault.",
+                seconds(evidence.timeline.t1().map_or(Time::ZERO, |t1| evidence.end.since(t1)))
             )],
-            Verdict::Degraded => vec![format!("It did not recover within {}, nor stay down.", plan.observe())],
+            Verdict::Degraded => vec![format!(
+                "The system did not recover within {}, and its goodput did not stay below {} of the baseline either.",
+                plan.observe(),
+                percent(BROKEN)
+            )],
         };
-        if let Some(g0) = g0 {
+        lines.extend(evidence.baseline.map(|baseline| {
+            format!(
+                "Baseline goodput: {} (answered with a status below 400 within {}).",
+                percent(baseline.goodput),
+                seconds(evidence.slo)
+            )
+        }));
+        if let Some(last) = evidence.last_goodput {
+            lines.push(format!("Median goodput of the last {} of load: {}.", plan.windows().last, percent(last)));
+        }
+        if let Some(backlog) = evidence.backlog_trend.filter(|_| self.verdict.exit_code() != 0) {
             lines.push(format!(
-                "Baseline goodput {} (answered below status 400 within {}).",
-                percent(g0),
-                seconds(self.slo)
+                "Backlog at the end of the load: {:.0} requests, changing by {:+.1} requests/s (95 % confidence: {:+.1} \
+                 to {:+.1}).",
+                evidence.backlog_at_end(),
+                backlog.slope,
+                backlog.low,
+                backlog.high
             ));
         }
-        let over = if g0.is_some() { "the last" } else { "its last" };
-        if let Some(last) = self.last_goodput {
-            lines.push(format!("Median goodput of {over} {} of load: {}.", plan.windows().last, percent(last)));
-        }
-        if let Some(backlog) = self.backlog.filter(|_| self.verdict.exit_code() != 0) {
+        if self.limit_may_stabilize() {
+            let (limit, name) = match plan.load.when_busy {
+                WhenBusy::Wait | WhenBusy::Pipeline => (plan.load.connections, "connections"),
+                WhenBusy::Open => (plan.load.max_connections, "max-connections"),
+            };
             lines.push(format!(
-                "Backlog at the end: {:.0} requests, changing by {:+.1} a second (95 % between {:+.1} and {:+.1}).",
-                self.backlog_at_end, backlog.slope, backlog.low, backlog.high
+                "The load reached its limit of {limit} connections ({name}), which may have kept the system stable."
             ));
         }
-        lines.extend(
-            self.bound(plan).map(|bound| format!("{bound} was reached: it may be what kept the system stable.")),
-        );
         lines
     }
 
-    /// The bound on connections, where it may have hidden a failure.
-    fn bound(&self, plan: &ExperimentPlan) -> Option<String> {
+    /// Whether the limit on connections was reached and may have hidden a failure.
+    fn limit_may_stabilize(&self) -> bool {
         let stable = matches!(self.verdict, Verdict::Unaffected | Verdict::Recovered(_) | Verdict::Stable);
-        (stable && self.timeline.generator.bound_reached).then(|| match plan.load.when_busy {
-            WhenBusy::Wait | WhenBusy::Pipeline => format!("The bound of {} connections", plan.load.connections),
-            WhenBusy::Open => format!("The bound of {} connections (max-connections)", plan.load.max_connections),
-        })
+        stable && self.evidence.timeline.generator.bound_reached
     }
 
-    fn next(&self, plan: &ExperimentPlan) -> Vec<String> {
+    fn suggest_next(&self, plan: &ExperimentPlan) -> Vec<String> {
         let rate = plan.load.rate;
         let mut lines = match &self.verdict {
             Verdict::Invalid(reasons) => {
@@ -130,154 +156,160 @@ impl Judgement {
                 }
                 lines
             }
-            Verdict::Stable => vec!["Run it with a fault: leave out --outage 0s, or give it a [[fault]].".to_owned()],
-            Verdict::Overloaded => vec![format!("Lower the load: --rate {}.", rounded(rate / 2.0))],
+            Verdict::Stable => {
+                vec!["Run it with a fault: add a [[fault]] section, or leave out --outage 0s.".to_owned()]
+            }
+            Verdict::Overloaded => vec![format!("Lower the load: --rate {}.", round_rate(rate / 2.0))],
             Verdict::Unaffected => vec!["Try a longer fault (--outage) or a higher load (--rate).".to_owned()],
             Verdict::Recovered(_) => vec![format!(
-                "Raise the load to find where it no longer does: --rate {}; or let the fault last: --outage.",
-                rounded(rate * 1.5)
+                "Find the load at which the system no longer recovers: raise it (--rate {}), or make the fault longer \
+                 (--outage).",
+                round_rate(rate * 1.5)
             )],
             Verdict::Oscillating { .. } | Verdict::Degraded | Verdict::Draining { .. } => vec![
-                "Watch it for longer: observe = \"10m\" in [phases].".to_owned(),
-                format!("Or lower the load: --rate {}.", rounded(rate / 2.0)),
+                "Observe for longer: observe = \"10m\" in [phases].".to_owned(),
+                format!("Or lower the load: --rate {}.", round_rate(rate / 2.0)),
             ],
             Verdict::Metastable => vec![
                 format!(
-                    "Lower the load and run again: --rate {}. Where it recovers lies the boundary.",
-                    rounded(rate / 2.0)
+                    "Find the load at which the system still recovers: lower it and run again (--rate {}).",
+                    round_rate(rate / 2.0)
                 ),
-                "The figures show what the fault left behind: memory, requests in flight, errors.".to_owned(),
+                "Look in the figures for the sustaining effect: memory, requests in flight, errors.".to_owned(),
             ],
         };
-        if self.bound(plan).is_some() {
-            lines.insert(
-                0,
-                match plan.load.when_busy {
-                    WhenBusy::Wait | WhenBusy::Pipeline => {
-                        "Run again with when-busy = \"open\" in [load], so that arrivals do not wait.".to_owned()
-                    }
-                    WhenBusy::Open => "Run again with a higher max-connections in [load].".to_owned(),
-                },
-            );
+        if self.limit_may_stabilize() {
+            let remedy = match plan.load.when_busy {
+                WhenBusy::Wait | WhenBusy::Pipeline => {
+                    "Run again with when-busy = \"open\" in [load], so that no request waits for a connection."
+                }
+                WhenBusy::Open => "Run again with a higher max-connections in [load].",
+            };
+            lines.insert(0, remedy.to_owned());
         }
         lines
     }
 }
 
-fn recovered(recovery: &Recovery, plan: &ExperimentPlan) -> Vec<String> {
+fn explain_recovery(recovery: &Recovery, plan: &ExperimentPlan) -> Vec<String> {
     let mut lines = vec![
-        format!("Goodput was back {} after the fault was gone.", seconds(recovery.tau)),
-        format!("Lost: as much as {:.1} s of load, {:.0} requests.", recovery.loss_seconds, recovery.loss_requests),
+        format!("Goodput recovered {} after the fault was removed.", seconds(recovery.tau)),
+        format!("Goodput lost: {:.0} requests ({:.1} s of load).", recovery.loss_requests, recovery.loss_seconds),
     ];
-    if recovery.watched < plan.windows().watch.0 {
-        let (watched, watch) = (seconds(recovery.watched), plan.windows().watch);
-        lines.push(format!("The load ended {watched} after the recovery; {watch} were to be watched."));
+    let watch = plan.windows().watch;
+    if recovery.watched < watch {
+        let watched = seconds(recovery.watched);
+        lines.push(format!("The load ended {watched} after the recovery window instead of {watch}."));
     }
     lines
 }
 
-impl Reason {
-    /// In a word.
-    pub fn short(&self) -> String {
+impl InvalidReason {
+    /// The reason in a few words.
+    pub fn name(&self) -> String {
         match self {
-            Reason::Interrupted => "interrupted".to_owned(),
-            Reason::Killed => "the run was killed".to_owned(),
-            Reason::Failed(_) => "the run failed".to_owned(),
-            Reason::PoorBaseline(_) => "unhealthy before the fault".to_owned(),
-            Reason::OverloadedBefore => "overloaded before the fault".to_owned(),
-            Reason::ShortBaseline => "no baseline".to_owned(),
-            Reason::SendLag(_) => "the generator was late".to_owned(),
-            Reason::Missing { .. } => "the generator did not keep to its schedule".to_owned(),
-            Reason::NeverEffective(..) => "the fault never took effect".to_owned(),
-            Reason::RemovalUnverified(..) => "the fault's removal could not be verified".to_owned(),
-            Reason::Dead(components) => format!("{} dead", are(components, "is", "are")),
-            Reason::ShortObservation { .. } => "too short after the fault".to_owned(),
+            InvalidReason::Interrupted => "interrupted".to_owned(),
+            InvalidReason::Killed => "the run was killed".to_owned(),
+            InvalidReason::Failed(_) => "the run failed".to_owned(),
+            InvalidReason::UnhealthyBaseline(_) => "unhealthy before the fault".to_owned(),
+            InvalidReason::OverloadedBaseline => "overloaded before the fault".to_owned(),
+            InvalidReason::ShortBaseline => "no baseline".to_owned(),
+            InvalidReason::SendLag(_) => "the generator was late".to_owned(),
+            InvalidReason::MissingRequests { .. } => "the generator did not keep to its schedule".to_owned(),
+            InvalidReason::NeverEffective(..) => "the fault never took effect".to_owned(),
+            InvalidReason::RemovalUnverified(..) => "the fault's removal could not be verified".to_owned(),
+            InvalidReason::DeadComponents(names) => match names.as_slice() {
+                [name] => format!("{name} is dead"),
+                names => format!("{} are dead", enumerate(names)),
+            },
+            InvalidReason::ShortObservation { .. } => "too short after the fault".to_owned(),
         }
     }
 
-    fn long(&self, plan: &ExperimentPlan) -> String {
+    fn explain(&self, plan: &ExperimentPlan) -> String {
         let fault = |i: &usize| plan.fault.get(*i).map_or_else(String::new, |fault| fault.name());
-        let said = |detail: &Option<String>| detail.as_ref().map(|d| format!(": {d}")).unwrap_or_default();
+        let appended = |detail: &Option<String>| detail.as_ref().map(|d| format!(": {d}")).unwrap_or_default();
         match self {
-            Reason::Interrupted => "The run was interrupted before its end.".to_owned(),
-            Reason::Killed => "The run left no word of its end: it was killed.".to_owned(),
-            Reason::Failed(detail) => format!("The run failed: {detail}."),
-            Reason::PoorBaseline(g0) => {
-                format!(
-                    "Before the fault goodput was only {}; {} is the least to judge by.",
-                    percent(*g0),
-                    percent(0.99)
-                )
+            InvalidReason::Interrupted => "The run was interrupted before its end.".to_owned(),
+            InvalidReason::Killed => "The run was killed: it recorded no end.".to_owned(),
+            InvalidReason::Failed(detail) => format!("The run failed: {detail}."),
+            InvalidReason::UnhealthyBaseline(g0) => {
+                format!("Goodput before the fault was {}; at least {} is needed.", percent(*g0), percent(MIN_BASELINE))
             }
-            Reason::OverloadedBefore => {
-                "Before the fault requests were piling up: the load was too much for the system already.".to_owned()
+            InvalidReason::OverloadedBaseline => {
+                "The backlog grew before the fault: the system was already overloaded.".to_owned()
             }
-            Reason::ShortBaseline => {
-                format!(
-                    "Between the warm-up and the fault there was less than {} to judge by.",
-                    plan.windows().least_baseline
-                )
+            InvalidReason::ShortBaseline => {
+                format!("The time from the warm-up to the fault was shorter than {}.", plan.windows().least_baseline)
             }
-            Reason::SendLag(p99) => {
-                format!("The generator sent late by itself: {:.1} ms at p99; 10 ms is the most.", *p99 as f64 / 1e6)
-            }
-            Reason::Missing { planned, missing, unsent, dropped } => format!(
-                "Of {planned} requests due, {unsent} were ready and never sent, and {missing} left no record \
-                 ({dropped} records were dropped because the disk was slow)."
+            InvalidReason::SendLag(p99) => format!(
+                "The generator sent requests late: the 99th percentile of its send lag was {:.1} ms, and at most 10 ms is \
+                 valid.",
+                p99.as_secs_f64() * 1e3
             ),
-            Reason::NeverEffective(i, detail) => {
-                format!("Fault {} ({}) never took effect{}.", i + 1, fault(i), said(detail))
+            InvalidReason::MissingRequests { due, missing, unsent, dropped } => format!(
+                "Of {due} requests due, the generator left {unsent} unsent although they could be sent, and {missing} \
+                 have no record ({dropped} records were dropped because the disk was too slow)."
+            ),
+            InvalidReason::NeverEffective(i, detail) => {
+                format!("Fault {} ({}) never took effect{}.", i + 1, fault(i), appended(detail))
             }
-            Reason::RemovalUnverified(i, detail) => {
-                format!("Fault {} ({}): nothing shows that it was removed{}.", i + 1, fault(i), said(detail))
+            InvalidReason::RemovalUnverified(i, detail) => {
+                format!("The removal of fault {} ({}) could not be verified{}.", i + 1, fault(i), appended(detail))
             }
-            Reason::Dead(components) => {
-                format!("At the end {} dead, and had not come back.", are(components, "was", "were"))
-            }
-            Reason::ShortObservation { observed, least } => format!(
-                "After the fault the load lasted for {}; {} is the least to judge by.",
+            InvalidReason::DeadComponents(names) => format!("{} died and did not restart.", enumerate(names)),
+            InvalidReason::ShortObservation { observed, needed } => format!(
+                "The load ended {} after the fault was removed; at least {} are needed.",
                 seconds(*observed),
-                seconds(*least)
+                seconds(*needed)
             ),
         }
     }
 
     fn remedy(&self, plan: &ExperimentPlan) -> String {
         match self {
-            Reason::Interrupted => "Run it again, to its end.".to_owned(),
-            Reason::Killed => {
-                "Run it again, to its end. (What it had done to a container is undone: `metawrk restore` makes sure.)"
+            InvalidReason::Interrupted => "Run it again to its end.".to_owned(),
+            InvalidReason::Killed => {
+                "Run it again to its end. If the plan has faults on containers, `metawrk restore` makes sure that none is \
+                 left."
                     .to_owned()
             }
-            Reason::Failed(_) => "Mend what failed, and run it again.".to_owned(),
-            Reason::PoorBaseline(_) | Reason::OverloadedBefore => format!(
-                "Lower the load: --rate {}. Or see with --outage 0s what the system carries.",
-                rounded(plan.load.rate / 2.0)
+            InvalidReason::Failed(_) => "Fix the cause and run again.".to_owned(),
+            InvalidReason::UnhealthyBaseline(_) | InvalidReason::OverloadedBaseline => format!(
+                "Lower the load: --rate {}. Use --outage 0s to see which load the system sustains.",
+                round_rate(plan.load.rate / 2.0)
             ),
-            Reason::ShortBaseline => "Apply the fault later (at), or lengthen baseline in [phases].".to_owned(),
-            Reason::SendLag(_) => "Give the generator a CPU of its own, or more threads, or lower the load.".to_owned(),
-            Reason::Missing { dropped: 1.., .. } => {
-                "Write results to a faster disk (--out), or lower the load.".to_owned()
+            InvalidReason::ShortBaseline => {
+                "Apply the fault later (at in [[fault]]), or increase baseline in [phases].".to_owned()
             }
-            Reason::Missing { .. } => "Give the generator more threads or connections, or lower the load.".to_owned(),
-            Reason::NeverEffective(..) | Reason::RemovalUnverified(..) => {
-                "See events.jsonl for what the fault said; mend that and run again.".to_owned()
+            InvalidReason::SendLag(_) => {
+                "Give the generator a CPU of its own, raise threads in [load], or lower the load (--rate).".to_owned()
             }
-            Reason::Dead(_) => {
-                "A crash is no metastable failure: see why it died (out of memory?), restart it and run again."
+            InvalidReason::MissingRequests { dropped: 1.., .. } => {
+                "Write the results to a faster disk (--out), or lower the load (--rate).".to_owned()
+            }
+            InvalidReason::MissingRequests { .. } => {
+                "Raise threads in [load] or the connections (--connections), or lower the load (--rate).".to_owned()
+            }
+            InvalidReason::NeverEffective(..) | InvalidReason::RemovalUnverified(..) => {
+                "See the steps of the fault in events.jsonl, fix the cause and run again.".to_owned()
+            }
+            InvalidReason::DeadComponents(_) => {
+                "A crash is not a metastable failure. Find its cause (out of memory?), restart the component and run \
+                 again."
                     .to_owned()
             }
-            Reason::ShortObservation { .. } => "Lengthen the load: --duration.".to_owned(),
+            InvalidReason::ShortObservation { .. } => "Make the load longer: --duration.".to_owned(),
         }
     }
 }
 
-/// `a is`, `a and b are`
-fn are(names: &[String], one: &str, several: &str) -> String {
+/// `a`, `a and b`, `a, b and c`
+fn enumerate(names: &[String]) -> String {
     match names {
-        [name] => format!("{name} {one}"),
-        [names @ .., last] => format!("{} and {last} {several}", names.join(", ")),
-        [] => format!("nothing {one}"),
+        [] => String::new(),
+        [name] => name.clone(),
+        [names @ .., last] => format!("{} and {last}", names.join(", ")),
     }
 }
 
@@ -285,12 +317,12 @@ fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
-fn seconds(ns: u64) -> String {
-    format!("{:.1} s", ns as f64 / 1e9)
+fn seconds(time: Time) -> String {
+    format!("{:.1} s", time.as_secs_f64())
 }
 
-/// A rate as a person would type it: two digits that count.
-fn rounded(rate: f64) -> f64 {
+/// Rounds a rate to two significant digits, for typing.
+fn round_rate(rate: f64) -> f64 {
     let scale = 10f64.powf(rate.log10().floor() - 1.0);
     let rounded = (rate / scale).round() * scale;
     if scale < 1.0 { (rounded * 1e6).round() / 1e6 } else { rounded }

@@ -5,7 +5,7 @@ use crate::record::{Outcome, RequestRecord, Sample};
 use crate::report::{FaultWindow, ReportData};
 use crate::units::{Instant, Time};
 use crate::verdict::goodput::Bin;
-use crate::verdict::{Reason, Recovery, Verdict, VerdictText};
+use crate::verdict::{InvalidReason, Recovery, Verdict, VerdictText};
 
 pub const SECOND: u64 = 1_000_000_000;
 const MS: u64 = 1_000_000;
@@ -55,7 +55,7 @@ pub fn empty() -> ReportData {
         faults: vec![],
         recovered_at: None,
         goodput: vec![],
-        verdict: Verdict::Invalid(vec![Reason::Interrupted]),
+        verdict: Verdict::Invalid(vec![InvalidReason::Interrupted]),
         explanation: VerdictText {
             because: vec![],
             next: vec![],
@@ -107,7 +107,7 @@ fn run(name: &str, rate: f64, end: u64, answers: Answers) -> ReportData {
             let cohort = requests.iter().filter(|r| r.due.0 / SECOND == s);
             let good = cohort.clone().filter(|r| r.is_success() && r.response_time() <= Some(Time(SECOND)));
             let (scheduled, good) = (cohort.clone().count() as u64, good.count() as u64);
-            Bin { from: s * SECOND, to: (s + 1) * SECOND, scheduled, good }
+            Bin { from: Instant(s * SECOND), to: Instant((s + 1) * SECOND), scheduled, good }
         })
         .collect();
     ReportData {
@@ -184,11 +184,11 @@ pub fn recovered() -> ReportData {
         _ => healthy(dice),
     });
     story.verdict = Verdict::Recovered(Recovery {
-        at: FAULT.1 + 12_400 * MS,
-        tau: 12_400 * MS,
+        at: Instant(FAULT.1 + 12_400 * MS),
+        tau: Time(12_400 * MS),
         loss_seconds: 78.4,
         loss_requests: 23_520.0,
-        watched: 30 * SECOND,
+        watched: Time(30 * SECOND),
     });
     story.explanation = VerdictText {
         because: vec!["goodput was back at 0.9 of its baseline 12.4 s after the fault was gone".into()],

@@ -1,26 +1,37 @@
-use crate::units::Instant;
 use std::path::Path;
 
-use super::*;
+use super::super::goodput::{Bin, Cohorts};
+use super::super::{DueTimes, Judgement, judge, judge_live, observation_is_over};
 use crate::arrivals::{Arrivals, Share};
-use crate::plan::config;
 use crate::plan::config::Overrides;
-use crate::verdict::goodput::Schedule;
+use crate::plan::{ExperimentPlan, config};
+use crate::record::event::{Ending, EventKind};
+use crate::record::{Event, Outcome, RequestRecord, Step};
+use crate::units::{Instant, Time};
 
 pub const S: u64 = 1_000_000_000;
 
-/// What becomes of a request.
+/// The instant at this second of the run.
+pub const fn at(second: u64) -> Instant {
+    Instant(second * S)
+}
+
+pub const fn secs(seconds: u64) -> Time {
+    Time::from_secs(seconds)
+}
+
+/// The outcome of a request.
 #[derive(Clone, Copy)]
 pub enum Fate {
-    /// Answered 200 after so many ns.
+    /// Answered with 200 after this many ns.
     Good(u64),
-    /// Answered 500 after so many ns.
+    /// Answered with 500 after this many ns.
     Failed(u64),
     /// Sent, and never answered.
     Open,
     /// Never sent: no connection was free.
     NeverReady,
-    /// Never sent, though nothing was in the way.
+    /// Never sent, although a connection was free.
     ReadyUnsent,
 }
 
@@ -50,13 +61,14 @@ pub fn answered(request: u64, due: u64, end: u64) -> RequestRecord {
     record
 }
 
-/// Goodput 1 but for the parts given as (from, to, goodput), in seconds: that share of each hundred is answered well.
+/// Goodput 1 except in the parts given as (from, to, goodput), in seconds: there, that share of each hundred requests is
+/// answered well.
 pub fn profile(parts: &[(u64, u64, f64)]) -> impl Fn(u64, u64) -> Fate + use<> {
     let parts = parts.to_vec();
     move |request, due| {
         let within = parts.iter().rev().find(|(from, to, _)| (from * S..to * S).contains(&due));
         let good = within.map_or(1.0, |part| part.2);
-        // The seventh is prime to a hundred: bad ones are spread out.
+        // 7 and 100 are coprime, so failures are spread out.
         if ((request * 7 % 100) as f64) < (good * 100.0).round() { Fate::Good(S / 100) } else { Fate::Failed(S / 100) }
     }
 }
@@ -112,13 +124,13 @@ impl Run {
         self
     }
 
-    /// Requests of which no record is left.
+    /// Requests without a record.
     pub fn lose(mut self, lost: fn(u64) -> bool) -> Run {
         self.lost = lost;
         self
     }
 
-    /// Arrivals end at this second.
+    /// Arrivals end at `second`.
     pub fn stop_at(mut self, second: u64) -> Run {
         self.stop = second * S;
         self
@@ -139,8 +151,8 @@ impl Run {
         self
     }
 
-    /// The fault takes effect sooner than planned, so that only what is before `second` is left as a baseline.
-    pub fn warmup_in_events(mut self, second: u64) -> Run {
+    /// The fault takes effect 2 s before `second` instead of when planned, which shortens the baseline.
+    pub fn fault_before(mut self, second: u64) -> Run {
         for event in &mut self.events {
             if matches!(event.what, EventKind::Fault { step: Step::Effective, .. }) {
                 event.at = Instant((second - 2) * S);
@@ -184,20 +196,20 @@ impl Run {
         judge(&self.plan, &self.records(), &self.events)
     }
 
-    /// All that is known at `second`: events, and the records of what has ended.
-    fn live(&self, second: u64) -> (Cohorts, Schedule, Vec<Event>) {
+    /// What is known at `second`: the events, and the records of requests that have ended.
+    fn live(&self, second: u64) -> (Cohorts, DueTimes, Vec<Event>) {
         let now = second * S;
         let mut cohorts = Cohorts::default();
         let ended: Vec<_> = self.records().into_iter().filter(|record| record.end.0 <= now).collect();
         cohorts.add(&ended);
-        (cohorts, Schedule::of(&self.plan), self.events.iter().filter(|event| event.at.0 <= now).cloned().collect())
+        (cohorts, DueTimes::of(&self.plan), self.events.iter().filter(|event| event.at.0 <= now).cloned().collect())
     }
 
     /// The first second at which the run may stop.
     pub fn over_at(&self) -> Option<u64> {
         let mut records = self.records();
         records.sort_by_key(|record| record.end);
-        let (mut cohorts, mut schedule, _) = self.live(0);
+        let (mut cohorts, mut due_times, _) = self.live(0);
         let mut fed = 0;
         (0..=self.stop / S).find(|&second| {
             let now = second * S;
@@ -205,12 +217,13 @@ impl Run {
             cohorts.add(&records[fed..ended]);
             fed = ended;
             let events: Vec<_> = self.events.iter().filter(|event| event.at.0 <= now).cloned().collect();
-            observation_is_over(&self.plan, &live(&self.plan, &cohorts, &mut schedule, &events, now), now)
+            let now = Instant(now);
+            observation_is_over(&self.plan, &judge_live(&self.plan, &cohorts, &mut due_times, &events, now), now)
         })
     }
 
     pub fn live_bins(&self, second: u64) -> Vec<Bin> {
-        let (cohorts, mut schedule, events) = self.live(second);
-        live(&self.plan, &cohorts, &mut schedule, &events, second * S).bins
+        let (cohorts, mut due_times, events) = self.live(second);
+        judge_live(&self.plan, &cohorts, &mut due_times, &events, Instant(second * S)).bins
     }
 }

@@ -3,22 +3,23 @@
 pub mod builder;
 mod validity;
 
-use builder::{Fate, Run, S, profile};
+use builder::{Fate, Run, S, at, profile, secs};
 use proptest::prelude::*;
 
+use super::goodput::Cohorts;
 use super::*;
 use crate::record::event::{ComponentState, Ending, EventKind, Generator};
-use crate::record::{Outcome, Step};
-use crate::units::Instant;
+use crate::record::{Event, Outcome, Step};
+use crate::units::{Instant, Time};
 
 /// The fault of a [`Run`] lasts from second 15 to second 35.
-const T1: u64 = 35 * S;
+const T1: Instant = at(35);
 
 fn name(run: &Run) -> String {
     run.judge().verdict.name()
 }
 
-/// Goodput 1 but for the parts given as (from, to, goodput), in seconds.
+/// The verdict at a goodput of 1 except in the parts given as (from, to, goodput), in seconds.
 fn verdict_of(parts: &[(u64, u64, f64)]) -> Verdict {
     Run::new().with(profile(parts)).judge().verdict
 }
@@ -40,25 +41,25 @@ fn names_and_exit_codes_are_those_of_the_contract() {
 }
 
 #[test]
-fn unaffected_is_never_below_nine_tenths() {
+fn goodput_that_never_falls_below_nine_tenths_is_unaffected() {
     assert_eq!(verdict_of(&[(15, 35, 0.9)]), Verdict::Unaffected);
     assert!(matches!(verdict_of(&[(20, 21, 0.89)]), Verdict::Recovered(_)));
     assert!(
-        matches!(verdict_of(&[(80, 81, 0.89)]), Verdict::Recovered(Recovery { tau: 0, .. })),
+        matches!(verdict_of(&[(80, 81, 0.89)]), Verdict::Recovered(Recovery { tau: Time::ZERO, .. })),
         "after the fault too"
     );
 }
 
 #[test]
-fn recovery_says_when_and_what_was_lost() {
+fn a_recovery_has_its_time_and_its_loss() {
     let Verdict::Recovered(recovery) = verdict_of(&[OUTAGE, (35, 38, 0.5)]) else { panic!("not recovered") };
-    assert_eq!((recovery.tau, recovery.at, recovery.watched), (3 * S, T1 + 3 * S, 30 * S));
+    assert_eq!((recovery.tau, recovery.at, recovery.watched), (secs(3), T1.plus(secs(3)), secs(30)));
     assert!((recovery.loss_seconds - 21.5).abs() < 1e-9, "{recovery:?}");
     assert!((recovery.loss_requests - 2150.0).abs() < 1e-6, "{recovery:?}");
 }
 
 #[test]
-fn recovery_is_ten_good_seconds_and_thirty_unbroken_ones() {
+fn a_recovery_takes_ten_good_seconds_and_thirty_unbroken_ones() {
     for (parts, tau) in [
         (vec![OUTAGE], Some(0)),
         (vec![OUTAGE, (35, 40, 0.89)], Some(5)),
@@ -66,17 +67,17 @@ fn recovery_is_ten_good_seconds_and_thirty_unbroken_ones() {
         // In the window's last second, and in the first after it.
         (vec![OUTAGE, (44, 45, 0.8)], Some(10)),
         (vec![OUTAGE, (45, 46, 0.8)], Some(0)),
-        // In the watch 0.5 is let pass, below cancels; the last second counts, the one after does not.
+        // In the watch 0.5 is accepted and less cancels; the last second counts, the one after does not.
         (vec![OUTAGE, (45, 46, 0.5)], Some(0)),
         (vec![OUTAGE, (45, 46, 0.49)], Some(11)),
         (vec![OUTAGE, (74, 75, 0.49)], Some(40)),
         (vec![OUTAGE, (75, 76, 0.49)], Some(0)),
-        // At the end of H, and past it.
+        // At the end of H, and after it.
         (vec![OUTAGE, (35, 95, 0.0)], Some(60)),
         (vec![OUTAGE, (35, 96, 0.0)], None),
     ] {
         let got = match verdict_of(&parts) {
-            Verdict::Recovered(recovery) => Some(recovery.tau / S),
+            Verdict::Recovered(recovery) => Some(recovery.tau.0 / S),
             _ => None,
         };
         assert_eq!(got, tau, "{parts:?}");
@@ -84,7 +85,7 @@ fn recovery_is_ten_good_seconds_and_thirty_unbroken_ones() {
 }
 
 #[test]
-fn all_shares_are_of_the_baseline() {
+fn thresholds_are_relative_to_the_baseline() {
     // g0 = 0.99: then 0.9 g0 = 0.891 and 0.5 g0 = 0.495.
     let base = (0, 15, 0.99);
     assert!(matches!(verdict_of(&[base, (15, 35, 0.0), (35, 999, 0.9)]), Verdict::Recovered(_)));
@@ -94,7 +95,7 @@ fn all_shares_are_of_the_baseline() {
 }
 
 #[test]
-fn metastable_is_a_median_of_the_last_thirty_seconds() {
+fn the_median_of_the_last_thirty_seconds_decides_metastable() {
     // Arrivals end at 141 s: from 111 s on, 15 of 30 bins good is a median between 0 and 1.
     assert_eq!(verdict_of(&[OUTAGE, (35, 127, 0.0)]), Verdict::Metastable);
     assert_eq!(verdict_of(&[OUTAGE, (35, 125, 0.0), (125, 999, 0.85)]), Verdict::Degraded);
@@ -103,7 +104,7 @@ fn metastable_is_a_median_of_the_last_thirty_seconds() {
 }
 
 #[test]
-fn oscillating_is_three_swings_all_the_way() {
+fn three_full_swings_are_oscillating() {
     let low = |from, to| (from, to, 0.2);
     assert!(matches!(verdict_of(&[OUTAGE, low(40, 45), low(50, 999)]), Verdict::Oscillating { swings: 3 }));
     assert_eq!(verdict_of(&[OUTAGE, low(35, 40), low(45, 999)]), Verdict::Metastable, "up and down again is two");
@@ -112,7 +113,7 @@ fn oscillating_is_three_swings_all_the_way() {
 }
 
 #[test]
-fn draining_is_a_backlog_that_will_be_gone() {
+fn a_backlog_that_will_be_empty_within_ten_h_is_draining() {
     // A queue served in order at 1.2 times the load: each answer is later than the SLO until the queue is short.
     let queue = |served: f64, stuck_until: u64| {
         move |_: u64, due: u64| {
@@ -124,41 +125,41 @@ fn draining_is_a_backlog_that_will_be_gone() {
         }
     };
     let judged = Run::new().with(queue(1.2, 200 * S)).judge();
-    // Nothing of it is resolved before the end of arrivals: no drain to be seen.
+    // The queue starts to move after the end of arrivals.
     assert_eq!(judged.verdict, Verdict::Metastable);
 
     let judged = Run::new().with(queue(1.05, 35 * S)).judge();
     let Verdict::Draining { per_second, empty_at } = judged.verdict else { panic!("{:?}", judged.verdict) };
-    // 20 s of load, less 5 % of a second each second: gone 400 s after t1.
+    // The queue holds 20 s of load and shrinks by 5 % of a second each second: it is empty 400 s after t1.
     assert!((per_second - 5.0).abs() < 0.2, "{per_second}");
-    assert!((empty_at as f64 / S as f64 - 435.0).abs() < 15.0, "{empty_at}");
+    assert!((empty_at.as_secs_f64() - 435.0).abs() < 15.0, "{empty_at}");
     assert_eq!(Verdict::Draining { per_second, empty_at }.exit_code(), 11);
 
-    // 2 % faster than the load it takes 1000 s: past 10 H.
+    // At 2 % more than the load it takes 1000 s, which is more than 10 H.
     assert_eq!(Run::new().with(queue(1.02, 35 * S)).judge().verdict, Verdict::Metastable);
 }
 
 #[test]
-fn a_wavering_backlog_of_a_system_that_fails_fast_is_no_draining() {
-    // Failures take ever less: a backlog of 5 shrinks to 2 by the end.
+fn a_small_varying_backlog_is_not_draining() {
+    // Failures get faster: a backlog of 5 shrinks to 2 by the end.
     let run = Run::new().with(|_, due| match due {
         0..15_000_000_000 => Fate::Good(S / 100),
         _ => Fate::Failed(S / 100 + (150 * S).saturating_sub(due) / 1_000),
     });
     let judged = run.judge();
-    assert!(judged.backlog.unwrap().high < 0.0, "{:?}", judged.backlog);
+    assert!(judged.evidence.backlog_trend.unwrap().high < 0.0, "{:?}", judged.evidence);
     assert_eq!(judged.verdict, Verdict::Metastable);
 }
 
 #[test]
-fn no_fault_is_stable_or_overloaded() {
+fn a_run_without_a_fault_is_stable_or_overloaded() {
     let run = || Run::without_fault();
     assert_eq!(name(&run()), "STABLE");
-    assert_eq!(name(&run().with(profile(&[(0, 5, 0.0)]))), "STABLE", "the warm-up is judged by nothing");
+    assert_eq!(name(&run().with(profile(&[(0, 5, 0.0)]))), "STABLE", "the warm-up does not count");
     let overloaded = run().with(profile(&[(40, 999, 0.9)])).judge();
     assert_eq!((overloaded.verdict.name().as_str(), overloaded.verdict.exit_code()), ("OVERLOADED", 14));
     assert_eq!(name(&run().with(profile(&[(40, 41, 0.8)]))), "OVERLOADED");
-    // Served at 0.98 of the load, every answer still within the SLO: it only has not failed yet.
+    // Served at 0.98 of the load: every answer is still within the SLO, but the backlog grows.
     assert_eq!(name(&run().with(|_, due| Fate::Good(S / 100 + due / 50)).slo("5s")), "OVERLOADED");
 }
 
@@ -167,19 +168,18 @@ fn low_rates_widen_bins_and_windows() {
     // 10 requests/s: bins of 5 s, a recovery window of 25 s.
     let run = Run::at_rate(10.0).with(profile(&[(30, 50, 0.0), (50, 55, 0.0)]));
     let judged = run.judge();
-    assert_eq!(run.plan.windows().bin, crate::units::Time::from_secs(5));
+    assert_eq!(run.plan.windows().bin, secs(5));
     let Verdict::Recovered(recovery) = judged.verdict else { panic!("{:?}", judged.verdict) };
-    assert_eq!((recovery.tau, recovery.watched), (5 * S, 30 * S));
-    assert!(
-        judged.bins.iter().filter(|bin| bin.from >= 30 * S).take(4).all(|bin| bin.scheduled == 50 && bin.good == 0)
-    );
+    assert_eq!((recovery.tau, recovery.watched), (secs(5), secs(30)));
+    let outage = judged.evidence.bins.iter().filter(|bin| bin.from >= at(30)).take(4);
+    assert!(outage.into_iter().all(|bin| bin.scheduled == 50 && bin.good == 0));
 }
 
 #[test]
-fn a_surge_is_judged_by_the_schedule_that_it_makes() {
+fn a_surge_is_judged_by_its_own_schedule() {
     assert_eq!(name(&Run::surging()), "UNAFFECTED");
     assert_eq!(name(&Run::surging().with(profile(&[OUTAGE, (35, 999, 0.0)]))), "METASTABLE");
-    // Of the requests that it adds one in five is lost: all were due.
+    // One in five requests of the surge has no record, although it was due.
     assert_eq!(
         name(&Run::surging().lose(|i| (1_500..7_500).contains(&i) && i % 5 == 0)),
         "INVALID: the generator did not keep to its schedule"
@@ -187,25 +187,26 @@ fn a_surge_is_judged_by_the_schedule_that_it_makes() {
     let run = Run::surging().with(profile(&[OUTAGE, (35, 38, 0.5)]));
     let judged = run.judge();
     let Verdict::Recovered(recovery) = judged.verdict else { panic!("{:?}", judged.verdict) };
-    assert_eq!(recovery.tau, 3 * S);
+    assert_eq!(recovery.tau, secs(3));
     assert!((recovery.loss_requests - 6150.0).abs() < 1e-6, "300 a second for 20 s: {recovery:?}");
-    let scheduled = |second: u64| judged.bins.iter().find(|bin| bin.from == second * S).map(|bin| bin.scheduled);
+    let scheduled =
+        |second: u64| judged.evidence.bins.iter().find(|bin| bin.from == at(second)).map(|bin| bin.scheduled);
     assert_eq!([14, 15, 34, 35].map(scheduled), [100, 300, 300, 100].map(Some));
     assert_eq!(run.live_bins(36).iter().map(|bin| bin.scheduled).max(), Some(300));
 }
 
 #[test]
-fn a_bound_that_was_reached_is_said() {
+fn a_reached_connection_limit_is_named_if_the_system_is_stable() {
     let bounded = || Generator { bound_reached: true, ..Generator::default() };
-    for (run, said) in [
+    for (run, expected) in [
         (Run::new().event(141, EventKind::Generator(bounded())), true),
         (Run::new().with(profile(&[OUTAGE])).event(141, EventKind::Generator(bounded())), true),
         (Run::new().with(profile(&[OUTAGE, (35, 999, 0.0)])).event(141, EventKind::Generator(bounded())), false),
         (Run::new(), false),
     ] {
         let text = run.judge().explain(&run.plan);
-        assert_eq!(text.because.iter().any(|line| line.contains("bound of 64 connections")), said, "{text:?}");
-        assert_eq!(text.next.iter().any(|line| line.contains("when-busy = \"open\"")), said, "{text:?}");
+        assert_eq!(text.because.iter().any(|line| line.contains("limit of 64 connections")), expected, "{text:?}");
+        assert_eq!(text.next.iter().any(|line| line.contains("when-busy = \"open\"")), expected, "{text:?}");
     }
 }
 
@@ -225,11 +226,11 @@ fn a_bin_counts_only_last_attempts() {
     records.extend(firsts);
     let twice = judge(&run.plan, &records, &run.events);
     assert_eq!(twice.verdict, Verdict::Metastable);
-    assert_eq!(twice.bins, run.judge().bins);
+    assert_eq!(twice.evidence.bins, run.judge().evidence.bins);
 }
 
 #[test]
-fn texts_carry_the_figures() {
+fn texts_contain_the_figures() {
     let text = |parts: &[(u64, u64, f64)]| {
         let run = Run::new().with(profile(parts));
         run.judge().explain(&run.plan)
@@ -243,14 +244,14 @@ fn texts_carry_the_figures() {
 #[test]
 fn an_observation_is_over_when_nothing_more_can_be_learned() {
     for (parts, over) in [
-        // Recovered at t1 + 0: 10 s and 30 s more, and the SLO of 1 s.
+        // Recovered at t1: 10 s and 30 s more, and the SLO of 1 s.
         (vec![OUTAGE], 76),
         (vec![OUTAGE, (35, 40, 0.0)], 81),
-        // Cancelled in the watch: from 61 on again.
+        // Cancelled in the watch: recovered at second 61.
         (vec![OUTAGE, (60, 61, 0.0)], 102),
-        // Not by the end of H, and the SLO.
+        // Not recovered by the end of H, and the SLO.
         (vec![OUTAGE, (35, 999, 0.0)], 96),
-        // Good again just before the end of H: waited for, in vain or not.
+        // Healthy again just before the end of H: watched further, with either result.
         (vec![OUTAGE, (35, 94, 0.0)], 135),
         (vec![OUTAGE, (35, 94, 0.0), (100, 999, 0.0)], 102),
     ] {
@@ -268,15 +269,15 @@ fn an_observation_is_over_when_nothing_more_can_be_learned() {
 
 #[test]
 fn requests_in_flight_count_while_the_run_goes_on() {
-    // After the fault nothing is ever answered: no record says so before the end.
+    // After the fault no request is ever answered, so none has a record before the end.
     let run = Run::new().with(|_, due| if due < 15 * S { Fate::Good(9) } else { Fate::Open });
     assert_eq!(run.over_at(), Some(96));
     let bins = run.live_bins(60);
-    assert_eq!(bins.last().map(|bin| (bin.to, bin.scheduled, bin.good)), Some((59 * S, 100, 0)));
+    assert_eq!(bins.last().map(|bin| (bin.to, bin.scheduled, bin.good)), Some((at(59), 100, 0)));
 }
 
 #[test]
-fn nothing_at_all_is_no_panic() {
+fn a_run_without_records_and_events_is_judged() {
     let run = Run::new();
     let judged = judge(&run.plan, &[], &[]);
     assert_eq!(judged.verdict.name(), "INVALID: the run was killed");
@@ -303,7 +304,7 @@ fn any_event() -> impl Strategy<Value = Event> {
 
 proptest! {
     #[test]
-    fn whatever_a_folder_holds_is_judged(
+    fn arbitrary_records_and_events_are_judged_without_a_panic(
         records in crate::record::arbitrary::records(), events in prop::collection::vec(any_event(), 0..8), now in any::<u64>(),
     ) {
         let run = Run::new();
@@ -311,8 +312,8 @@ proptest! {
         prop_assert!(!judged.explain(&run.plan).because.is_empty());
         let mut cohorts = Cohorts::default();
         cohorts.add(&records);
-        let mut schedule = crate::verdict::goodput::Schedule::of(&run.plan);
-        let live = live(&run.plan, &cohorts, &mut schedule, &events, now);
+        let now = Instant(now);
+        let live = judge_live(&run.plan, &cohorts, &mut DueTimes::of(&run.plan), &events, now);
         observation_is_over(&run.plan, &live, now);
     }
 }

@@ -1,6 +1,8 @@
-use super::builder::{Fate, Run, S, answered, profile};
+use super::builder::{Fate, Run, S, answered, at, profile};
 use super::*;
 use crate::arrivals::{Arrivals, Process, Rate, Share};
+use crate::plan::Windows;
+use crate::verdict::trend::backlog_grows;
 
 #[test]
 fn each_reason_makes_a_run_invalid() {
@@ -26,7 +28,7 @@ fn each_reason_makes_a_run_invalid() {
         (metastable().without_step(Step::RemovalVerified), "INVALID: the fault's removal could not be verified"),
         (metastable().event(50, died(ComponentState::Died)), "INVALID: post-db is dead"),
         (Run::new().with(profile(&[(0, 15, 0.98), OUTAGE])), "INVALID: unhealthy before the fault"),
-        (metastable().warmup_in_events(11), "INVALID: no baseline"),
+        (metastable().fault_before(11), "INVALID: no baseline"),
         (metastable().lag(|_| 11_000_000), "INVALID: the generator was late"),
         (metastable().lose(|i| i % 33 == 0), "INVALID: the generator did not keep to its schedule"),
         (metastable().stop_at(93), "INVALID: too short after the fault"),
@@ -41,7 +43,7 @@ fn each_reason_makes_a_run_invalid() {
 }
 
 #[test]
-fn a_run_that_was_cut_short_is_not_blamed_for_what_it_had_no_time_for() {
+fn an_interrupted_run_has_no_further_reasons() {
     let interrupted = || EventKind::Ended { how: Ending::Interrupted, detail: "SIGINT".into() };
     for run in [Run::new().without_step(Step::Effective).stop_at(12), Run::new().stop_at(40)] {
         let run = run.without_end().event(40, interrupted());
@@ -50,13 +52,13 @@ fn a_run_that_was_cut_short_is_not_blamed_for_what_it_had_no_time_for() {
 }
 
 #[test]
-fn what_a_killed_run_lost_is_not_laid_to_the_system() {
+fn a_killed_run_is_not_judged_by_its_lost_records() {
     let run = Run::new().lose(|i| i % 3 == 0).lag(|_| 11_000_000).without_end();
-    assert_eq!(run.judge().explain(&run.plan).because, ["The run left no word of its end: it was killed."]);
+    assert_eq!(run.judge().explain(&run.plan).because, ["The run was killed: it recorded no end."]);
 }
 
 #[test]
-fn several_that_are_dead_are_named_together() {
+fn all_dead_components_are_named() {
     let died = |component: &str| EventKind::Component {
         component: component.into(),
         state: ComponentState::Died,
@@ -67,7 +69,7 @@ fn several_that_are_dead_are_named_together() {
 }
 
 #[test]
-fn what_is_no_reason_leaves_a_run_valid() {
+fn harmless_deviations_leave_a_run_valid() {
     let died = |state| EventKind::Component { component: "post-db".into(), state, detail: String::new() };
     let metastable = || Run::new().with(profile(&[OUTAGE, (35, 999, 0.0)]));
     for (what, run) in [
@@ -110,13 +112,13 @@ fn what_is_no_reason_leaves_a_run_valid() {
     assert_eq!(
         name(&ready),
         "INVALID: the generator did not keep to its schedule",
-        "ready and not sent is its own fault"
+        "a request that could be sent and was not"
     );
 }
 
 #[test]
-fn overload_before_the_fault_shows_as_a_growing_backlog() {
-    // A queue that grows by `share` of the load: answers get later, and stay within the SLO.
+fn a_growing_backlog_before_the_fault_is_overload() {
+    // A queue that grows by `share` of the load: answers get slower, but stay within the SLO.
     let grows = |share: f64| {
         Run::new().slo("5s").with(move |_, due| match due {
             0..35_000_000_000 => Fate::Good(S / 100 + (due as f64 * share) as u64),
@@ -135,10 +137,10 @@ fn a_healthy_poisson_load_never_looks_overloaded() {
             let trips = (0..seeds).filter(|&seed| {
                 let windows = Windows::of(rate);
                 let arrivals = Arrivals::new(Process::Exp, &Rate::constant(rate), seed, Share::new(0, 1));
-                let end = windows.most_baseline.0 + 2 * S;
+                let end = at(2).plus(windows.most_baseline);
                 let records: Vec<_> = arrivals
-                    .take_while(|arrival| arrival.due.0 < end)
-                    // Response times spread as evenly as a hash spreads them: 0 to twice the mean.
+                    .take_while(|arrival| arrival.due < end)
+                    // Response times are spread evenly by a hash, from 0 to twice the mean.
                     .map(|a| {
                         answered(
                             a.request,
@@ -150,7 +152,7 @@ fn a_healthy_poisson_load_never_looks_overloaded() {
                 let mut cohorts = Cohorts::default();
                 cohorts.add(&records);
                 let steps = (windows.most_baseline.0 / windows.bin.0) as usize;
-                rises(&cohorts.backlog(2 * S, windows.bin.0, steps), rate)
+                backlog_grows(&cohorts.backlog(at(2), windows.bin, steps), rate)
             });
             assert_eq!(trips.count(), 0, "{rate}/s, {mean_ms} ms");
         }

@@ -1,8 +1,8 @@
-//! Whether a backlog grows or shrinks: Theil-Sen's slope and its confidence interval.
+//! Whether a backlog grows or shrinks: the Theil-Sen slope and its confidence interval.
 
 use crate::stats::median;
 
-/// A robust line through a series. Slopes are per unit of x.
+/// The slope of a robust line through a series, per unit of x.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trend {
     /// The median of the slopes between all pairs of points.
@@ -16,8 +16,10 @@ pub struct Trend {
 const Z: f64 = 1.959_963_984_540_054;
 
 impl Trend {
-    /// Sen, "Estimates of the Regression Coefficient Based on Kendall's Tau", JASA 63 (1968): ranks of the sorted slopes
-    /// at +-z sigma, with Kendall's variance less its correction for ties in y, and more for points that follow each other. `None` below five points.
+    /// The trend of at least five points; `None` for fewer.
+    ///
+    /// Sen, "Estimates of the Regression Coefficient Based on Kendall's Tau", JASA 63 (1968): the ranks of the sorted
+    /// slopes at +-z sigma. Kendall's variance is corrected for ties in y and for autocorrelation.
     pub fn through(points: &[(f64, f64)]) -> Option<Trend> {
         let n = points.len();
         if n < 5 {
@@ -38,10 +40,10 @@ impl Trend {
     }
 }
 
-/// How much more a series wanders whose points follow each other closely, as those of a backlog do: what is open now was
-/// mostly open a second ago. Without it a stuck backlog that happens to wander down for 30 s counts as draining.
+/// The factor by which autocorrelation increases the variance. A backlog is autocorrelated, since most requests that are
+/// open now were open a second ago. Without this factor a stuck backlog that happens to fall for 30 s counts as draining.
 ///
-/// (1+r)/(1-r) for the autocorrelation r of the residuals at lag 1, where that is significant: the effective number of
+/// (1+r)/(1-r) for the lag-1 autocorrelation r of the residuals, where it is significant: the effective number of
 /// observations of Bayley and Hammersley (J. R. Stat. Soc. Suppl. 8, 1946), used as by Hamed and Rao (J. Hydrol. 204,
 /// 1998).
 fn inflation(points: &[(f64, f64)], slope: f64) -> f64 {
@@ -51,7 +53,7 @@ fn inflation(points: &[(f64, f64)], slope: f64) -> f64 {
     let square: f64 = residuals.iter().map(|r| (r - mean).powi(2)).sum();
     let lagged: f64 = residuals.windows(2).map(|w| (w[0] - mean) * (w[1] - mean)).sum();
     let r = lagged / square;
-    // Not a number where all residuals are 0.
+    // r is NaN if all residuals are 0.
     if r > Z / n.sqrt() { (1.0 + r.min(0.95)) / (1.0 - r.min(0.95)) } else { 1.0 }
 }
 
@@ -61,6 +63,19 @@ fn kendall_variance(points: &[(f64, f64)]) -> f64 {
     ys.sort_unstable_by(f64::total_cmp);
     let ties: f64 = ys.chunk_by(|a, b| a == b).map(|tied| term(tied.len() as f64)).sum();
     (term(points.len() as f64) - ties) / 18.0
+}
+
+/// Whether a backlog grows for a reason: its slope is positive with 95 % confidence (one bound of the interval), and the
+/// growth is at least 2 % of the load and four standard deviations of a Poisson backlog of its size (the square root).
+pub fn backlog_grows(backlog: &[(f64, f64)], rate: f64) -> bool {
+    let (Some(trend), Some((span, mean))) = (Trend::through(backlog), span_and_mean(backlog)) else { return false };
+    trend.low > 0.0 && trend.slope * span >= (0.02 * rate * span).max(4.0 * mean.sqrt() + 5.0)
+}
+
+/// The span of x and the mean of y; `None` without points.
+pub fn span_and_mean(points: &[(f64, f64)]) -> Option<(f64, f64)> {
+    let (first, last) = (points.first()?, points.last()?);
+    Some((last.0 - first.0, points.iter().map(|point| point.1).sum::<f64>() / points.len() as f64))
 }
 
 #[cfg(test)]

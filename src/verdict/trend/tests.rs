@@ -1,8 +1,8 @@
 use super::*;
 
-/// As scipy.stats.theilslopes(y, x, 0.95) has them.
+/// The results of scipy.stats.theilslopes(y, x, 0.95).
 #[test]
-fn slopes_and_intervals_are_those_of_scipy() {
+fn slopes_and_intervals_equal_those_of_scipy() {
     for (ys, slope, low, high) in CASES {
         let points: Vec<(f64, f64)> = ys.iter().enumerate().map(|(i, &y)| (i as f64, y)).collect();
         let trend = Trend::through(&points).unwrap();
@@ -17,8 +17,8 @@ fn seconds(ys: &[f64]) -> Vec<(f64, f64)> {
 }
 
 #[test]
-fn a_stuck_backlog_that_wanders_down_for_a_while_has_no_sure_trend() {
-    // Requests open in the last 30 s of a run of the testbed at 300 requests/s, answering 3 % of them in time.
+fn a_stuck_backlog_that_falls_for_a_while_has_no_significant_trend() {
+    // The backlog in the last 30 s of a run of the testbed at 300 requests/s, 3 % of which were answered in time.
     let stuck = [
         2544.0, 2512.0, 2528.0, 2521.0, 2481.0, 2539.0, 2548.0, 2526.0, 2505.0, 2532.0, 2512.0, 2540.0, 2555.0, 2583.0,
         2591.0, 2600.0, 2533.0, 2514.0, 2484.0, 2431.0, 2408.0, 2381.0, 2371.0, 2334.0, 2286.0, 2254.0, 2307.0, 2318.0,
@@ -29,14 +29,14 @@ fn a_stuck_backlog_that_wanders_down_for_a_while_has_no_sure_trend() {
 }
 
 #[test]
-fn a_backlog_that_drains_while_it_wavers_has_one() {
+fn a_draining_backlog_that_varies_has_a_significant_trend() {
     let drains: Vec<f64> = (0..31).map(|i| 2500.0 - 20.0 * f64::from(i) + 40.0 * (f64::from(i) / 4.0).sin()).collect();
     let trend = Trend::through(&seconds(&drains)).unwrap();
     assert!(trend.high < -10.0, "{trend:?}");
 }
 
 #[test]
-fn a_few_points_have_no_trend() {
+fn fewer_than_five_points_have_no_trend() {
     assert_eq!(Trend::through(&[(0.0, 1.0), (1.0, 2.0), (2.0, 3.0), (3.0, 4.0)]), None);
 }
 

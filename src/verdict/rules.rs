@@ -1,0 +1,136 @@
+//! The rules that turn the evidence of a run into its verdict.
+
+use super::bins::{Bin, BinLayout, whole_bins};
+use super::goodput::Cohorts;
+use super::judgement::{Evidence, Judgement, Verdict};
+use super::recovery::{Recovery, RecoveryState, count_swings, find_recovery};
+use super::thresholds::{BROKEN, HEALTHY, MIN_BASELINE};
+use super::timeline::Timeline;
+use super::trend::{Trend, backlog_grows, span_and_mean};
+use super::validity;
+use crate::plan::{ExperimentPlan, Windows};
+use crate::record::{Event, RequestRecord};
+use crate::stats::median;
+use crate::units::{Instant, Time};
+
+/// Judges a run of `plan` by the records and events that it left.
+pub fn judge(plan: &ExperimentPlan, records: &[RequestRecord], events: &[Event]) -> Judgement {
+    let mut cohorts = Cohorts::default();
+    cohorts.add(records);
+    let evidence = gather_evidence(plan, &cohorts, events);
+    let verdict = decide(plan, records, &cohorts, &evidence);
+    Judgement { verdict, evidence }
+}
+
+fn gather_evidence(plan: &ExperimentPlan, cohorts: &Cohorts, events: &[Event]) -> Evidence {
+    let timeline = Timeline::of(events, plan.fault.len());
+    let (windows, warmup) = (plan.windows(), plan.phases.warmup);
+    let end = find_end_of_arrivals(plan, cohorts);
+    let baseline = timeline.t0().and_then(|t0| cohorts.baseline(windows, warmup, t0, plan.verdict.slo, cohorts.due()));
+    let slo = baseline.map(|baseline| baseline.slo).or(plan.verdict.slo).unwrap_or_else(|| {
+        let from = Instant::START.plus(warmup);
+        cohorts.default_slo(from, from.plus(windows.most_baseline).min(end))
+    });
+    let bins = cohorts.bins(lay_out_bins(&timeline, windows, warmup), slo, cohorts.due(), end);
+    let steps = windows.last.0 / windows.bin.0;
+    let backlog = cohorts.backlog(end.minus(windows.bin.times(steps)), windows.bin, steps as usize);
+    let mut evidence = Evidence {
+        timeline,
+        baseline,
+        slo,
+        end,
+        bins,
+        last_goodput: None,
+        backlog_trend: Trend::through(&backlog),
+        backlog,
+    };
+    evidence.last_goodput = median_goodput(evidence.last_bins(windows));
+    evidence
+}
+
+/// Applies the rules in their order: the first that matches decides.
+fn decide(plan: &ExperimentPlan, records: &[RequestRecord], cohorts: &Cohorts, evidence: &Evidence) -> Verdict {
+    let reasons = validity::find_reasons(plan, records, cohorts, evidence);
+    if !reasons.is_empty() {
+        return Verdict::Invalid(reasons);
+    }
+    let (Some(baseline), Some(t0), Some(t1)) = (evidence.baseline, evidence.timeline.t0(), evidence.timeline.t1())
+    else {
+        return if is_healthy_throughout(plan, evidence) { Verdict::Stable } else { Verdict::Overloaded };
+    };
+    let (g0, windows) = (baseline.goodput, plan.windows());
+    let whole = whole_bins(&evidence.bins, windows);
+    if whole.iter().filter(|bin| bin.from >= t0).all(|bin| bin.goodput() >= HEALTHY * g0) {
+        return Verdict::Unaffected;
+    }
+    let after: Vec<Bin> = whole.iter().copied().filter(|bin| bin.from >= t1).collect();
+    if let RecoveryState::Recovered { at, watched, .. } = find_recovery(&after, g0, windows, t1.plus(plan.observe())) {
+        return Verdict::Recovered(Recovery::new(&evidence.bins, g0, (t0, t1), at, watched));
+    }
+    // A load that ended before H does not tell whether the system would have recovered in time.
+    if let Some(reason) = validity::check_observation(plan, evidence, plan.observe()) {
+        return Verdict::Invalid(vec![reason]);
+    }
+    let swings = count_swings(&after, g0);
+    if swings >= 3 {
+        return Verdict::Oscillating { swings };
+    }
+    if let Some(draining) = detect_draining(plan, evidence) {
+        return draining;
+    }
+    match evidence.last_goodput {
+        Some(goodput) if goodput <= BROKEN * g0 => Verdict::Metastable,
+        _ => Verdict::Degraded,
+    }
+}
+
+/// Without a fault: 99 % goodput over the run and over its last window, no bin below 90 %, and no growing backlog.
+fn is_healthy_throughout(plan: &ExperimentPlan, evidence: &Evidence) -> bool {
+    let windows = plan.windows();
+    let warmup = Instant::START.plus(plan.phases.warmup);
+    let run: Vec<Bin> = whole_bins(&evidence.bins, windows).iter().copied().filter(|bin| bin.from >= warmup).collect();
+    let mean = |bins: &[Bin]| bins.iter().map(Bin::goodput).sum::<f64>() / bins.len().max(1) as f64;
+    !run.is_empty()
+        && mean(&run) >= MIN_BASELINE
+        && mean(evidence.last_bins(windows)) >= MIN_BASELINE
+        && run.iter().all(|bin| bin.goodput() >= HEALTHY)
+        && !backlog_grows(&evidence.backlog, plan.load.rate)
+}
+
+/// The backlog shrinks with 95 % confidence, by more than random variation, and would be empty within 10 H.
+fn detect_draining(plan: &ExperimentPlan, evidence: &Evidence) -> Option<Verdict> {
+    let trend = evidence.backlog_trend.filter(|trend| trend.high < 0.0)?;
+    let (span, mean) = span_and_mean(&evidence.backlog)?;
+    // A system that fails fast has a backlog of a few requests, which varies. That is not draining.
+    if -trend.slope * span < 2.0 * mean.sqrt() + 3.0 {
+        return None;
+    }
+    let seconds = evidence.backlog_at_end() / -trend.slope;
+    let limit = plan.observe().times(10).as_secs_f64();
+    (seconds <= limit).then(|| Verdict::Draining {
+        per_second: -trend.slope,
+        empty_at: evidence.end.plus(Time((seconds * 1e9) as u64)),
+    })
+}
+
+fn median_goodput(bins: &[Bin]) -> Option<f64> {
+    median(&bins.iter().map(Bin::goodput).collect::<Vec<_>>())
+}
+
+/// Bins are aligned to the fault; without one, to the end of the warm-up.
+pub fn lay_out_bins(timeline: &Timeline, windows: Windows, warmup: Time) -> BinLayout {
+    let (width, warmup) = (windows.bin, Instant::START.plus(warmup));
+    match timeline.t0() {
+        Some(t0) => BinLayout { width, t0, t1: timeline.t1() },
+        None => BinLayout { width, t0: warmup, t1: Some(warmup) },
+    }
+}
+
+/// The planned end, or right after the last due time if the load stopped earlier.
+fn find_end_of_arrivals(plan: &ExperimentPlan, cohorts: &Cohorts) -> Instant {
+    let planned = Instant::START.plus(plan.duration());
+    let last = cohorts.due().filter(|&due| due < planned).max().map_or(Instant::START, |due| due.plus(Time(1)));
+    // Twenty mean gaps without an arrival do not happen by chance.
+    let gaps = Time((20e9 / plan.load.rate) as u64);
+    if planned.since(last) <= gaps { planned } else { last }
+}
