@@ -1,7 +1,7 @@
 //! What it costs to find the end of a response, and to find the requests in a script's string.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use metawrk::http1::{Framer, Ignore, scan_requests};
+use metawrk::http1::{Framer, NullSink, scan_requests};
 
 fn framing(c: &mut Criterion) {
     let head =
@@ -16,7 +16,7 @@ fn framing(c: &mut Criterion) {
         group.bench_function(name, |b| {
             b.iter(|| {
                 framer.expect(false);
-                framer.feed(bytes.as_bytes(), &mut Ignore)
+                framer.feed(bytes.as_bytes(), &mut NullSink)
             });
         });
     }

@@ -7,17 +7,17 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Who stopped a run before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stopped {
+pub enum StopSignal {
     Interrupt,
     Terminate,
 }
 
-impl Stopped {
+impl StopSignal {
     /// What a shell expects of a program that ended so.
     pub const fn exit_code(self) -> u8 {
         match self {
-            Stopped::Interrupt => 130,
-            Stopped::Terminate => 143,
+            StopSignal::Interrupt => 130,
+            StopSignal::Terminate => 143,
         }
     }
 }
@@ -38,15 +38,15 @@ impl Signals {
     }
 
     /// Who spoke up while nobody waited.
-    pub async fn meanwhile(&mut self) -> Option<Stopped> {
+    pub async fn take_pending(&mut self) -> Option<StopSignal> {
         tokio::time::timeout(Duration::from_millis(1), self.next()).await.ok()
     }
 
     /// Waits for either.
-    pub async fn next(&mut self) -> Stopped {
+    pub async fn next(&mut self) -> StopSignal {
         tokio::select! {
-            _ = self.interrupt.recv() => Stopped::Interrupt,
-            _ = self.terminate.recv() => Stopped::Terminate,
+            _ = self.interrupt.recv() => StopSignal::Interrupt,
+            _ = self.terminate.recv() => StopSignal::Terminate,
         }
     }
 }

@@ -60,7 +60,7 @@ pub fn value_at_percentile(histogram: &Histogram<u64>, percent: f64) -> u64 {
 
 /// One line of a percentile spectrum.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Tick {
+pub struct SpectrumLine {
     /// The greatest value that the histogram cannot tell from the one here, in its unit.
     pub value: u64,
     /// 0 to 1: the share that this line was to reach.
@@ -71,7 +71,7 @@ pub struct Tick {
 
 /// The percentile spectrum as HdrHistogram prints it: `per_half` lines for each halving of the distance to 100 %,
 /// until the greatest value is reached, then a line for 100 %.
-pub fn spectrum(histogram: &Histogram<u64>, per_half: u32) -> Vec<Tick> {
+pub fn spectrum(histogram: &Histogram<u64>, per_half: u32) -> Vec<SpectrumLine> {
     let total = histogram.len();
     let mut ticks = Vec::new();
     let (mut percent, mut remaining) = (0.0, 100.0);
@@ -80,7 +80,7 @@ pub fn spectrum(histogram: &Histogram<u64>, per_half: u32) -> Vec<Tick> {
         seen += step.count_at_value();
         value = histogram.highest_equivalent(step.value_iterated_to());
         while percent <= 100.0 * seen as f64 / total as f64 {
-            ticks.push(Tick { value, quantile: percent / 100.0, count: seen });
+            ticks.push(SpectrumLine { value, quantile: percent / 100.0, count: seen });
             if seen == total {
                 break;
             }
@@ -91,7 +91,7 @@ pub fn spectrum(histogram: &Histogram<u64>, per_half: u32) -> Vec<Tick> {
             percent += remaining / 2.0 / f64::from(per_half);
         }
     }
-    ticks.push(Tick { value, quantile: 1.0, count: total });
+    ticks.push(SpectrumLine { value, quantile: 1.0, count: total });
     ticks
 }
 
@@ -224,15 +224,15 @@ mod tests {
         let ticks = spectrum(&h, 5);
         let quantiles: Vec<f64> = ticks.iter().map(|t| t.quantile).take(12).collect();
         assert_eq!(quantiles, [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.775]);
-        assert_eq!(ticks.last(), Some(&Tick { value: 1000, quantile: 1.0, count: 1000 }));
+        assert_eq!(ticks.last(), Some(&SpectrumLine { value: 1000, quantile: 1.0, count: 1000 }));
         assert!(ticks.windows(2).all(|w| w[0].quantile < w[1].quantile && w[0].count <= w[1].count));
     }
 
     #[test]
     fn a_spectrum_of_little_is_short() {
-        let whole = |value, count| Tick { value, quantile: 1.0, count };
+        let whole = |value, count| SpectrumLine { value, quantile: 1.0, count };
         assert_eq!(spectrum(&latency_histogram(), 5), [whole(0, 0)]);
-        assert_eq!(spectrum(&of([7]), 5), [Tick { value: 7, quantile: 0.0, count: 1 }, whole(7, 1)]);
+        assert_eq!(spectrum(&of([7]), 5), [SpectrumLine { value: 7, quantile: 0.0, count: 1 }, whole(7, 1)]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ mod support;
 
 use std::io::{Read, Write};
 
-use metawrk::script::{Environment, Script, Shared, Vm};
+use metawrk::script::{Environment, PlainValue, Script, Vm};
 use metawrk::target::Target;
 use support::program::{WRK2, run};
 
@@ -15,7 +15,7 @@ fn found(text: &str) -> Option<String> {
     let script = Script { name: "modules.lua".into(), text: text.into() };
     match Vm::load(Some(&script), &environment) {
         Ok(vm) => match vm.get("found").unwrap() {
-            Shared::String(bytes) => Some(String::from_utf8(bytes).unwrap()),
+            PlainValue::String(bytes) => Some(String::from_utf8(bytes).unwrap()),
             other => panic!("found is {other:?}"),
         },
         Err(error) if error.to_string().contains("' not found:") => {

@@ -6,9 +6,9 @@ use std::fs;
 use std::path::Path;
 
 use metawrk::load::{LoadError, LoadPlan, LoadResult, LoadSettings, Prepared};
-use metawrk::record::event::Ending;
+use metawrk::record::event::RunEnd;
 use metawrk::record::sink::{RecordSink, Recorder};
-use metawrk::record::{Account, Clock, LatencyFile, P99Files, Product, parquet, recording};
+use metawrk::record::{Account, Clock, LatencyFile, OutputFile, P99Files, create_recording, parquet};
 use metawrk::report::hgrm;
 use metawrk::report::load::LoadNumbers;
 use metawrk::report::load_json::LoadSummary;
@@ -42,17 +42,17 @@ fn all_that_a_load_leaves_tells_the_same() {
     let (table, columns) = (at("attempts.csv"), at("attempts.parquet"));
     let plot = Plot::create(&at("figures"), 60.0).unwrap();
     let sinks: Vec<Box<dyn RecordSink>> = vec![
-        recording(&table).unwrap(),
-        recording(&columns).unwrap(),
-        Box::new(LatencyFile::new(Product::create(&at("latencies.txt")).unwrap(), 2).unwrap()),
+        create_recording(&table).unwrap(),
+        create_recording(&columns).unwrap(),
+        Box::new(LatencyFile::new(OutputFile::create(&at("latencies.txt")).unwrap(), 2).unwrap()),
         Box::new(P99Files::create(dir.path(), 1, 2).unwrap()),
         Box::new(plot.sink().unwrap()),
     ];
-    let (json, spectrum) = (Product::create(&at("run.json")).unwrap(), Product::create(&at("run.hgrm")).unwrap());
+    let (json, spectrum) = (OutputFile::create(&at("run.json")).unwrap(), OutputFile::create(&at("run.hgrm")).unwrap());
     let loads = [run(plan.clone(), sinks)];
 
     let numbers = LoadNumbers::of(&loads);
-    let summary = LoadSummary::of(&plan, "2026-01-01T00:00:00Z".into(), Ending::Complete, &loads).unwrap();
+    let summary = LoadSummary::of(&plan, "2026-01-01T00:00:00Z".into(), RunEnd::Complete, &loads).unwrap();
     json.put(summary.json().unwrap().as_bytes()).unwrap();
     spectrum.put(hgrm::text(&numbers.latencies.response).as_bytes()).unwrap();
     let plotted = plot.draw(&plan.url, &numbers).unwrap();
@@ -81,12 +81,12 @@ fn a_load_that_could_not_begin_leaves_all_as_it_was() {
     names.iter().for_each(|name| fs::write(dir.path().join(name), "mine").unwrap());
     {
         let at = |name: &str| dir.path().join(name);
-        let _json = Product::create(&at("run.json")).unwrap();
+        let _json = OutputFile::create(&at("run.json")).unwrap();
         let plot = Plot::create(&at("figures"), 1.0).unwrap();
         let sinks: Vec<Box<dyn RecordSink>> = vec![
-            recording(&at("a.csv")).unwrap(),
-            recording(&at("a.parquet")).unwrap(),
-            Box::new(LatencyFile::new(Product::create(&at("latencies.txt")).unwrap(), 1).unwrap()),
+            create_recording(&at("a.csv")).unwrap(),
+            create_recording(&at("a.parquet")).unwrap(),
+            Box::new(LatencyFile::new(OutputFile::create(&at("latencies.txt")).unwrap(), 1).unwrap()),
             Box::new(P99Files::create(dir.path(), 1, 1).unwrap()),
             Box::new(plot.sink().unwrap()),
         ];

@@ -4,13 +4,13 @@ mod support;
 
 use metawrk::load::{DoneArguments, LoadPlan, LoadSettings, Prepared};
 use metawrk::record::Clock;
-use metawrk::script::Summary;
+use metawrk::script::DoneSummary;
 use metawrk::units::Time;
 use support::load::{run, scripted};
 use support::{OK, Server};
 
 fn told(answered: u64) -> DoneArguments {
-    let summary = Summary { requests: answered, ..Summary::default() };
+    let summary = DoneSummary { requests: answered, ..DoneSummary::default() };
     DoneArguments { summary, latency: metawrk::stats::latency_histogram(), rates: Vec::new() }
 }
 

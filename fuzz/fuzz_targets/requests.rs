@@ -7,10 +7,10 @@
 #[allow(dead_code, unused_imports)]
 mod http1;
 
-use http1::{Part, RequestError, scan_requests};
+use http1::{PipelinedRequest, RequestError, scan_requests};
 use libfuzzer_sys::fuzz_target;
 
-fn scan(bytes: &[u8]) -> Result<Vec<Part>, RequestError> {
+fn scan(bytes: &[u8]) -> Result<Vec<PipelinedRequest>, RequestError> {
     let mut parts = Vec::new();
     scan_requests(bytes, &mut parts).map(|()| parts)
 }
@@ -22,7 +22,7 @@ fuzz_target!(|input: (&[u8], &[u8])| {
     let both = scan(&[first, second].concat());
     match scan(second) {
         Ok(others) => {
-            parts.extend(others.iter().map(|part| Part { end: first.len() + part.end, ..*part }));
+            parts.extend(others.iter().map(|part| PipelinedRequest { end: first.len() + part.end, ..*part }));
             assert_eq!(both, Ok(parts));
         }
         Err(_) if second.is_empty() => assert_eq!(both, Ok(parts)),

@@ -7,7 +7,7 @@
 #[allow(dead_code, unused_imports)]
 mod http1;
 
-use http1::{Fed, Framer, ProtocolError, Response, Sink};
+use http1::{FrameProgress, Framer, ProtocolError, Response, ResponseSink};
 use httparse::Header;
 use libfuzzer_sys::fuzz_target;
 
@@ -19,7 +19,7 @@ struct Told {
     body: Vec<u8>,
 }
 
-impl Sink for Told {
+impl ResponseSink for Told {
     const WANTS_HEADS: bool = true;
 
     fn head(&mut self, status: u16, headers: &[Header<'_>]) {
@@ -38,7 +38,7 @@ fn frame(bytes: &[u8], head: bool, step: usize) -> Result<(Response, Told, usize
     framer.expect(head);
     let mut told = Told::default();
     for (i, piece) in bytes.chunks(step).enumerate() {
-        if let Fed::Complete { used, response } = framer.feed(piece, &mut told)? {
+        if let FrameProgress::Complete { used, response } = framer.feed(piece, &mut told)? {
             assert!(used <= piece.len());
             return Ok((response, told, i * step + used));
         }

@@ -1,19 +1,19 @@
-use super::numbers::Numbers;
+use super::random_stream::RandomStream;
 use crate::units::{Instant, Time};
 
 /// Gaps of -ln(1-u) times their mean, summed in whole ns: the same stream for the same seed, on every machine.
 ///
 /// Rounding a gap costs 1/(24 mean^2) of it on the mean, the mean in ns: 4e-8 at a million requests/s.
 #[derive(Clone, Debug)]
-pub struct Exp {
+pub struct ExponentialGaps {
     mean_ns: f64,
-    numbers: Numbers,
+    numbers: RandomStream,
     due: Instant,
 }
 
-impl Exp {
-    pub fn new(mean_ns: f64, numbers: Numbers) -> Exp {
-        Exp { mean_ns, numbers, due: Instant::START }
+impl ExponentialGaps {
+    pub fn new(mean_ns: f64, numbers: RandomStream) -> ExponentialGaps {
+        ExponentialGaps { mean_ns, numbers, due: Instant::START }
     }
 
     #[inline]

@@ -2,13 +2,13 @@ use crate::units::Instant;
 
 /// Number i of a schedule at a constant rate is due at i over the rate: in closed form, so that nothing drifts.
 #[derive(Clone, Debug)]
-pub struct Fixed {
+pub struct FixedGaps {
     rate: f64,
 }
 
-impl Fixed {
-    pub fn new(rate: f64) -> Fixed {
-        Fixed { rate }
+impl FixedGaps {
+    pub fn new(rate: f64) -> FixedGaps {
+        FixedGaps { rate }
     }
 
     /// A double holds every ns of 104 days.

@@ -1,7 +1,7 @@
 //! When request i of a thread is due. Pure: a function of the plan and the seed, never of responses or the machine.
 //!
 //! A schedule is shared out over streams, one a thread (and over those of several loads, where they share it: see
-//! [`Part`]). With fixed gaps, stream `k` of `n` has the requests `k, k+n, k+2n, ...` of the whole, so that streams never
+//! [`SchedulePart`]). With fixed gaps, stream `k` of `n` has the requests `k, k+n, k+2n, ...` of the whole, so that streams never
 //! send at the same instant. With random gaps every stream has numbers of its own, at its share of the rate; the sum of
 //! such Poisson streams is a Poisson stream at the whole rate, and the others begin one after the other, as fixed ones do.
 //!
@@ -11,29 +11,29 @@
 mod exp;
 mod fixed;
 mod norm;
-mod numbers;
 mod profile;
 mod random;
+mod random_stream;
 mod rate;
 mod zipf;
 
 use serde::{Deserialize, Serialize};
 
-use exp::Exp;
-use fixed::Fixed;
-use norm::Norm;
-use numbers::Numbers;
+use exp::ExponentialGaps;
+use fixed::FixedGaps;
+use norm::NormalGaps;
 pub use profile::{Profile, ProfileError, RateError};
-use random::{Drawn, Random};
+use random::{GapDistribution, RandomGaps};
+use random_stream::RandomStream;
 pub use rate::Rate;
-use zipf::Zipf;
+use zipf::ZipfGaps;
 
 use crate::units::Instant;
 
 /// The distribution of the gaps between requests. The mean is always 1/rate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
-pub enum Process {
+pub enum ArrivalProcess {
     /// All the same.
     #[default]
     Fixed,
@@ -49,30 +49,30 @@ pub enum Process {
 /// requests of all are numbered through, and so are their threads. Each has the whole rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Part {
+pub struct SchedulePart {
     pub index: u16,
     pub of: u16,
 }
 
-impl Default for Part {
+impl Default for SchedulePart {
     /// All of it.
-    fn default() -> Part {
-        Part { index: 0, of: 1 }
+    fn default() -> SchedulePart {
+        SchedulePart { index: 0, of: 1 }
     }
 }
 
 /// What one thread has of a schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Share {
+pub struct ThreadShare {
     pub thread: u64,
     pub threads: u64,
-    pub part: Part,
+    pub part: SchedulePart,
 }
 
-impl Share {
+impl ThreadShare {
     /// `thread` of `threads`, in a load that has its schedule to itself.
-    pub fn new(thread: u64, threads: u64) -> Share {
-        Share { thread, threads, part: Part::default() }
+    pub fn new(thread: u64, threads: u64) -> ThreadShare {
+        ThreadShare { thread, threads, part: SchedulePart::default() }
     }
 
     /// Its number among all streams.
@@ -104,28 +104,28 @@ pub struct Arrivals {
 
 #[derive(Clone, Debug)]
 enum Gaps {
-    Fixed(Fixed),
+    Fixed(FixedGaps),
     /// Fixed ones under a rate that changes, shared with so many loads.
     Bent(Rate, f64),
-    Random(Box<Random>),
+    Random(Box<RandomGaps>),
 }
 
 impl Arrivals {
     /// `share` of the schedule that `process` makes at `rate`.
-    pub fn new(process: Process, rate: &Rate, seed: u64, share: Share) -> Arrivals {
+    pub fn new(process: ArrivalProcess, rate: &Rate, seed: u64, share: ThreadShare) -> Arrivals {
         let (stream, streams, parts) = (share.stream(), share.streams(), f64::from(share.part.of));
-        let numbers = Numbers::new(seed, stream);
+        let numbers = RandomStream::new(seed, stream);
         let mean_ns = 1e9 / (rate.peak() / share.threads as f64);
         let offset = stream as f64 / streams as f64;
-        let random = |gaps| Gaps::Random(Box::new(Random::new(gaps, rate)));
+        let random = |gaps| Gaps::Random(Box::new(RandomGaps::new(gaps, rate)));
         let gaps = match process {
-            Process::Fixed => match rate.as_constant() {
-                Some(constant) => Gaps::Fixed(Fixed::new(constant * parts)),
+            ArrivalProcess::Fixed => match rate.as_constant() {
+                Some(constant) => Gaps::Fixed(FixedGaps::new(constant * parts)),
                 None => Gaps::Bent(rate.clone(), parts),
             },
-            Process::Exp => random(Drawn::Exp(Exp::new(mean_ns, numbers))),
-            Process::Norm => random(Drawn::Norm(Norm::new(mean_ns, offset, numbers))),
-            Process::Zipf => random(Drawn::Zipf(Zipf::new(mean_ns, offset, numbers))),
+            ArrivalProcess::Exp => random(GapDistribution::Exp(ExponentialGaps::new(mean_ns, numbers))),
+            ArrivalProcess::Norm => random(GapDistribution::Norm(NormalGaps::new(mean_ns, offset, numbers))),
+            ArrivalProcess::Zipf => random(GapDistribution::Zipf(ZipfGaps::new(mean_ns, offset, numbers))),
         };
         Arrivals { gaps, next: stream, streams }
     }

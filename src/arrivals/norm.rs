@@ -1,21 +1,21 @@
-use super::numbers::Numbers;
+use super::random_stream::RandomStream;
 use crate::units::{Instant, Time};
 
 /// Gaps with sigma = mean/4, negative ones drawn again, summed in whole ns.
 #[derive(Clone, Debug)]
-pub struct Norm {
+pub struct NormalGaps {
     mean_ns: f64,
-    numbers: Numbers,
+    numbers: RandomStream,
     due: Instant,
 }
 
 /// What drawing again makes of a mean of 1: 1 + sigma phi(4)/Phi(4). Gaps are divided by it.
 const MEAN: f64 = 1.000_033_458_616_117;
 
-impl Norm {
+impl NormalGaps {
     /// The first is due at `offset` of a gap.
-    pub fn new(mean_ns: f64, offset: f64, numbers: Numbers) -> Norm {
-        Norm { mean_ns, numbers, due: Instant((offset * mean_ns) as u64) }
+    pub fn new(mean_ns: f64, offset: f64, numbers: RandomStream) -> NormalGaps {
+        NormalGaps { mean_ns, numbers, due: Instant((offset * mean_ns) as u64) }
     }
 
     #[inline]

@@ -11,7 +11,7 @@ use crate::units::{Instant, Time, UnitError, parse_number};
 ///
 /// A constant one may be a plain number in files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Written", into = "Written")]
+#[serde(try_from = "ProfileForm", into = "ProfileForm")]
 pub struct Profile {
     /// At least one; all but the last have a length, and none is zero.
     segments: Vec<Segment>,
@@ -52,7 +52,7 @@ impl Profile {
     }
 
     /// `rate` requests/s, but in each surge (from when on, for how long, how many times as many). Those may not overlap.
-    pub fn surging(rate: f64, surges: impl IntoIterator<Item = (Time, Time, f64)>) -> Profile {
+    pub fn with_surges(rate: f64, surges: impl IntoIterator<Item = (Time, Time, f64)>) -> Profile {
         let steady = |lasts| Segment { from: rate, to: rate, lasts };
         let mut surges: Vec<_> = surges.into_iter().collect();
         surges.sort_by_key(|&(at, ..)| at);
@@ -70,7 +70,7 @@ impl Profile {
     ///
     /// # Errors
     /// [`RateError`] where that run would not get to all of it, would send nothing, or more than anybody can.
-    pub fn over(&self, duration: Time) -> Result<Rate, RateError> {
+    pub fn resolve(&self, duration: Time) -> Result<Rate, RateError> {
         let mut begins = Time::ZERO;
         let mut ramps = Vec::new();
         for segment in &self.segments {
@@ -83,7 +83,7 @@ impl Profile {
         }
         let rate = match ramps[..] {
             [(_, from, to)] if from == to => Rate::constant(from),
-            _ => Rate::of_ramps(ramps, Instant::START.plus(duration)),
+            _ => Rate::from_ramps(ramps, Instant::START.plus(duration)),
         };
         let known = self.segments.iter().all(|s| s.from >= 0.0 && s.to >= 0.0 && (s.from + s.to).is_finite());
         match known && (LEAST_PEAK..=MOST_PEAK).contains(&rate.peak()) {
@@ -156,27 +156,27 @@ impl fmt::Display for Segment {
 /// As files have it.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged, expecting = "write requests/s: 100, \"100..1000\", or \"100@10s,500@20s,100\"")]
-enum Written {
+enum ProfileForm {
     Number(f64),
     Text(String),
 }
 
-impl TryFrom<Written> for Profile {
+impl TryFrom<ProfileForm> for Profile {
     type Error = ProfileError;
 
-    fn try_from(written: Written) -> Result<Profile, ProfileError> {
+    fn try_from(written: ProfileForm) -> Result<Profile, ProfileError> {
         match written {
-            Written::Number(rate) => Ok(Profile::constant(rate)),
-            Written::Text(text) => text.parse(),
+            ProfileForm::Number(rate) => Ok(Profile::constant(rate)),
+            ProfileForm::Text(text) => text.parse(),
         }
     }
 }
 
-impl From<Profile> for Written {
-    fn from(profile: Profile) -> Written {
+impl From<Profile> for ProfileForm {
+    fn from(profile: Profile) -> ProfileForm {
         match profile.segments[..] {
-            [Segment { from, to, lasts: None }] if from == to => Written::Number(from),
-            _ => Written::Text(profile.to_string()),
+            [Segment { from, to, lasts: None }] if from == to => ProfileForm::Number(from),
+            _ => ProfileForm::Text(profile.to_string()),
         }
     }
 }

@@ -6,13 +6,13 @@ use crate::units::{Instant, Time};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rate {
     /// At least one; the last goes on for ever, at a constant rate.
-    pieces: Box<[Segment]>,
+    pieces: Box<[RatePiece]>,
     peak: f64,
     mean: f64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Segment {
+struct RatePiece {
     start: Instant,
     /// L(start)
     before: f64,
@@ -26,7 +26,7 @@ impl Rate {
     /// `rate` requests/s, for ever.
     pub fn constant(rate: f64) -> Rate {
         Rate {
-            pieces: Box::new([Segment { start: Instant::START, before: 0.0, from: rate, slope: 0.0 }]),
+            pieces: Box::new([RatePiece { start: Instant::START, before: 0.0, from: rate, slope: 0.0 }]),
             peak: rate,
             mean: rate,
         }
@@ -34,14 +34,14 @@ impl Rate {
 
     /// One ramp after the other: each lasts for a span and goes from one rate to another, in requests/s. The rate at
     /// which the last one ends goes on. Peak and mean are those until `end`.
-    pub(super) fn of_ramps(ramps: impl IntoIterator<Item = (Time, f64, f64)>, end: Instant) -> Rate {
+    pub(super) fn from_ramps(ramps: impl IntoIterator<Item = (Time, f64, f64)>, end: Instant) -> Rate {
         let mut pieces = Vec::new();
-        let mut next = Segment { start: Instant::START, before: 0.0, from: 0.0, slope: 0.0 };
+        let mut next = RatePiece { start: Instant::START, before: 0.0, from: 0.0, slope: 0.0 };
         for (lasts, from, to) in ramps {
             let seconds = lasts.as_secs_f64();
-            pieces.push(Segment { from, slope: (to - from) / seconds, ..next });
+            pieces.push(RatePiece { from, slope: (to - from) / seconds, ..next });
             let before = next.before + (from + to) / 2.0 * seconds;
-            next = Segment { start: next.start.plus(lasts), before, from: to, slope: 0.0 };
+            next = RatePiece { start: next.start.plus(lasts), before, from: to, slope: 0.0 };
         }
         pieces.push(next);
         let within = pieces.iter().filter(|piece| piece.start <= end);
@@ -82,7 +82,7 @@ impl Rate {
         piece.before + (piece.from + piece.slope * seconds / 2.0) * seconds
     }
 
-    fn piece(&self, at: Instant) -> &Segment {
+    fn piece(&self, at: Instant) -> &RatePiece {
         let next = self.pieces.partition_point(|piece| piece.start <= at);
         &self.pieces[next.saturating_sub(1)]
     }
@@ -96,7 +96,7 @@ impl Rate {
     }
 }
 
-impl Segment {
+impl RatePiece {
     /// From its start until `at`, in s.
     fn seconds(&self, at: Instant) -> f64 {
         at.since(self.start).as_secs_f64()

@@ -1,4 +1,4 @@
-use super::numbers::Numbers;
+use super::random_stream::RandomStream;
 use crate::units::Instant;
 
 /// Gaps of k steps, k = 1..100 with P(k) ~ k^-3, as wrk2's fork in DeathStarBench draws them: most arrivals one short
@@ -6,10 +6,10 @@ use crate::units::Instant;
 ///
 /// The steps are summed, not their ns: a step has no whole number of them, and nothing drifts.
 #[derive(Clone, Debug)]
-pub struct Zipf {
+pub struct ZipfGaps {
     step_ns: f64,
     offset: f64,
-    numbers: Numbers,
+    numbers: RandomStream,
     steps: u64,
 }
 
@@ -34,10 +34,10 @@ const TABLE: ([f64; MOST], f64) = {
 };
 static BELOW: [f64; MOST] = TABLE.0;
 
-impl Zipf {
+impl ZipfGaps {
     /// The first is due at `offset` of a step. All gaps are whole steps: streams whose offsets differ never coincide.
-    pub fn new(mean_ns: f64, offset: f64, numbers: Numbers) -> Zipf {
-        Zipf { step_ns: mean_ns / TABLE.1, offset, numbers, steps: 0 }
+    pub fn new(mean_ns: f64, offset: f64, numbers: RandomStream) -> ZipfGaps {
+        ZipfGaps { step_ns: mean_ns / TABLE.1, offset, numbers, steps: 0 }
     }
 
     #[inline]

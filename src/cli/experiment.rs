@@ -14,7 +14,7 @@ use crate::report::digest::Digest;
 use crate::report::generator::GeneratorBlock;
 use crate::report::story;
 use crate::report::{self, ReportData};
-use crate::signals::{Signals, Stopped};
+use crate::signals::{Signals, StopSignal};
 use crate::units::{Time, parse_count, parse_number, wrk_time};
 use crate::verdict::VerdictText;
 
@@ -148,7 +148,7 @@ fn warnings(story: &ReportData) -> String {
 }
 
 /// Hears SIGINT and SIGTERM while the report is drawn. The first lets it be finished, a second does not.
-struct Late(Arc<Mutex<Option<Stopped>>>);
+struct Late(Arc<Mutex<Option<StopSignal>>>);
 
 impl Late {
     fn listen() -> std::io::Result<Late> {
@@ -168,7 +168,7 @@ impl Late {
         Ok(Late(heard))
     }
 
-    fn heard(&self) -> Option<Stopped> {
+    fn heard(&self) -> Option<StopSignal> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

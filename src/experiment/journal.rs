@@ -1,10 +1,10 @@
 //! What a run leaves while it goes on: requests, events, samples, each on disk as it happens.
 
 use crate::load::LoadResult;
-use crate::record::event::Ending;
+use crate::record::event::RunEnd;
 use crate::record::lines::{EventLog, SampleLog};
 use crate::record::{Clock, Event, EventKind, FileError, Folder};
-use crate::signals::Stopped;
+use crate::signals::StopSignal;
 
 /// Events and samples, on disk as they happen.
 pub struct Journal {
@@ -38,14 +38,14 @@ impl Journal {
         mut told: impl Iterator<Item = Event>,
         loaded: &LoadResult,
         clock: Clock,
-        stopped: Option<Stopped>,
+        stopped: Option<StopSignal>,
         failure: Option<&str>,
     ) -> Result<(), FileError> {
         let (how, detail) = match (failure, stopped) {
-            (Some(failure), _) => (Ending::Failed, failure.to_owned()),
-            (None, Some(Stopped::Interrupt)) => (Ending::Interrupted, "SIGINT".to_owned()),
-            (None, Some(Stopped::Terminate)) => (Ending::Interrupted, "SIGTERM".to_owned()),
-            (None, None) => (Ending::Complete, String::new()),
+            (Some(failure), _) => (RunEnd::Failed, failure.to_owned()),
+            (None, Some(StopSignal::Interrupt)) => (RunEnd::Interrupted, "SIGINT".to_owned()),
+            (None, Some(StopSignal::Terminate)) => (RunEnd::Interrupted, "SIGTERM".to_owned()),
+            (None, None) => (RunEnd::Complete, String::new()),
         };
         told.try_for_each(|event| self.event(event))?;
         self.event(Event { at: clock.now(), what: EventKind::Generator(loaded.generator()) })?;

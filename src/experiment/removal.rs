@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use crate::fault::Outcome;
-use crate::signals::Stopped;
+use crate::signals::StopSignal;
 
 /// How often it is shown that there is a wait.
 const TICK: Duration = Duration::from_millis(100);
@@ -17,10 +17,10 @@ const TICK: Duration = Duration::from_millis(100);
 /// That second one.
 pub async fn wait(
     faults: Vec<JoinHandle<Outcome>>,
-    mut stopped: Option<Stopped>,
-    mut next: impl AsyncFnMut() -> Stopped,
+    mut stopped: Option<StopSignal>,
+    mut next: impl AsyncFnMut() -> StopSignal,
     mut show: impl FnMut(),
-) -> Result<Option<Stopped>, Stopped> {
+) -> Result<Option<StopSignal>, StopSignal> {
     while !faults.iter().all(JoinHandle::is_finished) {
         show();
         tokio::select! {
@@ -40,7 +40,7 @@ mod tests {
 
     /// Waits for a fault that is gone after so many seconds, with a signal each second. What came of it, and how often it
     /// was shown.
-    async fn waited(seconds: u64, stopped: Option<Stopped>) -> (Result<Option<Stopped>, Stopped>, usize) {
+    async fn waited(seconds: u64, stopped: Option<StopSignal>) -> (Result<Option<StopSignal>, StopSignal>, usize) {
         let fault = tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(1000 * seconds + 50)).await;
             Outcome::Verified
@@ -50,7 +50,7 @@ mod tests {
         let mut shown = 0;
         let next = async || {
             signals.tick().await;
-            Stopped::Terminate
+            StopSignal::Terminate
         };
         let done = wait(vec![fault], stopped, next, || shown += 1).await;
         (done, shown)
@@ -58,13 +58,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn faults_are_waited_for_until_a_second_signal() {
-        let by = Stopped::Terminate;
+        let by = StopSignal::Terminate;
         let (done, shown) = waited(0, None).await;
         assert_eq!((done, shown), (Ok(None), 1));
         let (done, shown) = waited(1, None).await;
         assert!(done == Ok(Some(by)) && shown > 5, "{done:?} {shown}");
         assert_eq!(waited(3, None).await.0, Err(by));
-        assert_eq!(waited(3, Some(Stopped::Interrupt)).await.0, Err(by));
-        assert_eq!(waited(0, Some(Stopped::Interrupt)).await.0, Ok(Some(Stopped::Interrupt)));
+        assert_eq!(waited(3, Some(StopSignal::Interrupt)).await.0, Err(by));
+        assert_eq!(waited(0, Some(StopSignal::Interrupt)).await.0, Ok(Some(StopSignal::Interrupt)));
     }
 }

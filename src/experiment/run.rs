@@ -19,7 +19,7 @@ use crate::plan::ExperimentPlan;
 use crate::record::event::ComponentState;
 use crate::record::sink::{RecordForwarder, Recorder};
 use crate::record::{Clock, Event, EventKind, FileError, Folder, FolderError, RequestRecord, Sample};
-use crate::signals::{Signals, Stopped};
+use crate::signals::{Signals, StopSignal};
 use crate::units::{Instant, Time};
 use crate::verdict::goodput::Cohorts;
 use crate::verdict::{DueTimes, judge_live, observation_is_over};
@@ -40,14 +40,14 @@ pub enum RunError {
     #[error("the plan can't be written down: {0}")]
     Toml(#[from] toml::ser::Error),
     #[error("stopped before the load began: there is nothing to report")]
-    Unbegun(Stopped),
+    Unbegun(StopSignal),
     #[error("stopped twice, and so left as it was")]
-    Abandoned(Stopped),
+    Abandoned(StopSignal),
     #[error(
         "stopped while its faults were removed: the keepers of those on containers go on with it, and `metawrk restore` \
          does what they leave"
     )]
-    LeftFaults(Stopped),
+    LeftFaults(StopSignal),
     /// What broke a run whose load had begun.
     #[error("{cause}; `metawrk report {}` shows what there is of the run", dir.display())]
     Begun { dir: PathBuf, cause: Box<RunError> },
@@ -57,7 +57,7 @@ pub enum RunError {
 
 impl RunError {
     /// Who stopped the run, if that is what kept it from leaving a report.
-    pub fn stopped(&self) -> Option<Stopped> {
+    pub fn stopped(&self) -> Option<StopSignal> {
         match self {
             RunError::Unbegun(by) | RunError::Abandoned(by) | RunError::LeftFaults(by) => Some(*by),
             RunError::Begun { cause, .. } => cause.stopped(),
@@ -70,7 +70,7 @@ impl RunError {
 #[derive(Debug)]
 pub struct RunResult {
     pub dir: PathBuf,
-    pub stopped: Option<Stopped>,
+    pub stopped: Option<StopSignal>,
     /// What broke (the script, a component), if something did.
     pub failure: Option<String>,
 }
@@ -176,7 +176,7 @@ async fn carry_out(
     system.stop().await;
     ended?;
     folder.seal()?;
-    let stopped = stopped.or(late).or(signals.meanwhile().await);
+    let stopped = stopped.or(late).or(signals.take_pending().await);
     Ok(RunResult { dir: folder.path().to_owned(), stopped, failure })
 }
 
@@ -240,7 +240,7 @@ impl<'a> Run<'a> {
         system: &mut System,
         recorder: &Recorder,
         watch: &mut dyn FnMut(&Snapshot),
-    ) -> Result<Option<Stopped>, RunError> {
+    ) -> Result<Option<StopSignal>, RunError> {
         let control = self.load.control();
         let mut stopped = None;
         let mut tick = tokio::time::interval(TICK);

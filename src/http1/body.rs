@@ -17,7 +17,7 @@ pub enum Body {
 /// A chunked body's state between two bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chunked {
-    at: At,
+    at: ChunkState,
     /// The size being read, or what is left of the chunk.
     size: u64,
     /// Bytes since the last data: what a peer can send without sending anything.
@@ -25,7 +25,7 @@ pub struct Chunked {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum At {
+enum ChunkState {
     Size { digits: u8 },
     AfterSize,
     Extension,
@@ -40,21 +40,21 @@ enum At {
 
 impl Chunked {
     pub const fn new() -> Chunked {
-        Chunked { at: At::Size { digits: 0 }, size: 0, overhead: 0 }
+        Chunked { at: ChunkState::Size { digits: 0 }, size: 0, overhead: 0 }
     }
 
     /// Takes from `input`; says how much was taken, and whether the body is whole.
     fn take(&mut self, input: &[u8], data: &mut dyn FnMut(&[u8])) -> Result<(usize, bool), ProtocolError> {
         let mut used = 0;
         while used < input.len() {
-            if self.at == At::Data {
+            if self.at == ChunkState::Data {
                 let n = usize::try_from(self.size).map_or(input.len() - used, |size| size.min(input.len() - used));
                 data(&input[used..used + n]);
                 used += n;
                 self.size -= n as u64;
                 self.overhead = 0;
                 if self.size == 0 {
-                    self.at = At::DataCr;
+                    self.at = ChunkState::DataCr;
                 }
                 continue;
             }
@@ -65,28 +65,28 @@ impl Chunked {
                 return Err(ProtocolError::HeadTooLong);
             }
             self.at = match (self.at, byte) {
-                (At::Size { digits }, b) if b.is_ascii_hexdigit() => {
+                (ChunkState::Size { digits }, b) if b.is_ascii_hexdigit() => {
                     if digits == 15 {
                         return Err(ProtocolError::Chunk);
                     }
                     let value = (b as char).to_digit(16).unwrap_or(0);
                     self.size = self.size * 16 + u64::from(value);
-                    At::Size { digits: digits + 1 }
+                    ChunkState::Size { digits: digits + 1 }
                 }
-                (At::Size { digits: 0 }, _) => return Err(ProtocolError::Chunk),
-                (At::Size { .. } | At::AfterSize, b' ' | b'\t') => At::AfterSize,
-                (At::Size { .. } | At::AfterSize, b';') => At::Extension,
-                (At::Size { .. } | At::AfterSize | At::Extension, b'\r') => At::SizeLf,
-                (At::Extension, b) if b != b'\n' => At::Extension,
-                (At::SizeLf, b'\n') if self.size == 0 => At::TrailerStart,
-                (At::SizeLf, b'\n') => At::Data,
-                (At::DataCr, b'\r') => At::DataLf,
-                (At::DataLf, b'\n') => At::Size { digits: 0 },
-                (At::TrailerStart, b'\r') => At::LastLf,
-                (At::TrailerLine, b'\n') => At::TrailerStart,
-                (At::TrailerStart, b) if b != b'\n' => At::TrailerLine,
-                (At::TrailerLine, _) => At::TrailerLine,
-                (At::LastLf, b'\n') => return Ok((used, true)),
+                (ChunkState::Size { digits: 0 }, _) => return Err(ProtocolError::Chunk),
+                (ChunkState::Size { .. } | ChunkState::AfterSize, b' ' | b'\t') => ChunkState::AfterSize,
+                (ChunkState::Size { .. } | ChunkState::AfterSize, b';') => ChunkState::Extension,
+                (ChunkState::Size { .. } | ChunkState::AfterSize | ChunkState::Extension, b'\r') => ChunkState::SizeLf,
+                (ChunkState::Extension, b) if b != b'\n' => ChunkState::Extension,
+                (ChunkState::SizeLf, b'\n') if self.size == 0 => ChunkState::TrailerStart,
+                (ChunkState::SizeLf, b'\n') => ChunkState::Data,
+                (ChunkState::DataCr, b'\r') => ChunkState::DataLf,
+                (ChunkState::DataLf, b'\n') => ChunkState::Size { digits: 0 },
+                (ChunkState::TrailerStart, b'\r') => ChunkState::LastLf,
+                (ChunkState::TrailerLine, b'\n') => ChunkState::TrailerStart,
+                (ChunkState::TrailerStart, b) if b != b'\n' => ChunkState::TrailerLine,
+                (ChunkState::TrailerLine, _) => ChunkState::TrailerLine,
+                (ChunkState::LastLf, b'\n') => return Ok((used, true)),
                 _ => return Err(ProtocolError::Chunk),
             };
         }
@@ -96,7 +96,7 @@ impl Chunked {
 
 impl Body {
     /// What the headers say; `None` where they say nothing.
-    pub fn announced(headers: &[Header<'_>]) -> Result<Option<Body>, ProtocolError> {
+    pub fn from_headers(headers: &[Header<'_>]) -> Result<Option<Body>, ProtocolError> {
         let mut length = None;
         let mut coding: Option<bool> = None;
         for header in headers {

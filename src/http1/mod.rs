@@ -8,8 +8,8 @@ mod body;
 mod request;
 mod response;
 
-pub use request::{Part, Request, RequestError, scan_requests, take_apart};
-pub use response::{Fed, Framer, Ignore, Response, Sink};
+pub use request::{PipelinedRequest, Request, RequestError, parse_request, scan_requests};
+pub use response::{FrameProgress, Framer, NullSink, Response, ResponseSink};
 
 /// A head (or the sizes, extensions and trailers between two chunks) longer than this breaks the protocol, in bytes.
 pub const MAX_HEAD: usize = 128 * 1024;

@@ -7,7 +7,7 @@ use super::{MAX_HEADERS, ProtocolError};
 
 /// One of the requests in a string of them (an HTTP pipeline).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct PipelinedRequest {
     /// Where it ends in the string; the next one begins there.
     pub end: usize,
     /// A HEAD request: its response has no body.
@@ -34,23 +34,23 @@ pub enum RequestError {
 ///
 /// # Errors
 /// [`RequestError`] says why it is no request, or no whole one; `parts` then holds those before it.
-pub fn scan_requests(bytes: &[u8], parts: &mut Vec<Part>) -> Result<(), RequestError> {
+pub fn scan_requests(bytes: &[u8], parts: &mut Vec<PipelinedRequest>) -> Result<(), RequestError> {
     parts.clear();
     let mut end = 0;
     while end < bytes.len() || parts.is_empty() {
         let part = scan_one(&bytes[end..])?;
         end += part.end;
-        parts.push(Part { end, ..part });
+        parts.push(PipelinedRequest { end, ..part });
     }
     Ok(())
 }
 
-fn scan_one(bytes: &[u8]) -> Result<Part, RequestError> {
+fn scan_one(bytes: &[u8]) -> Result<PipelinedRequest, RequestError> {
     let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut []);
     let head = take_head(&mut request, bytes, &mut headers)?;
     let body = take_body(request.headers, &bytes[head..], &mut |_| {})?;
-    Ok(Part { end: head + body, head: request.method == Some("HEAD") })
+    Ok(PipelinedRequest { end: head + body, head: request.method == Some("HEAD") })
 }
 
 /// A request taken apart.
@@ -68,7 +68,7 @@ pub struct Request<'a> {
 ///
 /// # Errors
 /// As [`scan_requests`].
-pub fn take_apart(bytes: &[u8]) -> Result<Request<'_>, RequestError> {
+pub fn parse_request(bytes: &[u8]) -> Result<Request<'_>, RequestError> {
     let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut []);
     let head = take_head(&mut request, bytes, &mut headers)?;
@@ -100,7 +100,7 @@ fn take_head<'h, 'b>(
 
 /// Says how long the body is, as it stands there.
 fn take_body(headers: &[Header<'_>], bytes: &[u8], data: &mut dyn FnMut(&[u8])) -> Result<usize, RequestError> {
-    let mut body = match Body::announced(headers).map_err(RequestError::Body)? {
+    let mut body = match Body::from_headers(headers).map_err(RequestError::Body)? {
         // A request without a length has no body (RFC 9112, 6.3).
         None => Body::Length(0),
         Some(Body::UntilClose) => return Err(RequestError::Body(ProtocolError::Chunk)),

@@ -6,7 +6,7 @@ use super::body::Body;
 use super::{MAX_HEAD, MAX_HEADERS, ProtocolError};
 
 /// Takes what a response holds, where somebody wants it. What is not wanted is never copied.
-pub trait Sink {
+pub trait ResponseSink {
     /// Each head must be taken apart, though it be the same as the one before.
     const WANTS_HEADS: bool;
 
@@ -15,9 +15,9 @@ pub trait Sink {
 }
 
 /// Wants nothing.
-pub struct Ignore;
+pub struct NullSink;
 
-impl Sink for Ignore {
+impl ResponseSink for NullSink {
     const WANTS_HEADS: bool = false;
 
     #[inline]
@@ -36,7 +36,7 @@ pub struct Response {
 
 /// What feeding bytes came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fed {
+pub enum FrameProgress {
     /// All was taken; the response is not whole yet.
     More,
     /// The response is whole; so many bytes of the input were its own.
@@ -87,18 +87,22 @@ impl Framer {
     ///
     /// # Errors
     /// [`ProtocolError`] where they are no HTTP/1 response. The framer must not be fed again until [`Framer::expect`].
-    pub fn feed(&mut self, input: &[u8], sink: &mut impl Sink) -> Result<Fed, ProtocolError> {
+    pub fn feed(&mut self, input: &[u8], sink: &mut impl ResponseSink) -> Result<FrameProgress, ProtocolError> {
         let mut used = 0;
         loop {
             match &mut self.state {
                 State::Head => match self.head(&input[used..], sink)? {
-                    None => return Ok(Fed::More),
+                    None => return Ok(FrameProgress::More),
                     Some(taken) => used += taken,
                 },
                 State::Body { response, body } => {
                     let (taken, whole) = body.take(&input[used..], &mut |data| sink.body(data))?;
                     used += taken;
-                    return Ok(if whole { Fed::Complete { used, response: *response } } else { Fed::More });
+                    return Ok(if whole {
+                        FrameProgress::Complete { used, response: *response }
+                    } else {
+                        FrameProgress::More
+                    });
                 }
             }
         }
@@ -116,7 +120,7 @@ impl Framer {
     }
 
     /// Parses a head out of what is there; says how many bytes of `input` it took, `None` if it isn't whole.
-    fn head<S: Sink>(&mut self, input: &[u8], sink: &mut S) -> Result<Option<usize>, ProtocolError> {
+    fn head<S: ResponseSink>(&mut self, input: &[u8], sink: &mut S) -> Result<Option<usize>, ProtocolError> {
         let before = self.partial.len();
         if before == 0 {
             if !S::WANTS_HEADS && !self.seen.is_empty() && input.starts_with(&self.seen) {
@@ -160,7 +164,7 @@ impl Framer {
     }
 }
 
-fn parse(bytes: &[u8], no_body: bool, sink: &mut impl Sink) -> Result<Option<(usize, State)>, ProtocolError> {
+fn parse(bytes: &[u8], no_body: bool, sink: &mut impl ResponseSink) -> Result<Option<(usize, State)>, ProtocolError> {
     let mut headers = [const { MaybeUninit::<Header<'_>>::uninit() }; MAX_HEADERS];
     let mut head = httparse::Response::new(&mut []);
     let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut head, bytes, &mut headers);
@@ -181,7 +185,7 @@ fn parse(bytes: &[u8], no_body: bool, sink: &mut impl Sink) -> Result<Option<(us
     let body = if no_body || matches!(status, 204 | 304) {
         Body::Length(0)
     } else {
-        Body::announced(head.headers)?.unwrap_or(Body::UntilClose)
+        Body::from_headers(head.headers)?.unwrap_or(Body::UntilClose)
     };
     let keep_alive = body != Body::UntilClose && stays_open(head.version == Some(1), head.headers);
     Ok(Some((taken, State::Body { response: Response { status, keep_alive }, body })))

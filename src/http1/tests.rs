@@ -11,7 +11,7 @@ struct RecordSink {
     body: Vec<u8>,
 }
 
-impl Sink for RecordSink {
+impl ResponseSink for RecordSink {
     const WANTS_HEADS: bool = true;
 
     fn head(&mut self, status: u16, headers: &[Header<'_>]) {
@@ -29,7 +29,7 @@ fn frame(bytes: &[u8], head_request: bool, step: usize) -> Result<(Response, Rec
     framer.expect(head_request);
     let mut keep = RecordSink::default();
     for (i, piece) in bytes.chunks(step.max(1)).enumerate() {
-        if let Fed::Complete { used, response } = framer.feed(piece, &mut keep)? {
+        if let FrameProgress::Complete { used, response } = framer.feed(piece, &mut keep)? {
             return Ok((response, keep, bytes.len() - i * step.max(1) - used));
         }
     }
@@ -144,14 +144,14 @@ fn one_framer_serves_one_response_after_another() {
     let mut framer = Framer::default();
     for _ in 0..3 {
         framer.expect(false);
-        let fed = framer.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", &mut Ignore).unwrap();
-        assert!(matches!(fed, Fed::Complete { used: 40, .. }), "{fed:?}");
+        let fed = framer.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", &mut NullSink).unwrap();
+        assert!(matches!(fed, FrameProgress::Complete { used: 40, .. }), "{fed:?}");
     }
 }
 
-fn scan(bytes: &[u8]) -> Result<Vec<Part>, RequestError> {
+fn scan(bytes: &[u8]) -> Result<Vec<PipelinedRequest>, RequestError> {
     // What was there before must not matter.
-    let mut parts = vec![Part { end: 7, head: true }];
+    let mut parts = vec![PipelinedRequest { end: 7, head: true }];
     scan_requests(bytes, &mut parts).map(|()| parts)
 }
 
@@ -161,13 +161,13 @@ fn requests_are_told_apart_bodies_and_all() {
     let post = b"POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody".as_slice();
     let chunked = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n".as_slice();
     let head = b"HEAD / HTTP/1.1\r\n\r\n".as_slice();
-    assert_eq!(scan(get), Ok(vec![Part { end: get.len(), head: false }]));
+    assert_eq!(scan(get), Ok(vec![PipelinedRequest { end: get.len(), head: false }]));
     let all = scan(&[post, head, chunked, get].concat()).unwrap();
     let lengths = [post, head, chunked, get].map(<[u8]>::len);
     let mut end = 0;
     for (part, (length, head)) in all.iter().zip(lengths.into_iter().zip([false, true, false, false])) {
         end += length;
-        assert_eq!(*part, Part { end, head });
+        assert_eq!(*part, PipelinedRequest { end, head });
     }
     assert_eq!(all.len(), 4);
 }
@@ -209,7 +209,7 @@ proptest! {
                 _ => format!("PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\nb{body}\r\n0\r\n\r\n", n + 1),
             };
             let alone = scan(one.as_bytes()).unwrap();
-            parts.extend(alone.iter().map(|part| Part { end: whole.len() + part.end, ..*part }));
+            parts.extend(alone.iter().map(|part| PipelinedRequest { end: whole.len() + part.end, ..*part }));
             whole.extend_from_slice(one.as_bytes());
         }
         prop_assert_eq!(scan(&whole), Ok(parts));
@@ -230,7 +230,7 @@ proptest! {
         ];
         let framed = |framer: &mut Framer, (kind, head, step): (usize, bool, usize)| {
             framer.expect(head);
-            answers[kind].chunks(step).map(|piece| framer.feed(piece, &mut Ignore)).find(|fed| !matches!(fed, Ok(Fed::More)))
+            answers[kind].chunks(step).map(|piece| framer.feed(piece, &mut NullSink)).find(|fed| !matches!(fed, Ok(FrameProgress::More)))
         };
         let mut old = Framer::default();
         for kind in kinds {

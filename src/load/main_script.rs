@@ -11,11 +11,11 @@ use super::LoadError;
 use super::plan::LoadPlan;
 use super::thread::requests::environment;
 use super::thread::worker::ScriptCall;
-use crate::script::{Main, Peer, Script, ScriptError, Shared, Summary};
+use crate::script::{DoneSummary, MainState, PlainValue, Script, ScriptError, ThreadHandle};
 
 /// What a script's `done` is told.
 pub struct DoneArguments {
-    pub summary: Summary,
+    pub summary: DoneSummary,
     /// Response times, in us.
     pub latency: Histogram<u64>,
     /// Samples of one thread's responses per second.
@@ -38,7 +38,7 @@ impl MainScript {
         let (ask, asked) = channel::<DoneArguments>();
         let (answer, answers) = channel();
         let work = move || {
-            let main = Main::load(&script, &environment(&plan, 0)).and_then(|main| {
+            let main = MainState::load(&script, &environment(&plan, 0)).and_then(|main| {
                 main.resolve()?;
                 threads.into_iter().try_for_each(|thread| main.setup(Box::new(thread)))?;
                 Ok(main)
@@ -83,12 +83,12 @@ impl Thread {
     }
 }
 
-impl Peer for Thread {
-    fn get(&self, name: &str) -> Result<Shared, ScriptError> {
+impl ThreadHandle for Thread {
+    fn get(&self, name: &str) -> Result<PlainValue, ScriptError> {
         self.ask(|answer| ScriptCall::Get(name.to_owned(), answer))
     }
 
-    fn set(&self, name: &str, value: Shared) -> Result<(), ScriptError> {
+    fn set(&self, name: &str, value: PlainValue) -> Result<(), ScriptError> {
         self.ask(|answer| ScriptCall::Set(name.to_owned(), value, answer))
     }
 

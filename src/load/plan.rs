@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::arrivals::Part;
-use crate::arrivals::{Arrivals, Process, Profile, Rate, RateError, Share};
+pub use crate::arrivals::SchedulePart;
+use crate::arrivals::{ArrivalProcess, Arrivals, Profile, Rate, RateError, ThreadShare};
 use crate::script::Script;
 use crate::stats::ratio;
 use crate::target::{Target, TargetError};
@@ -24,11 +24,11 @@ pub struct LoadSettings {
     pub duration: Time,
     /// Requests per second over all threads.
     pub rate: Profile,
-    pub arrivals: Process,
+    pub arrivals: ArrivalProcess,
     /// Of random arrivals.
     pub seed: u64,
     /// This load's place among those that share one schedule in turn.
-    pub part: Part,
+    pub part: SchedulePart,
     pub script: Option<Script>,
     /// Given to the script's `init(args)`.
     pub args: Vec<String>,
@@ -67,9 +67,9 @@ impl LoadSettings {
             connections: 10,
             duration: Time::from_secs(10),
             rate: rate.into(),
-            arrivals: Process::Fixed,
+            arrivals: ArrivalProcess::Fixed,
             seed: 1,
-            part: Part::default(),
+            part: SchedulePart::default(),
             script: None,
             args: Vec::new(),
             headers: Vec::new(),
@@ -197,7 +197,7 @@ impl LoadPlan {
         range(most.contains(&s.max_connections), "max-connections", "at least connections", &s.max_connections)?;
         let day = Time::from_secs(24 * 3600);
         range(s.duration > Time::ZERO && s.duration <= day, "duration", "above 0 and at most 24h", &s.duration)?;
-        let planned = s.rate.over(s.duration)?;
+        let planned = s.rate.resolve(s.duration)?;
         let threads = s.threads * usize::from(s.part.of);
         range(threads < usize::from(u16::MAX), "threads over all parts", "below 65535", &threads)?;
         range(s.part.index < s.part.of, "part", "below the number of parts", &s.part.index)?;
@@ -243,7 +243,7 @@ impl LoadPlan {
 
     /// When `thread`'s requests are due.
     pub fn schedule(&self, thread: usize) -> Arrivals {
-        let share = Share { part: self.part, ..Share::new(thread as u64, self.threads as u64) };
+        let share = ThreadShare { part: self.part, ..ThreadShare::new(thread as u64, self.threads as u64) };
         Arrivals::new(self.arrivals, &self.planned, self.seed, share)
     }
 
@@ -317,7 +317,7 @@ mod tests {
             why(settings("100@10s,500")),
             @"rate `500` begins at 10s, but the run is over at 10s: leave it out, or run for longer"
         );
-        let part = Part { index: 2, of: 2 };
+        let part = SchedulePart { index: 2, of: 2 };
         insta::assert_snapshot!(why(LoadSettings { part, ..settings("1") }), @"part must be below the number of parts, not 2");
     }
 

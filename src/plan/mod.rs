@@ -74,7 +74,7 @@ impl ExperimentPlan {
         let (faults_end, default_at) = (checks::faults(s, windows)?, s.phases.warmup.plus(s.phases.baseline));
         checks::monitors(s)?;
         let (observe, duration) = checks::spans(s, windows, faults_end)?;
-        let planned = profile(s).over(duration).map_err(|error| checks::of_load(error.into()))?;
+        let planned = profile(s).resolve(duration).map_err(|error| checks::of_load(error.into()))?;
         checks::requests(&planned, duration)?;
         settings.fault.iter_mut().for_each(|fault| fault.at = fault.at.or(Some(default_at)));
         settings.phases.observe = Some(observe);
@@ -190,7 +190,7 @@ fn at(s: &Settings, fault: &Fault) -> Time {
 /// The load's rate over time: its surges are a part of it.
 fn profile(s: &Settings) -> Profile {
     let surges = s.fault.iter().filter_map(|fault| Some((at(s, fault), fault.lasts, surge(s, fault)?.factor)));
-    Profile::surging(s.load.rate, surges)
+    Profile::with_surges(s.load.rate, surges)
 }
 
 /// How large a surge is, if the fault is one.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
-use crate::arrivals::Process;
+use crate::arrivals::ArrivalProcess;
 use crate::fault::ContainerFault;
 use crate::load::plan::{OnTimeout, Retries, WhenBusy};
 use crate::script::Script;
@@ -54,7 +54,7 @@ pub struct Load {
     /// Requests per second.
     pub rate: f64,
     #[serde(default)]
-    pub arrivals: Process,
+    pub arrivals: ArrivalProcess,
     #[serde(default = "default_seed")]
     pub seed: u64,
     #[serde(default = "default_threads")]

@@ -18,7 +18,7 @@ pub struct Account {
     /// Attempts that were made, over all requests.
     pub attempts: u64,
     /// Of attempts, so that retries count too.
-    pub errors: Errors,
+    pub errors: ErrorCounts,
     /// Response bytes read, over all attempts.
     pub bytes: u64,
     /// Requests whose response time is only known to be at least so long.
@@ -27,7 +27,7 @@ pub struct Account {
 
 /// Attempts that went wrong, by how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Errors {
+pub struct ErrorCounts {
     pub connect: u64,
     pub read: u64,
     pub write: u64,
@@ -37,7 +37,7 @@ pub struct Errors {
     pub status: u64,
 }
 
-impl Errors {
+impl ErrorCounts {
     /// Whether a socket error was seen: what wrk prints `Socket errors:` for. A bad status is none.
     pub fn any_socket(&self) -> bool {
         self.connect + self.read + self.write + self.timeout > 0
@@ -125,7 +125,7 @@ mod tests {
         assert_eq!((a.scheduled, a.answered, a.failed, a.unanswered, a.unsent), (7, 1, 4, 1, 1));
         assert!(a.balances());
         assert_eq!((a.attempts, a.lower_bounds, a.bytes), (6, 3, 70));
-        assert_eq!(a.errors, Errors { connect: 1, read: 1, write: 1, timeout: 1, status: 0 });
+        assert_eq!(a.errors, ErrorCounts { connect: 1, read: 1, write: 1, timeout: 1, status: 0 });
     }
 
     #[test]

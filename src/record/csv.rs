@@ -3,20 +3,20 @@
 
 use std::io::{self, Write as _};
 
-use super::columns::{COLUMNS, Kind};
+use super::columns::{COLUMNS, ColumnKind};
 use super::sink::RecordSink;
-use super::{FileError, Outcome, Product, RequestRecord};
+use super::{FileError, Outcome, OutputFile, RequestRecord};
 
 /// Keeps the records of a run in a CSV file, which grows while it goes on.
 pub struct CsvFile {
-    product: Option<Product>,
+    product: Option<OutputFile>,
     begun: bool,
     /// The batch at hand as text.
     text: Vec<u8>,
 }
 
 impl CsvFile {
-    pub fn new(product: Product) -> CsvFile {
+    pub fn new(product: OutputFile) -> CsvFile {
         CsvFile { product: Some(product), begun: false, text: Vec::new() }
     }
 
@@ -30,7 +30,7 @@ impl CsvFile {
         batch.iter().try_for_each(|record| line(&mut self.text, record))?;
         product
             .write_all(&self.text)
-            .map_err(|source| io::Error::other(FileError::Product { path: product.path().to_owned(), source }))
+            .map_err(|source| io::Error::other(FileError::Output { path: product.path().to_owned(), source }))
     }
 }
 
@@ -42,7 +42,7 @@ impl RecordSink for CsvFile {
     fn finish(&mut self) -> io::Result<()> {
         // A run without attempts has its header too.
         self.append(&[])?;
-        self.product.take().into_iter().for_each(Product::finish);
+        self.product.take().into_iter().for_each(OutputFile::finish);
         Ok(())
     }
 }
@@ -54,18 +54,18 @@ fn line(text: &mut Vec<u8>, record: &RequestRecord) -> io::Result<()> {
             text.push(b',');
         }
         match kind {
-            Kind::Long(get, _) => write!(text, "{}", get(record))?,
-            Kind::Short(get, _) => write!(text, "{}", get(record))?,
-            Kind::Flag(get, _) => write!(text, "{}", get(record))?,
-            Kind::MaybeLong(get, _) => match get(record) {
+            ColumnKind::Long(get, _) => write!(text, "{}", get(record))?,
+            ColumnKind::Short(get, _) => write!(text, "{}", get(record))?,
+            ColumnKind::Flag(get, _) => write!(text, "{}", get(record))?,
+            ColumnKind::MaybeLong(get, _) => match get(record) {
                 u64::MAX => {}
                 value => write!(text, "{value}")?,
             },
-            Kind::MaybeInt(get, _) => match get(record) {
+            ColumnKind::MaybeInt(get, _) => match get(record) {
                 u32::MAX => {}
                 value => write!(text, "{value}")?,
             },
-            Kind::Outcome => text.extend(record.outcome().map_or("", Outcome::name).as_bytes()),
+            ColumnKind::Outcome => text.extend(record.outcome().map_or("", Outcome::name).as_bytes()),
         }
     }
     text.push(b'\n');

@@ -39,7 +39,7 @@ pub enum EventKind {
     /// What the generator says of itself at the end.
     Generator(Generator),
     /// The run is over.
-    Ended { how: Ending, detail: String },
+    Ended { how: RunEnd, detail: String },
 }
 
 /// The steps of a fault. `Effective` and `RemovalVerified` were observed, not assumed.
@@ -65,7 +65,7 @@ pub enum ComponentState {
 /// How a run came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Ending {
+pub enum RunEnd {
     /// The plan ran to its end, or to the point where nothing more could be learned.
     Complete,
     /// Somebody stopped it (SIGINT, SIGTERM).

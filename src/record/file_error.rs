@@ -12,8 +12,8 @@ pub enum FileError {
         source: io::Error,
     },
     /// A file that the user asked for by name.
-    #[error("cannot write {}: {source}{}", path.display(), product_remedy(source))]
-    Product { path: PathBuf, source: io::Error },
+    #[error("cannot write {}: {source}{}", path.display(), output_remedy(source))]
+    Output { path: PathBuf, source: io::Error },
     /// Not what this program wrote, or damaged since.
     #[error("{}: {why}; {todo}", path.display())]
     Foreign { path: PathBuf, why: String, todo: &'static str },
@@ -24,9 +24,9 @@ pub enum FileError {
 
 impl FileError {
     /// The same of a file that the user named, not of one in a results folder: other things help.
-    pub(super) fn of_product(self) -> FileError {
+    pub(super) fn for_output(self) -> FileError {
         match self {
-            FileError::Io { path, source, .. } => FileError::Product { path, source },
+            FileError::Io { path, source, .. } => FileError::Output { path, source },
             other => other,
         }
     }
@@ -55,7 +55,7 @@ fn remedy(error: &io::Error) -> &'static str {
     }
 }
 
-fn product_remedy(error: &io::Error) -> &'static str {
+fn output_remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::NotFound => "; make that folder first, or name a file in another",
         io::ErrorKind::NotADirectory => "; what should be its folder is no folder: name a file in another",

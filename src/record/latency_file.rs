@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Seek, Write};
 
 use super::sink::RecordSink;
-use super::{FileError, Product, RequestRecord};
+use super::{FileError, OutputFile, RequestRecord};
 use crate::units::Instant;
 
 /// The number that the file holds for an attempt: the response time in us of an answered request.
@@ -15,7 +15,7 @@ fn latency(record: &RequestRecord) -> Option<u64> {
 }
 
 /// The file's text, of records in any order.
-pub fn latency_lines(threads: u16, records: &[RequestRecord]) -> String {
+pub fn format_latency_lines(threads: u16, records: &[RequestRecord]) -> String {
     let answers = records.iter().filter_map(|r| Some((r.thread, r.end, latency(r)?)));
     let mut answers: Vec<(u16, Instant, u64)> = answers.collect();
     answers.sort_unstable();
@@ -37,20 +37,20 @@ fn lower(answers: &[(u16, Instant, u64)], thread: u16) -> usize {
 
 /// Keeps the file of a run of any length: each thread's line grows on disk, and all are joined at the end.
 pub struct LatencyFile {
-    product: Option<Product>,
+    product: Option<OutputFile>,
     /// A thread's line so far, in a file without a name.
     lines: Vec<BufWriter<File>>,
 }
 
 impl LatencyFile {
     /// # Errors
-    /// [`FileError::Product`] if nothing can be written beside `product`.
-    pub fn new(product: Product, threads: usize) -> Result<LatencyFile, FileError> {
+    /// [`FileError::Output`] if nothing can be written beside `product`.
+    pub fn new(product: OutputFile, threads: usize) -> Result<LatencyFile, FileError> {
         let lines: io::Result<Vec<_>> =
             (0..threads).map(|_| tempfile::tempfile_in(product.folder()).map(BufWriter::new)).collect();
         match lines {
             Ok(lines) => Ok(LatencyFile { product: Some(product), lines }),
-            Err(source) => Err(FileError::Product { path: product.path().to_owned(), source }),
+            Err(source) => Err(FileError::Output { path: product.path().to_owned(), source }),
         }
     }
 
@@ -65,7 +65,7 @@ impl LatencyFile {
         Ok(())
     }
 
-    fn join(&mut self, product: &mut Product) -> io::Result<()> {
+    fn join(&mut self, product: &mut OutputFile) -> io::Result<()> {
         for line in &mut self.lines {
             line.flush()?;
             line.rewind()?;
@@ -77,7 +77,7 @@ impl LatencyFile {
 
     fn failed(&self, source: io::Error) -> io::Error {
         let path = self.product.as_ref().map(|product| product.path().to_owned());
-        io::Error::other(FileError::Product { path: path.unwrap_or_default(), source })
+        io::Error::other(FileError::Output { path: path.unwrap_or_default(), source })
     }
 }
 
@@ -96,7 +96,7 @@ impl RecordSink for LatencyFile {
             Err(source) => {
                 let path = product.path().to_owned();
                 product.abandon();
-                Err(io::Error::other(FileError::Product { path, source }))
+                Err(io::Error::other(FileError::Output { path, source }))
             }
         }
     }
@@ -120,7 +120,7 @@ mod tests {
         let mut broken = answer(0, 0, 1);
         broken.set_outcome(Outcome::ReadError);
         let records = [answer(2, 0, 9_000), answer(0, 1_000, 8_500), answer(0, 0, 4_000), broken];
-        assert_eq!(latency_lines(3, &records), "4 7 \n\n9 \n");
+        assert_eq!(format_latency_lines(3, &records), "4 7 \n\n9 \n");
     }
 
     #[test]
@@ -128,16 +128,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("latencies.txt");
         let records: Vec<_> = (0..20_000).map(|i| answer([2, 0][i % 2], 0, i as u64 * 50_000)).collect();
-        let mut sink = LatencyFile::new(Product::create(&path).unwrap(), 3).unwrap();
+        let mut sink = LatencyFile::new(OutputFile::create(&path).unwrap(), 3).unwrap();
         records.chunks(1024).for_each(|batch| sink.consume(batch).unwrap());
         sink.finish().unwrap();
-        assert!(std::fs::read_to_string(&path).unwrap() == latency_lines(3, &records));
+        assert!(std::fs::read_to_string(&path).unwrap() == format_latency_lines(3, &records));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]
     fn what_cannot_be_joined_is_told_and_no_half_is_left() {
-        let mut sink = LatencyFile::new(Product::create("/dev/full".as_ref()).unwrap(), 1).unwrap();
+        let mut sink = LatencyFile::new(OutputFile::create("/dev/full".as_ref()).unwrap(), 1).unwrap();
         sink.consume(&[answer(0, 0, 1)]).unwrap();
         let error = sink.finish().unwrap_err().to_string();
         assert!(error.contains("/dev/full") && error.contains("make room"), "{error}");

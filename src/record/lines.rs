@@ -128,7 +128,7 @@ fn whole_lines(path: &Path) -> Result<String, FileError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::event::{Ending, EventKind};
+    use crate::record::event::{EventKind, RunEnd};
     use crate::units::Instant;
 
     fn dir() -> (tempfile::TempDir, PathBuf) {
@@ -144,7 +144,7 @@ mod tests {
     fn ended(at_ns: u64) -> Event {
         Event {
             at: Instant(at_ns),
-            what: EventKind::Ended { how: Ending::Complete, detail: "a \"quoted\"\nline".into() },
+            what: EventKind::Ended { how: RunEnd::Complete, detail: "a \"quoted\"\nline".into() },
         }
     }
 

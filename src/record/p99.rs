@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use super::sink::RecordSink;
-use super::{FileError, Product, RequestRecord};
+use super::{FileError, OutputFile, RequestRecord};
 use crate::stats::percentile;
 use crate::units::Time;
 
@@ -16,7 +16,7 @@ const WINDOW: Time = Time::from_millis(200);
 pub struct P99Files(Vec<Thread>);
 
 struct Thread {
-    product: Product,
+    product: OutputFile,
     /// Lines written so far: the window at hand begins at so many times [`WINDOW`].
     lines: u64,
     /// The response times, in us, of the answers that arrived in it.
@@ -27,11 +27,11 @@ impl P99Files {
     /// In `folder`, for each of `urls` and each of its `threads`. In records threads are numbered through.
     ///
     /// # Errors
-    /// [`FileError::Product`].
+    /// [`FileError::Output`].
     pub fn create(folder: &Path, urls: usize, threads: usize) -> Result<P99Files, FileError> {
         let each = (0..urls).flat_map(|url| (0..threads).map(move |thread| (url, thread)));
         let files = each.map(|(url, thread)| {
-            let product = Product::create(&folder.join(format!("url{url}thread{thread}.txt")))?;
+            let product = OutputFile::create(&folder.join(format!("url{url}thread{thread}.txt")))?;
             Ok(Thread { product, lines: 0, times: Vec::new() })
         });
         Ok(P99Files(files.collect::<Result<_, _>>()?))
@@ -68,7 +68,7 @@ impl Thread {
         while self.lines < window {
             let p99 = percentile(&mut self.times, 99.0).unwrap_or(0);
             writeln!(self.product, "{p99}").map_err(|source| {
-                io::Error::other(FileError::Product { path: self.product.path().to_owned(), source })
+                io::Error::other(FileError::Output { path: self.product.path().to_owned(), source })
             })?;
             self.times.clear();
             self.lines += 1;

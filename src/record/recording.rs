@@ -3,18 +3,18 @@ use std::path::Path;
 use super::csv::CsvFile;
 use super::parquet::ParquetFile;
 use super::sink::RecordSink;
-use super::{FileError, Product};
+use super::{FileError, OutputFile};
 
 /// The keeper that leaves every attempt of a run in the file `path`, in the format that its name ends in: `.parquet` or
 /// `.csv`, with the same columns.
 ///
 /// # Errors
-/// [`FileError::Foreign`] for any other name, [`FileError::Product`] where the file can't be written.
-pub fn recording(path: &Path) -> Result<Box<dyn RecordSink>, FileError> {
+/// [`FileError::Foreign`] for any other name, [`FileError::Output`] where the file can't be written.
+pub fn create_recording(path: &Path) -> Result<Box<dyn RecordSink>, FileError> {
     let ending = path.extension().map(|ending| ending.to_ascii_lowercase());
     match ending.as_ref().and_then(|ending| ending.to_str()) {
-        Some("parquet") => Ok(Box::new(ParquetFile::new(Product::create(path)?)?)),
-        Some("csv") => Ok(Box::new(CsvFile::new(Product::create(path)?))),
+        Some("parquet") => Ok(Box::new(ParquetFile::new(OutputFile::create(path)?)?)),
+        Some("csv") => Ok(Box::new(CsvFile::new(OutputFile::create(path)?))),
         _ => Err(FileError::foreign(
             path,
             "its name says no format that attempts can be recorded in",
@@ -62,7 +62,7 @@ mod tests {
     fn a_table_as_text_has_the_columns_of_the_parquet_file_and_grows_with_the_run() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("attempts.csv");
-        let mut sink = recording(&path).unwrap();
+        let mut sink = create_recording(&path).unwrap();
         sink.consume(&[answered()]).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 2);
         sink.consume(&[unsent()]).unwrap();
@@ -78,7 +78,7 @@ mod tests {
     fn a_parquet_file_holds_every_attempt_and_nothing_else_is_left() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("attempts.PARQUET");
-        let mut sink = recording(&path).unwrap();
+        let mut sink = create_recording(&path).unwrap();
         sink.consume(&[answered()]).unwrap();
         sink.consume(&[unsent(), answered()]).unwrap();
         sink.finish().unwrap();
@@ -92,7 +92,7 @@ mod tests {
     fn a_run_without_attempts_leaves_whole_files() {
         let dir = tempfile::tempdir().unwrap();
         for name in ["a.csv", "a.parquet"] {
-            recording(&dir.path().join(name)).unwrap().finish().unwrap();
+            create_recording(&dir.path().join(name)).unwrap().finish().unwrap();
         }
         assert_eq!(parquet::read(&dir.path().join("a.parquet")).unwrap(), []);
         assert!(fs::read_to_string(dir.path().join("a.csv")).unwrap().starts_with("request,attempt,"));
@@ -102,7 +102,7 @@ mod tests {
     fn a_run_that_never_began_leaves_nothing() {
         let dir = tempfile::tempdir().unwrap();
         for name in ["a.csv", "a.parquet"] {
-            drop(recording(&dir.path().join(name)).unwrap());
+            drop(create_recording(&dir.path().join(name)).unwrap());
         }
         assert!(left(dir.path()).is_empty());
     }
@@ -110,16 +110,16 @@ mod tests {
     #[test]
     fn other_names_are_refused_and_both_formats_named() {
         for name in ["attempts.json", "attempts", ".csv", ""] {
-            let error = recording(Path::new(name)).err().unwrap().to_string();
+            let error = create_recording(Path::new(name)).err().unwrap().to_string();
             assert!(error.starts_with(name) && error.contains(".parquet") && error.contains(".csv"), "{error}");
         }
-        let error = recording(Path::new("none/such/a.csv")).err().unwrap().to_string();
+        let error = create_recording(Path::new("none/such/a.csv")).err().unwrap().to_string();
         assert!(error.contains("none/such/a.csv") && error.contains("make that folder first"), "{error}");
     }
 
     #[test]
     fn a_full_disk_is_told_with_the_files_name() {
-        let mut sink = CsvFile::new(Product::create(Path::new("/dev/full")).unwrap());
+        let mut sink = CsvFile::new(OutputFile::create(Path::new("/dev/full")).unwrap());
         let error = sink.consume(&[answered()]).unwrap_err().to_string();
         assert!(error.contains("/dev/full") && error.contains("make room"), "{error}");
     }

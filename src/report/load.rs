@@ -5,7 +5,7 @@ use super::wrk2::{Calibration, Tally};
 use crate::load::plan::Spin;
 use crate::load::{LoadResult, WorkerResult, calibrated_interval};
 use crate::record::event::Generator;
-use crate::record::{Account, Errors, Latencies};
+use crate::record::{Account, ErrorCounts, Latencies};
 use crate::stats::Moments;
 use crate::units::Time;
 
@@ -18,7 +18,7 @@ pub struct LoadNumbers {
     /// Answers, and their bytes, that arrived within `runtime`.
     pub in_time: (u64, u64),
     pub runtime: Time,
-    pub errors: Errors,
+    pub errors: ErrorCounts,
     /// A thread's own, in order of threads; none where the run ended in its warm-up, or had none.
     pub calibration: Vec<Calibration>,
     pub block: GeneratorBlock,
@@ -48,7 +48,7 @@ impl LoadNumbers {
             runtime: Time(arrivals_ns),
             // Where a request waits on while its connection is made again, only the generator knows of the attempts;
             // what a server says unasked belongs to no request.
-            errors: Errors {
+            errors: ErrorCounts {
                 connect: own.connect_errors,
                 read: account.errors.read + sum(|thread| thread.unasked),
                 ..account.errors

@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::load::LoadNumbers;
 use super::summary::{AccountText, GeneratorText, Latency, Printed};
 use crate::load::LoadResult;
-use crate::record::Errors;
-use crate::record::event::Ending;
+use crate::record::ErrorCounts;
+use crate::record::event::RunEnd;
 
 /// Of [`LoadSummary`].
 pub const SCHEMA: u32 = 1;
@@ -21,7 +21,7 @@ pub struct LoadSummary {
     pub program: String,
     /// Wall time of the load's start, RFC 3339.
     pub started: String,
-    pub ended: Ending,
+    pub ended: RunEnd,
     /// What was asked for.
     pub plan: Value,
     /// Over all URLs.
@@ -47,7 +47,7 @@ pub struct Numbers {
     /// scheduled = answered + failed + unanswered + unsent.
     pub account: AccountText,
     /// Attempts that went wrong, those included that belong to no request.
-    pub errors: Errors,
+    pub errors: ErrorCounts,
     /// Corrected (end - due), in us, lower bounds included.
     pub response: Latency,
     /// Uncorrected (end - sent), in us, of answers only.
@@ -80,7 +80,7 @@ impl LoadSummary {
     pub fn of(
         plan: &impl Serialize,
         started: String,
-        ended: Ending,
+        ended: RunEnd,
         loads: &[LoadResult],
     ) -> Result<LoadSummary, serde_json::Error> {
         let numbers = |loads: &[LoadResult]| Numbers::from(&LoadNumbers::of(loads));
@@ -160,7 +160,7 @@ mod tests {
 
     fn summary(loads: &[LoadResult]) -> LoadSummary {
         let plan = serde_json::json!({ "rate": 10.0 });
-        LoadSummary::of(&plan, "2026-01-01T00:00:00Z".into(), Ending::Complete, loads).unwrap()
+        LoadSummary::of(&plan, "2026-01-01T00:00:00Z".into(), RunEnd::Complete, loads).unwrap()
     }
 
     #[test]

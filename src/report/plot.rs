@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::figures::{DrawError, Figure, View};
 use super::load::LoadNumbers;
 use crate::record::rows::RowsWriter;
-use crate::record::{FileError, Product, RequestRecord, Spool};
+use crate::record::{FileError, OutputFile, RequestRecord, TempRows};
 
 /// Why there are no figures.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +32,7 @@ const THREADS: u16 = 8;
 /// The folder that figures will be in, and on its disk, while the load goes on, the records to draw.
 #[derive(Debug)]
 pub struct Plot {
-    spool: Spool,
+    spool: TempRows,
     folder: Folder,
 }
 
@@ -46,7 +46,7 @@ impl Plot {
             return Err(PlotError::TooMany { requests });
         }
         let folder = Folder::create(folder)?;
-        Ok(Plot { spool: Spool::within(&folder.path)?, folder })
+        Ok(Plot { spool: TempRows::within(&folder.path)?, folder })
     }
 
     /// The keeper that collects the records. There is one.
@@ -73,7 +73,7 @@ impl Plot {
             let drawn = figure.drawn(&view).map_err(|cause| PlotError::Draw { file: stem.clone(), cause })?;
             for (ending, bytes) in [("png", &drawn.png[..]), ("svg", drawn.svg.as_bytes())] {
                 let path = self.folder.path.join(format!("{stem}.{ending}"));
-                Product::create(&path)?.put(bytes)?;
+                OutputFile::create(&path)?.put(bytes)?;
                 plotted.files.push(path);
             }
         }
@@ -104,7 +104,7 @@ struct Folder {
 impl Folder {
     fn create(path: &Path) -> Result<Folder, FileError> {
         let made = !path.exists();
-        fs::create_dir_all(path).map_err(|source| FileError::Product { path: path.to_owned(), source })?;
+        fs::create_dir_all(path).map_err(|source| FileError::Output { path: path.to_owned(), source })?;
         Ok(Folder { path: path.to_owned(), made })
     }
 }

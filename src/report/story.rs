@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use super::{FaultWindow, ReportData};
-use crate::arrivals::Process;
+use crate::arrivals::ArrivalProcess;
 use crate::plan::settings::{Fault, Settings};
 use crate::plan::source::{ConfigError, Source};
 use crate::plan::{ExperimentPlan, Goal};
 use crate::record::folder;
 use crate::record::folder::{FolderError, PLAN};
-use crate::record::{EventKind, Recorded};
+use crate::record::{EventKind, RunData};
 use crate::stats::ratio;
 use crate::testbed::Scenario;
 use crate::verdict::timeline::{FaultHistory, Timeline};
@@ -39,8 +39,8 @@ pub fn read(dir: &Path) -> Result<(ExperimentPlan, ReportData), ReportDataError>
 }
 
 /// What was planned and what was recorded, judged. A pure function.
-pub fn story(plan: &ExperimentPlan, recorded: Recorded) -> ReportData {
-    let Recorded { plan: _, requests, samples, events } = recorded;
+pub fn story(plan: &ExperimentPlan, recorded: RunData) -> ReportData {
+    let RunData { plan: _, requests, samples, events } = recorded;
     let judgement = judge(plan, &requests, &events);
     let explanation = judgement.explain(plan);
     let evidence = judgement.evidence;
@@ -123,10 +123,10 @@ fn facts(plan: &ExperimentPlan) -> Vec<(String, String)> {
     )];
     let mut fact = |name: &str, value: String| facts.push((name.to_owned(), value));
     let arrivals = match load.arrivals {
-        Process::Fixed => "at fixed gaps".to_owned(),
-        Process::Exp => format!("Poisson, seed {}", load.seed),
-        Process::Norm => format!("at normal gaps, seed {}", load.seed),
-        Process::Zipf => format!("at Zipf gaps, seed {}", load.seed),
+        ArrivalProcess::Fixed => "at fixed gaps".to_owned(),
+        ArrivalProcess::Exp => format!("Poisson, seed {}", load.seed),
+        ArrivalProcess::Norm => format!("at normal gaps, seed {}", load.seed),
+        ArrivalProcess::Zipf => format!("at Zipf gaps, seed {}", load.seed),
     };
     fact("load", format!("{} requests/s, {arrivals}", plan.load.rate));
     fact("threads", load.threads.to_string());

@@ -7,7 +7,7 @@ use super::digest::Digest;
 use super::generator::{GeneratorBlock, Lag};
 use super::{FaultWindow, ReportData};
 use crate::record::event::Generator;
-use crate::record::{Account, Errors};
+use crate::record::{Account, ErrorCounts};
 use crate::stats::{Moments, ratio, value_at_percentile, within_stdev};
 use crate::verdict::VerdictText;
 use crate::verdict::goodput::Bin;
@@ -76,7 +76,7 @@ impl Printed {
         response: &Latency,
         req_per_sec: &Moments,
         (answers, bytes): (u64, u64),
-        errors: &Errors,
+        errors: &ErrorCounts,
         duration_ns: u64,
     ) -> Printed {
         let seconds = duration_ns as f64 / 1e9;
@@ -197,7 +197,7 @@ impl Summary {
         let response = Latency::of(&digest.response);
         // Where a request waits on while its connection is made again, only the generator knows of the attempts.
         let connect = digest.account.errors.connect.max(story.generator.connect_errors);
-        let errors = Errors { connect, ..digest.account.errors };
+        let errors = ErrorCounts { connect, ..digest.account.errors };
         let in_time = (digest.answered_in_time, digest.bytes_in_time);
         Summary {
             schema: SCHEMA,

@@ -6,7 +6,7 @@ use super::digest::Digest;
 use super::figures::{DrawError, Figure, View};
 use super::summary::Summary;
 use super::{ReportData, html};
-use crate::record::latency_lines;
+use crate::record::format_latency_lines;
 
 /// Why a product of a run could not be made. The run's data is untouched by that.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +46,7 @@ pub fn write(story: &ReportData, dir: &Path) -> Result<Vec<PathBuf>, ReportError
         put(format!("{stem}.svg"), drawn.svg.as_bytes())?;
         figures.push(drawn);
     }
-    let latencies = latency_lines(story.threads, &story.requests);
+    let latencies = format_latency_lines(story.threads, &story.requests);
     put("latencies.txt".into(), latencies.as_bytes())?;
     put("report.html".into(), html::page(story, &digest, &figures).as_bytes())?;
     Ok(written)

@@ -4,13 +4,13 @@ use hdrhistogram::Histogram;
 use mlua::{Function, Table};
 
 use super::errors::raised;
-use super::samples::Samples;
 use super::state::{Environment, State};
-use super::thread::{Peer, Thread};
+use super::stats_object::StatsObject;
+use super::thread_object::{ThreadHandle, ThreadObject};
 use super::{Script, ScriptError, net};
 
 /// The state that runs `setup` before the load and `done` after it, and makes no requests.
-pub struct Main {
+pub struct MainState {
     state: State,
     host: String,
     service: String,
@@ -18,19 +18,19 @@ pub struct Main {
 
 /// What `done` is told in its `summary`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
+pub struct DoneSummary {
     /// How long the load lasted, in us.
     pub duration: u64,
     /// Responses that arrived.
     pub requests: u64,
     /// Bytes of these.
     pub bytes: u64,
-    pub errors: Errors,
+    pub errors: DoneErrors,
 }
 
 /// What went wrong, as wrk counts it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Errors {
+pub struct DoneErrors {
     pub connect: u64,
     pub read: u64,
     pub write: u64,
@@ -39,15 +39,15 @@ pub struct Errors {
     pub timeout: u64,
 }
 
-impl Main {
+impl MainState {
     /// Loads the script.
     ///
     /// # Errors
     /// [`ScriptError::Lua`] where it doesn't load or raises an error.
-    pub fn load(script: &Script, environment: &Environment<'_>) -> Result<Main, ScriptError> {
+    pub fn load(script: &Script, environment: &Environment<'_>) -> Result<MainState, ScriptError> {
         let state = State::open(Some(script), environment)?;
         let target = environment.target;
-        Ok(Main { state, host: target.host.clone(), service: target.service() })
+        Ok(MainState { state, host: target.host.clone(), service: target.service() })
     }
 
     /// Runs `wrk.resolve`, which a script may replace: the addresses of the target that take connections, also in
@@ -69,8 +69,8 @@ impl Main {
     ///
     /// # Errors
     /// [`ScriptError::Lua`] where it raises an error.
-    pub fn setup(&self, thread: Box<dyn Peer>) -> Result<(), ScriptError> {
-        let setup = || self.state.wrk.get::<Function>("setup")?.call::<()>(Thread(thread));
+    pub fn setup(&self, thread: Box<dyn ThreadHandle>) -> Result<(), ScriptError> {
+        let setup = || self.state.wrk.get::<Function>("setup")?.call::<()>(ThreadObject(thread));
         setup().map_err(|error| raised(&self.state.name, Some("setup"), &error))
     }
 
@@ -83,20 +83,21 @@ impl Main {
     ///
     /// # Errors
     /// [`ScriptError::Lua`] where it raises an error.
-    pub fn done(&self, summary: &Summary, latency: &Histogram<u64>, rates: &[f64]) -> Result<(), ScriptError> {
+    pub fn done(&self, summary: &DoneSummary, latency: &Histogram<u64>, rates: &[f64]) -> Result<(), ScriptError> {
         if !self.has_done() {
             return Ok(());
         }
         let done = || {
             let summary = self.summary(summary)?;
             let done: Function = self.state.lua.globals().get("done")?;
-            done.call::<()>((summary, Samples::of_histogram(latency), Samples::of(rates)))
+            done.call::<()>((summary, StatsObject::of_histogram(latency), StatsObject::of(rates)))
         };
         done().map_err(|error| raised(&self.state.name, Some("done"), &error))
     }
 
-    fn summary(&self, summary: &Summary) -> mlua::Result<Table> {
-        let Summary { duration, requests, bytes, errors: Errors { connect, read, write, status, timeout } } = *summary;
+    fn summary(&self, summary: &DoneSummary) -> mlua::Result<Table> {
+        let DoneSummary { duration, requests, bytes, errors: DoneErrors { connect, read, write, status, timeout } } =
+            *summary;
         let table = |entries: &[(&str, u64)]| {
             self.state.lua.create_table_from(entries.iter().map(|&(name, n)| (name, n as f64)))
         };

@@ -1,28 +1,28 @@
-//! Lua scripts in LuaJIT: the `wrk` table, a [`Vm`] a thread, the [`Main`] state of `setup` and `done`, what goes from
-//! one state to another ([`Shared`]), and the built-in `socket`.
+//! Lua scripts in LuaJIT: the `wrk` table, a [`Vm`] a thread, the [`MainState`] state of `setup` and `done`, what goes from
+//! one state to another ([`PlainValue`]), and the built-in `socket`.
 //!
-//! wrk's order, which the caller keeps: every state loads the script; [`Main::resolve`]; for each thread
-//! [`Main::setup`], then [`Vm::init`]; requests; at the end [`Main::done`]. Nothing here starts a thread.
+//! wrk's order, which the caller keeps: every state loads the script; [`MainState::resolve`]; for each thread
+//! [`MainState::setup`], then [`Vm::init`]; requests; at the end [`MainState::done`]. Nothing here starts a thread.
 //!
 //! A script is the user's own program and may do all that the user may: every library, `ffi` and C modules load.
 
+mod allocator;
 mod errors;
 mod main_state;
-mod memory;
 mod modules;
 mod net;
-mod samples;
-mod shared;
+mod plain_value;
 mod state;
-mod thread;
+mod stats_object;
+mod thread_object;
 mod vm;
 
 use serde::{Deserialize, Serialize};
 
-pub use main_state::{Errors, Main, Summary};
-pub use shared::Shared;
+pub use main_state::{DoneErrors, DoneSummary, MainState};
+pub use plain_value::PlainValue;
 pub use state::Environment;
-pub use thread::Peer;
+pub use thread_object::ThreadHandle;
 pub use vm::Vm;
 
 /// A Lua script: its text, and the name that errors give.
@@ -62,7 +62,7 @@ pub enum ScriptError {
     NoDelay { script: String, what: String },
     /// A value that stays in its state. The script is named where it asked for it.
     #[error("`{place}` is {what}; only nil, booleans, numbers, strings and tables of these go from state to state")]
-    NotShared { place: String, what: String },
+    NotCopyable { place: String, what: String },
 }
 
 #[cfg(test)]

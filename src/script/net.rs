@@ -12,9 +12,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a function gives Lua: a value, or why there is none. `wrk.lua` raises that as a string, with the script's line;
 /// an error from here would be no string, and scripts that catch it could not handle it.
-type Given<T> = Result<(Option<T>, Option<String>)>;
+type ValueOrReason<T> = Result<(Option<T>, Option<String>)>;
 
-fn given<T>(result: Result<T>) -> Given<T> {
+fn given<T>(result: Result<T>) -> ValueOrReason<T> {
     Ok(match result {
         Ok(value) => (Some(value), None),
         Err(Error::RuntimeError(why)) => (None, Some(why)),
@@ -23,7 +23,7 @@ fn given<T>(result: Result<T>) -> Given<T> {
 }
 
 /// The addresses of a host's service (a port, or a name).
-pub fn lookup(lua: &Lua, (host, service): (Value, Option<String>)) -> Given<Table> {
+pub fn lookup(lua: &Lua, (host, service): (Value, Option<String>)) -> ValueOrReason<Table> {
     given(addresses(lua, &host, service))
 }
 
@@ -44,7 +44,7 @@ fn addresses(lua: &Lua, host: &Value, service: Option<String>) -> Result<Table> 
 }
 
 /// Whether the address takes connections.
-pub fn connect(_: &Lua, address: Value) -> Given<bool> {
+pub fn connect(_: &Lua, address: Value) -> ValueOrReason<bool> {
     given(self::address(&address).map(|address| TcpStream::connect_timeout(&address, PATIENCE).is_ok()))
 }
 

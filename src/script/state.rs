@@ -1,7 +1,7 @@
 use mlua::{Function, Lua, LuaOptions, StdLib, Table, Value};
 
+use super::allocator::FreeListAllocator;
 use super::errors::raised;
-use super::memory::Memory;
 use super::{Script, ScriptError, modules, net};
 use crate::target::Target;
 
@@ -23,7 +23,7 @@ pub const OWN: &str = "wrk.lua";
 /// A Lua state in which the script was loaded: what a thread's and the main one have in common.
 pub struct State {
     /// Goes first: it serves `lua`.
-    _memory: Memory,
+    _memory: FreeListAllocator,
     pub lua: Lua,
     /// The script's.
     pub name: String,
@@ -43,7 +43,7 @@ impl State {
             // SAFETY: `ffi`, `debug` and C modules can break the state. A script is trusted like any program the user runs.
             #[allow(unsafe_code)]
             let lua = unsafe { Lua::unsafe_new_with(StdLib::ALL, LuaOptions::new().catch_rust_panics(false)) };
-            let memory = Memory::of(&lua)?;
+            let memory = FreeListAllocator::install(&lua)?;
             modules::install(&lua)?;
             let wrk = wrk_table(&lua, environment)?;
             let calls = lua.load(include_str!("../../lua/wrk.lua")).set_name(format!("={OWN}")).eval()?;

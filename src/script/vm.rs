@@ -5,9 +5,9 @@ use mlua::{Function, LuaString, Table, Value};
 
 use super::errors::{describe, raised};
 use super::state::{Environment, State};
-use super::thread::{Own, Peer, Thread};
-use super::{Script, ScriptError, Shared};
-use crate::http1::{self, Part};
+use super::thread_object::{LocalThread, ThreadHandle, ThreadObject};
+use super::{PlainValue, Script, ScriptError};
+use crate::http1::{self, PipelinedRequest};
 use crate::units::Time;
 
 /// A thread's Lua state: it makes the thread's requests.
@@ -20,9 +20,9 @@ pub struct Vm {
     fixed: bool,
     responses: bool,
     delays: bool,
-    own: Own,
+    own: LocalThread,
     /// What `request()` returned last, and what was found in it.
-    last: RefCell<Option<(LuaString, Vec<Part>)>>,
+    last: RefCell<Option<(LuaString, Vec<PipelinedRequest>)>>,
 }
 
 impl Vm {
@@ -33,9 +33,9 @@ impl Vm {
     pub fn load(script: Option<&Script>, environment: &Environment<'_>) -> Result<Vm, ScriptError> {
         let state = State::open(script, environment)?;
         let anywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, environment.target.port()));
-        let own = Own::new(state.lua.weak(), anywhere);
+        let own = LocalThread::new(state.lua.weak(), anywhere);
         let prepare = || {
-            state.wrk.set("thread", Thread(Box::new(own.clone())))?;
+            state.wrk.set("thread", ThreadObject(Box::new(own.clone())))?;
             let args = state.lua.create_sequence_from(environment.args.iter().map(String::as_str))?;
             args.set(0, environment.target.url.as_str())?;
             Ok(args)
@@ -72,8 +72,8 @@ impl Vm {
     /// A global of this state: `thread:get(name)`.
     ///
     /// # Errors
-    /// [`ScriptError::NotShared`] where it holds what stays in its state.
-    pub fn get(&self, name: &str) -> Result<Shared, ScriptError> {
+    /// [`ScriptError::NotCopyable`] where it holds what stays in its state.
+    pub fn get(&self, name: &str) -> Result<PlainValue, ScriptError> {
         self.own.get(name)
     }
 
@@ -81,7 +81,7 @@ impl Vm {
     ///
     /// # Errors
     /// [`ScriptError::Lua`] where Lua finds no room for it.
-    pub fn set(&self, name: &str, value: &Shared) -> Result<(), ScriptError> {
+    pub fn set(&self, name: &str, value: &PlainValue) -> Result<(), ScriptError> {
         self.own.put(name, value)
     }
 
@@ -123,7 +123,7 @@ impl Vm {
     ///
     /// # Errors
     /// [`ScriptError`] where it raises an error or returns anything but whole HTTP requests.
-    pub fn request(&self, bytes: &mut Vec<u8>, parts: &mut Vec<Part>) -> Result<(), ScriptError> {
+    pub fn request(&self, bytes: &mut Vec<u8>, parts: &mut Vec<PipelinedRequest>) -> Result<(), ScriptError> {
         let value: Value = self.request.call(()).map_err(|error| raised(&self.state.name, None, &error))?;
         let Value::String(text) = value else {
             return Err(ScriptError::NoString { script: self.state.name.clone(), what: describe(&value) });

@@ -1,4 +1,4 @@
-use crate::arrivals::{Arrival, Arrivals, Process, Rate, Share};
+use crate::arrivals::{Arrival, ArrivalProcess, Arrivals, Rate, ThreadShare};
 use crate::plan::ExperimentPlan;
 use crate::units::Instant;
 
@@ -16,9 +16,9 @@ impl DueTimes {
         DueTimes::new(load.arrivals, plan.planned(), load.seed, load.threads)
     }
 
-    pub fn new(process: Process, rate: &Rate, seed: u64, threads: usize) -> DueTimes {
+    pub fn new(process: ArrivalProcess, rate: &Rate, seed: u64, threads: usize) -> DueTimes {
         let threads = threads as u64;
-        let arrivals = |thread| Arrivals::new(process, rate, seed, Share::new(thread, threads)).peekable();
+        let arrivals = |thread| Arrivals::new(process, rate, seed, ThreadShare::new(thread, threads)).peekable();
         DueTimes { threads: (0..threads).map(arrivals).collect(), due: Vec::new() }
     }
 
@@ -40,7 +40,7 @@ mod tests {
     #[test]
     fn requests_without_records_are_included() {
         let second = |s: u64| Instant(s * 1_000_000_000);
-        let mut due_times = DueTimes::new(Process::Fixed, &Rate::constant(100.0), 1, 3);
+        let mut due_times = DueTimes::new(ArrivalProcess::Fixed, &Rate::constant(100.0), 1, 3);
         assert_eq!(due_times.until(second(1)).len(), 100);
         assert_eq!(due_times.until(second(1)).len(), 100);
         assert_eq!(due_times.until(second(2)).len(), 200);

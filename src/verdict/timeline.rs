@@ -1,6 +1,6 @@
 //! The events of a run, in one place.
 
-use crate::record::event::{ComponentState, Ending, Generator};
+use crate::record::event::{ComponentState, Generator, RunEnd};
 use crate::record::{Event, EventKind, Step};
 use crate::units::Instant;
 
@@ -15,7 +15,7 @@ pub struct Timeline {
     pub dead: Vec<String>,
     pub generator: Generator,
     /// How the run ended, and the detail; `None` if it was killed.
-    pub ending: Option<(Ending, String)>,
+    pub ending: Option<(RunEnd, String)>,
 }
 
 /// One fault, as it was observed.

@@ -6,7 +6,7 @@ use super::judgement::{Evidence, InvalidReason};
 use super::thresholds::MIN_BASELINE;
 use super::trend::backlog_grows;
 use crate::plan::ExperimentPlan;
-use crate::record::event::Ending;
+use crate::record::event::RunEnd;
 use crate::record::{Outcome, RequestRecord};
 use crate::stats::percentile;
 use crate::units::{Instant, Time};
@@ -26,9 +26,9 @@ pub fn find_reasons(
     let mut reasons = Vec::new();
     match &evidence.timeline.ending {
         None => reasons.push(InvalidReason::Killed),
-        Some((Ending::Interrupted, _)) => reasons.push(InvalidReason::Interrupted),
-        Some((Ending::Failed, detail)) => reasons.push(InvalidReason::Failed(detail.clone())),
-        Some((Ending::Complete, _)) => {}
+        Some((RunEnd::Interrupted, _)) => reasons.push(InvalidReason::Interrupted),
+        Some((RunEnd::Failed, detail)) => reasons.push(InvalidReason::Failed(detail.clone())),
+        Some((RunEnd::Complete, _)) => {}
     }
     // A run that was cut short had no time for its later steps: they are not reasons of their own.
     let complete = reasons.is_empty();

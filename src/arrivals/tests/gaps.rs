@@ -3,7 +3,7 @@
 use super::*;
 
 /// In multiples of the mean that they should have, sorted.
-fn gaps(process: Process, rate: f64, n: usize) -> Vec<f64> {
+fn gaps(process: ArrivalProcess, rate: f64, n: usize) -> Vec<f64> {
     let dues = dues(process, rate, 0, 1, n + 1);
     let mut gaps: Vec<f64> = dues.windows(2).map(|w| (w[1] - w[0]) as f64 * rate / 1e9).collect();
     gaps.sort_by(f64::total_cmp);
@@ -37,9 +37,10 @@ const CRITICAL: f64 = 1.63;
 
 #[test]
 fn streams_repeat_with_the_seed_and_differ_by_thread_and_seed() {
-    for process in [Process::Exp, Process::Norm, Process::Zipf] {
+    for process in [ArrivalProcess::Exp, ArrivalProcess::Norm, ArrivalProcess::Zipf] {
         let gaps = |seed, thread| {
-            let dues = Arrivals::new(process, &Rate::constant(100.0), seed, Share::new(thread, 2)).map(|a| a.due.0);
+            let dues =
+                Arrivals::new(process, &Rate::constant(100.0), seed, ThreadShare::new(thread, 2)).map(|a| a.due.0);
             let dues: Vec<u64> = dues.take(50).collect();
             dues.windows(2).map(|w| w[1] - w[0]).collect::<Vec<_>>()
         };
@@ -51,19 +52,19 @@ fn streams_repeat_with_the_seed_and_differ_by_thread_and_seed() {
 
 #[test]
 fn poisson_gaps_pass_kolmogorov_smirnov() {
-    let distance = kolmogorov_smirnov(&gaps(Process::Exp, 500.0, N), |gap| 1.0 - (-gap).exp());
+    let distance = kolmogorov_smirnov(&gaps(ArrivalProcess::Exp, 500.0, N), |gap| 1.0 - (-gap).exp());
     assert!(distance < CRITICAL / (N as f64).sqrt(), "distance {distance}");
 }
 
 #[test]
 fn normal_gaps_pass_kolmogorov_smirnov() {
-    let distance = kolmogorov_smirnov(&gaps(Process::Norm, 500.0, N), |gap| normal_below((gap - 1.0) * 4.0));
+    let distance = kolmogorov_smirnov(&gaps(ArrivalProcess::Norm, 500.0, N), |gap| normal_below((gap - 1.0) * 4.0));
     assert!(distance < CRITICAL / (N as f64).sqrt(), "distance {distance}");
 }
 
 #[test]
 fn zipf_gaps_are_whole_steps_and_as_many_as_they_should_be() {
-    let gaps = gaps(Process::Zipf, 500.0, N);
+    let gaps = gaps(ArrivalProcess::Zipf, 500.0, N);
     let weights = || (1..=100).map(|k| f64::from(k).powi(-3));
     let total: f64 = weights().sum();
     let step = total / (1..=100).map(|k| f64::from(k).powi(-2)).sum::<f64>();
@@ -86,7 +87,8 @@ fn zipf_gaps_are_whole_steps_and_as_many_as_they_should_be() {
 #[test]
 fn the_mean_gap_is_one_over_the_rate() {
     // Within three standard errors, and at rates whose gaps are no whole ns.
-    for (process, deviation) in [(Process::Exp, 1.0), (Process::Norm, 0.25), (Process::Zipf, 1.53)] {
+    for (process, deviation) in [(ArrivalProcess::Exp, 1.0), (ArrivalProcess::Norm, 0.25), (ArrivalProcess::Zipf, 1.53)]
+    {
         for rate in [0.5, 300.0, 777_777.0] {
             let off = mean(&gaps(process, rate, 100_000)) - 1.0;
             assert!(off.abs() < 3.0 * deviation / 100_000f64.sqrt(), "{process:?} at {rate}: {off}");
@@ -97,7 +99,7 @@ fn the_mean_gap_is_one_over_the_rate() {
 #[test]
 fn a_zipf_step_loses_no_part_of_a_ns() {
     // At 30M/s a step is 24.5 ns.
-    let dues = dues(Process::Zipf, 3e7, 0, 1, 1_000_000);
+    let dues = dues(ArrivalProcess::Zipf, 3e7, 0, 1, 1_000_000);
     let step = 1e9 / 3e7 / 1.360_211_176_143_834;
     let steps = (*dues.last().unwrap() as f64 / step).ceil();
     assert!((steps * step - *dues.last().unwrap() as f64).abs() < 1.01);
@@ -106,7 +108,7 @@ fn a_zipf_step_loses_no_part_of_a_ns() {
 #[test]
 fn a_normal_stream_stays_what_it_was() {
     insta::assert_compact_debug_snapshot!(
-        dues(Process::Norm, 1000.0, 0, 1, 7),
+        dues(ArrivalProcess::Norm, 1000.0, 0, 1, 7),
         @"[0, 921742, 2156848, 3457540, 4147354, 5184300, 5543433]"
     );
 }
@@ -114,7 +116,7 @@ fn a_normal_stream_stays_what_it_was() {
 #[test]
 fn a_zipf_stream_stays_what_it_was() {
     insta::assert_compact_debug_snapshot!(
-        dues(Process::Zipf, 1000.0, 1, 2, 11),
+        dues(ArrivalProcess::Zipf, 1000.0, 1, 2, 11),
         @"[735179, 11027699, 12498059, 13968419, 15438779, 16909139, 18379499, 19849858, 21320218, 28672018, 30142378]"
     );
 }

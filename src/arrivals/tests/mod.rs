@@ -8,25 +8,25 @@ mod profiles;
 
 const S: u64 = 1_000_000_000;
 
-fn stream(process: Process, rate: f64, thread: u64, threads: u64) -> Arrivals {
-    Arrivals::new(process, &Rate::constant(rate), 7, Share::new(thread, threads))
+fn stream(process: ArrivalProcess, rate: f64, thread: u64, threads: u64) -> Arrivals {
+    Arrivals::new(process, &Rate::constant(rate), 7, ThreadShare::new(thread, threads))
 }
 
-fn dues(process: Process, rate: f64, thread: u64, threads: u64, n: usize) -> Vec<u64> {
+fn dues(process: ArrivalProcess, rate: f64, thread: u64, threads: u64, n: usize) -> Vec<u64> {
     stream(process, rate, thread, threads).take(n).map(|a| a.due.0).collect()
 }
 
 /// All streams of `threads` threads in each of `parts` loads.
-fn streams(process: Process, rate: &Rate, threads: u64, parts: u16) -> Vec<Arrivals> {
-    let parts = (0..parts).map(|index| Part { index, of: parts });
-    let shares = parts.flat_map(|part| (0..threads).map(move |thread| Share { thread, threads, part }));
+fn streams(process: ArrivalProcess, rate: &Rate, threads: u64, parts: u16) -> Vec<Arrivals> {
+    let parts = (0..parts).map(|index| SchedulePart { index, of: parts });
+    let shares = parts.flat_map(|part| (0..threads).map(move |thread| ThreadShare { thread, threads, part }));
     shares.map(|share| Arrivals::new(process, rate, 7, share)).collect()
 }
 
 #[test]
 fn a_constant_rate_does_not_drift() {
     // 300/s has no whole period in ns; after ten hours it must still be exact.
-    let last = stream(Process::Fixed, 300.0, 0, 1).nth(300 * 36_000).unwrap();
+    let last = stream(ArrivalProcess::Fixed, 300.0, 0, 1).nth(300 * 36_000).unwrap();
     assert_eq!(last.due, Instant(36_000 * S));
 }
 
@@ -34,9 +34,9 @@ fn a_constant_rate_does_not_drift() {
 fn a_day_at_a_million_a_second_is_exact_to_the_ns() {
     let (day, whole) = (86_400 * S, 86_400_000_000);
     let profile: Profile = "0..2M@12h,2M..0@12h".parse().unwrap();
-    let rate = profile.over(Time(day)).unwrap();
+    let rate = profile.resolve(Time(day)).unwrap();
     for number in [1, 12_345_678_901, whole - 1] {
-        assert_eq!(Fixed::new(1e6).due(number), Instant(number * 1000));
+        assert_eq!(FixedGaps::new(1e6).due(number), Instant(number * 1000));
         let due = rate.due(number as f64);
         // The rate there, times a ns, is as close as any ns comes.
         let (below, above) = (rate.cumulated(due), rate.cumulated(due.plus(Time(1))));
@@ -47,7 +47,7 @@ fn a_day_at_a_million_a_second_is_exact_to_the_ns() {
 
 #[test]
 fn threads_take_turns_and_never_coincide() {
-    let mut all: Vec<Arrival> = (0..3).flat_map(|k| stream(Process::Fixed, 30.0, k, 3).take(10)).collect();
+    let mut all: Vec<Arrival> = (0..3).flat_map(|k| stream(ArrivalProcess::Fixed, 30.0, k, 3).take(10)).collect();
     all.sort_by_key(|a| a.due);
     let requests: Vec<u64> = all.iter().map(|a| a.request).collect();
     assert_eq!(requests, (0..30).collect::<Vec<_>>());
@@ -57,7 +57,7 @@ fn threads_take_turns_and_never_coincide() {
 #[test]
 fn loads_that_share_a_schedule_take_turns_too() {
     let mut all: Vec<Arrival> = Vec::new();
-    for stream in streams(Process::Fixed, &Rate::constant(10.0), 2, 3) {
+    for stream in streams(ArrivalProcess::Fixed, &Rate::constant(10.0), 2, 3) {
         all.extend(stream.take_while(|a| a.due.0 < S));
     }
     all.sort_by_key(|a| a.due);
@@ -68,19 +68,19 @@ fn loads_that_share_a_schedule_take_turns_too() {
 
 #[test]
 fn a_rate_below_the_number_of_threads_works() {
-    assert_eq!(dues(Process::Fixed, 0.5, 1, 4, 2), [2_000_000_000, 10_000_000_000]);
-    assert_eq!(dues(Process::Fixed, 1e-3, 1, 2, 2), [1000 * S, 3000 * S]);
+    assert_eq!(dues(ArrivalProcess::Fixed, 0.5, 1, 4, 2), [2_000_000_000, 10_000_000_000]);
+    assert_eq!(dues(ArrivalProcess::Fixed, 1e-3, 1, 2, 2), [1000 * S, 3000 * S]);
 }
 
 #[test]
 fn a_poisson_stream_stays_what_it_was() {
     // A seed in somebody's paper must give the same schedule in ten years.
-    insta::assert_debug_snapshot!(dues(Process::Exp, 1000.0, 0, 1, 6));
+    insta::assert_debug_snapshot!(dues(ArrivalProcess::Exp, 1000.0, 0, 1, 6));
 }
 
 #[test]
 fn random_threads_do_not_begin_all_at_once_nor_in_step() {
-    for process in [Process::Norm, Process::Zipf] {
+    for process in [ArrivalProcess::Norm, ArrivalProcess::Zipf] {
         let mut all: Vec<u64> = (0..8).flat_map(|k| dues(process, 80.0, k, 8, 500)).collect();
         all.sort_unstable();
         let begun = all.partition_point(|due| *due < S / 10);
@@ -91,14 +91,19 @@ fn random_threads_do_not_begin_all_at_once_nor_in_step() {
 
 #[test]
 fn a_rate_that_ends_in_zero_never_gets_to_the_rest() {
-    let rate = "100@1s,0".parse::<Profile>().unwrap().over(Time::from_secs(2)).unwrap();
-    let arrivals = Arrivals::new(Process::Fixed, &rate, 1, Share::new(0, 1));
+    let rate = "100@1s,0".parse::<Profile>().unwrap().resolve(Time::from_secs(2)).unwrap();
+    let arrivals = Arrivals::new(ArrivalProcess::Fixed, &rate, 1, ThreadShare::new(0, 1));
     let dues: Vec<u64> = arrivals.skip(99).take(3).map(|a| a.due.0).collect();
     assert_eq!(dues, [990_000_000, u64::MAX, u64::MAX]);
 }
 
-fn processes() -> impl Strategy<Value = Process> {
-    prop_oneof![Just(Process::Fixed), Just(Process::Exp), Just(Process::Norm), Just(Process::Zipf)]
+fn processes() -> impl Strategy<Value = ArrivalProcess> {
+    prop_oneof![
+        Just(ArrivalProcess::Fixed),
+        Just(ArrivalProcess::Exp),
+        Just(ArrivalProcess::Norm),
+        Just(ArrivalProcess::Zipf)
+    ]
 }
 
 proptest! {
@@ -106,7 +111,7 @@ proptest! {
     fn every_schedule_is_in_order_and_numbered_through(
         process in processes(), rate in 0.01f64..1e7, seed: u64, thread in 0u64..8, index in 0u16..3,
     ) {
-        let share = Share { thread, threads: 8, part: Part { index, of: 3 } };
+        let share = ThreadShare { thread, threads: 8, part: SchedulePart { index, of: 3 } };
         let arrivals: Vec<Arrival> =
             Arrivals::new(process, &Rate::constant(rate), seed, share).take(200).collect();
         prop_assert!(arrivals.windows(2).all(|w| w[0].due <= w[1].due));
@@ -118,7 +123,7 @@ proptest! {
     fn a_constant_rate_holds_its_count(rate in 1.0f64..1e5, threads in 1u64..9) {
         // In any whole second the schedule holds rate requests, give or take the one at the edge.
         let all: usize = (0..threads)
-            .map(|k| stream(Process::Fixed, rate, k, threads).take_while(|a| a.due.0 < 2_000_000_000).count())
+            .map(|k| stream(ArrivalProcess::Fixed, rate, k, threads).take_while(|a| a.due.0 < 2_000_000_000).count())
             .sum();
         prop_assert!((all as f64 - 2.0 * rate).abs() <= 1.0, "{all} at {rate}");
     }

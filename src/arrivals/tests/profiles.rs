@@ -7,7 +7,7 @@ fn profile(text: &str) -> Profile {
 }
 
 fn over(text: &str, seconds: u64) -> Rate {
-    profile(text).over(Time::from_secs(seconds)).unwrap()
+    profile(text).resolve(Time::from_secs(seconds)).unwrap()
 }
 
 fn seconds(rate: &Rate, x: f64) -> f64 {
@@ -55,14 +55,14 @@ fn files_have_numbers_or_texts() {
 
 #[test]
 fn a_run_says_why_it_cannot_have_a_profile() {
-    let why = |text: &str| profile(text).over(Time::from_secs(20)).unwrap_err().to_string();
+    let why = |text: &str| profile(text).resolve(Time::from_secs(20)).unwrap_err().to_string();
     insta::assert_snapshot!(why("0"), @"rate must be above 0 and at most 100M requests/s, not 0");
     insta::assert_snapshot!(why("100..200M"), @"rate must be above 0 and at most 100M requests/s, not 100..200000000");
     insta::assert_snapshot!(why("0@5s,0..0"), @"rate must be above 0 and at most 100M requests/s, not 0@5s,0");
     insta::assert_snapshot!(why("100@10s,500@10s,100"), @"rate `100` begins at 20s, but the run is over at 20s: leave it out, or run for longer");
-    assert!(profile(&format!("1..{}", "9".repeat(400))).over(Time::from_secs(1)).is_err());
+    assert!(profile(&format!("1..{}", "9".repeat(400))).resolve(Time::from_secs(1)).is_err());
     for number in [-1.0, f64::NAN, f64::INFINITY, 1e9] {
-        assert!(Profile::constant(number).over(Time::from_secs(1)).is_err());
+        assert!(Profile::constant(number).resolve(Time::from_secs(1)).is_err());
     }
 }
 
@@ -90,12 +90,12 @@ fn the_last_rate_holds_on() {
 #[test]
 fn a_surge_is_a_step_up_and_back() {
     let time = Time::from_secs;
-    let surging = |surges: &[(Time, Time, f64)]| Profile::surging(100.0, surges.iter().copied());
-    assert_eq!(surging(&[]), profile("100"));
-    assert_eq!(surging(&[(time(15), time(10), 3.0)]), profile("100@15s,300@10s,100"));
+    let with_surges = |surges: &[(Time, Time, f64)]| Profile::with_surges(100.0, surges.iter().copied());
+    assert_eq!(with_surges(&[]), profile("100"));
+    assert_eq!(with_surges(&[(time(15), time(10), 3.0)]), profile("100@15s,300@10s,100"));
     let two = [(time(25), time(5), 2.0), (time(15), time(10), 3.0), (time(40), time(1), 2.0)];
-    assert_eq!(surging(&two), profile("100@15s,300@10s,200@5s,100@10s,200@1s,100"));
-    let rate = surging(&two).over(time(60)).unwrap();
+    assert_eq!(with_surges(&two), profile("100@15s,300@10s,200@5s,100@10s,200@1s,100"));
+    let rate = with_surges(&two).resolve(time(60)).unwrap();
     assert_eq!([0, 15, 24, 25, 30, 59].map(|s| rate.at(Instant(s * S))), [100.0, 300.0, 300.0, 200.0, 100.0, 100.0]);
 }
 
@@ -120,7 +120,7 @@ fn a_ramped_poisson_process_has_the_rate_of_its_ramp() {
     let mut counts = [0u64; 10];
     for seed in 0..50 {
         for thread in 0..2 {
-            let arrivals = Arrivals::new(Process::Exp, &rate, seed, Share::new(thread, 2));
+            let arrivals = Arrivals::new(ArrivalProcess::Exp, &rate, seed, ThreadShare::new(thread, 2));
             arrivals.take_while(|a| a.due.0 < 10 * S).for_each(|a| counts[(a.due.0 / S) as usize] += 1);
         }
     }
@@ -146,7 +146,7 @@ fn profiles() -> impl Strategy<Value = (Profile, Time)> {
                 .map(|(i, (rate, ms))| if i == count && !ends { rate } else { format!("{rate}@{ms}ms") })
                 .collect();
             let (profile, duration) = (profile(&text.join(",")), Time::from_millis(begins + last));
-            profile.over(duration).is_ok().then_some((profile, duration))
+            profile.resolve(duration).is_ok().then_some((profile, duration))
         },
     )
 }
@@ -161,7 +161,7 @@ proptest! {
 
     #[test]
     fn due_is_the_inverse_of_cumulated((profile, duration) in profiles(), share in 0.0..1.0f64) {
-        let rate = profile.over(duration).unwrap();
+        let rate = profile.resolve(duration).unwrap();
         let total = rate.cumulated(Instant(duration.0));
         prop_assert!((rate.mean() * duration.as_secs_f64() - total).abs() < 1e-6);
         prop_assert!(rate.mean() <= rate.peak() * (1.0 + 1e-9));
@@ -176,7 +176,7 @@ proptest! {
         let written = over(&rate.to_string(), 10);
         prop_assert_eq!(&written, &Rate::constant(rate));
         let thread = thread % threads;
-        for (i, arrival) in stream(Process::Fixed, rate, thread, threads).take(50).enumerate() {
+        for (i, arrival) in stream(ArrivalProcess::Fixed, rate, thread, threads).take(50).enumerate() {
             let number = i as u64 * threads + thread;
             prop_assert_eq!(arrival, Arrival { request: number, due: Instant((number as f64 * 1e9 / rate) as u64) });
             prop_assert!(written.due(number as f64) == arrival.due);
@@ -187,10 +187,10 @@ proptest! {
     fn fixed_requests_are_spread_over_streams_without_two_at_once(
         (profile, duration) in profiles(), threads in 1u64..5, parts in 1u16..4,
     ) {
-        let rate = profile.over(duration).unwrap();
+        let rate = profile.resolve(duration).unwrap();
         let each = rate.cumulated(Instant(duration.0)) / threads as f64;
         let mut all = Vec::new();
-        for stream in streams(Process::Fixed, &rate, threads, parts) {
+        for stream in streams(ArrivalProcess::Fixed, &rate, threads, parts) {
             let own: Vec<Arrival> = stream.take_while(|a| a.due.0 < duration.0).collect();
             prop_assert!((own.len() as f64 - each).abs() <= 1.0 + 1e-6, "{} of {}", own.len(), each);
             prop_assert!(own.windows(2).all(|w| w[0].due < w[1].due));
@@ -205,7 +205,7 @@ proptest! {
     fn random_requests_are_in_order_and_as_many_as_planned(
         process in processes(), (profile, duration) in profiles(), threads in 1u64..5, parts in 1u16..4,
     ) {
-        let rate = profile.over(duration).unwrap();
+        let rate = profile.resolve(duration).unwrap();
         let planned = rate.cumulated(Instant(duration.0)) * f64::from(parts);
         let mut numbers = std::collections::HashSet::new();
         for stream in streams(process, &rate, threads, parts) {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::ArgAction;
 
-use crate::arrivals::{Process, Profile};
+use crate::arrivals::{ArrivalProcess, Profile};
 use crate::load::plan::{OnTimeout, Retries, Spin, WhenBusy};
 use crate::units::{Time, parse_count, parse_number};
 
@@ -102,7 +102,7 @@ pub struct GilTene {
 pub struct DeathStarBench {
     /// Distribution of the gaps between requests, with mean 1/rate [default: fixed]
     #[arg(short = 'D', long, value_name = "HOW", value_enum)]
-    pub dist: Option<Process>,
+    pub dist: Option<ArrivalProcess>,
 
     /// Write every latency to latencies.txt, in us, a line a thread
     #[arg(short = 'P')]

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::out::warn;
-use crate::signals::{Signals, Stopped};
+use crate::signals::{Signals, StopSignal};
 
 /// How far the program is. What a signal does depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct Interrupts(Arc<Mutex<State>>);
 
 struct State {
     stage: Stage,
-    heard: Option<Stopped>,
+    heard: Option<StopSignal>,
     /// Signals in this stage.
     times: u32,
 }
@@ -87,13 +87,13 @@ impl Interrupts {
     }
 
     /// The first signal there was.
-    pub fn heard(&self) -> Option<Stopped> {
+    pub fn heard(&self) -> Option<StopSignal> {
         lock(&self.0).heard
     }
 }
 
 impl State {
-    fn hear(&mut self, by: Stopped) {
+    fn hear(&mut self, by: StopSignal) {
         self.times += 1;
         self.heard.get_or_insert(by);
         match (self.stage, self.times) {

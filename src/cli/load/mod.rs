@@ -17,7 +17,7 @@ use anyhow::bail;
 use super::line::Line;
 use crate::load::LoadResult;
 use crate::out::{say, warn};
-use crate::record::event::Ending;
+use crate::record::event::RunEnd;
 use crate::record::sink::Recorder;
 use crate::report::load::LoadNumbers;
 use crate::report::wrk2::{Header, Show, header};
@@ -129,11 +129,11 @@ fn carry_out(
     Ok(Some(loads.left()))
 }
 
-fn ending(interrupts: &Interrupts, loads: &[LoadResult]) -> Ending {
+fn ending(interrupts: &Interrupts, loads: &[LoadResult]) -> RunEnd {
     match interrupts.heard() {
-        Some(_) => Ending::Interrupted,
-        None if loads.iter().any(|load| load.failure().is_some()) => Ending::Failed,
-        None => Ending::Complete,
+        Some(_) => RunEnd::Interrupted,
+        None if loads.iter().any(|load| load.failure().is_some()) => RunEnd::Failed,
+        None => RunEnd::Complete,
     }
 }
 

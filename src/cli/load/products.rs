@@ -7,9 +7,9 @@ use anyhow::Context;
 use super::args::{DeathStarBench, Leaving};
 use crate::load::{LoadPlan, LoadResult, LoadSettings};
 use crate::out::{say, warn};
-use crate::record::event::Ending;
+use crate::record::event::RunEnd;
 use crate::record::sink::RecordSink;
-use crate::record::{LatencyFile, P99Files, Product, recording};
+use crate::record::{LatencyFile, OutputFile, P99Files, create_recording};
 use crate::report::hgrm;
 use crate::report::load::LoadNumbers;
 use crate::report::load_json::LoadSummary;
@@ -42,8 +42,8 @@ impl Wanted {
 /// What is being made of them.
 pub struct Products {
     sinks: Vec<Box<dyn RecordSink>>,
-    json: Option<Product>,
-    hgrm: Option<Product>,
+    json: Option<OutputFile>,
+    hgrm: Option<OutputFile>,
     plot: Option<Plot>,
     latencies_file: Option<&'static str>,
     /// Standard output has the text, and nobody's JSON.
@@ -60,15 +60,15 @@ impl Products {
     /// Names the file, and says why it can't be.
     pub fn create(wanted: &Wanted, plans: &[LoadPlan]) -> anyhow::Result<Products> {
         let Wanted { files, all_latencies, percentiles } = wanted;
-        let product = |path: &Option<PathBuf>| path.as_deref().map(Product::create).transpose();
+        let product = |path: &Option<PathBuf>| path.as_deref().map(OutputFile::create).transpose();
         let threads: usize = plans.iter().map(|plan| plan.threads).sum();
         let requests: f64 = plans.iter().map(|plan| plan.planned_rate() * plan.duration.as_secs_f64()).sum();
         let mut sinks: Vec<Box<dyn RecordSink>> = Vec::new();
         if let Some(path) = &files.record {
-            sinks.push(recording(path)?);
+            sinks.push(create_recording(path)?);
         }
         if *all_latencies {
-            sinks.push(Box::new(LatencyFile::new(Product::create(Path::new(LATENCIES))?, threads)?));
+            sinks.push(Box::new(LatencyFile::new(OutputFile::create(Path::new(LATENCIES))?, threads)?));
         }
         if *percentiles {
             sinks.push(Box::new(P99Files::create(Path::new("."), plans.len(), threads / plans.len().max(1))?));
@@ -108,7 +108,7 @@ impl Products {
     ///
     /// # Errors
     /// Names the file that could not be written.
-    pub fn finish(self, loads: &[LoadResult], numbers: &LoadNumbers, ended: Ending) -> anyhow::Result<()> {
+    pub fn finish(self, loads: &[LoadResult], numbers: &LoadNumbers, ended: RunEnd) -> anyhow::Result<()> {
         if let Some(file) = self.json {
             let summary = LoadSummary::of(&self.plans, self.started, ended, loads);
             let json = summary.and_then(|summary| summary.json()).context("the run can't be told as JSON")?;

@@ -5,7 +5,7 @@ use std::slice;
 use crate::load::{DoneArguments, LoadResult};
 use crate::report::load::LoadNumbers;
 use crate::report::wrk2::{Report, Show, Tally, text};
-use crate::script::{Errors, Summary};
+use crate::script::{DoneErrors, DoneSummary};
 
 /// The text, but for what is said before the load begins.
 pub fn report(
@@ -44,11 +44,11 @@ pub fn told(loaded: &LoadResult) -> DoneArguments {
     let errors = numbers.errors;
     let samples = loaded.threads.iter().flat_map(|thread| thread.rates.rates());
     DoneArguments {
-        summary: Summary {
+        summary: DoneSummary {
             duration: numbers.runtime.0 / 1000,
             requests: numbers.in_time.0,
             bytes: numbers.in_time.1,
-            errors: Errors {
+            errors: DoneErrors {
                 connect: errors.connect,
                 read: errors.read,
                 write: errors.write,

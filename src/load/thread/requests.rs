@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::rc::Rc;
 
-use crate::http1::Part;
+use crate::http1::PipelinedRequest;
 use crate::load::plan::LoadPlan;
 use crate::script::{Environment, ScriptError, Vm};
 
@@ -12,7 +12,7 @@ use crate::script::{Environment, ScriptError, Vm};
 pub struct Payload {
     pub bytes: Vec<u8>,
     /// The requests in it, one at least.
-    pub parts: Vec<Part>,
+    pub parts: Vec<PipelinedRequest>,
     /// The script stopped its thread while it made this: nothing follows.
     pub last: bool,
 }

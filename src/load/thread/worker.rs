@@ -26,7 +26,7 @@ use crate::load::transport::Transport;
 use crate::load::transport::{http1, http2};
 use crate::record::sink::RecordSender;
 use crate::record::{Account, Clock, Latencies};
-use crate::script::{ScriptError, Shared, Vm};
+use crate::script::{PlainValue, ScriptError, Vm};
 use crate::timer::Timer;
 use crate::units::{Instant, Time};
 
@@ -46,8 +46,8 @@ pub enum LoadCommand {
 /// What a thread of the generator is asked, before and after its run.
 pub enum ScriptCall {
     /// The value of a global.
-    Get(String, mpsc::Sender<Result<Shared, ScriptError>>),
-    Set(String, Shared, mpsc::Sender<Result<(), ScriptError>>),
+    Get(String, mpsc::Sender<Result<PlainValue, ScriptError>>),
+    Set(String, PlainValue, mpsc::Sender<Result<(), ScriptError>>),
     /// Its connections go there.
     Address(SocketAddr),
     /// It is not to make any request.

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Stream;
 use super::backoff::Backoff;
-use crate::http1::{Fed, Framer, Ignore, Response, Sink};
+use crate::http1::{FrameProgress, Framer, NullSink, Response, ResponseSink};
 use crate::load::plan::WhenBusy;
 use crate::load::thread::slot::Outgoing;
 use crate::load::thread::state::WorkerState;
@@ -192,11 +192,11 @@ impl Http1Connection<'_> {
             }
             let fed = match &mut self.taken {
                 Some(taken) => self.framer.feed(bytes, taken),
-                None => self.framer.feed(bytes, &mut Ignore),
+                None => self.framer.feed(bytes, &mut NullSink),
             };
             let (used, response) = match fed {
-                Ok(Fed::More) => (bytes.len(), None),
-                Ok(Fed::Complete { used, response }) => (used, Some(response)),
+                Ok(FrameProgress::More) => (bytes.len(), None),
+                Ok(FrameProgress::Complete { used, response }) => (used, Some(response)),
                 Err(_) => (bytes.len(), None),
             };
             core.note(id, |record| {
@@ -271,7 +271,7 @@ struct CapturedResponse {
     body: Vec<u8>,
 }
 
-impl Sink for CapturedResponse {
+impl ResponseSink for CapturedResponse {
     const WANTS_HEADS: bool = true;
 
     fn head(&mut self, status: u16, headers: &[Header<'_>]) {

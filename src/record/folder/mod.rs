@@ -118,7 +118,7 @@ impl Folder {
 
 /// What a run left, read back. The plan is its text: what it means is for the floors above.
 #[derive(Clone, Debug)]
-pub struct Recorded {
+pub struct RunData {
     pub plan: String,
     /// Every attempt, in order of `due`, then `request`, then `attempt`.
     pub requests: Vec<RequestRecord>,
@@ -130,7 +130,7 @@ pub struct Recorded {
 ///
 /// # Errors
 /// [`FolderError::Missing`] names what is not there and what to do, [`FolderError::File`] what does not read.
-pub fn read_folder(dir: &Path) -> Result<Recorded, FolderError> {
+pub fn read_folder(dir: &Path) -> Result<RunData, FolderError> {
     let missing = |missing, todo| FolderError::Missing { dir: dir.to_owned(), missing, todo };
     let plan = dir.join(PLAN);
     if !plan.exists() {
@@ -154,7 +154,7 @@ pub fn read_folder(dir: &Path) -> Result<Recorded, FolderError> {
     let samples = dir.join(SAMPLES);
     // A plan without monitors leaves none.
     let samples = if samples.exists() { lines::read_samples(&samples)? } else { Vec::new() };
-    Ok(Recorded { plan, requests, samples, events: lines::read_events(&dir.join(EVENTS))? })
+    Ok(RunData { plan, requests, samples, events: lines::read_events(&dir.join(EVENTS))? })
 }
 
 /// `requests.rows` to `requests.parquet`, through a file of another name, so that one of that name is always whole.

@@ -3,7 +3,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 use crate::record::EventKind;
-use crate::record::event::Ending;
+use crate::record::event::RunEnd;
 
 fn now() -> jiff::civil::DateTime {
     jiff::civil::date(2026, 3, 4).at(5, 6, 7, 0)
@@ -14,7 +14,7 @@ fn filled(results: &Path) -> Folder {
     folder.write_plan("name = \"x\"\n").unwrap();
     let mut rows = folder.rows().unwrap();
     rows.append(&[RequestRecord::planned(2, Instant(20), 0), RequestRecord::planned(1, Instant(10), 0)]).unwrap();
-    let ended = Event { at: Instant(9), what: EventKind::Ended { how: Ending::Complete, detail: String::new() } };
+    let ended = Event { at: Instant(9), what: EventKind::Ended { how: RunEnd::Complete, detail: String::new() } };
     folder.events().unwrap().append(&ended).unwrap();
     folder.samples().unwrap().append(&[Sample { at: Instant(4), source: "db".into(), ..Sample::default() }]).unwrap();
     folder

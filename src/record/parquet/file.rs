@@ -3,32 +3,32 @@ use std::io;
 use super::{ParquetWriter, convert};
 use crate::record::rows::RowsWriter;
 use crate::record::sink::RecordSink;
-use crate::record::spool::Spool;
-use crate::record::{FileError, Product, RequestRecord};
+use crate::record::temp_rows::TempRows;
+use crate::record::{FileError, OutputFile, RequestRecord};
 
 /// Keeps the records of a run in a parquet file: as rows on the same disk while it goes on, converted at its end.
 pub struct ParquetFile {
-    product: Option<Product>,
+    product: Option<OutputFile>,
     rows: RowsWriter,
-    spool: Spool,
+    spool: TempRows,
 }
 
 impl ParquetFile {
     /// # Errors
-    /// [`FileError::Product`] if nothing can be written beside `product`.
-    pub fn new(product: Product) -> Result<ParquetFile, FileError> {
-        let spool = Spool::within(product.folder())?;
+    /// [`FileError::Output`] if nothing can be written beside `product`.
+    pub fn new(product: OutputFile) -> Result<ParquetFile, FileError> {
+        let spool = TempRows::within(product.folder())?;
         Ok(ParquetFile { rows: spool.writer()?, spool, product: Some(product) })
     }
 
-    fn convert(&self, product: &Product) -> Result<(), FileError> {
+    fn convert(&self, product: &OutputFile) -> Result<(), FileError> {
         convert(self.spool.reader()?, ParquetWriter::over(product.file()?, product.path())?)
     }
 }
 
 impl RecordSink for ParquetFile {
     fn consume(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
-        self.rows.append(batch).map_err(|error| io::Error::other(error.of_product()))
+        self.rows.append(batch).map_err(|error| io::Error::other(error.for_output()))
     }
 
     fn finish(&mut self) -> io::Result<()> {
@@ -37,7 +37,7 @@ impl RecordSink for ParquetFile {
             Ok(()) => product.finish(),
             Err(error) => {
                 product.abandon();
-                return Err(io::Error::other(error.of_product()));
+                return Err(io::Error::other(error.for_output()));
             }
         }
         Ok(())

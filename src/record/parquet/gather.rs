@@ -3,7 +3,7 @@ use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, Int32Type
 use parquet::errors::ParquetError;
 use parquet::file::writer::SerializedColumnWriter;
 
-use crate::record::columns::Kind;
+use crate::record::columns::ColumnKind;
 use crate::record::{Outcome, RequestRecord};
 
 /// A column of the row group to come. Rows are gathered into columns a few at a time, while they are in the cache: a
@@ -19,18 +19,18 @@ pub trait Column: Send {
 }
 
 /// The empty column of a kind.
-pub fn column(kind: &Kind) -> Box<dyn Column> {
+pub fn column(kind: &ColumnKind) -> Box<dyn Column> {
     match *kind {
-        Kind::Long(get, _) => required::<Int64Type>(move |row| get(row) as i64),
-        Kind::MaybeLong(get, _) => {
+        ColumnKind::Long(get, _) => required::<Int64Type>(move |row| get(row) as i64),
+        ColumnKind::MaybeLong(get, _) => {
             nullable::<Int64Type>(move |row| Some(get(row)).filter(|&v| v != u64::MAX).map(|v| v as i64))
         }
-        Kind::Short(get, _) => required::<Int32Type>(move |row| i32::from(get(row))),
-        Kind::MaybeInt(get, _) => {
+        ColumnKind::Short(get, _) => required::<Int32Type>(move |row| i32::from(get(row))),
+        ColumnKind::MaybeInt(get, _) => {
             nullable::<Int32Type>(move |row| Some(get(row)).filter(|&v| v != u32::MAX).map(|v| v as i32))
         }
-        Kind::Flag(get, _) => required::<BoolType>(get),
-        Kind::Outcome => {
+        ColumnKind::Flag(get, _) => required::<BoolType>(get),
+        ColumnKind::Outcome => {
             // Static bytes are copied without a count of who has them: 250 instructions less for a request.
             let names = Outcome::ALL.map(|outcome| ByteArray::from(Bytes::from_static(outcome.name().as_bytes())));
             required::<ByteArrayType>(move |row| names[row.outcome().unwrap_or(Outcome::Unsent) as usize].clone())

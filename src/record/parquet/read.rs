@@ -10,7 +10,7 @@ use parquet::schema::parser::parse_message_type;
 
 use super::GREATEST_GROUP;
 use super::schema::{outcome, readable};
-use crate::record::columns::{COLUMNS, Kind};
+use crate::record::columns::{COLUMNS, ColumnKind};
 use crate::record::{FileError, RequestRecord};
 use crate::units::Instant;
 
@@ -57,27 +57,27 @@ fn read_group(group: &dyn RowGroupReader, rows: &mut [RequestRecord]) -> Result<
     for (i, (name, kind)) in COLUMNS.iter().enumerate() {
         let column = group.get_column_reader(i).map_err(damaged)?;
         match (kind, column) {
-            (Kind::Long(_, set), ColumnReader::Int64ColumnReader(c)) => get(c, false, rows, |row, v| {
+            (ColumnKind::Long(_, set), ColumnReader::Int64ColumnReader(c)) => get(c, false, rows, |row, v| {
                 set(row, *v? as u64);
                 Some(())
             }),
-            (Kind::MaybeLong(_, set), ColumnReader::Int64ColumnReader(c)) => get(c, true, rows, |row, v| {
+            (ColumnKind::MaybeLong(_, set), ColumnReader::Int64ColumnReader(c)) => get(c, true, rows, |row, v| {
                 set(row, v.map_or(u64::MAX, |v| *v as u64));
                 Some(())
             }),
-            (Kind::Short(_, set), ColumnReader::Int32ColumnReader(c)) => get(c, false, rows, |row, v| {
+            (ColumnKind::Short(_, set), ColumnReader::Int32ColumnReader(c)) => get(c, false, rows, |row, v| {
                 set(row, u16::try_from(*v?).ok()?);
                 Some(())
             }),
-            (Kind::MaybeInt(_, set), ColumnReader::Int32ColumnReader(c)) => get(c, true, rows, |row, v| {
+            (ColumnKind::MaybeInt(_, set), ColumnReader::Int32ColumnReader(c)) => get(c, true, rows, |row, v| {
                 set(row, v.map_or(u32::MAX, |v| *v as u32));
                 Some(())
             }),
-            (Kind::Flag(_, set), ColumnReader::BoolColumnReader(c)) => get(c, false, rows, |row, v| {
+            (ColumnKind::Flag(_, set), ColumnReader::BoolColumnReader(c)) => get(c, false, rows, |row, v| {
                 set(row, *v?);
                 Some(())
             }),
-            (Kind::Outcome, ColumnReader::ByteArrayColumnReader(c)) => get(c, false, rows, |row, v| {
+            (ColumnKind::Outcome, ColumnReader::ByteArrayColumnReader(c)) => get(c, false, rows, |row, v| {
                 row.set_outcome(outcome(v?.data())?);
                 Some(())
             }),

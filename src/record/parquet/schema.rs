@@ -1,5 +1,5 @@
 use super::super::Outcome;
-use super::super::columns::{COLUMNS, Kind};
+use super::super::columns::{COLUMNS, ColumnKind};
 
 /// The schema that files are written with, in parquet's own notation.
 pub fn schema() -> String {
@@ -16,12 +16,12 @@ fn with_names(of: impl Fn(&'static str) -> &'static str) -> String {
         .iter()
         .map(|(name, kind)| (of(name), kind))
         .map(|(name, kind)| match kind {
-            Kind::Long(..) => format!("required int64 {name};\n"),
-            Kind::MaybeLong(..) => format!("optional int64 {name};\n"),
-            Kind::Short(..) => format!("required int32 {name} (INTEGER(16,false));\n"),
-            Kind::MaybeInt(..) => format!("optional int32 {name} (INTEGER(32,false));\n"),
-            Kind::Flag(..) => format!("required boolean {name};\n"),
-            Kind::Outcome => format!("required binary {name} (STRING);\n"),
+            ColumnKind::Long(..) => format!("required int64 {name};\n"),
+            ColumnKind::MaybeLong(..) => format!("optional int64 {name};\n"),
+            ColumnKind::Short(..) => format!("required int32 {name} (INTEGER(16,false));\n"),
+            ColumnKind::MaybeInt(..) => format!("optional int32 {name} (INTEGER(32,false));\n"),
+            ColumnKind::Flag(..) => format!("required boolean {name};\n"),
+            ColumnKind::Outcome => format!("required binary {name} (STRING);\n"),
         })
         .collect();
     format!("message requests {{\n{fields}}}")

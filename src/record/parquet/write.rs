@@ -13,7 +13,7 @@ use parquet::schema::types::ColumnPath;
 use super::gather::{Column, column};
 use super::schema::schema;
 use super::{AT_ONCE, GROUP};
-use crate::record::columns::{COLUMNS, Kind};
+use crate::record::columns::{COLUMNS, ColumnKind};
 use crate::record::{FileError, RequestRecord};
 
 /// Writes the file group by group, so that memory stays bounded whatever the length of the run.
@@ -52,11 +52,11 @@ impl ParquetWriter {
             .set_created_by(format!("metawrk {}", env!("CARGO_PKG_VERSION")));
         for (name, kind) in COLUMNS {
             properties = match kind {
-                Kind::Long(..) | Kind::MaybeLong(..) | Kind::MaybeInt(..) | Kind::Short(..) => {
+                ColumnKind::Long(..) | ColumnKind::MaybeLong(..) | ColumnKind::MaybeInt(..) | ColumnKind::Short(..) => {
                     properties.set_column_encoding(ColumnPath::from(*name), Encoding::DELTA_BINARY_PACKED)
                 }
-                Kind::Outcome => properties.set_column_dictionary_enabled(ColumnPath::from(*name), true),
-                Kind::Flag(..) => properties,
+                ColumnKind::Outcome => properties.set_column_dictionary_enabled(ColumnPath::from(*name), true),
+                ColumnKind::Flag(..) => properties,
             };
         }
         let properties = properties.build();

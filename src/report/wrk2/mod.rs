@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 
 use hdrhistogram::Histogram;
 
-use crate::record::Errors;
+use crate::record::ErrorCounts;
 use crate::stats::{Moments, ratio, value_at_percentile, within_stdev};
 use crate::units::{Time, wrk_binary, wrk_time};
 use columns::{padded_metric, padded_time, whole_time};
@@ -81,7 +81,7 @@ pub struct Tally<'a> {
     pub runtime: Time,
     /// Read in `runtime`.
     pub bytes: u64,
-    pub errors: Errors,
+    pub errors: ErrorCounts,
 }
 
 /// The text to print before the load starts.

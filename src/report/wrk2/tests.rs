@@ -42,7 +42,7 @@ fn tally(h: &Histogram<u64>) -> Tally<'_> {
         requests: 184,
         runtime: Time::from_millis(14_010),
         bytes: 23_184,
-        errors: Errors::default(),
+        errors: ErrorCounts::default(),
     }
 }
 
@@ -116,7 +116,7 @@ fn several_urls_have_a_spectrum_each_and_one_over_all() {
 #[test]
 fn errors_are_told_with_each_url_or_else_over_all() {
     let h = latency_histogram();
-    let errors = Errors { read: 3, status: 2, ..Errors::default() };
+    let errors = ErrorCounts { read: 3, status: 2, ..ErrorCounts::default() };
     let targets = ["http://a/", "http://b/"].map(|url| (url.to_owned(), Tally { errors, ..tally(&h) }));
     let told = |separate| {
         let show = Show { separate, ..Show::default() };
@@ -140,7 +140,7 @@ fn uncorrected_latency_follows_the_recorded() {
 #[test]
 fn nothing_measured_is_zero_and_never_nan() {
     let h = latency_histogram();
-    let errors = Errors { timeout: 28, ..Errors::default() };
+    let errors = ErrorCounts { timeout: 28, ..ErrorCounts::default() };
     let total = Tally { requests: 0, bytes: 0, runtime: Time::ZERO, errors, ..tally(&h) };
     let show = Show { latency: true, ..Show::default() };
     let calibration = [Calibration { mean_latency_ms: f64::NAN, interval_ms: 10 }];
@@ -150,7 +150,7 @@ fn nothing_measured_is_zero_and_never_nan() {
 #[test]
 fn those_who_parse_wrk2_parse_ours() {
     let h = rebuilt(SHORT);
-    let errors = Errors { connect: 1, read: 2, write: 3, timeout: 4, status: 5 };
+    let errors = ErrorCounts { connect: 1, read: 2, write: 3, timeout: 4, status: 5 };
     let own = &troubled().text();
     let text = text(&Report { own, ..report(Tally { errors, ..tally(&h) }) });
     for (expression, lines) in [

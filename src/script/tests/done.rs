@@ -5,11 +5,11 @@ use crate::stats::latency_histogram;
 fn done(text: &str, latencies: impl IntoIterator<Item = u64>, rates: &[f64]) {
     let mut histogram = latency_histogram();
     latencies.into_iter().for_each(|us| histogram.saturating_record(us));
-    let summary = Summary {
+    let summary = DoneSummary {
         duration: 2_000_000,
         requests: 7,
         bytes: 8,
-        errors: Errors { connect: 1, read: 2, write: 3, status: 4, timeout: 5 },
+        errors: DoneErrors { connect: 1, read: 2, write: 3, status: 4, timeout: 5 },
     };
     let main = main(&format!("function done(summary, latency, requests)\n{text}\nend")).unwrap();
     assert!(main.has_done());
@@ -71,12 +71,12 @@ fn a_million_samples_are_gone_through_one_by_one() {
     (0..1000).for_each(|us| histogram.saturating_record_n(us * us, 1000));
     let main =
         main("function done(_, l) local s = 0; for i = 1, #l do s = s + l[i] end; assert(s > 3e11) end").unwrap();
-    main.done(&Summary::default(), &histogram, &[]).unwrap();
+    main.done(&DoneSummary::default(), &histogram, &[]).unwrap();
 }
 
 #[test]
 fn a_script_without_done_has_nothing_to_say() {
     let main = main("done = 5").unwrap();
     assert!(!main.has_done());
-    main.done(&Summary::default(), &latency_histogram(), &[]).unwrap();
+    main.done(&DoneSummary::default(), &latency_histogram(), &[]).unwrap();
 }

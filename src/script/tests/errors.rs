@@ -54,13 +54,13 @@ fn the_function_that_failed_is_named() {
     let main = main(text).unwrap();
     assert_eq!(error(vm(text).map(drop)), "test.lua:1: attempt to call global 'x' (a nil value) (in init)");
     assert_eq!(
-        error(main.done(&Summary::default(), &crate::stats::latency_histogram(), &[])),
+        error(main.done(&DoneSummary::default(), &crate::stats::latency_histogram(), &[])),
         "test.lua:2: attempt to call global 'x' (a nil value) (in done)"
     );
     let vm = loaded(text, &[], &[]).unwrap();
     assert_eq!(error(vm.delay().map(drop)), "test.lua:3: attempt to call global 'x' (a nil value) (in delay)");
     assert_eq!(
-        error(main.setup(Box::new(setup::Reached::default()))),
+        error(main.setup(Box::new(setup::MockThread::default()))),
         "test.lua:4: a thread has no field `id`; set a global of its state with thread:set(\"id\", value) (in setup)"
     );
 }

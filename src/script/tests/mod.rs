@@ -9,7 +9,7 @@ mod setup;
 mod shared;
 
 use super::*;
-use crate::http1::Part;
+use crate::http1::PipelinedRequest;
 use crate::target::Target;
 
 fn script(text: &str) -> Script {
@@ -37,15 +37,15 @@ fn begun(mut vm: Vm) -> Result<Vm, ScriptError> {
     vm.init().map(|()| vm)
 }
 
-fn main(text: &str) -> Result<Main, ScriptError> {
-    Main::load(&script(text), &Environment { target: &target(), headers: &[], args: &[], seed: 3 })
+fn main(text: &str) -> Result<MainState, ScriptError> {
+    MainState::load(&script(text), &Environment { target: &target(), headers: &[], args: &[], seed: 3 })
 }
 
 fn request(vm: &Vm) -> Result<String, ScriptError> {
     pipeline(vm).map(|(text, _)| text)
 }
 
-fn pipeline(vm: &Vm) -> Result<(String, Vec<Part>), ScriptError> {
+fn pipeline(vm: &Vm) -> Result<(String, Vec<PipelinedRequest>), ScriptError> {
     let (mut bytes, mut parts) = (Vec::new(), Vec::new());
     vm.request(&mut bytes, &mut parts)?;
     Ok((String::from_utf8(bytes).unwrap(), parts))
@@ -54,7 +54,7 @@ fn pipeline(vm: &Vm) -> Result<(String, Vec<Part>), ScriptError> {
 /// A global of a state, as a string.
 fn text_of(vm: &Vm, name: &str) -> String {
     match vm.get(name).unwrap() {
-        Shared::String(bytes) => String::from_utf8(bytes).unwrap(),
+        PlainValue::String(bytes) => String::from_utf8(bytes).unwrap(),
         other => panic!("{name} is {other:?}"),
     }
 }

@@ -7,26 +7,26 @@ use super::*;
 
 /// A thread without a state, that remembers what the main one did to it.
 #[derive(Clone)]
-pub struct Reached(Rc<Remembered>);
+pub struct MockThread(Rc<MockState>);
 
-struct Remembered {
-    globals: RefCell<BTreeMap<String, Shared>>,
+struct MockState {
+    globals: RefCell<BTreeMap<String, PlainValue>>,
     address: Cell<SocketAddr>,
     stopped: Cell<bool>,
 }
 
-impl Default for Reached {
-    fn default() -> Reached {
+impl Default for MockThread {
+    fn default() -> MockThread {
         let address = Cell::new(SocketAddr::from(([127, 0, 0, 1], 1)));
-        Reached(Rc::new(Remembered { globals: RefCell::default(), address, stopped: Cell::default() }))
+        MockThread(Rc::new(MockState { globals: RefCell::default(), address, stopped: Cell::default() }))
     }
 }
 
-impl Peer for Reached {
-    fn get(&self, name: &str) -> Result<Shared, ScriptError> {
-        Ok(self.0.globals.borrow().get(name).cloned().unwrap_or(Shared::Nil))
+impl ThreadHandle for MockThread {
+    fn get(&self, name: &str) -> Result<PlainValue, ScriptError> {
+        Ok(self.0.globals.borrow().get(name).cloned().unwrap_or(PlainValue::Nil))
     }
-    fn set(&self, name: &str, value: Shared) -> Result<(), ScriptError> {
+    fn set(&self, name: &str, value: PlainValue) -> Result<(), ScriptError> {
         self.0.globals.borrow_mut().insert(name.to_owned(), value);
         Ok(())
     }
@@ -42,13 +42,13 @@ impl Peer for Reached {
 }
 
 /// A thread's state in reach of the main one.
-struct Beside(Rc<RefCell<Vm>>);
+struct VmThread(Rc<RefCell<Vm>>);
 
-impl Peer for Beside {
-    fn get(&self, name: &str) -> Result<Shared, ScriptError> {
+impl ThreadHandle for VmThread {
+    fn get(&self, name: &str) -> Result<PlainValue, ScriptError> {
         self.0.borrow().get(name)
     }
-    fn set(&self, name: &str, value: Shared) -> Result<(), ScriptError> {
+    fn set(&self, name: &str, value: PlainValue) -> Result<(), ScriptError> {
         self.0.borrow().set(name, &value)
     }
     fn address(&self) -> SocketAddr {
@@ -89,18 +89,18 @@ fn setup_reaches_each_threads_globals_before_its_init_and_done_after_its_end() {
     let main = main(text).unwrap();
     for _ in 0..2 {
         let vm = Rc::new(RefCell::new(loaded(text, &[], &[]).unwrap()));
-        main.setup(Box::new(Beside(Rc::clone(&vm)))).unwrap();
+        main.setup(Box::new(VmThread(Rc::clone(&vm)))).unwrap();
         vm.borrow_mut().init().unwrap();
         for _ in 0..3 {
             request(&vm.borrow()).unwrap();
         }
     }
-    main.done(&Summary::default(), &crate::stats::latency_histogram(), &[]).unwrap();
+    main.done(&DoneSummary::default(), &crate::stats::latency_histogram(), &[]).unwrap();
 }
 
 #[test]
 fn a_thread_goes_to_the_first_address_or_where_setup_sends_it() {
-    let peer = Reached::default();
+    let peer = MockThread::default();
     let main = main(
         r#"
         local first
@@ -122,10 +122,10 @@ fn a_target_resolves_to_the_addresses_that_take_connections() {
     let address = listener.local_addr().unwrap();
     let target = Target::parse(&format!("http://{address}/")).unwrap();
     let environment = Environment { target: &target, headers: &[], args: &[], seed: 0 };
-    let main = Main::load(&script("function setup(t) assert(t.addr == wrk.addrs[1]) t:stop() end"), &environment);
+    let main = MainState::load(&script("function setup(t) assert(t.addr == wrk.addrs[1]) t:stop() end"), &environment);
     let main = main.unwrap();
     assert_eq!(main.resolve().unwrap(), [address]);
-    let peer = Reached::default();
+    let peer = MockThread::default();
     main.setup(Box::new(peer.clone())).unwrap();
     assert_eq!((peer.address(), peer.0.stopped.get()), (address, true));
 

@@ -1,11 +1,11 @@
 use proptest::prelude::*;
 
-use super::setup::Reached;
+use super::setup::MockThread;
 use super::*;
 
 fn refused(text: &str) -> String {
     let setup = format!("function setup(thread) {text} end");
-    main(&setup).unwrap().setup(Box::new(Reached::default())).unwrap_err().to_string()
+    main(&setup).unwrap().setup(Box::new(MockThread::default())).unwrap_err().to_string()
 }
 
 #[test]
@@ -28,32 +28,32 @@ fn what_stays_in_its_state_is_named_with_its_place() {
 #[test]
 fn a_table_that_is_there_twice_is_copied_twice() {
     let vm = vm("local t = { 1 }; both = { t, t }").unwrap();
-    let one = Shared::Table(vec![(Shared::Number(1.0), Shared::Number(1.0))]);
-    let both = vec![(Shared::Number(1.0), one.clone()), (Shared::Number(2.0), one)];
-    assert_eq!(vm.get("both").unwrap(), Shared::Table(both));
+    let one = PlainValue::Table(vec![(PlainValue::Number(1.0), PlainValue::Number(1.0))]);
+    let both = vec![(PlainValue::Number(1.0), one.clone()), (PlainValue::Number(2.0), one)];
+    assert_eq!(vm.get("both").unwrap(), PlainValue::Table(both));
 }
 
-fn values() -> impl Strategy<Value = Shared> {
+fn values() -> impl Strategy<Value = PlainValue> {
     let plain = prop_oneof![
-        any::<bool>().prop_map(Shared::Boolean),
-        (-1e300..1e300).prop_map(Shared::Number),
-        any::<i32>().prop_map(|n| Shared::Number(f64::from(n))),
-        proptest::collection::vec(any::<u8>(), 0..20).prop_map(Shared::String),
+        any::<bool>().prop_map(PlainValue::Boolean),
+        (-1e300..1e300).prop_map(PlainValue::Number),
+        any::<i32>().prop_map(|n| PlainValue::Number(f64::from(n))),
+        proptest::collection::vec(any::<u8>(), 0..20).prop_map(PlainValue::String),
     ];
     plain.clone().prop_recursive(3, 30, 5, move |inner| {
-        proptest::collection::vec((plain.clone(), inner), 0..5).prop_map(Shared::Table)
+        proptest::collection::vec((plain.clone(), inner), 0..5).prop_map(PlainValue::Table)
     })
 }
 
 /// Tables are in no order, and the last value of a key stands.
-fn sorted(value: &Shared) -> String {
+fn sorted(value: &PlainValue) -> String {
     match value {
-        Shared::Table(entries) => {
+        PlainValue::Table(entries) => {
             let entries = entries.iter().map(|(key, value)| (sorted(key), sorted(value)));
             format!("{:?}", entries.collect::<std::collections::BTreeMap<_, _>>())
         }
         // -0 and 0 are one key.
-        Shared::Number(n) => format!("{:?}", n + 0.0),
+        PlainValue::Number(n) => format!("{:?}", n + 0.0),
         plain => format!("{plain:?}"),
     }
 }
@@ -66,7 +66,7 @@ proptest! {
         let vm = vm("").unwrap();
         vm.set("value", &value).unwrap();
         prop_assert_eq!(sorted(&vm.get("value").unwrap()), sorted(&value));
-        vm.set("value", &Shared::Nil).unwrap();
-        prop_assert_eq!(vm.get("value").unwrap(), Shared::Nil);
+        vm.set("value", &PlainValue::Nil).unwrap();
+        prop_assert_eq!(vm.get("value").unwrap(), PlainValue::Nil);
     }
 }

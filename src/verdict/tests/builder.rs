@@ -2,10 +2,10 @@ use std::path::Path;
 
 use super::super::goodput::{Bin, Cohorts};
 use super::super::{DueTimes, Judgement, judge, judge_live, observation_is_over};
-use crate::arrivals::{Arrivals, Share};
+use crate::arrivals::{Arrivals, ThreadShare};
 use crate::plan::config::Overrides;
 use crate::plan::{ExperimentPlan, config};
-use crate::record::event::{Ending, EventKind};
+use crate::record::event::{EventKind, RunEnd};
 use crate::record::{Event, Outcome, RequestRecord, Step};
 use crate::units::{Instant, Time};
 
@@ -86,7 +86,7 @@ impl Run {
                 run.events.push(Event { at: Instant(at_ns), what });
             }
         }
-        run.event(stop / S, EventKind::Ended { how: Ending::Complete, detail: String::new() })
+        run.event(stop / S, EventKind::Ended { how: RunEnd::Complete, detail: String::new() })
     }
 
     pub fn new() -> Run {
@@ -163,7 +163,7 @@ impl Run {
 
     pub fn records(&self) -> Vec<RequestRecord> {
         let load = &self.plan.load;
-        let arrivals = Arrivals::new(load.arrivals, self.plan.planned(), load.seed, Share::new(0, 1));
+        let arrivals = Arrivals::new(load.arrivals, self.plan.planned(), load.seed, ThreadShare::new(0, 1));
         let due =
             arrivals.take_while(|arrival| arrival.due.0 < self.stop).filter(|arrival| !(self.lost)(arrival.request));
         due.map(|arrival| self.record(arrival.request, arrival.due.0)).collect()

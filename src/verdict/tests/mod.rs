@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::goodput::Cohorts;
 use super::*;
-use crate::record::event::{ComponentState, Ending, EventKind, Generator};
+use crate::record::event::{ComponentState, EventKind, Generator, RunEnd};
 use crate::record::{Event, Outcome, Step};
 use crate::units::{Instant, Time};
 
@@ -296,7 +296,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         detail: String::new(),
         warnings: vec![],
     });
-    let how = prop::sample::select(vec![Ending::Complete, Ending::Failed]);
+    let how = prop::sample::select(vec![RunEnd::Complete, RunEnd::Failed]);
     let what = prop_oneof![4 => step, 1 => how.prop_map(|how| EventKind::Ended { how, detail: String::new() })];
     let at = prop_oneof![any::<u64>(), 0..200 * S];
     (at, what).prop_map(|(at, what)| Event { at: Instant(at), what })

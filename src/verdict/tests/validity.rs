@@ -1,6 +1,6 @@
 use super::builder::{Fate, Run, S, answered, at, profile};
 use super::*;
-use crate::arrivals::{Arrivals, Process, Rate, Share};
+use crate::arrivals::{ArrivalProcess, Arrivals, Rate, ThreadShare};
 use crate::plan::Windows;
 use crate::verdict::trend::backlog_grows;
 
@@ -18,8 +18,8 @@ fn each_reason_makes_a_run_invalid() {
     let metastable = || Run::new().with(profile(&[OUTAGE, (35, 999, 0.0)]));
     for (run, name) in [
         (metastable().without_end(), "INVALID: the run was killed"),
-        (metastable().without_end().event(141, ended(Ending::Interrupted)), "INVALID: interrupted"),
-        (metastable().without_end().event(141, ended(Ending::Failed)), "INVALID: the run failed"),
+        (metastable().without_end().event(141, ended(RunEnd::Interrupted)), "INVALID: interrupted"),
+        (metastable().without_end().event(141, ended(RunEnd::Failed)), "INVALID: the run failed"),
         (metastable().without_step(Step::Effective), "INVALID: the fault never took effect"),
         (
             metastable().without_step(Step::Effective).event(16, fault(Step::Failed, "no link")),
@@ -44,7 +44,7 @@ fn each_reason_makes_a_run_invalid() {
 
 #[test]
 fn an_interrupted_run_has_no_further_reasons() {
-    let interrupted = || EventKind::Ended { how: Ending::Interrupted, detail: "SIGINT".into() };
+    let interrupted = || EventKind::Ended { how: RunEnd::Interrupted, detail: "SIGINT".into() };
     for run in [Run::new().without_step(Step::Effective).stop_at(12), Run::new().stop_at(40)] {
         let run = run.without_end().event(40, interrupted());
         assert_eq!(run.judge().explain(&run.plan).because, ["The run was interrupted before its end."]);
@@ -136,7 +136,7 @@ fn a_healthy_poisson_load_never_looks_overloaded() {
         for mean_ms in [5, 100, 600] {
             let trips = (0..seeds).filter(|&seed| {
                 let windows = Windows::of(rate);
-                let arrivals = Arrivals::new(Process::Exp, &Rate::constant(rate), seed, Share::new(0, 1));
+                let arrivals = Arrivals::new(ArrivalProcess::Exp, &Rate::constant(rate), seed, ThreadShare::new(0, 1));
                 let end = at(2).plus(windows.most_baseline);
                 let records: Vec<_> = arrivals
                     .take_while(|arrival| arrival.due < end)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{anyhow, bail};
 
 use super::args::Args;
-use crate::load::plan::{LoadPlan, LoadSettings, Part, PlanError, TlsSettings, WhenBusy};
+use crate::load::plan::{LoadPlan, LoadSettings, PlanError, SchedulePart, TlsSettings, WhenBusy};
 use crate::script::Script;
 use crate::units::Time;
 
@@ -58,7 +58,8 @@ impl Args {
         };
         let Ok(of) = u16::try_from(urls.len()) else { bail!("{} URLs are too many: at most 65535", urls.len()) };
         let plan = |(index, url): (u16, &str)| {
-            let plan = LoadPlan::new(LoadSettings { url: url.to_owned(), part: Part { index, of }, ..all.clone() });
+            let plan =
+                LoadPlan::new(LoadSettings { url: url.to_owned(), part: SchedulePart { index, of }, ..all.clone() });
             plan.map_err(|error| match error {
                 // Settings are options here.
                 PlanError::Conflict { what, why } => anyhow!("--{what} {why}"),

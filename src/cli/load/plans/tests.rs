@@ -1,7 +1,7 @@
 use clap::Parser;
 
 use super::*;
-use crate::arrivals::Process;
+use crate::arrivals::ArrivalProcess;
 use crate::load::plan::{OnTimeout, Retries, Spin};
 
 #[derive(Debug, Parser)]
@@ -37,7 +37,7 @@ fn every_option_of_theirs_is_taken_in_every_form() {
     let expected = plan("-t 3 -c 2k -d 2m -s f.lua -H A:b -T 5 -B -R 2k -D exp -L -U -P -p -S -r http://h/");
     assert_eq!((expected.threads, expected.connections, expected.rate.clone()), (3, 2000, 2000.0.into()));
     assert_eq!((expected.duration, expected.timeout), (Time::from_secs(120), Time::from_secs(5)));
-    assert_eq!((expected.arrivals, expected.batch_latency), (Process::Exp, true));
+    assert_eq!((expected.arrivals, expected.batch_latency), (ArrivalProcess::Exp, true));
     assert_eq!(expected.headers, [("A".to_owned(), "b".to_owned())]);
     for line in [
         "-t3 -c2000 -d120 -sf.lua -HA:b -T5s -BR2000 -Dexp http://h/",
@@ -78,7 +78,7 @@ fn each_url_has_a_load_of_its_own() {
     let plans = plans("-R100 -t2 -c4 http://a/ http://b/ http://c/").unwrap();
     for (index, plan) in plans.iter().enumerate() {
         assert_eq!((plan.rate.clone(), plan.threads, plan.connections), (100.0.into(), 2, 4));
-        assert_eq!(plan.part, Part { index: index as u16, of: 3 });
+        assert_eq!(plan.part, SchedulePart { index: index as u16, of: 3 });
     }
 }
 

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use hyper::body::Bytes;
 
 use crate::http1;
-use crate::http1::{RequestError, take_apart};
+use crate::http1::{RequestError, parse_request};
 use crate::load::thread::requests::{Payload, PayloadPart};
 use crate::target::Target;
 
@@ -74,7 +74,7 @@ impl Translator {
         {
             return Ok(Rc::clone(&known.translated));
         }
-        let translated = Rc::new(self.anew(take_apart(piece.bytes())?)?);
+        let translated = Rc::new(self.anew(parse_request(piece.bytes())?)?);
         let (payload, part) = (Rc::downgrade(&piece.payload), piece.part);
         *last = Some(Known { payload, part, translated: Rc::clone(&translated) });
         Ok(translated)

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::arrivals::{Process, Profile};
+use crate::arrivals::{ArrivalProcess, Profile};
 use crate::load::plan::Retries;
 use crate::record::Outcome;
 
@@ -435,7 +435,7 @@ fn worlds() -> impl Strategy<Value = World> {
 }
 
 fn loads() -> impl Strategy<Value = LoadSettings> {
-    use Process::{Exp, Fixed, Norm, Zipf};
+    use ArrivalProcess::{Exp, Fixed, Norm, Zipf};
     let process = prop_oneof![4 => Just(Fixed), 3 => Just(Exp), 1 => Just(Norm), 1 => Just(Zipf)];
     let mode = prop_oneof![Just(WhenBusy::Wait), Just(WhenBusy::Pipeline), Just(WhenBusy::Open)];
     let modes = (mode, 1usize..5, 0usize..5, 1.0..5.0f64, process);

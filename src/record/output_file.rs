@@ -18,7 +18,7 @@ use super::FileError;
 /// A device, a pipe and the program's own standard output (`-`, `/dev/stdout`) are written to as they are; a reader
 /// that has left wants no more, which is no error.
 #[derive(Debug)]
-pub struct Product {
+pub struct OutputFile {
     path: PathBuf,
     file: File,
     /// Whether this file is ours to take away again.
@@ -28,16 +28,16 @@ pub struct Product {
     finished: bool,
 }
 
-impl Product {
+impl OutputFile {
     /// Sets aside what is at `path`, and makes an empty file there. `-` is standard output.
     ///
     /// # Errors
-    /// [`FileError::Product`] if the folder isn't there, or nothing can be written in it.
-    pub fn create(path: &Path) -> Result<Product, FileError> {
-        let cannot = |source| FileError::Product { path: path.to_owned(), source };
+    /// [`FileError::Output`] if the folder isn't there, or nothing can be written in it.
+    pub fn create(path: &Path) -> Result<OutputFile, FileError> {
+        let cannot = |source| FileError::Output { path: path.to_owned(), source };
         let as_it_is = |file: io::Result<File>| {
             let (path, file) = (path.to_owned(), file.map_err(cannot)?);
-            Ok(Product { path, file, made: false, before: None, finished: false })
+            Ok(OutputFile { path, file, made: false, before: None, finished: false })
         };
         if path == Path::new("-") {
             return as_it_is(own(&io::stdout()));
@@ -53,7 +53,7 @@ impl Product {
             Err(error) => return Err(cannot(error)),
         };
         match OpenOptions::new().write(true).create(true).truncate(true).open(path) {
-            Ok(file) => Ok(Product { path: path.to_owned(), file, made: true, before, finished: false }),
+            Ok(file) => Ok(OutputFile { path: path.to_owned(), file, made: true, before, finished: false }),
             Err(error) => {
                 if let Some(before) = before {
                     // It was there a moment ago: should this fail, it is still where it was set aside.
@@ -76,12 +76,12 @@ impl Product {
     /// Writes the whole of a file that is all there already. After a failure nothing of it is left.
     ///
     /// # Errors
-    /// [`FileError::Product`].
+    /// [`FileError::Output`].
     pub fn put(mut self, bytes: &[u8]) -> Result<(), FileError> {
         if let Err(source) = self.write_all(bytes) {
             let path = self.path.clone();
             self.abandon();
-            return Err(FileError::Product { path, source });
+            return Err(FileError::Output { path, source });
         }
         self.finish();
         Ok(())
@@ -103,9 +103,9 @@ impl Product {
     /// For writers that want a file of their own, such as one behind a buffer.
     ///
     /// # Errors
-    /// [`FileError::Product`].
+    /// [`FileError::Output`].
     pub fn file(&self) -> Result<File, FileError> {
-        self.file.try_clone().map_err(|source| FileError::Product { path: self.path.clone(), source })
+        self.file.try_clone().map_err(|source| FileError::Output { path: self.path.clone(), source })
     }
 
     fn is_untouched(&self) -> bool {
@@ -114,7 +114,7 @@ impl Product {
     }
 }
 
-impl Write for Product {
+impl Write for OutputFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self.file.write(bytes) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(bytes.len()),
@@ -127,7 +127,7 @@ impl Write for Product {
     }
 }
 
-impl Drop for Product {
+impl Drop for OutputFile {
     fn drop(&mut self) {
         if self.finished || !self.made || !self.is_untouched() {
             return;
@@ -200,7 +200,7 @@ mod tests {
     }
 
     fn made(path: &Path, text: &str) {
-        Product::create(path).unwrap().put(text.as_bytes()).unwrap();
+        OutputFile::create(path).unwrap().put(text.as_bytes()).unwrap();
     }
 
     fn names(dir: &Path) -> Vec<String> {
@@ -223,18 +223,18 @@ mod tests {
     #[test]
     fn a_run_that_never_began_leaves_all_as_it_was() {
         let (dir, path) = folder();
-        drop(Product::create(&path).unwrap());
+        drop(OutputFile::create(&path).unwrap());
         assert_eq!(names(dir.path()), [""; 0]);
         fs::write(&path, "mine").unwrap();
-        drop(Product::create(&path).unwrap());
+        drop(OutputFile::create(&path).unwrap());
         assert_eq!((names(dir.path()), fs::read_to_string(&path).unwrap()), (vec!["out.csv".into()], "mine".into()));
     }
 
     #[test]
     fn what_holds_something_or_is_finished_stays() {
         let (dir, path) = folder();
-        Product::create(&path).unwrap().finish();
-        Product::create(&path).unwrap().write_all(b"half").unwrap();
+        OutputFile::create(&path).unwrap().finish();
+        OutputFile::create(&path).unwrap().write_all(b"half").unwrap();
         assert_eq!(names(dir.path()), ["out.csv", "out.csv.~1~"]);
         assert_eq!(fs::read_to_string(&path).unwrap(), "half");
     }
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn a_file_that_another_put_there_meanwhile_is_not_taken_away() {
         let (_dir, path) = folder();
-        let product = Product::create(&path).unwrap();
+        let product = OutputFile::create(&path).unwrap();
         fs::remove_file(&path).unwrap();
         fs::write(&path, "").unwrap();
         drop(product);
@@ -277,7 +277,7 @@ mod tests {
         let (mut reader, writer) = io::pipe().unwrap();
         let name = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&writer));
         made(Path::new(&name), "text");
-        let mut piped = Product::create(Path::new(&name)).unwrap();
+        let mut piped = OutputFile::create(Path::new(&name)).unwrap();
         drop(writer);
         piped.write_all(b" more").unwrap();
         let mut read = [0; 9];
@@ -296,10 +296,10 @@ mod tests {
             (path.join("below"), "is no folder"),
             (dir.path().to_owned(), "name a file in it"),
         ] {
-            let error = Product::create(&path).unwrap_err().to_string();
+            let error = OutputFile::create(&path).unwrap_err().to_string();
             assert!(error.contains(&path.display().to_string()) && error.contains(says), "{error}");
         }
-        let error = Product::create(Path::new("/dev/full")).unwrap().put(b"text").unwrap_err().to_string();
+        let error = OutputFile::create(Path::new("/dev/full")).unwrap().put(b"text").unwrap_err().to_string();
         assert!(error.contains("/dev/full") && error.contains("make room"), "{error}");
         assert_eq!(names(dir.path()), ["out.csv"]);
     }

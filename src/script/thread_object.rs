@@ -8,21 +8,21 @@ use mlua::{Error, FromLua, MetaMethod, UserData, UserDataFields, UserDataMethods
 
 use super::errors::{describe, raised};
 use super::state::OWN;
-use super::{ScriptError, Shared, net};
+use super::{PlainValue, ScriptError, net};
 
 /// A thread of the load, as scripts reach it.
-pub trait Peer {
+pub trait ThreadHandle {
     /// A global of the thread's state.
     ///
     /// # Errors
     /// [`ScriptError`] where it can't be had.
-    fn get(&self, name: &str) -> Result<Shared, ScriptError>;
+    fn get(&self, name: &str) -> Result<PlainValue, ScriptError>;
 
     /// Sets a global of the thread's state.
     ///
     /// # Errors
     /// [`ScriptError`] where it can't be set.
-    fn set(&self, name: &str, value: Shared) -> Result<(), ScriptError>;
+    fn set(&self, name: &str, value: PlainValue) -> Result<(), ScriptError>;
 
     /// The address that the thread connects to.
     fn address(&self) -> SocketAddr;
@@ -34,10 +34,10 @@ pub trait Peer {
     fn stop(&self);
 }
 
-/// The userdata around a [`Peer`].
-pub struct Thread(pub Box<dyn Peer>);
+/// The userdata around a [`ThreadHandle`].
+pub struct ThreadObject(pub Box<dyn ThreadHandle>);
 
-impl UserData for Thread {
+impl UserData for ThreadObject {
     fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
         fields.add_field_method_get("addr", |_, thread| Ok(thread.0.address().to_string()));
         fields.add_field_method_set("addr", |_, thread, address: Value| {
@@ -49,7 +49,7 @@ impl UserData for Thread {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_method("get", |lua, thread, name: String| thread.0.get(&name).map_err(Error::external)?.put(lua));
         methods.add_method("set", |_, thread, (name, value): (String, Value)| {
-            let value = Shared::copied(&name, &value).map_err(Error::external)?;
+            let value = PlainValue::copy_from(&name, &value).map_err(Error::external)?;
             thread.0.set(&name, value).map_err(Error::external)
         });
         methods.add_method("stop", |_, thread, ()| {
@@ -67,18 +67,18 @@ impl UserData for Thread {
 
 /// The thread as its own state reaches it.
 #[derive(Clone)]
-pub struct Own {
+pub struct LocalThread {
     lua: WeakLua,
     address: Rc<Cell<SocketAddr>>,
     stopped: Rc<Cell<bool>>,
 }
 
-impl Own {
-    pub fn new(lua: WeakLua, address: SocketAddr) -> Own {
-        Own { lua, address: Rc::new(Cell::new(address)), stopped: Rc::default() }
+impl LocalThread {
+    pub fn new(lua: WeakLua, address: SocketAddr) -> LocalThread {
+        LocalThread { lua, address: Rc::new(Cell::new(address)), stopped: Rc::default() }
     }
 
-    pub fn put(&self, name: &str, value: &Shared) -> Result<(), ScriptError> {
+    pub fn put(&self, name: &str, value: &PlainValue) -> Result<(), ScriptError> {
         let lua = self.lua.upgrade();
         let put = || lua.globals().set(name, value.put(&lua)?);
         put().map_err(|error| raised(OWN, None, &error))
@@ -89,13 +89,13 @@ impl Own {
     }
 }
 
-impl Peer for Own {
-    fn get(&self, name: &str) -> Result<Shared, ScriptError> {
+impl ThreadHandle for LocalThread {
+    fn get(&self, name: &str) -> Result<PlainValue, ScriptError> {
         let value = self.lua.upgrade().globals().get(name).map_err(|error| raised(OWN, None, &error))?;
-        Shared::copied(name, &value)
+        PlainValue::copy_from(name, &value)
     }
 
-    fn set(&self, name: &str, value: Shared) -> Result<(), ScriptError> {
+    fn set(&self, name: &str, value: PlainValue) -> Result<(), ScriptError> {
         self.put(name, &value)
     }
 

@@ -3,13 +3,13 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// One of the many streams of random numbers that a seed has; the same on every machine.
 #[derive(Clone, Debug)]
-pub struct Numbers(ChaCha8Rng);
+pub struct RandomStream(ChaCha8Rng);
 
-impl Numbers {
-    pub fn new(seed: u64, stream: u64) -> Numbers {
+impl RandomStream {
+    pub fn new(seed: u64, stream: u64) -> RandomStream {
         let mut numbers = ChaCha8Rng::seed_from_u64(seed);
         numbers.set_stream(stream);
-        Numbers(numbers)
+        RandomStream(numbers)
     }
 
     /// Uniform in [0, 1): 53 random bits, so that 1 minus it is never 0.

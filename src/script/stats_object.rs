@@ -5,12 +5,12 @@ use mlua::{MetaMethod, UserData, UserDataFields, UserDataMethods, Value};
 
 use crate::stats::{Moments, percentile_rank};
 
-/// Samples in order of value. All numbers are 0 where there is no sample.
+/// StatsObject in order of value. All numbers are 0 where there is no sample.
 ///
 /// wrk counts distinct values with `#` and gives a value and how often it occurred for `samples(i)`; wrk2 counts
 /// samples, and gives the one of rank i for `samples[i]`. Here `#` counts samples and both give the one of rank i,
 /// the call with the count 1, so that what a script sums up in either way is right.
-pub struct Samples {
+pub struct StatsObject {
     min: f64,
     max: f64,
     mean: f64,
@@ -19,9 +19,9 @@ pub struct Samples {
     steps: Vec<(u64, f64)>,
 }
 
-impl Samples {
+impl StatsObject {
     /// The samples of a histogram, as far as it tells them apart.
-    pub fn of_histogram(histogram: &Histogram<u64>) -> Samples {
+    pub fn of_histogram(histogram: &Histogram<u64>) -> StatsObject {
         let mut upto = 0;
         let steps: Vec<(u64, f64)> = histogram
             .iter_recorded()
@@ -31,19 +31,19 @@ impl Samples {
             })
             .collect();
         if steps.is_empty() {
-            return Samples::of(&[]);
+            return StatsObject::of(&[]);
         }
         let (min, max) = (histogram.min() as f64, histogram.lowest_equivalent(histogram.max()) as f64);
-        Samples { min, max, mean: histogram.mean(), stdev: histogram.stdev(), steps }
+        StatsObject { min, max, mean: histogram.mean(), stdev: histogram.stdev(), steps }
     }
 
     /// These samples; those that are no finite numbers are left out.
-    pub fn of(samples: &[f64]) -> Samples {
+    pub fn of(samples: &[f64]) -> StatsObject {
         let mut sorted: Vec<f64> = samples.iter().copied().filter(|x| x.is_finite()).collect();
         sorted.sort_by(f64::total_cmp);
         let Moments { mean, stdev, max, .. } = Moments::of(&sorted);
         let min = sorted.first().copied().unwrap_or(0.0);
-        Samples { min, max, mean, stdev, steps: (1..).zip(sorted).collect() }
+        StatsObject { min, max, mean, stdev, steps: (1..).zip(sorted).collect() }
     }
 
     fn len(&self) -> u64 {
@@ -64,7 +64,7 @@ impl Samples {
     }
 }
 
-impl UserData for Samples {
+impl UserData for StatsObject {
     fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
         fields.add_field_method_get("min", |_, samples| Ok(samples.min));
         fields.add_field_method_get("max", |_, samples| Ok(samples.max));

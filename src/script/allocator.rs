@@ -17,54 +17,55 @@ const SIZES: usize = 256;
 const MOST: usize = 1 << 20;
 
 /// Keeps what a state frees, until it is dropped; the state then goes on without it.
-pub struct Memory {
+pub struct FreeListAllocator {
     lua: Lua,
-    shelf: *mut Shelf,
+    lists: *mut FreeLists,
 }
 
-impl Memory {
+impl FreeListAllocator {
     /// # Errors
     /// Where Lua has no room on its stack.
-    pub fn of(lua: &Lua) -> mlua::Result<Memory> {
-        let mut shelf = null_mut();
+    pub fn install(lua: &Lua) -> mlua::Result<FreeListAllocator> {
+        let mut lists = null_mut();
         // SAFETY: Lua gives each block back with the size that it asked for, and so must a C module that allocates with
-        // `lua_getallocf`, in the state's own thread. The shelf outlives its use as the state's allocator: `drop` frees it
+        // `lua_getallocf`, in the state's own thread. The lists outlives its use as the state's allocator: `drop` frees it
         // only once the state has its former one again.
         unsafe {
             lua.exec_raw::<()>((), |state| {
                 let mut data = null_mut();
                 let below = ffi::lua_getallocf(state, &mut data);
-                shelf = Box::into_raw(Box::new(Shelf { free: [null_mut(); SIZES], kept: 0, giving: 0, below, data }));
-                ffi::lua_setallocf(state, allocate, shelf.cast());
+                lists =
+                    Box::into_raw(Box::new(FreeLists { free: [null_mut(); SIZES], kept: 0, giving: 0, below, data }));
+                ffi::lua_setallocf(state, allocate, lists.cast());
             })?;
         }
-        Ok(Memory { lua: lua.clone(), shelf })
+        Ok(FreeListAllocator { lua: lua.clone(), lists })
     }
 }
 
-impl Drop for Memory {
+impl Drop for FreeListAllocator {
     fn drop(&mut self) {
-        let (shelf, mut restored) = (self.shelf, false);
+        let (lists, mut restored) = (self.lists, false);
         // SAFETY: all blocks are from the former allocator, with the sizes that they were asked for. Where it cannot be set,
-        // or a C module has put another before this one, the shelf stays: it may still be asked.
+        // or a C module has put another before this one, the lists stays: it may still be asked.
         unsafe {
             let _ = self.lua.exec_raw::<()>((), |state| {
                 let mut data = null_mut();
                 ffi::lua_getallocf(state, &mut data);
-                restored = data == shelf.cast();
+                restored = data == lists.cast();
                 if restored {
-                    ffi::lua_setallocf(state, (*shelf).below, (*shelf).data);
+                    ffi::lua_setallocf(state, (*lists).below, (*lists).data);
                 }
             });
             if restored {
-                drop(Box::from_raw(shelf));
+                drop(Box::from_raw(lists));
             }
         }
     }
 }
 
 /// Free blocks by size, before another allocator.
-struct Shelf {
+struct FreeLists {
     /// The first of each size.
     free: [*mut Block; SIZES],
     /// Bytes in them.
@@ -80,13 +81,13 @@ struct Block {
     next: *mut Block,
 }
 
-/// [`ffi::lua_Alloc`], with a [`Shelf`] for its data.
-unsafe extern "C" fn allocate(shelf: *mut c_void, block: *mut c_void, old: usize, new: usize) -> *mut c_void {
+/// [`ffi::lua_Alloc`], with a [`FreeLists`] for its data.
+unsafe extern "C" fn allocate(lists: *mut c_void, block: *mut c_void, old: usize, new: usize) -> *mut c_void {
     // SAFETY: Lua calls it with the data that was set beside it, and with what it got from here.
-    unsafe { (*shelf.cast::<Shelf>()).resize(block, old, new) }
+    unsafe { (*lists.cast::<FreeLists>()).resize(block, old, new) }
 }
 
-impl Shelf {
+impl FreeLists {
     /// # Safety
     /// As `realloc`: a `block` has `old` bytes, and is no more afterwards, unless null is returned for a `new` above 0.
     unsafe fn resize(&mut self, block: *mut c_void, old: usize, new: usize) -> *mut c_void {
@@ -146,7 +147,7 @@ impl Shelf {
     }
 }
 
-impl Drop for Shelf {
+impl Drop for FreeLists {
     fn drop(&mut self) {
         while self.kept > 0 {
             self.give_back_one();
@@ -165,15 +166,15 @@ mod tests {
 
     /// What the allocator below has given out, by address.
     #[derive(Default)]
-    struct Given {
+    struct LiveBlocks {
         sizes: HashMap<usize, usize>,
         asked: usize,
     }
 
     unsafe extern "C" fn below(data: *mut c_void, block: *mut c_void, old: usize, new: usize) -> *mut c_void {
-        // SAFETY: `data` is the one that stands beside it in a `Shelf`; sizes are compared with what was given.
+        // SAFETY: `data` is the one that stands beside it in a `FreeLists`; sizes are compared with what was given.
         unsafe {
-            let given = &mut *data.cast::<Given>();
+            let given = &mut *data.cast::<LiveBlocks>();
             let layout = |size| Layout::from_size_align(size, 16).unwrap();
             if !block.is_null() {
                 assert_eq!(given.sizes.remove(&(block as usize)), Some(old));
@@ -195,57 +196,57 @@ mod tests {
         }
     }
 
-    fn shelf(given: &mut Given) -> Shelf {
-        Shelf { free: [null_mut(); SIZES], kept: 0, giving: 0, below, data: (&raw mut *given).cast() }
+    fn lists(given: &mut LiveBlocks) -> FreeLists {
+        FreeLists { free: [null_mut(); SIZES], kept: 0, giving: 0, below, data: (&raw mut *given).cast() }
     }
 
     #[test]
     fn what_was_freed_serves_the_next_of_its_size() {
-        let mut given = Given::default();
-        let mut shelf = shelf(&mut given);
+        let mut given = LiveBlocks::default();
+        let mut lists = lists(&mut given);
         // SAFETY: sizes are as they were asked for.
         unsafe {
-            let first = shelf.resize(null_mut(), 0, 40);
-            shelf.resize(first, 40, 0);
-            let other = shelf.resize(null_mut(), 0, 44);
-            let again = shelf.resize(null_mut(), 0, 40);
+            let first = lists.resize(null_mut(), 0, 40);
+            lists.resize(first, 40, 0);
+            let other = lists.resize(null_mut(), 0, 44);
+            let again = lists.resize(null_mut(), 0, 40);
             assert!(first == again && other != again);
-            shelf.resize(other, 44, 0);
-            shelf.resize(again, 40, 0);
+            lists.resize(other, 44, 0);
+            lists.resize(again, 40, 0);
         }
-        drop(shelf);
+        drop(lists);
         assert_eq!((given.asked, given.sizes.len()), (2, 0));
     }
 
     #[test]
     fn no_more_than_a_mib_is_kept_and_what_is_asked_for_no_more_gives_way() {
-        let mut given = Given::default();
-        let mut shelf = shelf(&mut given);
+        let mut given = LiveBlocks::default();
+        let mut lists = lists(&mut given);
         // SAFETY: sizes are as they were asked for.
         unsafe {
-            let blocks: Vec<_> = (0..5000).map(|_| shelf.resize(null_mut(), 0, 1000)).collect();
+            let blocks: Vec<_> = (0..5000).map(|_| lists.resize(null_mut(), 0, 1000)).collect();
             for block in blocks {
-                shelf.resize(block, 1000, 0);
+                lists.resize(block, 1000, 0);
             }
         }
-        assert_eq!(shelf.kept, MOST / 1000 * 1000);
+        assert_eq!(lists.kept, MOST / 1000 * 1000);
         // SAFETY: sizes are as they were asked for.
         unsafe {
-            let blocks: Vec<_> = (0..50_000).map(|_| shelf.resize(null_mut(), 0, 40)).collect();
+            let blocks: Vec<_> = (0..50_000).map(|_| lists.resize(null_mut(), 0, 40)).collect();
             for block in blocks {
-                shelf.resize(block, 40, 0);
+                lists.resize(block, 40, 0);
             }
         }
-        assert!(shelf.take(1000).is_none() && shelf.kept > MOST - 40);
-        drop(shelf);
+        assert!(lists.take(1000).is_none() && lists.kept > MOST - 40);
+        drop(lists);
         assert_eq!(given.sizes.len(), 0);
     }
 
     proptest! {
         #[test]
         fn no_block_is_given_twice_and_none_is_lost(steps in prop::collection::vec((0..3, 0..20usize, 1..1200usize), 1..300)) {
-            let mut given = Given::default();
-            let mut shelf = shelf(&mut given);
+            let mut given = LiveBlocks::default();
+            let mut lists = lists(&mut given);
             let mut mine: Vec<(*mut c_void, usize)> = Vec::new();
             let mark = |block: *mut c_void, size: usize| {
                 // SAFETY: it has that many bytes.
@@ -255,7 +256,7 @@ mod tests {
                 // SAFETY: sizes are as they were asked for.
                 unsafe {
                     if step == 0 || mine.is_empty() {
-                        let block = shelf.resize(null_mut(), 0, size);
+                        let block = lists.resize(null_mut(), 0, size);
                         mark(block, size);
                         mine.push((block, size));
                         continue;
@@ -264,9 +265,9 @@ mod tests {
                     let bytes = std::slice::from_raw_parts(block.cast::<u8>(), old);
                     prop_assert!(bytes.iter().all(|byte| *byte == block as u8 ^ old as u8));
                     if step == 1 {
-                        shelf.resize(block, old, 0);
+                        lists.resize(block, old, 0);
                     } else {
-                        let grown = shelf.resize(block, old, size);
+                        let grown = lists.resize(block, old, size);
                         mark(grown, size);
                         mine.push((grown, size));
                     }
@@ -274,9 +275,9 @@ mod tests {
             }
             for (block, size) in mine {
                 // SAFETY: the same.
-                unsafe { shelf.resize(block, size, 0) };
+                unsafe { lists.resize(block, size, 0) };
             }
-            drop(shelf);
+            drop(lists);
             prop_assert!(given.sizes.is_empty());
         }
     }
@@ -284,7 +285,7 @@ mod tests {
     #[test]
     fn a_state_outlives_it_and_closes_as_it_was_opened() {
         let lua = Lua::new();
-        let memory = Memory::of(&lua).unwrap();
+        let memory = FreeListAllocator::install(&lua).unwrap();
         let rubbish = "local t = {} for i = 1, 10000 do t[i] = ('x'):rep(i % 300) .. i end return #t";
         for _ in 0..3 {
             assert_eq!(lua.load(rubbish).eval::<u32>().unwrap(), 10_000);
@@ -296,14 +297,14 @@ mod tests {
 
     /// What a C module may put before it: its data is the address of the data that it found.
     unsafe extern "C" fn before(data: *mut c_void, block: *mut c_void, old: usize, new: usize) -> *mut c_void {
-        // SAFETY: what it found was a `Shelf`.
+        // SAFETY: what it found was a `FreeLists`.
         unsafe { allocate(*data.cast::<*mut c_void>(), block, old, new) }
     }
 
     #[test]
     fn it_stays_where_a_c_module_has_put_another_before_it() {
         let lua = Lua::new();
-        let memory = Memory::of(&lua).unwrap();
+        let memory = FreeListAllocator::install(&lua).unwrap();
         let found: *mut *mut c_void = Box::into_raw(Box::new(null_mut()));
         let mut left = null_mut();
         // SAFETY: `before` asks the one that it found, which is there for as long as the state.

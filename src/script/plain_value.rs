@@ -10,32 +10,32 @@ const DEPTH: usize = 200;
 
 /// A value on its way from one Lua state to another.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Shared {
+pub enum PlainValue {
     Nil,
     Boolean(bool),
     Number(f64),
     String(Vec<u8>),
     /// Keys and values, in no order.
-    Table(Vec<(Shared, Shared)>),
+    Table(Vec<(PlainValue, PlainValue)>),
 }
 
-impl Shared {
+impl PlainValue {
     /// Copies a value out of a state. `name` is what the script calls it.
     ///
     /// # Errors
-    /// [`ScriptError::NotShared`] says which part of it can't be copied.
-    pub(super) fn copied(name: &str, value: &Value) -> Result<Shared, ScriptError> {
-        copied(value, &mut Way { names: vec![name.to_owned()], tables: Vec::new() })
+    /// [`ScriptError::NotCopyable`] says which part of it can't be copy_value.
+    pub(super) fn copy_from(name: &str, value: &Value) -> Result<PlainValue, ScriptError> {
+        copy_value(value, &mut CopyPath { names: vec![name.to_owned()], tables: Vec::new() })
     }
 
     /// Puts a copy into a state.
     pub(super) fn put(&self, lua: &Lua) -> mlua::Result<Value> {
         Ok(match self {
-            Shared::Nil => Value::Nil,
-            Shared::Boolean(is) => Value::Boolean(*is),
-            Shared::Number(n) => Value::Number(*n),
-            Shared::String(bytes) => Value::String(lua.create_string(bytes)?),
-            Shared::Table(entries) => {
+            PlainValue::Nil => Value::Nil,
+            PlainValue::Boolean(is) => Value::Boolean(*is),
+            PlainValue::Number(n) => Value::Number(*n),
+            PlainValue::String(bytes) => Value::String(lua.create_string(bytes)?),
+            PlainValue::Table(entries) => {
                 let table = lua.create_table_with_capacity(0, entries.len())?;
                 for (key, value) in entries {
                     table.raw_set(key.put(lua)?, value.put(lua)?)?;
@@ -46,25 +46,25 @@ impl Shared {
     }
 }
 
-/// The way from a global to the value being copied: `global.key[3]`, and the tables that it leads through.
-struct Way {
+/// The way from a global to the value being copy_value: `global.key[3]`, and the tables that it leads through.
+struct CopyPath {
     names: Vec<String>,
     tables: Vec<*const c_void>,
 }
 
-impl Way {
+impl CopyPath {
     fn refuse(&self, what: impl Into<String>) -> ScriptError {
-        ScriptError::NotShared { place: self.names.concat(), what: what.into() }
+        ScriptError::NotCopyable { place: self.names.concat(), what: what.into() }
     }
 }
 
-fn copied(value: &Value, way: &mut Way) -> Result<Shared, ScriptError> {
+fn copy_value(value: &Value, way: &mut CopyPath) -> Result<PlainValue, ScriptError> {
     Ok(match value {
-        Value::Nil => Shared::Nil,
-        Value::Boolean(is) => Shared::Boolean(*is),
-        Value::Integer(n) => Shared::Number(*n as f64),
-        Value::Number(n) => Shared::Number(*n),
-        Value::String(text) => Shared::String(text.as_bytes().to_vec()),
+        Value::Nil => PlainValue::Nil,
+        Value::Boolean(is) => PlainValue::Boolean(*is),
+        Value::Integer(n) => PlainValue::Number(*n as f64),
+        Value::Number(n) => PlainValue::Number(*n),
+        Value::String(text) => PlainValue::String(text.as_bytes().to_vec()),
         Value::Table(table) => {
             if way.tables.contains(&table.to_pointer()) {
                 return Err(way.refuse("a table that holds itself"));
@@ -77,11 +77,11 @@ fn copied(value: &Value, way: &mut Way) -> Result<Shared, ScriptError> {
             for entry in table.pairs::<Value, Value>() {
                 let (key, value) = entry.map_err(|error| way.refuse(format!("a table that can't be read: {error}")))?;
                 way.names.push(step(&key));
-                entries.push((copied(&key, way)?, copied(&value, way)?));
+                entries.push((copy_value(&key, way)?, copy_value(&value, way)?));
                 way.names.pop();
             }
             way.tables.pop();
-            Shared::Table(entries)
+            PlainValue::Table(entries)
         }
         other => return Err(way.refuse(describe(other))),
     })
