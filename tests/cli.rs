@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use metawrk::plan;
 use metawrk::plan::config::Overrides;
-use metawrk::record::{Folder, Outcome, RequestRecord, Sample};
+use metawrk::record::{Outcome, RequestRecord, ResultsFolder, Sample};
 use metawrk::units::{self, Time};
 use rustix::process::Signal;
 use support::program::{METAWRK, WRK2, eventually, run, run_on_terminal, started};
@@ -353,18 +353,18 @@ fn an_experiment_that_cannot_be_says_where_and_leaves_nothing() {
 fn recorded(results: &Path) -> std::path::PathBuf {
     let overrides = Overrides { rate: Some(100.0), ..Overrides::default() };
     let plan = plan::config::read_plan(None, &overrides).unwrap();
-    let folder = Folder::create(results, "small", jiff::civil::date(2026, 1, 2).at(3, 4, 5, 0)).unwrap();
+    let folder = ResultsFolder::create(results, "small", jiff::civil::date(2026, 1, 2).at(3, 4, 5, 0)).unwrap();
     folder.write_plan(&plan.to_toml().unwrap()).unwrap();
     let records: Vec<RequestRecord> = (0..200u64).map(answered).collect();
-    folder.rows().unwrap().append(&records).unwrap();
-    folder.events().unwrap();
+    folder.create_rows().unwrap().append(&records).unwrap();
+    folder.open_events().unwrap();
     let sample = |i| Sample {
         at: metawrk::units::Instant(i * 1_000_000_000),
         source: "a".into(),
         memory_bytes: Some(i),
         ..Sample::default()
     };
-    folder.samples().unwrap().append(&[sample(0), sample(1), sample(2)]).unwrap();
+    folder.open_samples().unwrap().append(&[sample(0), sample(1), sample(2)]).unwrap();
     folder.path().to_owned()
 }
 

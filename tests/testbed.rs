@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use metawrk::fault::{CutLink, DelayLink, Fault, LimitLink, LossyLink, Outcome, Schedule, drive};
 use metawrk::monitor::Process;
-use metawrk::record::{Clock, Event, EventKind, Step};
+use metawrk::record::{Clock, Event, EventKind, FaultStep};
 use metawrk::testbed::{Probe, Role, Testbed, TestbedError, TestbedPlan, TestbedSettings};
 use metawrk::units::Time;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -144,7 +144,10 @@ async fn the_link_is_cut_and_healed_on_the_run_s_clock_and_both_are_seen() {
         steps.push(step);
         times.push(at.0);
     }
-    assert_eq!(steps, [Step::Commanded, Step::Effective, Step::RemovalCommanded, Step::RemovalVerified]);
+    assert_eq!(
+        steps,
+        [FaultStep::Commanded, FaultStep::Effective, FaultStep::RemovalCommanded, FaultStep::RemovalVerified]
+    );
     assert!(times.is_sorted() && times[0] >= 50_000_000 && times[2] >= 650_000_000, "{times:?}");
     testbed.stop().await;
 }

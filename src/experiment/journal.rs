@@ -3,7 +3,7 @@
 use crate::load::LoadResult;
 use crate::record::event::RunEnd;
 use crate::record::lines::{EventLog, SampleLog};
-use crate::record::{Clock, Event, EventKind, FileError, Folder};
+use crate::record::{Clock, Event, EventKind, FileError, ResultsFolder};
 use crate::signals::StopSignal;
 
 /// Events and samples, on disk as they happen.
@@ -17,8 +17,8 @@ pub struct Journal {
 impl Journal {
     /// # Errors
     /// Where the folder takes no files.
-    pub fn new(folder: &Folder) -> Result<Journal, FileError> {
-        Ok(Journal { events: Vec::new(), samples: folder.samples()?, log: folder.events()? })
+    pub fn new(folder: &ResultsFolder) -> Result<Journal, FileError> {
+        Ok(Journal { events: Vec::new(), samples: folder.open_samples()?, log: folder.open_events()? })
     }
 
     /// # Errors

@@ -97,7 +97,7 @@ pub fn phase(plan: &ExperimentPlan, events: &[Event], at: u64) -> (&'static str,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{EventKind, Step};
+    use crate::record::{EventKind, FaultStep};
     use crate::units::Instant;
 
     fn plan(outage: Time) -> ExperimentPlan {
@@ -105,7 +105,7 @@ mod tests {
         crate::plan::config::read_plan(None, &overrides).unwrap()
     }
 
-    fn fault(at_ns: u64, step: Step) -> Event {
+    fn fault(at_ns: u64, step: FaultStep) -> Event {
         Event {
             at: Instant(at_ns),
             what: EventKind::Fault { fault: 0, kind: "link".into(), step, detail: String::new(), warnings: vec![] },
@@ -116,7 +116,7 @@ mod tests {
     fn phases_follow_the_plan_and_what_was_seen_of_the_fault() {
         let plan = plan(Time::from_secs(20));
         let s = 1_000_000_000;
-        let events = [fault(15 * s, Step::Effective), fault(36 * s, Step::RemovalVerified)];
+        let events = [fault(15 * s, FaultStep::Effective), fault(36 * s, FaultStep::RemovalVerified)];
         assert_eq!(phase(&plan, &[], 0), ("warm-up", 5 * s));
         assert_eq!(phase(&plan, &[], 6 * s), ("baseline", 15 * s));
         assert_eq!(phase(&plan, &events[..1], 20 * s), ("fault", 35 * s));

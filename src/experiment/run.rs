@@ -18,7 +18,7 @@ use crate::load::{LoadError, Prepared, Running};
 use crate::plan::ExperimentPlan;
 use crate::record::event::ComponentState;
 use crate::record::sink::{RecordForwarder, Recorder};
-use crate::record::{Clock, Event, EventKind, FileError, Folder, FolderError, RequestRecord, Sample};
+use crate::record::{Clock, Event, EventKind, FileError, FolderError, RequestRecord, ResultsFolder, Sample};
 use crate::signals::{Signals, StopSignal};
 use crate::units::{Instant, Time};
 use crate::verdict::goodput::Cohorts;
@@ -95,7 +95,7 @@ pub fn run(plan: &ExperimentPlan, out: &Path, watch: &mut dyn FnMut(&Snapshot)) 
 
 async fn conduct(plan: &ExperimentPlan, out: &Path, watch: &mut dyn FnMut(&Snapshot)) -> Result<RunResult, RunError> {
     let mut signals = Signals::new()?;
-    let folder = Folder::create(out, &plan.name, jiff::Zoned::now().datetime())?;
+    let folder = ResultsFolder::create(out, &plan.name, jiff::Zoned::now().datetime())?;
     let ready = tokio::select! {
         ready = Ready::new(plan, &folder) => ready,
         by = signals.next() => Err(RunError::Unbegun(by)),
@@ -122,10 +122,10 @@ struct Ready {
 }
 
 impl Ready {
-    async fn new(plan: &ExperimentPlan, folder: &Folder) -> Result<Ready, RunError> {
+    async fn new(plan: &ExperimentPlan, folder: &ResultsFolder) -> Result<Ready, RunError> {
         folder.write_plan(&plan.to_toml()?)?;
         let journal = Journal::new(folder)?;
-        let rows = folder.rows()?;
+        let rows = folder.create_rows()?;
         let system = System::start(plan).await?;
         let (forward, records) = RecordForwarder::new();
         let recorder = Recorder::start(vec![Box::new(rows), Box::new(forward)])?;
@@ -141,7 +141,7 @@ impl Ready {
 async fn carry_out(
     plan: &ExperimentPlan,
     ready: Ready,
-    folder: &Folder,
+    folder: &ResultsFolder,
     signals: &mut Signals,
     watch: &mut dyn FnMut(&Snapshot),
 ) -> Result<RunResult, RunError> {
@@ -175,7 +175,7 @@ async fn carry_out(
     let ended = journal.end(told, &loaded, clock, stopped, failure.as_deref());
     system.stop().await;
     ended?;
-    folder.seal()?;
+    folder.write_parquet()?;
     let stopped = stopped.or(late).or(signals.take_pending().await);
     Ok(RunResult { dir: folder.path().to_owned(), stopped, failure })
 }

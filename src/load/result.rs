@@ -3,7 +3,7 @@ use std::sync::mpsc;
 use super::main_script::{DoneArguments, MainScript};
 use super::plan::LoadPlan;
 use super::thread::worker::{ScriptCall, WorkerResult};
-use crate::record::event::Generator;
+use crate::record::event::GeneratorStats;
 use crate::record::{Account, Latencies};
 use crate::script::ScriptError;
 use crate::units::{Instant, Time};
@@ -64,9 +64,9 @@ impl LoadResult {
     }
 
     /// The generator's account of itself.
-    pub fn generator(&self) -> Generator {
+    pub fn generator(&self) -> GeneratorStats {
         let sum = |of: fn(&WorkerResult) -> u64| self.threads.iter().map(of).sum();
-        Generator {
+        GeneratorStats {
             cpu_ns: sum(|thread| thread.cpu.0),
             connections_opened: sum(|thread| thread.opened),
             in_flight_max: sum(|thread| thread.in_flight_max),

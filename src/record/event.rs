@@ -28,7 +28,7 @@ pub enum EventKind {
     Fault {
         fault: usize,
         kind: String,
-        step: Step,
+        step: FaultStep,
         detail: String,
         /// What is no failure, and yet worth knowing.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -37,7 +37,7 @@ pub enum EventKind {
     /// A component of the system under test changed: it died, restarted, ran out of memory.
     Component { component: String, state: ComponentState, detail: String },
     /// What the generator says of itself at the end.
-    Generator(Generator),
+    Generator(GeneratorStats),
     /// The run is over.
     Ended { how: RunEnd, detail: String },
 }
@@ -45,7 +45,7 @@ pub enum EventKind {
 /// The steps of a fault. `Effective` and `RemovalVerified` were observed, not assumed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Step {
+pub enum FaultStep {
     Commanded,
     Effective,
     RemovalCommanded,
@@ -76,7 +76,7 @@ pub enum RunEnd {
 
 /// The generator's account of itself, for judging whether its numbers hold.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Generator {
+pub struct GeneratorStats {
     /// CPU time of the generator's threads, user and system, in ns.
     pub cpu_ns: u64,
     /// Connections opened over the run, reconnections included.
@@ -97,9 +97,9 @@ pub struct Generator {
     pub records_dropped: u64,
 }
 
-impl Generator {
+impl GeneratorStats {
     /// Adds what a generator beside it says of itself.
-    pub fn merge(&mut self, other: &Generator) {
+    pub fn merge(&mut self, other: &GeneratorStats) {
         self.cpu_ns += other.cpu_ns;
         self.connections_opened += other.connections_opened;
         self.in_flight_max += other.in_flight_max;

@@ -16,7 +16,7 @@ pub enum FileError {
     Output { path: PathBuf, source: io::Error },
     /// Not what this program wrote, or damaged since.
     #[error("{}: {why}; {todo}", path.display())]
-    Foreign { path: PathBuf, why: String, todo: &'static str },
+    Invalid { path: PathBuf, why: String, todo: &'static str },
     /// A line of a text file that does not read.
     #[error("{}:{line}: {why}; mend or delete that line", path.display())]
     Line { path: PathBuf, line: u64, why: String },
@@ -37,8 +37,8 @@ impl FileError {
         move |source| FileError::Io { path: path.clone(), doing, source }
     }
 
-    pub(super) fn foreign(path: &Path, why: impl ToString, todo: &'static str) -> FileError {
-        FileError::Foreign { path: path.to_owned(), why: why.to_string(), todo }
+    pub(super) fn invalid(path: &Path, why: impl ToString, todo: &'static str) -> FileError {
+        FileError::Invalid { path: path.to_owned(), why: why.to_string(), todo }
     }
 }
 

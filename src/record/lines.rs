@@ -96,12 +96,12 @@ pub fn read_events(path: &Path) -> Result<Vec<Event>, FileError> {
 ///
 /// # Errors
 /// [`FileError::Io`]; [`FileError::Line`] for a line that is no sample, but for an unfinished last one;
-/// [`FileError::Foreign`] if the columns are others.
+/// [`FileError::Invalid`] if the columns are others.
 pub fn read_samples(path: &Path) -> Result<Vec<Sample>, FileError> {
     let text = whole_lines(path)?;
     if !text.is_empty() && !text.starts_with(HEADER) {
         let todo = "take it away, or put that line back";
-        return Err(FileError::foreign(path, format!("its first line is not `{}`", HEADER.trim()), todo));
+        return Err(FileError::invalid(path, format!("its first line is not `{}`", HEADER.trim()), todo));
     }
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let bad = |e: csv::Error| FileError::Line {
@@ -195,6 +195,6 @@ mod tests {
         let error = read_samples(&path).unwrap_err().to_string();
         assert!(error.contains("f:3: "), "{error}");
         std::fs::write(&path, "a,b\n1,2\n").unwrap();
-        assert!(matches!(read_samples(&path), Err(FileError::Foreign { .. })));
+        assert!(matches!(read_samples(&path), Err(FileError::Invalid { .. })));
     }
 }

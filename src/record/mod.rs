@@ -25,9 +25,9 @@ mod temp_rows;
 
 pub use account::{Account, ErrorCounts};
 pub use clock::Clock;
-pub use event::{Event, EventKind, Step};
+pub use event::{Event, EventKind, FaultStep};
 pub use file_error::FileError;
-pub use folder::{Folder, FolderError, RunData};
+pub use folder::{FolderError, ResultsFolder, RunData};
 pub use latencies::Latencies;
 pub use latency_file::{LatencyFile, format_latency_lines};
 pub use output_file::OutputFile;

@@ -9,13 +9,13 @@ use super::{FileError, OutputFile};
 /// `.csv`, with the same columns.
 ///
 /// # Errors
-/// [`FileError::Foreign`] for any other name, [`FileError::Output`] where the file can't be written.
+/// [`FileError::Invalid`] for any other name, [`FileError::Output`] where the file can't be written.
 pub fn create_recording(path: &Path) -> Result<Box<dyn RecordSink>, FileError> {
     let ending = path.extension().map(|ending| ending.to_ascii_lowercase());
     match ending.as_ref().and_then(|ending| ending.to_str()) {
         Some("parquet") => Ok(Box::new(ParquetFile::new(OutputFile::create(path)?)?)),
         Some("csv") => Ok(Box::new(CsvFile::new(OutputFile::create(path)?))),
-        _ => Err(FileError::foreign(
+        _ => Err(FileError::invalid(
             path,
             "its name says no format that attempts can be recorded in",
             "let it end in .parquet or .csv",

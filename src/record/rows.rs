@@ -90,7 +90,7 @@ pub struct RowsReader {
 
 impl RowsReader {
     /// # Errors
-    /// [`FileError::Io`]; [`FileError::Foreign`] if it is no file of rows, or another version's.
+    /// [`FileError::Io`]; [`FileError::Invalid`] if it is no file of rows, or another version's.
     pub fn open(path: &Path) -> Result<RowsReader, FileError> {
         RowsReader::over(File::open(path).map_err(FileError::io(path, "read"))?, path)
     }
@@ -111,7 +111,7 @@ impl RowsReader {
             } else {
                 ("no file of request rows, or its head is damaged", "take it away and run the experiment again")
             };
-            return Err(FileError::foreign(path, why, todo));
+            return Err(FileError::invalid(path, why, todo));
         }
         let body = length - HEADER as u64;
         Ok(RowsReader { file, path: path.to_owned(), left: body / ROW as u64, torn: body % ROW as u64 })
@@ -130,7 +130,7 @@ impl RowsReader {
     /// Up to `most` further rows; none at the end.
     ///
     /// # Errors
-    /// [`FileError::Io`]; [`FileError::Foreign`] for a row that no run writes.
+    /// [`FileError::Io`]; [`FileError::Invalid`] for a row that no run writes.
     pub fn next_batch(&mut self, most: usize) -> Result<Vec<RequestRecord>, FileError> {
         let take = self.left.min(most as u64);
         let mut rows = vec![RequestRecord::planned(0, Instant::START, 0); take as usize];
@@ -144,7 +144,7 @@ impl RowsReader {
         }
         if rows.iter().any(|row| row.outcome().is_none()) {
             let why = "holds a row with an unknown outcome: it is damaged";
-            return Err(FileError::foreign(&self.path, why, "take it away and run the experiment again"));
+            return Err(FileError::invalid(&self.path, why, "take it away and run the experiment again"));
         }
         Ok(rows)
     }

@@ -9,7 +9,7 @@ use super::ReportData;
 use super::digest::Digest;
 use super::warning::Warning;
 use crate::record::Account;
-use crate::record::event::Generator;
+use crate::record::event::GeneratorStats;
 use crate::stats::{ratio, value_at_percentile};
 use crate::units::wrk_time;
 
@@ -29,7 +29,7 @@ pub struct GeneratorBlock {
     pub elapsed_ns: u64,
     pub threads: u16,
     pub lag: Lag,
-    pub own: Generator,
+    pub own: GeneratorStats,
     /// Its threads never slept, as they were told.
     pub spins: bool,
     /// With HTTP/2: the fewest streams that the server took on a connection, where that was fewer than planned.
@@ -181,7 +181,12 @@ pub(super) mod tests {
             elapsed_ns: 12_000_000_000,
             threads: 2,
             lag: Lag { p50_ns: 33_000, p99_ns: 120_000, max_ns: 1_200_000 },
-            own: Generator { cpu_ns: 510_000_000, connections_opened: 10, in_flight_max: 4, ..Generator::default() },
+            own: GeneratorStats {
+                cpu_ns: 510_000_000,
+                connections_opened: 10,
+                in_flight_max: 4,
+                ..GeneratorStats::default()
+            },
             spins: false,
             fewest_streams: None,
         }
@@ -259,7 +264,7 @@ pub(super) mod tests {
             warmup_ns: 0,
             threads: 0,
             lag: Lag::default(),
-            own: Generator::default(),
+            own: GeneratorStats::default(),
             ..healthy()
         };
         assert!(!empty.text().contains("NaN") && !empty.text().contains("inf"));

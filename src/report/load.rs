@@ -4,7 +4,7 @@ use super::generator::{GeneratorBlock, Lag};
 use super::wrk2::{Calibration, Tally};
 use crate::load::plan::Spin;
 use crate::load::{LoadResult, WorkerResult, calibrated_interval};
-use crate::record::event::Generator;
+use crate::record::event::GeneratorStats;
 use crate::record::{Account, ErrorCounts, Latencies};
 use crate::stats::Moments;
 use crate::units::Time;
@@ -29,7 +29,8 @@ impl LoadNumbers {
     pub fn of(loads: &[LoadResult]) -> LoadNumbers {
         let threads = || loads.iter().flat_map(|load| &load.threads);
         let sum = |of: fn(&WorkerResult) -> u64| threads().map(of).sum::<u64>();
-        let (mut account, mut latencies, mut own) = (Account::default(), Latencies::default(), Generator::default());
+        let (mut account, mut latencies, mut own) =
+            (Account::default(), Latencies::default(), GeneratorStats::default());
         for load in loads {
             account.merge(&load.account());
             latencies.merge(&load.latencies());

@@ -22,7 +22,7 @@ pub use write::{ReportError, write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::event::Generator;
+use crate::record::event::GeneratorStats;
 use crate::record::{RequestRecord, Sample};
 use crate::verdict::goodput::Bin;
 use crate::verdict::{Verdict, VerdictText};
@@ -61,7 +61,7 @@ pub struct ReportData {
     pub incidents: Vec<(u64, String)>,
     /// What faults left that makes no difference to the verdict, and may to a reader: instant and text.
     pub warnings: Vec<(u64, String)>,
-    pub generator: Generator,
+    pub generator: GeneratorStats,
     /// What was planned, for the table in the report: name and value as a person reads them.
     pub facts: Vec<(String, String)>,
 }

@@ -179,15 +179,16 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::record::event::{ComponentState, Generator};
-    use crate::record::{EventKind, Folder};
+    use crate::record::event::{ComponentState, GeneratorStats};
+    use crate::record::{EventKind, ResultsFolder};
     use crate::verdict::tests::builder::{Run, S, profile};
 
-    fn recorded(run: &Run, results: &Path) -> Folder {
-        let folder = Folder::create(results, &run.plan.name, jiff::civil::date(2026, 1, 2).at(3, 4, 5, 0)).unwrap();
+    fn recorded(run: &Run, results: &Path) -> ResultsFolder {
+        let folder =
+            ResultsFolder::create(results, &run.plan.name, jiff::civil::date(2026, 1, 2).at(3, 4, 5, 0)).unwrap();
         folder.write_plan(&run.plan.to_toml().unwrap()).unwrap();
-        folder.rows().unwrap().append(&run.records()).unwrap();
-        let mut log = folder.events().unwrap();
+        folder.create_rows().unwrap().append(&run.records()).unwrap();
+        let mut log = folder.open_events().unwrap();
         run.events.iter().for_each(|event| log.append(event).unwrap());
         folder
     }
@@ -201,7 +202,7 @@ mod tests {
             .with(profile(&[(15, 35, 0.0), (35, 38, 0.5)]))
             .event(0, started)
             .event(20, EventKind::Component { component: "post-db".into(), state, detail: "137".into() })
-            .event(141, EventKind::Generator(Generator { connections_opened: 7, ..Generator::default() }));
+            .event(141, EventKind::Generator(GeneratorStats { connections_opened: 7, ..GeneratorStats::default() }));
         let folder = recorded(&run, results.path());
         let (plan, story) = read(folder.path()).unwrap();
         assert_eq!(plan, run.plan);
@@ -220,7 +221,7 @@ mod tests {
         let what = EventKind::Fault {
             fault: 0,
             kind: "link".into(),
-            step: crate::record::Step::RemovalVerified,
+            step: crate::record::FaultStep::RemovalVerified,
             detail: "names as before".into(),
             warnings: vec!["its address was a, and is b".into()],
         };

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::digest::Digest;
 use super::generator::{GeneratorBlock, Lag};
 use super::{FaultWindow, ReportData};
-use crate::record::event::Generator;
+use crate::record::event::GeneratorStats;
 use crate::record::{Account, ErrorCounts};
 use crate::stats::{Moments, ratio, value_at_percentile, within_stdev};
 use crate::verdict::VerdictText;
@@ -172,7 +172,7 @@ pub struct GeneratorText {
     /// Percent of one core that a thread used.
     pub cpu_percent_per_thread: f64,
     #[serde(flatten)]
-    pub own: Generator,
+    pub own: GeneratorStats,
     /// Why the numbers should not be trusted, and what to do.
     pub warnings: Vec<String>,
 }

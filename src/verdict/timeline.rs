@@ -1,7 +1,7 @@
 //! The events of a run, in one place.
 
-use crate::record::event::{ComponentState, Generator, RunEnd};
-use crate::record::{Event, EventKind, Step};
+use crate::record::event::{ComponentState, GeneratorStats, RunEnd};
+use crate::record::{Event, EventKind, FaultStep};
 use crate::units::Instant;
 
 /// What the events of a run say.
@@ -13,7 +13,7 @@ pub struct Timeline {
     pub faults: Vec<FaultHistory>,
     /// Components that died and did not restart.
     pub dead: Vec<String>,
-    pub generator: Generator,
+    pub generator: GeneratorStats,
     /// How the run ended, and the detail; `None` if it was killed.
     pub ending: Option<(RunEnd, String)>,
 }
@@ -49,10 +49,10 @@ impl Timeline {
                 let Some(history) = self.faults.get_mut(*fault) else { return };
                 history.warnings.extend(warnings.iter().map(|warning| (at, warning.clone())));
                 match step {
-                    Step::Effective => history.effective = history.effective.or(Some(at)),
-                    Step::RemovalVerified if history.effective.is_some() => history.removed = Some(at),
-                    Step::Failed => history.failure = Some(detail.clone()),
-                    Step::Commanded | Step::RemovalCommanded | Step::RemovalVerified => {}
+                    FaultStep::Effective => history.effective = history.effective.or(Some(at)),
+                    FaultStep::RemovalVerified if history.effective.is_some() => history.removed = Some(at),
+                    FaultStep::Failed => history.failure = Some(detail.clone()),
+                    FaultStep::Commanded | FaultStep::RemovalCommanded | FaultStep::RemovalVerified => {}
                 }
             }
             EventKind::Component { component, state, .. } => match state {
@@ -93,7 +93,8 @@ mod tests {
                 warnings: warnings.iter().map(ToString::to_string).collect(),
             },
         };
-        let events = [event(1, Step::Effective, &[]), event(2, Step::RemovalVerified, &["a; and so on", "b"])];
+        let events =
+            [event(1, FaultStep::Effective, &[]), event(2, FaultStep::RemovalVerified, &["a; and so on", "b"])];
         let history = Timeline::of(&events, 1).faults.remove(0);
         assert_eq!(history.warnings, [(Instant(2), "a; and so on".to_owned()), (Instant(2), "b".to_owned())]);
         assert_eq!((history.removed, history.failure), (Some(Instant(2)), None));

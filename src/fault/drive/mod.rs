@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::{Fault, StepFuture, StepReport};
-use crate::record::{Event, EventKind, Step};
+use crate::record::{Event, EventKind, FaultStep};
 use crate::units::{Instant, Time};
 
 /// When a fault is applied, and for how long, on the run's clock.
@@ -62,7 +62,7 @@ pub async fn drive(
         return Outcome::Untouched;
     }
 
-    tell(Step::Commanded, String::new());
+    tell(FaultStep::Commanded, String::new());
     let applied = match limited(fault.apply()).await {
         Ok(_) => limited(fault.verify_applied()).await,
         Err(e) => Err(e),
@@ -70,14 +70,14 @@ pub async fn drive(
     let effective = applied.is_ok();
     match applied {
         Ok(detail) => {
-            tell_of(fault.since(), Step::Effective, detail);
+            tell_of(fault.since(), FaultStep::Effective, detail);
             sleep_until(schedule.at.plus(schedule.lasting), &now, &mut cancel).await;
         }
         // What half took effect is removed at once.
-        Err(why) => tell(Step::Failed, why),
+        Err(why) => tell(FaultStep::Failed, why),
     }
 
-    tell(Step::RemovalCommanded, String::new());
+    tell(FaultStep::RemovalCommanded, String::new());
     let mut failure = String::new();
     for attempt in 0..REMOVALS {
         if attempt > 0 {
@@ -89,13 +89,13 @@ pub async fn drive(
         };
         match removed {
             Ok(detail) => {
-                tell_of(fault.since(), Step::RemovalVerified, detail);
+                tell_of(fault.since(), FaultStep::RemovalVerified, detail);
                 return if effective { Outcome::Verified } else { Outcome::Ineffective };
             }
             Err(why) => failure = why,
         }
     }
-    tell(Step::Failed, failure);
+    tell(FaultStep::Failed, failure);
     Outcome::Stuck
 }
 

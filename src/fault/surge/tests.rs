@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::fault::{Outcome, Schedule, drive};
-use crate::record::{Event, EventKind, Step};
+use crate::record::{Event, EventKind, FaultStep};
 
 /// From second 10 for 10 s three times 100 requests/s are due, at fixed gaps.
 const SURGE: Size = Size { rate: 100.0, factor: 3.0 };
@@ -14,7 +14,7 @@ fn due(at: f64) -> f64 {
 }
 
 /// Drives it over a load that has sent so many requests by a second. What became of it, and its events by ms.
-async fn driven(sent: fn(f64) -> f64) -> (Outcome, Vec<(u64, Step, String)>) {
+async fn driven(sent: fn(f64) -> f64) -> (Outcome, Vec<(u64, FaultStep, String)>) {
     let start = Instant::now();
     let now = move || start.elapsed().as_nanos() as u64;
     let look = move || {
@@ -33,11 +33,11 @@ async fn driven(sent: fn(f64) -> f64) -> (Outcome, Vec<(u64, Step, String)>) {
     (outcome, events.collect())
 }
 
-fn instants(events: &[(u64, Step, String)]) -> Vec<(u64, Step)> {
+fn instants(events: &[(u64, FaultStep, String)]) -> Vec<(u64, FaultStep)> {
     events.iter().map(|(at, step, _)| (*at, *step)).collect()
 }
 
-use Step::{Commanded, Effective, Failed, RemovalCommanded, RemovalVerified};
+use FaultStep::{Commanded, Effective, Failed, RemovalCommanded, RemovalVerified};
 
 #[tokio::test(start_paused = true)]
 async fn a_surge_that_is_sent_as_planned_counts_from_its_planned_instants() {

@@ -29,17 +29,17 @@ pub enum FolderError {
 
 /// A results folder being filled.
 #[derive(Clone, Debug)]
-pub struct Folder {
+pub struct ResultsFolder {
     path: PathBuf,
 }
 
-impl Folder {
+impl ResultsFolder {
     /// A fresh folder `<name>-<YYYYmmdd-HHMMSS>` in `results` (itself made where it is missing), with `-2`, `-3`, ...
     /// behind it if that is taken. Nothing is ever overwritten.
     ///
     /// # Errors
     /// [`FolderError::File`] if it can't be made, [`FolderError::Latest`] if `latest` could not be pointed at it.
-    pub fn create(results: &Path, name: &str, now: jiff::civil::DateTime) -> Result<Folder, FolderError> {
+    pub fn create(results: &Path, name: &str, now: jiff::civil::DateTime) -> Result<ResultsFolder, FolderError> {
         fs::create_dir_all(results).map_err(FileError::io(results, "create"))?;
         let latest = results.join("latest");
         if fs::symlink_metadata(&latest).is_ok_and(|found| !found.is_symlink()) {
@@ -55,7 +55,7 @@ impl Folder {
                 Err(e) => return Err(FileError::io(&path, "create")(e).into()),
             }
         }
-        Ok(Folder { path: results.join(leaf) })
+        Ok(ResultsFolder { path: results.join(leaf) })
     }
 
     /// Points `results/latest` at this folder.
@@ -91,19 +91,19 @@ impl Folder {
 
     /// # Errors
     /// [`FileError::Io`].
-    pub fn rows(&self) -> Result<RowsWriter, FileError> {
+    pub fn create_rows(&self) -> Result<RowsWriter, FileError> {
         RowsWriter::create(&self.path.join(ROWS))
     }
 
     /// # Errors
     /// [`FileError::Io`].
-    pub fn events(&self) -> Result<EventLog, FileError> {
+    pub fn open_events(&self) -> Result<EventLog, FileError> {
         EventLog::open(&self.path.join(EVENTS))
     }
 
     /// # Errors
     /// [`FileError::Io`].
-    pub fn samples(&self) -> Result<SampleLog, FileError> {
+    pub fn open_samples(&self) -> Result<SampleLog, FileError> {
         SampleLog::open(&self.path.join(SAMPLES))
     }
 
@@ -111,7 +111,7 @@ impl Folder {
     ///
     /// # Errors
     /// [`FileError`]; the rows are then still there.
-    pub fn seal(&self) -> Result<(), FileError> {
+    pub fn write_parquet(&self) -> Result<(), FileError> {
         convert(&self.path)
     }
 }

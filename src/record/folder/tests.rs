@@ -9,14 +9,18 @@ fn now() -> jiff::civil::DateTime {
     jiff::civil::date(2026, 3, 4).at(5, 6, 7, 0)
 }
 
-fn filled(results: &Path) -> Folder {
-    let folder = Folder::create(results, "x", now()).unwrap();
+fn filled(results: &Path) -> ResultsFolder {
+    let folder = ResultsFolder::create(results, "x", now()).unwrap();
     folder.write_plan("name = \"x\"\n").unwrap();
-    let mut rows = folder.rows().unwrap();
+    let mut rows = folder.create_rows().unwrap();
     rows.append(&[RequestRecord::planned(2, Instant(20), 0), RequestRecord::planned(1, Instant(10), 0)]).unwrap();
     let ended = Event { at: Instant(9), what: EventKind::Ended { how: RunEnd::Complete, detail: String::new() } };
-    folder.events().unwrap().append(&ended).unwrap();
-    folder.samples().unwrap().append(&[Sample { at: Instant(4), source: "db".into(), ..Sample::default() }]).unwrap();
+    folder.open_events().unwrap().append(&ended).unwrap();
+    folder
+        .open_samples()
+        .unwrap()
+        .append(&[Sample { at: Instant(4), source: "db".into(), ..Sample::default() }])
+        .unwrap();
     folder
 }
 
@@ -26,7 +30,7 @@ fn folders_never_overwrite_and_latest_is_the_newest() {
     let results = dir.path().join("deep/results");
     let names: Vec<_> = (0..3)
         .map(|_| {
-            let folder = Folder::create(&results, "../a b/ü", now()).unwrap();
+            let folder = ResultsFolder::create(&results, "../a b/ü", now()).unwrap();
             folder.make_latest().unwrap();
             folder.path().file_name().unwrap().to_owned()
         })
@@ -41,7 +45,7 @@ fn folders_never_overwrite_and_latest_is_the_newest() {
 fn what_was_recorded_is_read_back_in_order() {
     let dir = tempfile::tempdir().unwrap();
     let folder = filled(dir.path());
-    folder.seal().unwrap();
+    folder.write_parquet().unwrap();
     assert!(!folder.path().join(ROWS).exists());
     let recorded = read_folder(folder.path()).unwrap();
     assert_eq!(recorded.plan, "name = \"x\"\n");
@@ -79,7 +83,7 @@ fn what_does_not_convert_leaves_the_rows_and_no_half_of_a_file() {
     let folder = filled(dir.path());
     fs::write(folder.path().join(ROWS), "no rows at all, and long enough").unwrap();
     fs::write(folder.path().join("requests.parquet.part"), "half").unwrap();
-    assert!(folder.seal().is_err());
+    assert!(folder.write_parquet().is_err());
     assert!(folder.path().join(ROWS).exists() && !folder.path().join("requests.parquet.part").exists());
 }
 
@@ -88,7 +92,7 @@ fn what_is_missing_is_named() {
     let dir = tempfile::tempdir().unwrap();
     for file in [PLAN, EVENTS, REQUESTS] {
         let folder = filled(dir.path());
-        folder.seal().unwrap();
+        folder.write_parquet().unwrap();
         fs::remove_file(folder.path().join(file)).unwrap();
         let error = read_folder(folder.path()).unwrap_err().to_string();
         assert!(error.contains(&format!("holds no {file}")), "{error}");
@@ -103,14 +107,14 @@ fn a_place_that_cannot_be_written_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
-    let error = Folder::create(&file.join("results"), "x", now()).unwrap_err().to_string();
+    let error = ResultsFolder::create(&file.join("results"), "x", now()).unwrap_err().to_string();
     assert!(error.contains("file/results"), "{error}");
 
     // A link is replaced; a file or folder of that name is somebody's.
     let latest = dir.path().join("latest");
     for is_file in [true, false] {
         if is_file { fs::write(&latest, "mine") } else { fs::create_dir(&latest) }.unwrap();
-        let error = Folder::create(dir.path(), "x", now()).unwrap_err();
+        let error = ResultsFolder::create(dir.path(), "x", now()).unwrap_err();
         assert!(matches!(error, FolderError::Latest { .. }), "{error}");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing was made");
         let _ = fs::remove_file(&latest);
@@ -120,7 +124,7 @@ fn a_place_that_cannot_be_written_is_named() {
     fs::create_dir(&closed).unwrap();
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o500)).unwrap();
     // Root may write anywhere: there the folder is made.
-    if let Err(error) = Folder::create(&closed, "x", now()) {
+    if let Err(error) = ResultsFolder::create(&closed, "x", now()) {
         assert!(error.to_string().contains("--out"), "{error}");
     }
 }

@@ -17,13 +17,13 @@ use crate::units::Instant;
 /// All rows of a file that [`super::ParquetWriter`] wrote, in its order.
 ///
 /// # Errors
-/// [`FileError::Io`]; [`FileError::Foreign`] for any other file, and for a damaged one.
+/// [`FileError::Io`]; [`FileError::Invalid`] for any other file, and for a damaged one.
 pub fn read(path: &Path) -> Result<Vec<RequestRecord>, FileError> {
     let file = File::open(path).map_err(FileError::io(path, "read"))?;
     // The decoder trusts what it reads in places: a damaged file may make it panic, which is no reason for us to.
     catch_unwind(AssertUnwindSafe(|| read_groups(file)))
         .unwrap_or_else(|_| Err("it is damaged".to_owned()))
-        .map_err(|why| FileError::foreign(path, why, WHAT_NOW))
+        .map_err(|why| FileError::invalid(path, why, WHAT_NOW))
 }
 
 const WHAT_NOW: &str = "read it with the version of metawrk that wrote it, or run the experiment again";

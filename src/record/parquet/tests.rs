@@ -33,7 +33,7 @@ proptest! {
         let _ = read(&path);
         bytes.truncate(cut.index(bytes.len()));
         std::fs::write(&path, &bytes).unwrap();
-        let refused = matches!(read(&path), Err(FileError::Foreign { .. }));
+        let refused = matches!(read(&path), Err(FileError::Invalid { .. }));
         prop_assert!(refused);
     }
 }

@@ -1,6 +1,6 @@
 //! Runs that never were, for looking at what is drawn of them.
 
-use crate::record::event::Generator;
+use crate::record::event::GeneratorStats;
 use crate::record::{Outcome, RequestRecord, Sample};
 use crate::report::{FaultWindow, ReportData};
 use crate::units::{Instant, Time};
@@ -68,7 +68,7 @@ pub fn empty() -> ReportData {
         samples: vec![],
         incidents: vec![],
         warnings: vec![],
-        generator: Generator::default(),
+        generator: GeneratorStats::default(),
         facts: vec![],
     }
 }
@@ -121,11 +121,11 @@ fn run(name: &str, rate: f64, end: u64, answers: Answers) -> ReportData {
         faults: vec![FaultWindow { label: "link cut to post-db".into(), from: FAULT.0, to: Some(FAULT.1) }],
         goodput,
         requests,
-        generator: Generator {
+        generator: GeneratorStats {
             cpu_ns: 6_400 * MS,
             connections_opened: 3_120,
             in_flight_max: 2_914,
-            ..Generator::default()
+            ..GeneratorStats::default()
         },
         facts: [
             ("load", "300 requests/s, Poisson, open, 2 threads"),

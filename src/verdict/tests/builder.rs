@@ -6,7 +6,7 @@ use crate::arrivals::{Arrivals, ThreadShare};
 use crate::plan::config::Overrides;
 use crate::plan::{ExperimentPlan, config};
 use crate::record::event::{EventKind, RunEnd};
-use crate::record::{Event, Outcome, RequestRecord, Step};
+use crate::record::{Event, FaultStep, Outcome, RequestRecord};
 use crate::units::{Instant, Time};
 
 pub const S: u64 = 1_000_000_000;
@@ -77,7 +77,8 @@ impl Run {
     fn of(plan: ExperimentPlan) -> Run {
         let stop = plan.duration().0;
         let mut run = Run { plan, events: Vec::new(), fate: Box::new(profile(&[])), lag: |_| 0, lost: |_| false, stop };
-        let steps = [Step::Commanded, Step::Effective, Step::RemovalCommanded, Step::RemovalVerified];
+        let steps =
+            [FaultStep::Commanded, FaultStep::Effective, FaultStep::RemovalCommanded, FaultStep::RemovalVerified];
         for (fault, planned) in run.plan.fault.iter().enumerate() {
             let (from, to) = (run.plan.at(planned).0, run.plan.at(planned).plus(planned.lasts).0);
             for (step, at_ns) in steps.into_iter().zip([from, from, to, to]) {
@@ -146,7 +147,7 @@ impl Run {
         self
     }
 
-    pub fn without_step(mut self, without: Step) -> Run {
+    pub fn without_step(mut self, without: FaultStep) -> Run {
         self.events.retain(|event| !matches!(event.what, EventKind::Fault { step, .. } if step == without));
         self
     }
@@ -154,7 +155,7 @@ impl Run {
     /// The fault takes effect 2 s before `second` instead of when planned, which shortens the baseline.
     pub fn fault_before(mut self, second: u64) -> Run {
         for event in &mut self.events {
-            if matches!(event.what, EventKind::Fault { step: Step::Effective, .. }) {
+            if matches!(event.what, EventKind::Fault { step: FaultStep::Effective, .. }) {
                 event.at = Instant((second - 2) * S);
             }
         }

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 
 use super::goodput::Cohorts;
 use super::*;
-use crate::record::event::{ComponentState, EventKind, Generator, RunEnd};
-use crate::record::{Event, Outcome, Step};
+use crate::record::event::{ComponentState, EventKind, GeneratorStats, RunEnd};
+use crate::record::{Event, FaultStep, Outcome};
 use crate::units::{Instant, Time};
 
 /// The fault of a [`Run`] lasts from second 15 to second 35.
@@ -197,7 +197,7 @@ fn a_surge_is_judged_by_its_own_schedule() {
 
 #[test]
 fn a_reached_connection_limit_is_named_if_the_system_is_stable() {
-    let bounded = || Generator { bound_reached: true, ..Generator::default() };
+    let bounded = || GeneratorStats { bound_reached: true, ..GeneratorStats::default() };
     for (run, expected) in [
         (Run::new().event(141, EventKind::Generator(bounded())), true),
         (Run::new().with(profile(&[OUTAGE])).event(141, EventKind::Generator(bounded())), true),
@@ -261,10 +261,15 @@ fn an_observation_is_over_when_nothing_more_can_be_learned() {
         assert_eq!(run.stop_at(over).judge().verdict, whole, "{parts:?}: stopping early changes nothing");
     }
     assert_eq!(Run::without_fault().over_at(), None);
-    assert_eq!(Run::new().without_step(Step::RemovalVerified).over_at(), None);
-    let failed =
-        EventKind::Fault { fault: 0, kind: "link".into(), step: Step::Failed, detail: String::new(), warnings: vec![] };
-    assert_eq!(Run::new().without_step(Step::Effective).event(16, failed).over_at(), Some(16));
+    assert_eq!(Run::new().without_step(FaultStep::RemovalVerified).over_at(), None);
+    let failed = EventKind::Fault {
+        fault: 0,
+        kind: "link".into(),
+        step: FaultStep::Failed,
+        detail: String::new(),
+        warnings: vec![],
+    };
+    assert_eq!(Run::new().without_step(FaultStep::Effective).event(16, failed).over_at(), Some(16));
 }
 
 #[test]
@@ -287,7 +292,7 @@ fn a_run_without_records_and_events_is_judged() {
 }
 
 fn any_event() -> impl Strategy<Value = Event> {
-    use Step::{Commanded, Effective, Failed, RemovalCommanded, RemovalVerified};
+    use FaultStep::{Commanded, Effective, Failed, RemovalCommanded, RemovalVerified};
     let step = prop::sample::select(vec![Commanded, Effective, RemovalCommanded, RemovalVerified, Failed]);
     let step = step.prop_map(|step| EventKind::Fault {
         fault: 0,

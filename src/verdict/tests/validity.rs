@@ -20,12 +20,12 @@ fn each_reason_makes_a_run_invalid() {
         (metastable().without_end(), "INVALID: the run was killed"),
         (metastable().without_end().event(141, ended(RunEnd::Interrupted)), "INVALID: interrupted"),
         (metastable().without_end().event(141, ended(RunEnd::Failed)), "INVALID: the run failed"),
-        (metastable().without_step(Step::Effective), "INVALID: the fault never took effect"),
+        (metastable().without_step(FaultStep::Effective), "INVALID: the fault never took effect"),
         (
-            metastable().without_step(Step::Effective).event(16, fault(Step::Failed, "no link")),
+            metastable().without_step(FaultStep::Effective).event(16, fault(FaultStep::Failed, "no link")),
             "INVALID: the fault never took effect",
         ),
-        (metastable().without_step(Step::RemovalVerified), "INVALID: the fault's removal could not be verified"),
+        (metastable().without_step(FaultStep::RemovalVerified), "INVALID: the fault's removal could not be verified"),
         (metastable().event(50, died(ComponentState::Died)), "INVALID: post-db is dead"),
         (Run::new().with(profile(&[(0, 15, 0.98), OUTAGE])), "INVALID: unhealthy before the fault"),
         (metastable().fault_before(11), "INVALID: no baseline"),
@@ -45,7 +45,7 @@ fn each_reason_makes_a_run_invalid() {
 #[test]
 fn an_interrupted_run_has_no_further_reasons() {
     let interrupted = || EventKind::Ended { how: RunEnd::Interrupted, detail: "SIGINT".into() };
-    for run in [Run::new().without_step(Step::Effective).stop_at(12), Run::new().stop_at(40)] {
+    for run in [Run::new().without_step(FaultStep::Effective).stop_at(12), Run::new().stop_at(40)] {
         let run = run.without_end().event(40, interrupted());
         assert_eq!(run.judge().explain(&run.plan).because, ["The run was interrupted before its end."]);
     }
@@ -98,7 +98,7 @@ fn harmless_deviations_leave_a_run_valid() {
                 EventKind::Fault {
                     fault: 0,
                     kind: "link".into(),
-                    step: Step::Failed,
+                    step: FaultStep::Failed,
                     detail: "once".into(),
                     warnings: vec![],
                 },
