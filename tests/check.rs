@@ -1,4 +1,4 @@
-//! `metawrk check`: what it says, and that nothing is loaded and nothing left.
+//! `metawrk check`: its findings, and that it neither generates load nor leaves files.
 
 mod support;
 
@@ -19,7 +19,7 @@ fn line<'a>(ended: &'a Ended, on: &str) -> &'a str {
 }
 
 #[test]
-fn a_target_that_is_there_is_not_loaded() {
+fn a_reachable_target_gets_no_requests() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::answering(OK);
     let ended = check(dir.path(), &server.url(), "");
@@ -27,19 +27,19 @@ fn a_target_that_is_there_is_not_loaded() {
     for on in ["experiment", "disk", "open", "target", "script", "rate"] {
         assert!(line(&ended, on).starts_with("ok "), "{ended:?}");
     }
-    assert!(server.requests.lock().unwrap().is_empty(), "it only connects");
+    assert!(server.requests.lock().unwrap().is_empty(), "the check only connects");
     let left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
     assert_eq!(left, ["x.toml"]);
 }
 
 #[test]
-fn what_is_missing_fails_with_what_to_do_and_the_rest_is_looked_at_all_the_same() {
+fn problems_fail_with_a_remedy_and_do_not_stop_the_other_checks() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("broken.lua"), "function request() return nil + 1 end").unwrap();
     let ended = check(dir.path(), "http://127.0.0.1:1/", "script = \"broken.lua\"");
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(
-        line(&ended, "target").starts_with("FAIL") && line(&ended, "target").contains("is it started"),
+        line(&ended, "target").starts_with("FAIL") && line(&ended, "target").contains("Start the system"),
         "{ended:?}"
     );
     assert!(line(&ended, "script").starts_with("FAIL") && line(&ended, "script").contains("broken.lua:1"), "{ended:?}");
@@ -47,7 +47,7 @@ fn what_is_missing_fails_with_what_to_do_and_the_rest_is_looked_at_all_the_same(
 }
 
 #[test]
-fn a_file_that_is_no_experiment_fails_by_line() {
+fn an_invalid_file_fails_with_its_line() {
     let dir = tempfile::tempdir().unwrap();
     let ended = check(dir.path(), "http://127.0.0.1:1/", "rat = 3");
     assert_eq!(ended.code, Some(1));
@@ -55,7 +55,7 @@ fn a_file_that_is_no_experiment_fails_by_line() {
 }
 
 #[test]
-fn the_embedded_testbed_is_started_for_it_and_stopped() {
+fn the_embedded_testbed_is_started_and_stopped() {
     let dir = tempfile::tempdir().unwrap();
     let ended = run(METAWRK, dir.path(), &["check", "--connections", "10"]);
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{ended:?}");

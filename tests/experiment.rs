@@ -31,15 +31,16 @@ const FILES: [&str; 15] = [
     "timeline.svg",
 ];
 
-/// Whoever needs a generator that is never late writes, the others read: a test that failed poisons nothing.
+/// A test that needs a generator without send lag takes the write lock, all others the read lock. A failed test does not
+/// poison the lock.
 static MACHINE: RwLock<()> = RwLock::new(());
 
-fn with_others() -> RwLockReadGuard<'static, ()> {
+fn share_machine() -> RwLockReadGuard<'static, ()> {
     MACHINE.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The shortest that a plan allows, on a system that runs already.
-fn target(dir: &Path, server: &Server, load: &str) {
+/// Writes the shortest possible experiment, on a running system.
+fn write_experiment(dir: &Path, server: &Server, load: &str) {
     let text = format!(
         "name = \"t\"\n[target]\nurl = \"{}\"\n[load]\nrate = 100\n{load}\n\
          [phases]\nwarmup = \"0s\"\nbaseline = \"5s\"\nduration = \"5s\"\n",
@@ -52,7 +53,7 @@ fn summary(results: &Path) -> Summary {
     serde_json::from_slice(&fs::read(results.join("latest/summary.json")).unwrap()).unwrap()
 }
 
-/// The report is whole, every request accounted for, and the verdict such.
+/// Checks that the report is complete, every request is accounted for, and the verdict is `verdict`.
 fn check(dir: &Path, ended: &Ended, verdict: &str) -> Summary {
     let results = dir.join("results");
     let mut files: Vec<String> = fs::read_dir(results.join("latest"))
@@ -71,34 +72,34 @@ fn check(dir: &Path, ended: &Ended, verdict: &str) -> Summary {
 }
 
 #[test]
-fn a_healthy_system_is_stable_and_everything_is_there() {
+fn a_healthy_system_is_stable_and_all_files_are_written() {
     let _alone = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
     let server = Server::answering(OK);
-    // On a machine that is busy with other things the generator is late, and says so: that is no verdict on the system.
+    // On a busy machine the generator sends late and the run is INVALID, so there are three attempts.
     let attempts = (0..3).map(|_| {
         let dir = tempfile::tempdir().unwrap();
-        target(dir.path(), &server, "");
+        write_experiment(dir.path(), &server, "");
         let ended = run(METAWRK, dir.path(), &["experiment", "x.toml", "--exit-code"]);
         (dir, ended)
     });
     let unless_late = |(_, ended): &(_, Ended)| !ended.out.contains("INVALID: the generator");
-    let (dir, ended) = attempts.into_iter().find(unless_late).expect("a machine that is not busy all the time");
+    let (dir, ended) = attempts.into_iter().find(unless_late).expect("the machine is too busy for this test");
     let summary = check(dir.path(), &ended, "STABLE");
-    // No progress line where standard error is no terminal.
+    // No progress line without a terminal.
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
     let account = summary.account.account;
     assert!(account.scheduled == 500 && account.answered >= 495, "{account:?}");
-    // No result without its validity.
+    // Each result shows how valid it is.
     assert!(ended.out.contains("\nGenerator:\n  scheduled   500 = "), "{}", ended.out);
 }
 
 #[test]
-fn a_script_that_raises_in_the_middle_ends_the_run_with_a_report() {
-    let _shared = with_others();
+fn a_script_error_ends_the_run_with_a_report() {
+    let _shared = share_machine();
     let dir = tempfile::tempdir().unwrap();
     let text = "n = 0 function request() n = n + 1\n if n > 30 then error('boom') end return wrk.format() end";
     fs::write(dir.path().join("boom.lua"), text).unwrap();
-    target(dir.path(), &Server::answering(OK), "script = \"boom.lua\"");
+    write_experiment(dir.path(), &Server::answering(OK), "script = \"boom.lua\"");
     let ended = run(METAWRK, dir.path(), &["experiment", "x.toml"]);
     check(dir.path(), &ended, "INVALID: the run failed");
     assert_eq!(ended.code, Some(1));
@@ -106,13 +107,13 @@ fn a_script_that_raises_in_the_middle_ends_the_run_with_a_report() {
 }
 
 #[test]
-fn a_signal_in_the_drain_ends_the_wait() {
-    let _shared = with_others();
+fn a_signal_ends_the_drain() {
+    let _shared = share_machine();
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(|mut peer| peer.swallow());
-    target(dir.path(), &server, "when-busy = \"open\"");
+    write_experiment(dir.path(), &server, "when-busy = \"open\"");
     let running = started(METAWRK, dir.path(), &["experiment", "x.toml"]);
-    // The look before any load, and one for each request.
+    // One connection for the check before the load, and one for each request.
     eventually("the last request", || server.connections.load(std::sync::atomic::Ordering::SeqCst) >= 500);
     running.send(Signal::TERM);
     let ended = running.end();
@@ -120,8 +121,8 @@ fn a_signal_in_the_drain_ends_the_wait() {
     assert_eq!(check(dir.path(), &ended, "INVALID: interrupted").account.account.answered, 0);
 }
 
-/// The embedded testbed, once its load has left records.
-fn embedded(dir: &Path) -> (Started, Vec<(u32, Vec<String>)>) {
+/// Starts an experiment on the embedded testbed, and waits for its first records.
+fn start_embedded(dir: &Path) -> (Started, Vec<(u32, Vec<String>)>) {
     let running = started(METAWRK, dir, &["experiment", "--rate", "50"]);
     let rows = dir.join("results/latest/requests.rows");
     eventually("records", || fs::metadata(&rows).is_ok_and(|rows| rows.len() > 1000));
@@ -130,35 +131,35 @@ fn embedded(dir: &Path) -> (Started, Vec<(u32, Vec<String>)>) {
     (running, roles)
 }
 
-fn gone(roles: &[(u32, Vec<String>)]) {
+fn await_end_of(roles: &[(u32, Vec<String>)]) {
     eventually("the end of the testbed", || !roles.iter().any(|(pid, _)| is_alive(*pid)));
 }
 
 #[test]
 fn sigint_ends_the_embedded_testbed_with_a_report() {
-    let _shared = with_others();
+    let _shared = share_machine();
     let dir = tempfile::tempdir().unwrap();
-    let (running, roles) = embedded(dir.path());
+    let (running, roles) = start_embedded(dir.path());
     running.send(Signal::INT);
     let ended = running.end();
     assert_eq!((ended.code, ended.err.as_str()), (Some(130), ""), "{ended:?}");
     check(dir.path(), &ended, "INVALID: interrupted");
-    assert!(!roles.iter().any(|(pid, _)| is_alive(*pid)), "they ended before the run did");
+    assert!(!roles.iter().any(|(pid, _)| is_alive(*pid)), "the processes end before the run");
 }
 
 #[test]
-fn a_report_that_takes_its_time_is_left_at_the_second_signal() {
-    let _shared = with_others();
+fn a_second_signal_ends_a_slow_report() {
+    let _shared = share_machine();
     let dir = tempfile::tempdir().unwrap();
     let server = Server::answering(OK);
-    target(dir.path(), &server, "");
+    write_experiment(dir.path(), &server, "");
     let running = started(METAWRK, dir.path(), &["experiment", "x.toml"]);
     eventually("load", || server.requests.lock().unwrap().len() > 20);
-    // A report's first file is written under this name: a pipe that nobody reads from.
+    // The first file of a report is written under this name; a pipe without a reader blocks it.
     let pipe = dir.path().join("results/latest/summary.json.partial");
     mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     running.send(Signal::INT);
-    eventually("the drawing", || running.threads().iter().any(|name| name == "signals"));
+    eventually("the report", || running.threads().iter().any(|name| name == "signals"));
     let ended = running.end_by(Signal::TERM);
     assert_eq!(ended.code, Some(143), "{ended:?}");
     assert!(ended.err.contains("drawing the report"), "{ended:?}");
@@ -166,15 +167,15 @@ fn a_report_that_takes_its_time_is_left_at_the_second_signal() {
 }
 
 #[test]
-fn sigint_before_the_load_leaves_nothing() {
-    let _shared = with_others();
+fn sigint_before_the_load_leaves_no_results() {
+    let _shared = share_machine();
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("slow.lua"), "while true do end").unwrap();
     let server = Server::answering(OK);
-    target(dir.path(), &server, "script = \"slow.lua\"");
+    write_experiment(dir.path(), &server, "script = \"slow.lua\"");
     let running = started(METAWRK, dir.path(), &["experiment", "x.toml"]);
-    // The look before any load: from then on the script runs.
-    eventually("a look at the target", || server.connections.load(std::sync::atomic::Ordering::SeqCst) > 0);
+    // The check before the load: the script runs from now on.
+    eventually("a connection to the target", || server.connections.load(std::sync::atomic::Ordering::SeqCst) > 0);
     running.send(Signal::INT);
     let ended = running.end();
     assert_eq!(ended.code, Some(130), "{ended:?}");
@@ -183,43 +184,46 @@ fn sigint_before_the_load_leaves_nothing() {
 }
 
 #[test]
-fn a_run_whose_script_is_stuck_is_left_at_the_second_signal() {
-    let _shared = with_others();
+fn a_second_signal_ends_a_run_with_a_stuck_script() {
+    let _shared = share_machine();
     let dir = tempfile::tempdir().unwrap();
     let stuck = "n = 0 function request() n = n + 1 while n > 30 do end return wrk.format() end";
     fs::write(dir.path().join("stuck.lua"), stuck).unwrap();
     let server = Server::answering(OK);
-    target(dir.path(), &server, "script = \"stuck.lua\"");
+    write_experiment(dir.path(), &server, "script = \"stuck.lua\"");
     let running = started(METAWRK, dir.path(), &["experiment", "x.toml"]);
     eventually("the last request", || server.requests.lock().unwrap().len() == 30);
     let ended = running.end_by(Signal::INT);
     assert_eq!(ended.code, Some(130), "{ended:?}");
-    assert!(ended.err.contains("stopped twice") && ended.err.contains("`metawrk report results/t-"), "{ended:?}");
+    assert!(
+        ended.err.contains("stopped by a second signal") && ended.err.contains("`metawrk report results/t-"),
+        "{ended:?}"
+    );
     assert!(dir.path().join("results/latest/requests.rows").exists());
 }
 
 #[test]
 fn a_component_that_dies_ends_the_run_with_a_report() {
-    let _shared = with_others();
+    let _shared = share_machine();
     let dir = tempfile::tempdir().unwrap();
-    let (running, roles) = embedded(dir.path());
+    let (running, roles) = start_embedded(dir.path());
     let db = roles.iter().find(|(_, arguments)| arguments.iter().any(|a| a == "post-db")).unwrap().0;
     kill(db, Signal::KILL);
     let ended = running.end();
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.err.contains("the run was cut short: post-db died: signal: 9"), "{ended:?}");
     check(dir.path(), &ended, "INVALID: the run failed");
-    gone(&roles);
+    await_end_of(&roles);
 }
 
 #[test]
-fn a_run_that_is_killed_leaves_no_process_and_can_be_reported_on() {
-    let _shared = with_others();
+fn a_killed_run_leaves_no_process_and_can_be_reported() {
+    let _shared = share_machine();
     let dir = tempfile::tempdir().unwrap();
-    let (running, roles) = embedded(dir.path());
+    let (running, roles) = start_embedded(dir.path());
     running.send(Signal::KILL);
     assert_eq!(running.end().code, None);
-    gone(&roles);
+    await_end_of(&roles);
     let latest: PathBuf = dir.path().join("results/latest");
     let ended = run(METAWRK, dir.path(), &["report", "results/latest", "--exit-code"]);
     assert_eq!(ended.code, Some(20), "{ended:?}");

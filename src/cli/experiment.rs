@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Context;
 
 use super::line::Line;
-use crate::experiment::progress::Snapshot;
-use crate::experiment::run::run as run_experiment;
+use crate::experiment::progress::Progress;
+use crate::experiment::run_experiment;
 use crate::out::{say, warn};
 use crate::plan;
 use crate::plan::config::Overrides;
@@ -92,7 +92,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let plan = plan::config::read_plan(args.file.as_deref(), &overrides)?;
     say(&format!("{}: {} requests/s, at most {}\n", plan.name, plan.load.rate, plan.duration()))?;
     let line = Line::new();
-    let ran = run_experiment(&plan, &out, &mut |snapshot| line.show(describe(snapshot)));
+    let ran = run_experiment(&plan, &out, &mut |progress| line.show(describe(progress)));
     drop(line);
     let ran = match ran {
         Ok(ran) => ran,
@@ -173,21 +173,21 @@ impl Late {
     }
 }
 
-fn describe(s: &Snapshot) -> String {
+fn describe(s: &Progress) -> String {
     let time = |time: Option<Time>| time.map_or_else(|| "-".to_owned(), |t| wrk_time(t.0 as f64 / 1e3));
-    let goodput = s.second.goodput.map_or_else(|| "-".to_owned(), |g| format!("{:.0}%", 100.0 * g));
+    let goodput = s.interval.goodput.map_or_else(|| "-".to_owned(), |g| format!("{:.0}%", 100.0 * g));
     let mut text = format!(
         "{:>3.0}s {} ({:.0}s left)  {:.0}/s of {:.0}/s answered  goodput {goodput}  p50 {} p99 {}  {} in flight",
         s.at.as_secs_f64(),
         s.phase,
         s.left.as_secs_f64().ceil(),
-        s.second.answered,
+        s.interval.answered,
         s.offered,
-        time(s.second.p50),
-        time(s.second.p99),
+        time(s.interval.p50),
+        time(s.interval.p99),
         s.in_flight,
     );
-    if let Some((used, limit)) = s.second.memory {
+    if let Some((used, limit)) = s.interval.memory {
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         text.push_str(&format!("  memory {:.0}", mib(used)));
         limit.inspect(|limit| text.push_str(&format!("/{:.0}", mib(*limit))));
@@ -199,26 +199,27 @@ fn describe(s: &Snapshot) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::progress::Second;
+    use crate::experiment::progress::{IntervalStats, Phase};
+    use crate::units::Instant;
 
     #[test]
     fn the_line_says_how_it_goes() {
-        let mut snapshot = Snapshot {
-            phase: "fault",
-            at: Time::from_millis(17_400),
+        let mut progress = Progress {
+            phase: Phase::Fault,
+            at: Instant(17_400_000_000),
             left: Time::from_millis(17_600),
             offered: 300.0,
             in_flight: 612,
-            second: Second::default(),
+            interval: IntervalStats::default(),
         };
-        insta::assert_snapshot!(describe(&snapshot), @" 17s fault (18s left)  0/s of 300/s answered  goodput -  p50 - p99 -  612 in flight");
-        snapshot.second = Second {
+        insta::assert_snapshot!(describe(&progress), @" 17s fault (18s left)  0/s of 300/s answered  goodput -  p50 - p99 -  612 in flight");
+        progress.interval = IntervalStats {
             answered: 41.2,
             p50: Some(Time::from_millis(12)),
             p99: Some(Time::from_millis(4200)),
             goodput: Some(0.125),
             memory: Some((130 << 20, Some(140 << 20))),
         };
-        insta::assert_snapshot!(describe(&snapshot), @" 17s fault (18s left)  41/s of 300/s answered  goodput 12%  p50 12.00ms p99 4.20s  612 in flight  memory 130/140 MiB");
+        insta::assert_snapshot!(describe(&progress), @" 17s fault (18s left)  41/s of 300/s answered  goodput 12%  p50 12.00ms p99 4.20s  612 in flight  memory 130/140 MiB");
     }
 }

@@ -1,8 +1,10 @@
 //! An experiment: load, faults and monitors on one clock.
 
 pub mod check;
-mod journal;
 pub mod progress;
 mod removal;
 pub mod run;
+mod run_log;
 mod system;
+
+pub use run::{RunError, RunResult, run_experiment};

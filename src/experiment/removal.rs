@@ -1,4 +1,4 @@
-//! The wait for faults to be gone, once the load is over.
+//! The wait for the removal of the faults, once the load is over.
 
 use std::time::Duration;
 
@@ -7,27 +7,27 @@ use tokio::task::JoinHandle;
 use crate::fault::Outcome;
 use crate::signals::StopSignal;
 
-/// How often it is shown that there is a wait.
+/// The interval at which the progress line is updated.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Waits until all `faults` are gone, and `show`s that it does. `stopped` is who has stopped the run before. The first who
-/// does so is given back; a second one ends the wait, and the faults' keepers go on by themselves.
+/// Waits until all `faults` are removed, and calls `show_progress` meanwhile. `stopped` is the signal that has already
+/// stopped the run. Returns the first signal that stopped the run, if any.
 ///
 /// # Errors
-/// That second one.
-pub async fn wait(
+/// The second signal ends the wait. The keepers of the faults then go on alone.
+pub async fn await_removal(
     faults: Vec<JoinHandle<Outcome>>,
     mut stopped: Option<StopSignal>,
-    mut next: impl AsyncFnMut() -> StopSignal,
-    mut show: impl FnMut(),
+    mut next_signal: impl AsyncFnMut() -> StopSignal,
+    mut show_progress: impl FnMut(),
 ) -> Result<Option<StopSignal>, StopSignal> {
     while !faults.iter().all(JoinHandle::is_finished) {
-        show();
+        show_progress();
         tokio::select! {
             () = tokio::time::sleep(TICK) => {}
-            by = next() => match stopped {
-                Some(_) => return Err(by),
-                None => stopped = Some(by),
+            signal = next_signal() => match stopped {
+                Some(_) => return Err(signal),
+                None => stopped = Some(signal),
             },
         }
     }
@@ -38,9 +38,12 @@ pub async fn wait(
 mod tests {
     use super::*;
 
-    /// Waits for a fault that is gone after so many seconds, with a signal each second. What came of it, and how often it
-    /// was shown.
-    async fn waited(seconds: u64, stopped: Option<StopSignal>) -> (Result<Option<StopSignal>, StopSignal>, usize) {
+    /// Waits for a fault that is removed after `seconds`, with a signal each second. Returns the result, and how often
+    /// progress was shown.
+    async fn await_with_signals(
+        seconds: u64,
+        stopped: Option<StopSignal>,
+    ) -> (Result<Option<StopSignal>, StopSignal>, usize) {
         let fault = tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(1000 * seconds + 50)).await;
             Outcome::Verified
@@ -48,23 +51,23 @@ mod tests {
         let mut signals = tokio::time::interval(Duration::from_secs(1));
         signals.tick().await;
         let mut shown = 0;
-        let next = async || {
+        let next_signal = async || {
             signals.tick().await;
             StopSignal::Terminate
         };
-        let done = wait(vec![fault], stopped, next, || shown += 1).await;
-        (done, shown)
+        let result = await_removal(vec![fault], stopped, next_signal, || shown += 1).await;
+        (result, shown)
     }
 
     #[tokio::test(start_paused = true)]
-    async fn faults_are_waited_for_until_a_second_signal() {
-        let by = StopSignal::Terminate;
-        let (done, shown) = waited(0, None).await;
-        assert_eq!((done, shown), (Ok(None), 1));
-        let (done, shown) = waited(1, None).await;
-        assert!(done == Ok(Some(by)) && shown > 5, "{done:?} {shown}");
-        assert_eq!(waited(3, None).await.0, Err(by));
-        assert_eq!(waited(3, Some(StopSignal::Interrupt)).await.0, Err(by));
-        assert_eq!(waited(0, Some(StopSignal::Interrupt)).await.0, Ok(Some(StopSignal::Interrupt)));
+    async fn the_second_signal_ends_the_wait_for_faults() {
+        let signal = StopSignal::Terminate;
+        let (result, shown) = await_with_signals(0, None).await;
+        assert_eq!((result, shown), (Ok(None), 1));
+        let (result, shown) = await_with_signals(1, None).await;
+        assert!(result == Ok(Some(signal)) && shown > 5, "{result:?} {shown}");
+        assert_eq!(await_with_signals(3, None).await.0, Err(signal));
+        assert_eq!(await_with_signals(3, Some(StopSignal::Interrupt)).await.0, Err(signal));
+        assert_eq!(await_with_signals(0, Some(StopSignal::Interrupt)).await.0, Ok(Some(StopSignal::Interrupt)));
     }
 }

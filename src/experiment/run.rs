@@ -1,5 +1,5 @@
-//! The run itself: system, load, faults and monitors on one clock; everything that happens goes to the results folder
-//! as it happens.
+//! The run of an experiment: the system under test, load, faults and monitors on one clock. Everything that happens goes
+//! to the results folder as it happens.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,9 +10,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use super::journal::Journal;
-use super::progress::{Pulse, Snapshot, phase};
-use super::removal;
+use super::progress::{IntervalCollector, Phase, Progress, find_phase};
+use super::removal::await_removal;
+use super::run_log::RunLog;
 use super::system::{StartError, System};
 use crate::load::{LoadError, Prepared, Running};
 use crate::plan::ExperimentPlan;
@@ -24,7 +24,7 @@ use crate::units::{Instant, Time};
 use crate::verdict::goodput::Cohorts;
 use crate::verdict::{DueTimes, judge_live, observation_is_over};
 
-/// Why an experiment did not run, or left less than it should.
+/// Why an experiment did not run, or left an incomplete results folder.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     #[error(transparent)]
@@ -37,73 +37,84 @@ pub enum RunError {
     Load(#[from] LoadError),
     #[error(transparent)]
     Plan(#[from] crate::load::plan::PlanError),
-    #[error("the plan can't be written down: {0}")]
+    #[error("cannot write the plan as TOML: {0}")]
     Toml(#[from] toml::ser::Error),
     #[error("stopped before the load began: there is nothing to report")]
-    Unbegun(StopSignal),
-    #[error("stopped twice, and so left as it was")]
-    Abandoned(StopSignal),
+    StoppedBeforeLoad(StopSignal),
+    #[error("stopped by a second signal before the load had ended")]
+    StoppedTwice(StopSignal),
     #[error(
-        "stopped while its faults were removed: the keepers of those on containers go on with it, and `metawrk restore` \
-         does what they leave"
+        "stopped before the faults were removed: the keepers of faults on containers go on removing them; `metawrk \
+         restore` removes any that are left"
     )]
-    LeftFaults(StopSignal),
-    /// What broke a run whose load had begun.
-    #[error("{cause}; `metawrk report {}` shows what there is of the run", dir.display())]
-    Begun { dir: PathBuf, cause: Box<RunError> },
-    #[error("the system refuses what a run needs: {0}")]
-    System(#[from] io::Error),
+    StoppedInRemoval(StopSignal),
+    /// An error after the load began.
+    #[error("{cause}; `metawrk report {}` shows what was recorded", dir.display())]
+    Incomplete { dir: PathBuf, cause: Box<RunError> },
+    #[error("cannot use a resource of the operating system: {0}")]
+    Io(#[from] io::Error),
 }
 
 impl RunError {
-    /// Who stopped the run, if that is what kept it from leaving a report.
+    /// The signal that kept the run from leaving a report, if it was one.
     pub fn stopped(&self) -> Option<StopSignal> {
         match self {
-            RunError::Unbegun(by) | RunError::Abandoned(by) | RunError::LeftFaults(by) => Some(*by),
-            RunError::Begun { cause, .. } => cause.stopped(),
+            RunError::StoppedBeforeLoad(signal)
+            | RunError::StoppedTwice(signal)
+            | RunError::StoppedInRemoval(signal) => Some(*signal),
+            RunError::Incomplete { cause, .. } => cause.stopped(),
             _ => None,
         }
     }
 }
 
-/// A run that left a results folder.
+/// A run that left a complete results folder.
 #[derive(Debug)]
 pub struct RunResult {
     pub dir: PathBuf,
+    /// The signal that stopped the run early, if any.
     pub stopped: Option<StopSignal>,
-    /// What broke (the script, a component), if something did.
+    /// The failure of the script or of a component, if any.
     pub failure: Option<String>,
 }
 
-/// How often the run looks at itself.
+/// The interval at which the run checks its state.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Runs `plan`, and leaves everything in a fresh folder in `out`. `watch` is shown how it goes, ten times a second.
+/// Runs `plan` and writes all results to a new folder in `out`. Calls `show_progress` ten times a second.
 ///
-/// SIGINT and SIGTERM end it early: faults are removed, processes stopped, and what there is is kept. A second one no
-/// longer waits for the load, whose script may be stuck. A run whose load never began leaves nothing.
+/// SIGINT and SIGTERM end the run early: faults are removed, processes are stopped, and the results so far are kept. A
+/// second signal no longer waits for the load, whose script may be stuck. A run whose load never began leaves no folder.
 ///
 /// # Errors
-/// [`RunError`], where no load began or its results could not be kept.
-pub fn run(plan: &ExperimentPlan, out: &Path, watch: &mut dyn FnMut(&Snapshot)) -> Result<RunResult, RunError> {
+/// [`RunError`] if no load began, or if its results could not be kept.
+pub fn run_experiment(
+    plan: &ExperimentPlan,
+    out: &Path,
+    show_progress: &mut dyn FnMut(&Progress),
+) -> Result<RunResult, RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let result = runtime.block_on(conduct(plan, out, watch));
-    // A name that is still looked up, or a script that is stuck, keeps nobody.
+    let result = runtime.block_on(prepare_and_execute(plan, out, show_progress));
+    // Does not wait for pending DNS lookups or stuck scripts.
     runtime.shutdown_background();
     result
 }
 
-async fn conduct(plan: &ExperimentPlan, out: &Path, watch: &mut dyn FnMut(&Snapshot)) -> Result<RunResult, RunError> {
+async fn prepare_and_execute(
+    plan: &ExperimentPlan,
+    out: &Path,
+    show_progress: &mut dyn FnMut(&Progress),
+) -> Result<RunResult, RunError> {
     let mut signals = Signals::new()?;
     let folder = ResultsFolder::create(out, &plan.name, jiff::Zoned::now().datetime())?;
-    let ready = tokio::select! {
-        ready = Ready::new(plan, &folder) => ready,
-        by = signals.next() => Err(RunError::Unbegun(by)),
+    let prepared = tokio::select! {
+        prepared = PreparedRun::prepare(plan, &folder) => prepared,
+        signal = signals.next() => Err(RunError::StoppedBeforeLoad(signal)),
     };
-    match ready.and_then(|ready| folder.make_latest().map(|()| ready).map_err(RunError::from)) {
-        Ok(ready) => {
-            let begun = |cause| RunError::Begun { dir: folder.path().to_owned(), cause: Box::new(cause) };
-            carry_out(plan, ready, &folder, &mut signals, watch).await.map_err(begun)
+    match prepared.and_then(|prepared| folder.make_latest().map(|()| prepared).map_err(RunError::from)) {
+        Ok(prepared) => {
+            let incomplete = |cause| RunError::Incomplete { dir: folder.path().to_owned(), cause: Box::new(cause) };
+            execute(plan, prepared, &folder, &mut signals, show_progress).await.map_err(incomplete)
         }
         Err(error) => {
             folder.discard();
@@ -112,134 +123,138 @@ async fn conduct(plan: &ExperimentPlan, out: &Path, watch: &mut dyn FnMut(&Snaps
     }
 }
 
-/// All that a load takes: it waits for its start.
-struct Ready {
+/// A run that is ready to start its load.
+struct PreparedRun {
     system: System,
     recorder: Recorder,
     records: Receiver<Vec<RequestRecord>>,
-    prepared: Prepared,
-    journal: Journal,
+    load: Prepared,
+    log: RunLog,
 }
 
-impl Ready {
-    async fn new(plan: &ExperimentPlan, folder: &ResultsFolder) -> Result<Ready, RunError> {
+impl PreparedRun {
+    async fn prepare(plan: &ExperimentPlan, folder: &ResultsFolder) -> Result<PreparedRun, RunError> {
         folder.write_plan(&plan.to_toml()?)?;
-        let journal = Journal::new(folder)?;
+        let log = RunLog::create(folder)?;
         let rows = folder.create_rows()?;
         let system = System::start(plan).await?;
         let (forward, records) = RecordForwarder::new();
         let recorder = Recorder::start(vec![Box::new(rows), Box::new(forward)])?;
         let load = plan.load_plan(&system.url)?;
-        // Names are looked up in it, and scripts run: both may take their time.
-        let prepare = move || Prepared::new(load, Some(recorder.senders())).map(|prepared| (prepared, recorder));
-        let (prepared, recorder) = tokio::task::spawn_blocking(prepare).await.map_err(io::Error::other)??;
-        Ok(Ready { system, recorder, records, prepared, journal })
+        // Preparing resolves names and runs scripts, and both may block.
+        let prepare = move || Prepared::new(load, Some(recorder.senders())).map(|load| (load, recorder));
+        let (load, recorder) = tokio::task::spawn_blocking(prepare).await.map_err(io::Error::other)??;
+        Ok(PreparedRun { system, recorder, records, load, log })
     }
 }
 
-/// From the start of load on: whatever comes, faults are removed and processes ended.
-async fn carry_out(
+/// Runs the load to its end. Whatever happens, faults are removed and processes are stopped.
+async fn execute(
     plan: &ExperimentPlan,
-    ready: Ready,
+    prepared: PreparedRun,
     folder: &ResultsFolder,
     signals: &mut Signals,
-    watch: &mut dyn FnMut(&Snapshot),
+    show_progress: &mut dyn FnMut(&Progress),
 ) -> Result<RunResult, RunError> {
-    let Ready { mut system, recorder, records, prepared, journal } = ready;
+    let PreparedRun { mut system, recorder, records, load, log } = prepared;
     let clock = Clock::starting_in(Time::from_millis(10));
-    let mut run = Run::new(plan, clock, prepared.start(clock), journal, records);
-    run.started()?;
+    let mut run = ActiveRun::new(plan, clock, load.start(clock), log, records);
+    run.log_start()?;
     let (cancel, cancelled) = watch::channel(false);
-    let faults = system.drive_faults(plan, clock, || run.load.traffic(), &run.tell, &cancelled);
-    system.monitor(plan, clock, &run.sample, &run.tell);
+    let faults = system.drive_faults(plan, clock, || run.load.traffic(), &run.event_sender, &cancelled);
+    system.monitor(plan, clock, &run.sample_sender, &run.event_sender);
 
-    let result = run.watch_over(signals, &mut system, &recorder, watch).await;
-    // Faults are removed whatever came of the rest.
+    let result = run.supervise_load(signals, &mut system, &recorder, show_progress).await;
+    // Faults are removed even if the load failed.
     cancel.send_replace(true);
     let stopped = result.as_ref().map_or_else(RunError::stopped, |stopped| *stopped);
-    let show = || watch(&Snapshot { phase: "removing faults", left: Time::ZERO, ..run.snapshot() });
-    let removed = removal::wait(faults, stopped, async || signals.next().await, show).await;
-    let (stopped, late) = match result.and_then(|by| Ok((by, removed.map_err(RunError::LeftFaults)?))) {
-        Ok(stopped) => stopped,
-        Err(error) => {
-            system.stop().await;
-            return Err(error);
-        }
-    };
-    let Run { load, mut journal, mut told, failure, .. } = run;
-    let loaded = load.finish()?;
-    let kept = recorder.finish();
-    let failure = failure.or_else(|| loaded.failure().map(|error| format!("the script failed: {error}")));
-    let failure = failure.or_else(|| kept.err().map(|error| format!("requests were not kept: {error}")));
-    let told = std::iter::from_fn(|| told.try_recv().ok());
-    let ended = journal.end(told, &loaded, clock, stopped, failure.as_deref());
+    let show = || show_progress(&Progress { phase: Phase::FaultRemoval, left: Time::ZERO, ..run.progress() });
+    let removed = await_removal(faults, stopped, async || signals.next().await, show).await;
+    let (stopped, stopped_later) =
+        match result.and_then(|stopped| Ok((stopped, removed.map_err(RunError::StoppedInRemoval)?))) {
+            Ok(stopped) => stopped,
+            Err(error) => {
+                system.stop().await;
+                return Err(error);
+            }
+        };
+    let ActiveRun { load, mut log, mut events, failure, .. } = run;
+    let load = load.finish()?;
+    let recorded = recorder.finish();
+    let failure = failure.or_else(|| load.failure().map(|error| format!("the script failed: {error}")));
+    let failure = failure.or_else(|| recorded.err().map(|error| format!("cannot write the request records: {error}")));
+    let mut last_events = std::iter::from_fn(|| events.try_recv().ok());
+    let logged = last_events
+        .try_for_each(|event| log.append_event(event))
+        .and_then(|()| log.append_end(&load, clock, stopped, failure.as_deref()));
     system.stop().await;
-    ended?;
+    logged?;
     folder.write_parquet()?;
-    let stopped = stopped.or(late).or(signals.take_pending().await);
+    let stopped = stopped.or(stopped_later).or(signals.take_pending().await);
     Ok(RunResult { dir: folder.path().to_owned(), stopped, failure })
 }
 
-/// A run under way.
-struct Run<'a> {
+/// A run whose load is in progress.
+struct ActiveRun<'a> {
     plan: &'a ExperimentPlan,
     clock: Clock,
     load: Running,
-    journal: Journal,
+    log: RunLog,
     records: Receiver<Vec<RequestRecord>>,
-    tell: UnboundedSender<Event>,
-    told: UnboundedReceiver<Event>,
-    sample: UnboundedSender<Sample>,
-    sampled: UnboundedReceiver<Sample>,
+    event_sender: UnboundedSender<Event>,
+    events: UnboundedReceiver<Event>,
+    sample_sender: UnboundedSender<Sample>,
+    samples: UnboundedReceiver<Sample>,
     cohorts: Cohorts,
     due_times: DueTimes,
-    pulse: Pulse,
+    interval: IntervalCollector,
     failure: Option<String>,
-    /// The second that was last judged.
-    judged: u64,
+    /// The second of the last live judgement.
+    judged_second: u64,
 }
 
-impl<'a> Run<'a> {
+impl<'a> ActiveRun<'a> {
     fn new(
         plan: &'a ExperimentPlan,
         clock: Clock,
         load: Running,
-        journal: Journal,
+        log: RunLog,
         records: Receiver<Vec<RequestRecord>>,
-    ) -> Run<'a> {
-        let (tell, told) = unbounded_channel();
-        let (sample, sampled) = unbounded_channel();
-        Run {
+    ) -> ActiveRun<'a> {
+        let (event_sender, events) = unbounded_channel();
+        let (sample_sender, samples) = unbounded_channel();
+        ActiveRun {
             plan,
             clock,
             load,
-            journal,
+            log,
             records,
-            tell,
-            told,
-            sample,
-            sampled,
+            event_sender,
+            events,
+            sample_sender,
+            samples,
             cohorts: Cohorts::default(),
             due_times: DueTimes::of(plan),
-            pulse: Pulse::default(),
+            interval: IntervalCollector::default(),
             failure: None,
-            judged: 0,
+            judged_second: 0,
         }
     }
 
-    fn started(&mut self) -> Result<(), FileError> {
+    fn log_start(&mut self) -> Result<(), FileError> {
         let wall = jiff::Zoned::now().timestamp().to_string();
         let what = EventKind::Started { wall, version: env!("CARGO_PKG_VERSION").to_owned() };
-        self.journal.event(Event { at: Instant::START, what })
+        self.log.append_event(Event { at: Instant::START, what })
     }
 
-    /// Until the load is over: takes what happens, shows it, and ends the load when nothing more can be learned.
-    async fn watch_over(
+    /// Supervises the load until it is over: records what happens, shows progress, and ends the load once the observation
+    /// is over. Returns the signal that stopped the load, if any.
+    async fn supervise_load(
         &mut self,
         signals: &mut Signals,
         system: &mut System,
         recorder: &Recorder,
-        watch: &mut dyn FnMut(&Snapshot),
+        show_progress: &mut dyn FnMut(&Progress),
     ) -> Result<Option<StopSignal>, RunError> {
         let control = self.load.control();
         let mut stopped = None;
@@ -248,85 +263,86 @@ impl<'a> Run<'a> {
         while !self.load.is_finished() {
             tokio::select! {
                 _ = tick.tick() => {}
-                by = signals.next() => {
+                signal = signals.next() => {
                     if stopped.is_some() {
-                        return Err(RunError::Abandoned(by));
+                        return Err(RunError::StoppedTwice(signal));
                     }
-                    stopped = Some(by);
+                    stopped = Some(signal);
                     control.stop();
                 }
                 (component, how) = system.death() => {
-                    self.component_died(component, how)?;
+                    self.log_death(component, how)?;
                     control.end_arrivals();
                 }
             }
-            self.take()?;
+            self.receive()?;
             if recorder.is_broken() {
                 control.stop();
             }
-            if self.nothing_more_to_learn() {
+            if self.judge_each_second() {
                 control.end_arrivals();
             }
-            watch(&self.snapshot());
+            show_progress(&self.progress());
         }
-        self.take()?;
+        self.receive()?;
         Ok(stopped)
     }
 
-    fn component_died(&mut self, component: String, how: String) -> Result<(), FileError> {
+    fn log_death(&mut self, component: String, how: String) -> Result<(), FileError> {
         let detail = how.trim().to_owned();
         self.failure.get_or_insert_with(|| format!("{component} died: {detail}"));
         let what = EventKind::Component { component, state: ComponentState::Died, detail };
-        self.journal.event(Event { at: self.clock.now(), what })
+        self.log.append_event(Event { at: self.clock.now(), what })
     }
 
-    /// Takes what has come in since the last time.
-    fn take(&mut self) -> Result<(), FileError> {
-        while let Ok(event) = self.told.try_recv() {
-            self.journal.event(event)?;
+    /// Receives the events, samples and records that have arrived since the last call.
+    fn receive(&mut self) -> Result<(), FileError> {
+        while let Ok(event) = self.events.try_recv() {
+            self.log.append_event(event)?;
         }
         let mut samples = Vec::new();
-        while let Ok(sample) = self.sampled.try_recv() {
+        while let Ok(sample) = self.samples.try_recv() {
             samples.push(sample);
         }
         if !samples.is_empty() {
-            self.pulse.samples(&samples);
-            self.journal.samples.append(&samples)?;
+            self.interval.add_samples(&samples);
+            self.log.append_samples(&samples)?;
         }
         while let Ok(batch) = self.records.try_recv() {
             self.cohorts.add(&batch);
-            self.pulse.records(&batch);
+            self.interval.add_records(&batch);
         }
         Ok(())
     }
 
-    /// Looks once a second, at what had ended a moment ago: the generator hands records over every 100 ms.
-    fn nothing_more_to_learn(&mut self) -> bool {
-        let now = self.clock.now().0.saturating_sub(HANDED_OVER);
-        let second = now / 1_000_000_000;
-        if second == self.judged {
+    /// Judges the run once a second, by the requests that had ended [`RECORD_DELAY`] ago. Returns whether the observation
+    /// is over.
+    fn judge_each_second(&mut self) -> bool {
+        let now = self.clock.now().minus(RECORD_DELAY);
+        let second = now.0 / 1_000_000_000;
+        if second == self.judged_second {
             return false;
         }
-        self.judged = second;
-        let live = judge_live(self.plan, &self.cohorts, &mut self.due_times, &self.journal.events, Instant(now));
-        self.pulse.judged(self.clock.now().0, live.bins.last());
-        observation_is_over(self.plan, &live, Instant(now))
+        self.judged_second = second;
+        let live = judge_live(self.plan, &self.cohorts, &mut self.due_times, self.log.events(), now);
+        self.interval.end_interval(self.clock.now(), live.bins.last());
+        observation_is_over(self.plan, &live, now)
     }
 
-    fn snapshot(&self) -> Snapshot {
+    fn progress(&self) -> Progress {
         let at = self.clock.now();
-        let (phase, until) = phase(self.plan, &self.journal.events, at.0);
+        let (phase, until) = find_phase(self.plan, self.log.events(), at);
         let live = self.load.live();
-        Snapshot {
+        Progress {
             phase,
-            at: at.since(Instant::START),
-            left: Instant(until).since(at),
+            at,
+            left: until.since(at),
             offered: self.plan.planned().at(at),
             in_flight: live.iter().map(|thread| thread.in_flight()).sum(),
-            second: self.pulse.second(),
+            interval: self.interval.stats(),
         }
     }
 }
 
-/// All that ended longer ago than this has been handed over, in ns.
-const HANDED_OVER: u64 = 300_000_000;
+/// The time within which the record of a request arrives after its end: workers send records every 100 ms.
+const RECORD_DELAY: Time = Time::from_millis(300);

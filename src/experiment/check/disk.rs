@@ -1,4 +1,4 @@
-//! Whether the results find room.
+//! Whether the results fit on the disk.
 
 use std::path::Path;
 
@@ -10,39 +10,45 @@ use crate::plan::ExperimentPlan;
 use crate::record::RequestRecord;
 use crate::units::Instant;
 
-const ON: &str = "disk";
-/// Of an attempt: its row while the run goes on, at most as much again in requests.parquet, and a line of latencies.txt.
-const ATTEMPT: u64 = 2 * size_of::<RequestRecord>() as u64 + 16;
-/// The rest: samples at 10 Hz over a day, events, figures, the report.
-const REST: u64 = 32 << 20;
+const SUBJECT: &str = "disk";
+/// Bytes per attempt: its row during the run, at most as much again in requests.parquet, and a line of latencies.txt.
+const ATTEMPT_BYTES: u64 = 2 * size_of::<RequestRecord>() as u64 + 16;
+/// Bytes for everything else: a day of samples at 10 Hz, events, figures, the report.
+const OTHER_BYTES: u64 = 32 << 20;
 
-/// Whether `out`, or the folder that it will be made in, takes files, and as many bytes as the run may leave.
-pub fn room(plan: &ExperimentPlan, out: &Path) -> Finding {
-    // A path's last ancestor is the empty one, which stands for this folder.
-    let there = out.ancestors().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
-    let folder = there.into_iter().find(|folder| folder.exists()).unwrap_or(Path::new("."));
-    let told = folder.display();
+/// Whether `out`, or the folder in which it will be created, is writable and has space for the results.
+pub fn check_space(plan: &ExperimentPlan, out: &Path) -> Finding {
+    // The last ancestor of a relative path is the empty path, which stands for the current folder.
+    let ancestors = out.ancestors().map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path });
+    let folder = ancestors.into_iter().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    let name = folder.display();
     if !folder.is_dir() || access(folder, Access::WRITE_OK | Access::EXEC_OK).is_err() {
-        return Finding::fail(ON, format!("{told} takes no files: choose another folder with --out"));
+        return Finding::fail(SUBJECT, format!("{name} is not a writable folder. Choose another folder with --out"));
     }
     match statvfs(folder) {
-        Ok(found) => enough(&told.to_string(), found.f_bavail.saturating_mul(found.f_frsize), most_bytes(plan)),
-        Err(error) => Finding::warn(ON, format!("how much room {told} has can't be told: {error}")),
+        Ok(found) => {
+            let free = found.f_bavail.saturating_mul(found.f_frsize);
+            compare_space(&name.to_string(), free, estimate_max_bytes(plan))
+        }
+        Err(error) => Finding::warn(SUBJECT, format!("cannot determine the free space in {name}: {error}")),
     }
 }
 
-/// Whether what is `free` in a folder is as much as is `needed`, in bytes.
-pub fn enough(folder: &str, free: u64, needed: u64) -> Finding {
-    let text = format!("{} free in {folder}, and the run leaves at most {}", ByteSize(free), ByteSize(needed));
+/// Compares the `free` and the `needed` bytes in a folder.
+pub fn compare_space(folder: &str, free: u64, needed: u64) -> Finding {
+    let text = format!("{} free in {folder}; the run writes at most {}", ByteSize(free), ByteSize(needed));
     if free >= needed {
-        return Finding::ok(ON, text);
+        return Finding::ok(SUBJECT, text);
     }
-    Finding::fail(ON, format!("{text}: make room, choose another folder with --out, or shorten the load (--duration)"))
+    Finding::fail(
+        SUBJECT,
+        format!("{text}. Free some space, choose another folder with --out, or shorten the load (--duration)"),
+    )
 }
 
-/// If each request is tried again as often as it may be.
-pub fn most_bytes(plan: &ExperimentPlan) -> u64 {
+/// The bytes that the run writes if every request uses all its retries.
+pub fn estimate_max_bytes(plan: &ExperimentPlan) -> u64 {
     let requests = plan.planned().cumulated(Instant::START.plus(plan.duration()));
     let attempts = requests * (1.0 + f64::from(plan.load.retries.count));
-    REST.saturating_add((attempts * ATTEMPT as f64) as u64)
+    OTHER_BYTES.saturating_add((attempts * ATTEMPT_BYTES as f64) as u64)
 }

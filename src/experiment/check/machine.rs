@@ -1,4 +1,4 @@
-//! Whether this machine can make the load, and tell time.
+//! Whether this machine can generate the load and measure time.
 
 use std::time::Duration;
 
@@ -7,53 +7,55 @@ use rustix::time::{ClockId, clock_getres};
 use super::Finding;
 use crate::plan::{ExperimentPlan, Goal};
 
-/// A core for the generator's threads each; the testbed sleeps more than it works, and yet wants one of its own.
-pub fn cores(plan: &ExperimentPlan) -> Finding {
-    const ON: &str = "cores";
+/// Whether each generator thread has a core of its own. The testbed needs one more, although it mostly sleeps.
+pub fn check_cores(plan: &ExperimentPlan) -> Finding {
+    const SUBJECT: &str = "cores";
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let own = usize::from(matches!(plan.goal(), Goal::Embedded(_)));
-    let (threads, wanted) = (plan.load.threads, plan.load.threads + own);
-    let text = format!("{cores} here, for {threads} of the generator's threads");
-    let text = if own > 0 { format!("{text} and the testbed") } else { text };
-    if cores >= wanted {
-        return Finding::ok(ON, text);
+    let testbed = usize::from(matches!(plan.goal(), Goal::Embedded(_)));
+    let (threads, needed) = (plan.load.threads, plan.load.threads + testbed);
+    let text = format!("{cores} available; the generator's threads need {threads}");
+    let text = if testbed > 0 { format!("{text}, the testbed {testbed}") } else { text };
+    if cores >= needed {
+        return Finding::ok(SUBJECT, text);
     }
     Finding::warn(
-        ON,
-        format!("{text}: they will hold each other up, and a stall is a trigger of its own; lower the load"),
+        SUBJECT,
+        format!("{text}. They delay each other, and a stall can trigger the failure too: lower the load (--rate)"),
     )
 }
 
-/// What is measured in us needs a clock that counts them.
-pub fn clock(_: &ExperimentPlan) -> Finding {
-    const ON: &str = "clock";
+/// Whether the clock resolves microseconds.
+pub fn check_clock() -> Finding {
+    const SUBJECT: &str = "clock";
     let tick = clock_getres(ClockId::Monotonic);
     let tick = Duration::new(tick.tv_sec.unsigned_abs(), tick.tv_nsec.unsigned_abs() as u32);
     if tick <= Duration::from_micros(1) {
-        return Finding::ok(ON, format!("counts steps of {tick:?}"));
+        return Finding::ok(SUBJECT, format!("resolution {tick:?}"));
     }
-    Finding::warn(ON, format!("counts steps of {tick:?}: no time here is exact to less; is there another clocksource?"))
+    Finding::warn(SUBJECT, format!("resolution {tick:?}: all times are this coarse. Use another clock source"))
 }
 
-/// What a request costs the generator besides its script: measured, about 8 us on a loaded machine.
+/// The generator's CPU time per request without its script: about 8 us, measured on a loaded machine.
 const REQUEST: Duration = Duration::from_micros(10);
-/// Busier than this, threads send late.
-const BUSY: f64 = 0.85;
-const RATHER_BUSY: f64 = 0.5;
+/// Threads that are busier than this send late.
+const MAX_LOAD: f64 = 0.85;
+/// Threads that are busier than this send bursts late.
+const HIGH_LOAD: f64 = 0.5;
 
-/// Whether the generator's threads get to make so many requests, each of which takes the script `each`.
-pub fn rate(plan: &ExperimentPlan, each: Duration) -> Finding {
-    const ON: &str = "rate";
+/// Whether the generator's threads can make the planned requests, each of which takes the script `script_time`.
+pub fn check_rate(plan: &ExperimentPlan, script_time: Duration) -> Finding {
+    const SUBJECT: &str = "rate";
     let peak = plan.planned().peak();
-    let share = peak / plan.load.threads as f64 * (REQUEST + each).as_secs_f64();
+    let share = peak / plan.load.threads as f64 * (REQUEST + script_time).as_secs_f64();
     let text = format!(
-        "{peak} requests/s take each of the generator's threads about {:.1} % of a core ({each:.1?} a request in the script)",
+        "{peak} requests/s take about {:.1} % of a core per generator thread ({script_time:.1?} per request in the \
+         script)",
         100.0 * share
     );
-    let instead = "take more threads, or lower the load";
+    let remedy = "Raise threads in [load], or lower the load (--rate)";
     match share {
-        _ if share > BUSY => Finding::fail(ON, format!("{text}: {instead}")),
-        _ if share > RATHER_BUSY => Finding::warn(ON, format!("{text}: bursts will be late; {instead}")),
-        _ => Finding::ok(ON, text),
+        _ if share > MAX_LOAD => Finding::fail(SUBJECT, format!("{text}. {remedy}")),
+        _ if share > HIGH_LOAD => Finding::warn(SUBJECT, format!("{text}: bursts are sent late. {remedy}")),
+        _ => Finding::ok(SUBJECT, text),
     }
 }

@@ -1,11 +1,12 @@
-//! Whether an experiment can run here and now: everything is looked at, nothing is loaded, and nothing is left.
+//! Checks the prerequisites of an experiment without generating load, and leaves nothing behind.
 //!
-//! One file a part: the system under test and the script ([`system`]), its containers ([`docker`]), what bounds the load ([`bounds`]), the disk
-//! ([`disk`]), the machine ([`machine`]). To add a look: a function from the plan to a [`Finding`], in one of them.
+//! One file per part: the system under test and the script ([`system`]), its containers ([`docker`]), the limits of the
+//! load ([`limits`]), the disk ([`disk`]), the machine ([`machine`]). To add a check, write a function from the plan to a
+//! [`Finding`] in one of them and call it in [`check`].
 
-mod bounds;
 mod disk;
 mod docker;
+mod limits;
 mod machine;
 mod system;
 
@@ -15,81 +16,82 @@ use std::path::Path;
 use crate::plan::ExperimentPlan;
 use crate::plan::config::{Overrides, read_plan};
 
-/// What one look found.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     pub level: Level,
-    /// What was looked at, in a word or two.
-    pub on: &'static str,
-    /// What there is; what to do, where it is not as it should be.
+    /// What was checked, in one or two words.
+    pub subject: &'static str,
+    /// The result, and what to do about a problem.
     pub text: String,
 }
 
-/// How bad it is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     Ok,
-    /// The experiment runs, and may not show what it should.
+    /// The experiment runs, but may not show what it should.
     Warn,
-    /// It does not run, or its verdict would be INVALID.
+    /// The experiment does not run, or its verdict would be INVALID.
     Fail,
 }
 
 impl Finding {
-    fn ok(on: &'static str, text: impl Into<String>) -> Finding {
-        Finding { level: Level::Ok, on, text: text.into() }
+    fn ok(subject: &'static str, text: impl Into<String>) -> Finding {
+        Finding { level: Level::Ok, subject, text: text.into() }
     }
 
-    fn warn(on: &'static str, text: impl Into<String>) -> Finding {
-        Finding { level: Level::Warn, on, text: text.into() }
+    fn warn(subject: &'static str, text: impl Into<String>) -> Finding {
+        Finding { level: Level::Warn, subject, text: text.into() }
     }
 
-    fn fail(on: &'static str, text: impl Into<String>) -> Finding {
-        Finding { level: Level::Fail, on, text: text.into() }
+    fn fail(subject: &'static str, text: impl Into<String>) -> Finding {
+        Finding { level: Level::Fail, subject, text: text.into() }
     }
 }
 
 impl fmt::Display for Finding {
-    /// `ok    disk         35 GiB free in results, ...`
+    /// `ok    disk         35 GiB free in results; ...`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let level = match self.level {
             Level::Ok => "ok",
             Level::Warn => "warn",
             Level::Fail => "FAIL",
         };
-        write!(f, "{level:<5} {:<12} {}", self.on, self.text)
+        write!(f, "{level:<5} {:<12} {}", self.subject, self.text)
     }
 }
 
-/// Looks at all that the experiment in `file` takes, with its results in `out`; tells each finding as it is found.
+/// Checks the experiment in `file`, with results in `out`, and reports each finding at once.
 ///
 /// # Errors
-/// Where the system gives no event loop.
+/// The operating system refuses an event loop.
 pub fn check(
     file: Option<&Path>,
     overrides: &Overrides,
     out: &Path,
-    tell: &mut dyn FnMut(Finding),
+    report: &mut dyn FnMut(Finding),
 ) -> std::io::Result<()> {
     let plan = match read_plan(file, overrides) {
         Ok(plan) => plan,
         Err(error) => {
-            tell(Finding::fail("experiment", error.to_string()));
+            report(Finding::fail("experiment", error.to_string()));
             return Ok(());
         }
     };
-    tell(Finding::ok("experiment", summary(&plan)));
-    let looks = [bounds::connections, machine::cores, machine::clock];
-    looks.into_iter().for_each(|look| tell(look(&plan)));
-    tell(disk::room(&plan, out));
+    report(Finding::ok("experiment", summarize(&plan)));
+    report(limits::check_connections(&plan));
+    report(machine::check_cores(&plan));
+    report(machine::check_clock());
+    report(disk::check_space(&plan, out));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(system::look(&plan, tell));
-    // A script that never returns keeps nobody.
+    runtime.block_on(system::check_system(&plan, report));
+    // Does not wait for a script that never returns.
     runtime.shutdown_background();
     Ok(())
 }
 
-fn summary(plan: &ExperimentPlan) -> String {
+fn summarize(plan: &ExperimentPlan) -> String {
     let fault = |fault| format!("; {} at {}", crate::report::story::fault_in_words(fault), plan.at(fault));
     let faults: String = plan.fault.iter().map(fault).collect();
     format!("{}: {} requests/s for at most {}{faults}", plan.name, plan.load.rate, plan.duration())

@@ -1,4 +1,4 @@
-//! Whether the system under test is there, its faults can be done, and the script has something for it.
+//! Whether the system under test is reachable, its faults can be applied, and the script generates requests.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -6,17 +6,17 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::{Finding, bounds, docker, machine};
+use super::{Finding, docker, limits, machine};
 use crate::load::{LoadPlan, preflight};
 use crate::plan::{ExperimentPlan, Goal};
 use crate::testbed::{Probe, Role, Testbed, TestbedPlan};
 
-/// Looks at the system, and through the load's eyes. A testbed is started for it, and stopped.
-pub async fn look(plan: &ExperimentPlan, tell: &mut dyn FnMut(Finding)) {
+/// Checks the system and the load's connection to it. A testbed is started for this, and stopped.
+pub async fn check_system(plan: &ExperimentPlan, report: &mut dyn FnMut(Finding)) {
     match plan.goal() {
         Goal::Url(url) => {
-            docker::look(plan, tell).await;
-            load(plan, url, tell).await;
+            docker::check_containers(plan, report).await;
+            check_load(plan, url, report).await;
         }
         Goal::Embedded(settings) => {
             let started = match TestbedPlan::new(settings.clone()) {
@@ -25,77 +25,87 @@ pub async fn look(plan: &ExperimentPlan, tell: &mut dyn FnMut(Finding)) {
             };
             match started {
                 Ok(testbed) => {
-                    tell(of_testbed(plan, &testbed));
-                    tell(link(&testbed).await);
-                    load(plan, &format!("{}/wrk2-api/post/compose", testbed.url()), tell).await;
+                    report(check_testbed(plan, &testbed));
+                    report(check_link(&testbed).await);
+                    check_load(plan, &format!("{}/wrk2-api/post/compose", testbed.url()), report).await;
                     testbed.stop().await;
                 }
-                Err(error) => tell(Finding::fail("testbed", format!("{error:#}"))),
+                Err(error) => report(Finding::fail("testbed", format!("{error:#}"))),
             }
         }
     }
 }
 
-/// All its processes serve; whether each may have as many files open as the load may have connections.
-fn of_testbed(plan: &ExperimentPlan, testbed: &Testbed) -> Finding {
-    const ON: &str = "testbed";
-    let most = bounds::most(plan) as u64;
+/// Whether each process of the testbed may open as many files as the load may open connections.
+fn check_testbed(plan: &ExperimentPlan, testbed: &Testbed) -> Finding {
+    const SUBJECT: &str = "testbed";
+    let connections = limits::max_connections(plan) as u64;
     let files = |role| (testbed.open_files(role), role);
-    let Some((files, role)) = Role::ALL.into_iter().map(files).min() else { return Finding::ok(ON, "has no parts") };
-    if files > most {
-        return Finding::ok(ON, "starts, serves, and stops");
+    let Some((files, role)) = Role::ALL.into_iter().map(files).min() else {
+        return Finding::ok(SUBJECT, "has no processes");
+    };
+    if files > connections {
+        return Finding::ok(SUBJECT, "starts, serves and stops");
     }
-    let text = format!("starts, but {role} may have only {files} files open, and the load {most} connections");
-    Finding::warn(ON, format!("{text}: raise the hard limit (ulimit -Hn), or lower max-connections or the load"))
+    Finding::warn(
+        SUBJECT,
+        format!(
+            "{role} may open {files} files, and the load up to {connections} connections. Raise the hard limit (ulimit \
+             -Hn), or lower max-connections in [load]"
+        ),
+    )
 }
 
-/// The faults on it are seen by requests through it.
-async fn link(testbed: &Testbed) -> Finding {
+/// Whether requests pass the link: the faults on it are verified by such requests.
+async fn check_link(testbed: &Testbed) -> Finding {
+    const SUBJECT: &str = "link";
+    let failed = |what: String| Finding::fail(SUBJECT, format!("{what}. Run the check again on an idle machine"));
     match testbed.probe_link().await {
-        Probe::Answered => Finding::ok("link", "post-db answers through it, and it can be cut"),
-        other => Finding::fail("link", format!("a request through it was {other:?}: is the machine very busy?")),
+        Probe::Answered => Finding::ok(SUBJECT, "post-db answers through the link"),
+        Probe::Silent => failed("a request through the link got no answer".to_owned()),
+        Probe::Broken(why) => failed(format!("a request through the link failed: {why}")),
     }
 }
 
 /// A script that takes longer than this for its first requests is stuck.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// So many requests are made, for how long one takes.
+/// The number of requests over which the script's time is measured.
 const REHEARSED: u32 = 200;
 
-/// What the load does before it begins.
-async fn load(plan: &ExperimentPlan, url: &str, tell: &mut dyn FnMut(Finding)) {
+/// Whether the load can start.
+async fn check_load(plan: &ExperimentPlan, url: &str, report: &mut dyn FnMut(Finding)) {
     let load = match plan.load_plan(url) {
         Ok(load) => load,
-        Err(error) => return tell(Finding::fail("target", error.to_string())),
+        Err(error) => return report(Finding::fail("target", error.to_string())),
     };
-    tell(bounds::files(&load));
-    let reached = blocking(&load, |load| preflight::look(&load)).await;
-    // A script may run all the same.
+    report(limits::check_open_files(&load));
+    let reached = run_blocking(&load, |load| preflight::look(&load)).await;
+    // The script is checked even if the target is not reachable.
     let address = reached.as_ref().map_or(SocketAddr::from(([127, 0, 0, 1], 80)), |address| *address);
-    tell(match reached {
-        Ok(address) => Finding::ok("target", format!("{url} takes connections, at {address}")),
-        Err(why) => Finding::fail("target", format!("{why}: is it started, and the URL right?")),
+    report(match reached {
+        Ok(address) => Finding::ok("target", format!("{url} accepts connections at {address}")),
+        Err(why) => Finding::fail("target", format!("{why}. Start the system, or correct the url in [target]")),
     });
-    let name = load.script.as_ref().map_or("none", |script| &script.name);
-    match blocking(&load, move |load| preflight::rehearse(&load, address, REHEARSED)).await {
-        Ok(each) => {
-            tell(Finding::ok("script", format!("{name}: makes requests")));
-            tell(machine::rate(plan, each));
+    let name = load.script.as_ref().map_or("no script", |script| &script.name);
+    match run_blocking(&load, move |load| preflight::rehearse(&load, address, REHEARSED)).await {
+        Ok(script_time) => {
+            report(Finding::ok("script", format!("{name}: requests are generated")));
+            report(machine::check_rate(plan, script_time));
         }
-        Err(why) => tell(Finding::fail("script", format!("{name}: {why}"))),
+        Err(why) => report(Finding::fail("script", format!("{name}: {why}"))),
     }
 }
 
-/// Does what blocks elsewhere, for as long as that may take.
-async fn blocking<T, F>(load: &LoadPlan, look: F) -> Result<T, String>
+/// Runs a blocking step on another thread.
+async fn run_blocking<T, F>(load: &LoadPlan, step: F) -> Result<T, String>
 where
     T: Send + 'static,
     F: FnOnce(LoadPlan) -> Result<T, crate::load::LoadError> + Send + 'static,
 {
     let load = load.clone();
-    match timeout(PATIENCE, spawn_blocking(move || look(load))).await {
+    match timeout(PATIENCE, spawn_blocking(move || step(load))).await {
         Ok(Ok(done)) => done.map_err(|error| error.to_string()),
         Ok(Err(panicked)) => Err(panicked.to_string()),
-        Err(_) => Err(format!("did not end within {PATIENCE:?}")),
+        Err(_) => Err(format!("no result within {PATIENCE:?}")),
     }
 }
