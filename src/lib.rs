@@ -69,6 +69,7 @@ pub mod procfs;
 #[doc(hidden)]
 pub mod testbed;
 
+pub(crate) mod option_name;
 pub(crate) mod out;
 pub(crate) mod signals;
 pub(crate) mod timer;

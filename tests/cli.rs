@@ -260,7 +260,7 @@ fn json_has_standard_output_for_itself() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let json: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
     assert_eq!(json["account"]["scheduled"], 20);
-    assert!(ended.err.starts_with("Figures drawn in "), "{ended:?}");
+    assert!(ended.err.starts_with("Figures written to "), "{ended:?}");
 }
 
 #[test]

@@ -10,9 +10,9 @@ use metawrk::record::event::RunEnd;
 use metawrk::record::sink::{RecordSink, Recorder};
 use metawrk::record::{Account, Clock, LatencyFile, OutputFile, P99Files, create_recording, parquet};
 use metawrk::report::hgrm;
-use metawrk::report::load::LoadNumbers;
-use metawrk::report::load_json::LoadSummary;
-use metawrk::report::plot::Plot;
+use metawrk::report::load_figures::LoadFigures;
+use metawrk::report::load_summary::LoadSummary;
+use metawrk::report::load_totals::LoadTotals;
 use metawrk::units::Time;
 use support::{OK, Server};
 
@@ -40,7 +40,7 @@ fn all_that_a_load_leaves_tells_the_same() {
     let plan = settings(&server);
 
     let (table, columns) = (at("attempts.csv"), at("attempts.parquet"));
-    let plot = Plot::create(&at("figures"), 60.0).unwrap();
+    let plot = LoadFigures::create(&at("figures"), 60.0).unwrap();
     let sinks: Vec<Box<dyn RecordSink>> = vec![
         create_recording(&table).unwrap(),
         create_recording(&columns).unwrap(),
@@ -51,10 +51,10 @@ fn all_that_a_load_leaves_tells_the_same() {
     let (json, spectrum) = (OutputFile::create(&at("run.json")).unwrap(), OutputFile::create(&at("run.hgrm")).unwrap());
     let loads = [run(plan.clone(), sinks)];
 
-    let numbers = LoadNumbers::of(&loads);
+    let numbers = LoadTotals::of(&loads);
     let summary = LoadSummary::of(&plan, "2026-01-01T00:00:00Z".into(), RunEnd::Complete, &loads).unwrap();
-    json.put(summary.json().unwrap().as_bytes()).unwrap();
-    spectrum.put(hgrm::text(&numbers.latencies.response).as_bytes()).unwrap();
+    json.put(summary.to_json().unwrap().as_bytes()).unwrap();
+    spectrum.put(hgrm::format_spectrum(&numbers.latencies.response).as_bytes()).unwrap();
     let plotted = plot.draw(&plan.url, &numbers).unwrap();
 
     let account = loads[0].account();
@@ -82,7 +82,7 @@ fn a_load_that_could_not_begin_leaves_all_as_it_was() {
     {
         let at = |name: &str| dir.path().join(name);
         let _json = OutputFile::create(&at("run.json")).unwrap();
-        let plot = Plot::create(&at("figures"), 1.0).unwrap();
+        let plot = LoadFigures::create(&at("figures"), 1.0).unwrap();
         let sinks: Vec<Box<dyn RecordSink>> = vec![
             create_recording(&at("a.csv")).unwrap(),
             create_recording(&at("a.parquet")).unwrap(),

@@ -10,10 +10,9 @@ use crate::experiment::run_experiment;
 use crate::out::{say, warn};
 use crate::plan;
 use crate::plan::config::Overrides;
-use crate::report::digest::Digest;
-use crate::report::generator::GeneratorBlock;
-use crate::report::story;
-use crate::report::{self, ReportData};
+use crate::report::generator::GeneratorReport;
+use crate::report::statistics::RunStatistics;
+use crate::report::{ReportData, read_report_data, write_report};
 use crate::signals::{Signals, StopSignal};
 use crate::units::{Time, parse_count, parse_number, wrk_time};
 use crate::verdict::VerdictText;
@@ -103,14 +102,14 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     };
     let late = Late::listen()?;
-    let story = draw(&ran.dir)?;
+    let data = draw(&ran.dir)?;
     say(&format!("Results in {}: open {}\n", ran.dir.display(), ran.dir.join("report.html").display()))?;
     if let Some(failure) = &ran.failure {
         anyhow::bail!("the run was cut short: {failure}");
     }
     Ok(match ran.stopped.or(late.heard()) {
         Some(by) => ExitCode::from(by.exit_code()),
-        None => code(args.exit_code, &story),
+        None => code(args.exit_code, &data),
     })
 }
 
@@ -119,22 +118,22 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// Where the folder does not hold what a report takes.
 pub fn report(args: ReportArgs) -> anyhow::Result<ExitCode> {
-    let story = draw(&args.dir)?;
-    Ok(code(args.exit_code, &story))
+    let data = draw(&args.dir)?;
+    Ok(code(args.exit_code, &data))
 }
 
-fn code(asked: bool, story: &ReportData) -> ExitCode {
-    if asked { ExitCode::from(story.explanation.exit_code) } else { ExitCode::SUCCESS }
+fn code(asked: bool, data: &ReportData) -> ExitCode {
+    if asked { ExitCode::from(data.explanation.exit_code) } else { ExitCode::SUCCESS }
 }
 
 /// Judges what a folder holds, writes all products, and prints the verdict with the generator's own conduct.
 fn draw(dir: &Path) -> anyhow::Result<ReportData> {
-    let (_, story) = story::read(dir)?;
-    let written = report::write(&story, dir).with_context(|| format!("the data in {} is whole", dir.display()));
-    let conduct = GeneratorBlock::of(&story, &Digest::of(&story)).text();
-    say(&format!("{}{}{conduct}\n", verdict(&story.explanation), warnings(&story)))?;
+    let (_, data) = read_report_data(dir)?;
+    let written = write_report(&data, dir).with_context(|| format!("the data in {} is whole", dir.display()));
+    let conduct = GeneratorReport::of(&data, &RunStatistics::of(&data)).to_text();
+    say(&format!("{}{}{conduct}\n", verdict(&data.explanation), warnings(&data)))?;
     written?;
-    Ok(story)
+    Ok(data)
 }
 
 fn verdict(verdict: &VerdictText) -> String {
@@ -143,8 +142,8 @@ fn verdict(verdict: &VerdictText) -> String {
     format!("\n{}\n{}{next}{}\n", verdict.name, lines(&verdict.because), lines(&verdict.next))
 }
 
-fn warnings(story: &ReportData) -> String {
-    story.warnings.iter().map(|(at, text)| format!("Warning: {text} (at {:.1} s)\n\n", *at as f64 / 1e9)).collect()
+fn warnings(data: &ReportData) -> String {
+    data.warnings.iter().map(|(at, text)| format!("Warning: {text} (at {:.1} s)\n\n", at.as_secs_f64())).collect()
 }
 
 /// Hears SIGINT and SIGTERM while the report is drawn. The first lets it be finished, a second does not.

@@ -73,6 +73,12 @@ struct Wrk2 {
     generate: Generate,
 }
 
+/// The command line of `metawrk`, for tests of messages that name its options.
+#[cfg(test)]
+pub(crate) fn command() -> clap::Command {
+    Metawrk::command()
+}
+
 /// The program `metawrk`.
 pub fn metawrk() -> ExitCode {
     program(|Metawrk { generate, command }| match (generate.generate, command) {

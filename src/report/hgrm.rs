@@ -1,4 +1,4 @@
-//! A histogram's percentiles as HdrHistogram prints them: what its plotter reads, and what wrk2's report has inside.
+//! The percentile spectrum of a histogram in HdrHistogram's text format, for its plotter and for wrk2's text report.
 
 use std::fmt::Write as _;
 
@@ -6,11 +6,11 @@ use hdrhistogram::Histogram;
 
 use crate::stats::spectrum;
 
-/// Lines for each halving of the distance to 100 %.
+/// The number of lines for each halving of the distance to 100 %.
 const TICKS: u32 = 5;
 
-/// The file's text, of a histogram in us: values in ms, and HdrHistogram's footer.
-pub fn text(h: &Histogram<u64>) -> String {
+/// The text of a `.hgrm` file with HdrHistogram's footer. The histogram is in us, the text in ms.
+pub fn format_spectrum(h: &Histogram<u64>) -> String {
     let mut text = format!("{:>12} {:>12} {:>12} {:>12}\n\n", "Value", "Percentile", "TotalCount", "1/(1-Percentile)");
     for tick in spectrum(h, TICKS) {
         let (ms, beyond) = (tick.value as f64 / 1e3, 1.0 / (1.0 - tick.quantile));
@@ -24,7 +24,7 @@ pub fn text(h: &Histogram<u64>) -> String {
     text
 }
 
-/// How finely a histogram divides each power of two: the least power of two that tells 2 * 10^digits apart.
+/// The number of sub-buckets in each power of two: the least power of two that is not below 2 * 10^digits.
 fn sub_buckets(h: &Histogram<u64>) -> u64 {
     (2 * 10u64.pow(u32::from(h.sigfig()))).next_power_of_two()
 }
@@ -35,10 +35,10 @@ mod tests {
     use crate::stats::latency_histogram;
 
     #[test]
-    fn a_plotter_reads_four_columns_between_head_and_footer() {
+    fn the_spectrum_has_four_columns_between_header_and_footer() {
         let mut h = latency_histogram();
         [800, 900, 1000, 5000].iter().for_each(|us| h.saturating_record(*us));
-        insta::assert_snapshot!(text(&h), @r"
+        insta::assert_snapshot!(format_spectrum(&h), @r"
                Value   Percentile   TotalCount 1/(1-Percentile)
 
                0.800     0.000000            1         1.00
@@ -61,8 +61,8 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_histogram_has_zeros() {
-        insta::assert_snapshot!(text(&latency_histogram()), @r"
+    fn the_spectrum_of_an_empty_histogram_is_zeros() {
+        insta::assert_snapshot!(format_spectrum(&latency_histogram()), @r"
                Value   Percentile   TotalCount 1/(1-Percentile)
 
                0.000     1.000000            0          inf

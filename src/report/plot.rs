@@ -39,7 +39,7 @@ pub struct Plot {
 impl Plot {
     /// In `folder`, which is made where it is missing, for a load of about so many `requests` (rate by duration).
     ///
-    /// # Errors
+    /// # ErrorCounts
     /// [`PlotError`], before the load: nothing can be written there, or it will be too much to draw.
     pub fn create(folder: &Path, requests: f64) -> Result<Plot, PlotError> {
         if requests > MOST as f64 {
@@ -51,7 +51,7 @@ impl Plot {
 
     /// The keeper that collects the records. There is one.
     ///
-    /// # Errors
+    /// # ErrorCounts
     /// [`FileError`].
     pub fn sink(&self) -> Result<RowsWriter, FileError> {
         self.spool.writer()
@@ -60,7 +60,7 @@ impl Plot {
     /// Draws the figures, once the keeper is done: the timeline, and those of the first eight threads, as PNG and SVG.
     /// `name` is what stands below their titles, such as the URL.
     ///
-    /// # Errors
+    /// # ErrorCounts
     /// [`PlotError`]. Figures that were drawn before it stay.
     pub fn draw(self, name: &str, numbers: &LoadNumbers) -> Result<Plotted, PlotError> {
         let requests = self.requests()?;

@@ -26,7 +26,7 @@ pub enum ReportDataError {
 
 /// Reads the results folder `dir`, and judges what it holds.
 ///
-/// # Errors
+/// # ErrorCounts
 /// [`ReportDataError`] names the file, and the line where there is one.
 pub fn read(dir: &Path) -> Result<(ExperimentPlan, ReportData), ReportDataError> {
     let recorded = folder::read_folder(dir)?;

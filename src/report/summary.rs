@@ -1,64 +1,66 @@
-//! `summary.json`: the run in numbers, for programs. A versioned schema: fields are added, never changed or taken away
-//! without a new number.
+//! `summary.json`: the numbers of an experiment, for programs. The schema has a version: fields may be added without a
+//! new version, but no field is changed or removed.
 
 use serde::{Deserialize, Serialize};
 
-use super::digest::Digest;
-use super::generator::{GeneratorBlock, Lag};
+use super::generator::{GeneratorReport, SendLag};
+use super::statistics::RunStatistics;
 use super::{FaultWindow, ReportData};
 use crate::record::event::GeneratorStats;
 use crate::record::{Account, ErrorCounts};
 use crate::stats::{Moments, ratio, value_at_percentile, within_stdev};
+use crate::units::Time;
 use crate::verdict::VerdictText;
 use crate::verdict::goodput::Bin;
 
-/// Of [`Summary`].
+/// The version of [`Summary`].
 pub const SCHEMA: u32 = 1;
 
-/// All numbers are finite; where there was no sample they are 0.
+/// The content of `summary.json`. All numbers are finite; they are 0 where there was no sample.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     pub schema: u32,
     pub name: String,
-    /// Wall time of the run's start, RFC 3339.
+    /// Wall time of the start of load, RFC 3339.
     pub started: String,
     pub verdict: VerdictText,
 
     #[serde(flatten)]
-    pub printed: Printed,
-    pub plan: Plan,
-    pub account: AccountText,
-    /// In us, as `service`.
-    pub response: Latency,
+    pub wrk2_values: Wrk2Values,
+    pub plan: PlanSummary,
+    pub account: AccountSummary,
+    /// Response times (end - due) in us, with lower bounds.
+    pub response: LatencySummary,
     /// How many of the response times are lower bounds.
     pub response_lower_bounds: u64,
-    pub service: Latency,
-    pub send_lag: Lag,
+    /// Service times (end - sent) in us, of answers.
+    pub service: LatencySummary,
+    pub send_lag: SendLag,
     pub goodput: Vec<Bin>,
     pub faults: Vec<FaultWindow>,
     pub recovered_at_ns: Option<u64>,
-    pub generator: GeneratorText,
-    /// What faults left that makes no difference to the verdict.
+    pub generator: GeneratorSummary,
+    /// Warnings of faults, which do not change the verdict.
     #[serde(default)]
     pub fault_warnings: Vec<String>,
 }
 
-/// What wrk2 prints, under the names and in the units of the seed's parser.
+/// The numbers that wrk2 prints, with the names and units that scripts around wrk2 commonly use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Printed {
-    /// Of response times, in ms.
+pub struct Wrk2Values {
+    /// Response times in ms.
     pub lat_avg: f64,
     pub lat_stdev: f64,
     pub lat_max: f64,
-    /// Of answers per second and thread.
+    /// Answers per second of one thread.
     pub req_avg: f64,
     pub req_stdev: f64,
     pub req_max: f64,
-    /// Answers that arrived before arrivals ended.
+    /// Answers that arrived before the end of arrivals.
     pub tot_requests: u64,
-    /// How long requests were scheduled, in ms.
+    /// From the start until the end of arrivals, in ms.
     pub tot_duration: f64,
-    /// Bytes.
+    /// Bytes of these answers.
     pub read: u64,
     pub err_connect: u64,
     pub err_read: u64,
@@ -70,17 +72,17 @@ pub struct Printed {
     pub read_tot: f64,
 }
 
-impl Printed {
-    /// `response` is in us; `answers` and `bytes` are those that arrived within `duration_ns`.
+impl Wrk2Values {
+    /// `response` is in us; `answers` and `bytes` count what arrived within `duration`.
     pub fn of(
-        response: &Latency,
+        response: &LatencySummary,
         req_per_sec: &Moments,
         (answers, bytes): (u64, u64),
         errors: &ErrorCounts,
-        duration_ns: u64,
-    ) -> Printed {
-        let seconds = duration_ns as f64 / 1e9;
-        Printed {
+        duration: Time,
+    ) -> Wrk2Values {
+        let seconds = duration.as_secs_f64();
+        Wrk2Values {
             lat_avg: response.mean / 1e3,
             lat_stdev: response.stdev / 1e3,
             lat_max: response.max as f64 / 1e3,
@@ -100,8 +102,9 @@ impl Printed {
     }
 }
 
+/// The plan. Instants and spans are ns on the clock of the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Plan {
+pub struct PlanSummary {
     /// Requests per second.
     pub rate: f64,
     pub threads: u16,
@@ -109,26 +112,26 @@ pub struct Plan {
     pub end_ns: u64,
     pub slo_ns: u64,
     pub baseline_ns: Option<(u64, u64)>,
-    /// Name and value, as a person reads them.
+    /// The table of the report: name and value as text.
     pub facts: Vec<(String, String)>,
 }
 
-/// An [`Account`], and whether it adds up.
+/// An [`Account`], and whether scheduled = answered + failed + unanswered + unsent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct AccountText {
+pub struct AccountSummary {
     #[serde(flatten)]
     pub account: Account,
     pub balances: bool,
 }
 
-/// In the unit of the histogram. Percentiles are HdrHistogram's: the greatest value that 3 digits can't tell from the
-/// one meant.
+/// Percentiles in the unit of the histogram. As in HdrHistogram, a percentile is the greatest value that equals the
+/// exact one in its first 3 digits.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Latency {
+pub struct LatencySummary {
     pub count: u64,
     pub mean: f64,
     pub stdev: f64,
-    /// Percent of the samples within one deviation of the mean.
+    /// Percent of the samples within one standard deviation of the mean.
     pub within_stdev: f64,
     pub min: u64,
     pub p50: u64,
@@ -141,10 +144,10 @@ pub struct Latency {
     pub max: u64,
 }
 
-impl Latency {
-    pub fn of(histogram: &hdrhistogram::Histogram<u64>) -> Latency {
+impl LatencySummary {
+    pub fn of(histogram: &hdrhistogram::Histogram<u64>) -> LatencySummary {
         let at = |percent| value_at_percentile(histogram, percent);
-        Latency {
+        LatencySummary {
             count: histogram.len(),
             mean: histogram.mean(),
             stdev: histogram.stdev(),
@@ -162,82 +165,89 @@ impl Latency {
     }
 }
 
+/// What the generator did, and the warnings about it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct GeneratorText {
-    /// Requests that were sent before arrivals ended.
+pub struct GeneratorSummary {
+    /// Requests that were sent before the end of arrivals.
     pub sent: u64,
     pub planned_rate: f64,
     pub scheduled_rate: f64,
     pub achieved_rate: f64,
-    /// Percent of one core that a thread used.
+    /// The mean share of one core that a thread used, in percent.
     pub cpu_percent_per_thread: f64,
     #[serde(flatten)]
     pub own: GeneratorStats,
-    /// Why the numbers should not be trusted, and what to do.
+    /// Reasons to distrust the numbers, with remedies.
     pub warnings: Vec<String>,
 }
 
-impl GeneratorText {
-    pub fn of(block: &GeneratorBlock) -> GeneratorText {
-        GeneratorText {
-            sent: block.sent,
-            planned_rate: ratio(block.planned_rate, 1.0),
-            scheduled_rate: block.scheduled_rate(),
-            achieved_rate: block.achieved_rate(),
-            cpu_percent_per_thread: block.cpu_percent_per_thread(),
-            own: block.own.clone(),
-            warnings: block.warnings().iter().map(ToString::to_string).collect(),
+impl GeneratorSummary {
+    pub fn of(report: &GeneratorReport) -> GeneratorSummary {
+        GeneratorSummary {
+            sent: report.sent,
+            planned_rate: ratio(report.planned_rate, 1.0),
+            scheduled_rate: report.scheduled_rate(),
+            achieved_rate: report.achieved_rate(),
+            cpu_percent_per_thread: report.cpu_percent_per_thread(),
+            own: report.own.clone(),
+            warnings: report.warnings(),
         }
     }
 }
 
 impl Summary {
-    pub fn of(story: &ReportData, digest: &Digest) -> Summary {
-        let block = GeneratorBlock::of(story, digest);
-        let response = Latency::of(&digest.response);
-        // Where a request waits on while its connection is made again, only the generator knows of the attempts.
-        let connect = digest.account.errors.connect.max(story.generator.connect_errors);
-        let errors = ErrorCounts { connect, ..digest.account.errors };
-        let in_time = (digest.answered_in_time, digest.bytes_in_time);
+    pub fn of(data: &ReportData, statistics: &RunStatistics) -> Summary {
+        let generator = GeneratorReport::of(data, statistics);
+        let response = LatencySummary::of(&statistics.latencies.response);
+        // Attempts to connect while the request waits are in no record.
+        let connect = statistics.account.errors.connect.max(data.generator.connect_errors);
+        let errors = ErrorCounts { connect, ..statistics.account.errors };
+        let in_time = (statistics.answered_in_time, statistics.bytes_in_time);
         Summary {
             schema: SCHEMA,
-            name: story.name.clone(),
-            started: story.started.clone(),
-            verdict: story.explanation.with_finite_numbers(),
-            printed: Printed::of(&response, &digest.req_per_sec, in_time, &errors, story.end),
-            plan: Plan {
-                rate: ratio(story.rate, 1.0),
-                threads: story.threads,
-                warmup_ns: story.warmup,
-                end_ns: story.end,
-                slo_ns: story.slo,
-                baseline_ns: story.baseline,
-                facts: story.facts.clone(),
+            name: data.name.clone(),
+            started: data.started.clone(),
+            verdict: data.explanation.with_finite_numbers(),
+            wrk2_values: Wrk2Values::of(
+                &response,
+                &statistics.req_per_sec,
+                in_time,
+                &errors,
+                Time(data.arrivals_end.0),
+            ),
+            plan: PlanSummary {
+                rate: ratio(data.rate, 1.0),
+                threads: data.threads,
+                warmup_ns: data.warmup_end.0,
+                end_ns: data.arrivals_end.0,
+                slo_ns: data.slo.0,
+                baseline_ns: data.baseline.map(|(from, to)| (from.0, to.0)),
+                facts: data.facts.clone(),
             },
-            account: AccountText { account: digest.account, balances: digest.account.balances() },
+            account: AccountSummary { account: statistics.account, balances: statistics.account.balances() },
             response,
-            response_lower_bounds: digest.response_lower_bounds,
-            service: Latency::of(&digest.service),
-            send_lag: block.lag,
-            goodput: story.goodput.clone(),
-            faults: story.faults.clone(),
-            recovered_at_ns: story.recovered_at,
-            generator: GeneratorText::of(&block),
-            fault_warnings: story.warnings.iter().map(|(_, text)| text.clone()).collect(),
+            response_lower_bounds: statistics.response_lower_bounds,
+            service: LatencySummary::of(&statistics.latencies.service),
+            send_lag: generator.send_lag,
+            goodput: data.goodput.clone(),
+            faults: data.faults.clone(),
+            recovered_at_ns: data.recovered_at.map(|at| at.0),
+            generator: GeneratorSummary::of(&generator),
+            fault_warnings: data.warnings.iter().map(|(_, text)| text.clone()).collect(),
         }
     }
 
-    /// The file's text.
+    /// The text of the file.
     ///
-    /// # Errors
-    /// None that data could cause: every key is text.
-    pub fn json(&self) -> Result<String, serde_json::Error> {
+    /// # ErrorCounts
+    /// Never, whatever the data: every key is a string.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
         Ok(serde_json::to_string_pretty(self)? + "\n")
     }
 }
 
 impl VerdictText {
-    /// JSON has no NaN, and readers want a number.
+    /// JSON has neither NaN nor infinity.
     fn with_finite_numbers(&self) -> VerdictText {
         let finite = |n: Option<f64>| n.map(|n| ratio(n, 1.0));
         VerdictText {

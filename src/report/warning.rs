@@ -1,151 +1,165 @@
-use std::fmt;
-
-use super::generator::GeneratorBlock;
+use super::generator::GeneratorReport;
+use crate::option_name::{CommandInUse, OptionName};
 use crate::stats::ratio;
 use crate::units::{Time, wrk_time};
 
-/// A reason to distrust a run's numbers. Its text says what to do about it.
+/// A reason to distrust the numbers of a run. [`Warning::describe`] says what to do about it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Warning {
-    /// The parts don't sum up to what was scheduled.
+    /// answered + failed + unanswered + unsent differs from scheduled.
     Unbalanced { scheduled: u64, sum: u64 },
-    /// The generator itself sent late: 99th percentile of the send lag, in ns.
-    SendLag { p99_ns: u64 },
-    /// Fewer requests were sent than scheduled, in percent of these.
-    Behind { sent_percent: f64, cause: Cause },
-    /// The generator's threads had no CPU time left: percent of a core each.
+    /// The generator sent late: the 99th percentile of the send lag.
+    SendLag { p99: Time },
+    /// Fewer requests were sent than scheduled: the share that was sent, in percent.
+    Shortfall { sent_percent: f64, cause: ShortfallCause },
+    /// The generator threads have no CPU time left: percent of a core that each used.
     Cpu { percent_per_thread: f64 },
-    /// So many requests, in percent, were due when every connection was busy; with HTTP/2, since the server takes only so
-    /// many streams on each.
+    /// Requests, in percent, that were due while every connection was busy. `fewest_streams` is set if the server's
+    /// limit of HTTP/2 streams on a connection is the reason.
     Waited { percent: f64, fewest_streams: Option<usize> },
-    /// So many values of the response times are lower bounds, in percent.
+    /// The share of response times that are lower bounds, in percent.
     LowerBounds { percent: f64 },
-    /// So many requests, in percent of all, that were due within the warm-up were still open at its end.
-    WarmupHides { percent: f64 },
-    /// The run ended within its warm-up, of so many ns.
-    OnlyWarmup { warmup_ns: u64 },
-    /// Attempts that are missing from the records.
+    /// Requests, in percent, that were due in the warm-up and still in the backlog at its end.
+    WarmupBacklog { percent: f64 },
+    /// The run ended in its warm-up.
+    OnlyWarmup { warmup: Time },
+    /// The number of attempts that are missing from the raw records.
     RecordsDropped(u64),
 }
 
 /// Why fewer requests were sent than scheduled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub enum ShortfallCause {
     /// All connections were busy.
-    Busy,
-    /// Connections failed, or were refused.
-    Broken,
+    ConnectionsBusy,
+    /// Connections broke or were refused.
+    ConnectionsBroken,
+    /// The generator was too slow.
     Generator,
 }
 
-/// Above this the generator's lateness shows in the latencies.
-const LAG_NS: u64 = 10_000_000;
-/// A rate is off when it is off by more than this.
-const BEHIND_PERCENT: f64 = 98.0;
-/// A thread that is busier than this has no reserve for bursts.
-const CPU_PERCENT: f64 = 85.0;
+/// A larger send lag is visible in the response times.
+const MAX_SEND_LAG: Time = Time::from_millis(10);
+/// A lower share of sent requests, in percent, is a shortfall.
+const MIN_SENT_PERCENT: f64 = 98.0;
+/// A thread that uses more of a core, in percent, has no reserve for bursts.
+const MAX_CPU_PERCENT: f64 = 85.0;
+
+/// All warnings that a run gives rise to, the most serious first.
+pub fn find_warnings(report: &GeneratorReport) -> Vec<Warning> {
+    let a = &report.account;
+    let sent_percent = 100.0 * ratio(report.sent as f64, a.scheduled as f64);
+    let bounds = 100.0 * ratio(a.lower_bounds as f64, a.scheduled as f64);
+    let cpu = report.cpu_percent_per_thread();
+    let broken = a.errors.connect.max(report.own.connect_errors) + a.errors.read + a.errors.write;
+    let cause = match report.own.bound_reached {
+        _ if broken * 10 > a.unsent => ShortfallCause::ConnectionsBroken,
+        true => ShortfallCause::ConnectionsBusy,
+        false => ShortfallCause::Generator,
+    };
+    // Requests that were never sent waited too, if they waited for a connection.
+    let unsent = if cause == ShortfallCause::ConnectionsBusy { a.unsent } else { 0 };
+    let waited = 100.0 * ratio((report.own.waited + unsent) as f64, a.scheduled as f64);
+    let late = 100.0 * ratio(report.own.late_warmup as f64, a.scheduled as f64);
+    let sum = a.answered + a.failed + a.unanswered + a.unsent;
+    [
+        (!a.balances()).then_some(Warning::Unbalanced { scheduled: a.scheduled, sum }),
+        (report.send_lag.p99_ns > MAX_SEND_LAG.0).then_some(Warning::SendLag { p99: Time(report.send_lag.p99_ns) }),
+        (a.scheduled > 0 && sent_percent < MIN_SENT_PERCENT).then_some(Warning::Shortfall { sent_percent, cause }),
+        (cpu > MAX_CPU_PERCENT && !report.spins).then_some(Warning::Cpu { percent_per_thread: cpu }),
+        (waited >= 1.0).then_some(Warning::Waited { percent: waited, fewest_streams: report.fewest_streams }),
+        (bounds >= 1.0).then_some(Warning::LowerBounds { percent: bounds }),
+        (late >= 1.0).then_some(Warning::WarmupBacklog { percent: late }),
+        (report.arrivals < report.warmup).then_some(Warning::OnlyWarmup { warmup: report.warmup }),
+        (report.own.records_dropped > 0).then_some(Warning::RecordsDropped(report.own.records_dropped)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
 
 impl Warning {
-    /// All that `block` gives reason for, the gravest first.
-    pub fn of(block: &GeneratorBlock) -> Vec<Warning> {
-        let a = &block.account;
-        let sent_percent = 100.0 * ratio(block.sent as f64, a.scheduled as f64);
-        let bounds = 100.0 * ratio(a.lower_bounds as f64, a.scheduled as f64);
-        let cpu = block.cpu_percent_per_thread();
-        let broken = a.errors.connect.max(block.own.connect_errors) + a.errors.read + a.errors.write;
-        let cause = match block.own.bound_reached {
-            _ if broken * 10 > a.unsent => Cause::Broken,
-            true => Cause::Busy,
-            false => Cause::Generator,
-        };
-        // What was never sent waited too, if that was for a connection.
-        let unsent = if cause == Cause::Busy { a.unsent } else { 0 };
-        let waited = 100.0 * ratio((block.own.waited + unsent) as f64, a.scheduled as f64);
-        let hidden = 100.0 * ratio(block.own.late_warmup as f64, a.scheduled as f64);
-        let sum = a.answered + a.failed + a.unanswered + a.unsent;
-        [
-            (!a.balances()).then_some(Warning::Unbalanced { scheduled: a.scheduled, sum }),
-            (block.lag.p99_ns > LAG_NS).then_some(Warning::SendLag { p99_ns: block.lag.p99_ns }),
-            (a.scheduled > 0 && sent_percent < BEHIND_PERCENT).then_some(Warning::Behind { sent_percent, cause }),
-            (cpu > CPU_PERCENT && !block.spins).then_some(Warning::Cpu { percent_per_thread: cpu }),
-            (waited >= 1.0).then_some(Warning::Waited { percent: waited, fewest_streams: block.fewest_streams }),
-            (bounds >= 1.0).then_some(Warning::LowerBounds { percent: bounds }),
-            (hidden >= 1.0).then_some(Warning::WarmupHides { percent: hidden }),
-            (block.arrivals_ns < block.warmup_ns).then_some(Warning::OnlyWarmup { warmup_ns: block.warmup_ns }),
-            (block.own.records_dropped > 0).then_some(Warning::RecordsDropped(block.own.records_dropped)),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+    /// What is wrong, its effect, and the remedy with the options of `command`.
+    pub fn describe(&self, command: CommandInUse) -> String {
+        let name = |option: OptionName| option.of(command).unwrap_or_default();
+        let (rate, threads, connections) =
+            (name(OptionName::Rate), name(OptionName::Threads), name(OptionName::Connections));
+        match self {
+            Warning::Unbalanced { scheduled, sum } => format!(
+                "{scheduled} requests were scheduled, but {sum} are accounted for. Records are missing, and the \
+                 shares in this report are wrong. Check whether the disk is full, and run again."
+            ),
+            Warning::SendLag { p99 } => format!(
+                "the send lag of 1 % of the requests exceeds {}, and the response times include it. Lower {rate}, raise \
+                 {threads} up to the number of cores, or run the generator on a machine of its own.",
+                wrk_time(p99.0 as f64 / 1e3)
+            ),
+            Warning::Shortfall { sent_percent, cause: ShortfallCause::ConnectionsBusy } => format!(
+                "only {sent_percent:.1} % of the scheduled requests were sent, because all connections were busy. The \
+                 system received less load than planned. Raise {connections}, or use {}.",
+                OptionName::WhenBusy.set_to("open", command).unwrap_or_default()
+            ),
+            Warning::Shortfall { sent_percent, cause: ShortfallCause::Generator } => format!(
+                "only {sent_percent:.1} % of the scheduled requests were sent, because the generator was too slow. The \
+                 system received less load than planned. Raise {threads} or lower {rate}."
+            ),
+            Warning::Shortfall { sent_percent, cause: ShortfallCause::ConnectionsBroken } => format!(
+                "only {sent_percent:.1} % of the scheduled requests were sent, because connections broke or were \
+                 refused, and the generator waits longer before each new attempt to connect. Check why the server \
+                 closes or refuses connections."
+            ),
+            Warning::Cpu { percent_per_thread } => format!(
+                "the generator threads used {percent_per_thread:.0} % of a core each. Raise {threads} up to the number \
+                 of cores, or lower {rate}."
+            ),
+            Warning::Waited { percent, fewest_streams: Some(streams) } => format!(
+                "{percent:.1} % of the requests waited for a free stream. The server's limit of {streams} streams on a \
+                 connection reduced the load, and may have kept the system stable. Raise {connections}."
+            ),
+            Warning::Waited { percent, fewest_streams: None } => format!(
+                "{percent:.1} % of the requests waited for a free connection. The limit on connections reduced the \
+                 load, and may have kept the system stable. {}",
+                raise_connections(command)
+            ),
+            Warning::LowerBounds { percent } => format!(
+                "{percent:.1} % of the response times are lower bounds, because no response had arrived when the wait \
+                 ended. Read the percentiles above {:.1} % as \"at least\".",
+                100.0 - percent
+            ),
+            Warning::WarmupBacklog { percent } => format!(
+                "{percent:.1} % of the requests were due in the warm-up and still in the backlog at its end. The system \
+                 was already overloaded, and the latencies in this report exclude these requests. Include them with \
+                 {}.",
+                OptionName::Warmup.set_to("0s", command).unwrap_or_default()
+            ),
+            Warning::OnlyWarmup { warmup } => format!(
+                "no latency was measured, because the run ended in its warm-up of {warmup}. Raise {} or lower {}.",
+                name(OptionName::Duration),
+                name(OptionName::Warmup)
+            ),
+            Warning::RecordsDropped(n) => {
+                let where_to = match command {
+                    CommandInUse::Load => "The histograms are complete. Write the records to a faster disk".to_owned(),
+                    CommandInUse::Experiment => {
+                        format!("Write the results to a faster disk with {}", name(OptionName::Out))
+                    }
+                };
+                format!(
+                    "{n} attempts are missing from the raw records, because the disk was too slow. {where_to}, or lower \
+                     {rate}."
+                )
+            }
+        }
     }
 }
 
-impl fmt::Display for Warning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Warning::Unbalanced { scheduled, sum } => write!(
-                f,
-                "{scheduled} requests were scheduled and {sum} accounted for: records are missing, so every share \
-                 here is off; see whether the disk was full, and run again"
-            ),
-            Warning::SendLag { p99_ns } => write!(
-                f,
-                "the generator itself sent 1 % of the requests more than {} late, and that is in the latencies: \
-                 lower --rate, raise --threads up to the number of cores, or give it a machine of its own",
-                wrk_time(*p99_ns as f64 / 1e3)
-            ),
-            Warning::Behind { sent_percent, cause: Cause::Busy } => write!(
-                f,
-                "only {sent_percent:.1} % of the scheduled requests were sent, since all connections were busy: the \
-                 system saw less load than planned; raise --connections, or use --when-busy open"
-            ),
-            Warning::Behind { sent_percent, cause: Cause::Generator } => write!(
-                f,
-                "only {sent_percent:.1} % of the scheduled requests were sent: the system saw less load than \
-                 planned; raise --threads or lower --rate"
-            ),
-            Warning::Behind { sent_percent, cause: Cause::Broken } => write!(
-                f,
-                "only {sent_percent:.1} % of the scheduled requests were sent, since connections kept breaking, and each \
-                 waits a little longer before it is made again: see what ends them at the server"
-            ),
-            Warning::Cpu { percent_per_thread } => write!(
-                f,
-                "the generator's threads were busy {percent_per_thread:.0} % of the time: raise --threads up to the \
-                 number of cores, or lower --rate"
-            ),
-            Warning::Waited { percent, fewest_streams: Some(streams) } => write!(
-                f,
-                "{percent:.1} % of the requests waited for a free stream, so the server's bound of {streams} streams a connection limited the \
-                 load (and may be what kept the system stable): raise --connections"
-            ),
-            Warning::Waited { percent, fewest_streams: None } => write!(
-                f,
-                "{percent:.1} % of the requests waited for a free connection, so the bound on connections limited the load (and may be \
-                 what kept the system stable): raise --connections (or --streams with --http2, or --max-connections with --when-busy open)"
-            ),
-            Warning::LowerBounds { percent } => write!(
-                f,
-                "{percent:.1} % of the response times are lower bounds, since those requests had no answer when the \
-                 wait was cut short: read the percentiles above {:.1} % as \"at least\"",
-                100.0 - percent
-            ),
-            Warning::WarmupHides { percent } => write!(
-                f,
-                "{percent:.1} % of the requests were due within the warm-up and still open at its end, so the system was \
-                 behind already, and worse than the latencies here, which leave them out: --warmup 0s keeps all"
-            ),
-            Warning::OnlyWarmup { warmup_ns } => write!(
-                f,
-                "the run ended within its warm-up of {}, so no latency was measured: let it go on for longer, or \
-                 shorten the warm-up",
-                Time(*warmup_ns)
-            ),
-            Warning::RecordsDropped(n) => write!(
-                f,
-                "{n} attempts are missing from the raw records, since the disk was too slow (histograms are \
-                 complete): write the results to a faster disk, or lower --rate"
-            ),
-        }
-    }
+/// The limit on connections depends on other options, of which a warning does not know.
+fn raise_connections(command: CommandInUse) -> String {
+    let name = |option: OptionName| option.of(command).unwrap_or_default();
+    let open = OptionName::WhenBusy.set_to("open", command).unwrap_or_default();
+    let streams = match OptionName::Streams.of(command) {
+        Some(streams) => format!("{streams} with --http2, or "),
+        None => String::new(),
+    };
+    format!("Raise {} (or {streams}{} with {open}).", name(OptionName::Connections), name(OptionName::MaxConnections))
 }

@@ -19,8 +19,8 @@ use crate::load::LoadResult;
 use crate::out::{say, warn};
 use crate::record::event::RunEnd;
 use crate::record::sink::Recorder;
-use crate::report::load::LoadNumbers;
-use crate::report::wrk2::{Header, Show, header};
+use crate::report::load_totals::LoadTotals;
+use crate::report::wrk2::{Wrk2Header, Wrk2Options, format_header};
 use args::Args;
 use interrupts::{Interrupts, Stage};
 use live::Panel;
@@ -72,7 +72,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     interrupts.enter(Stage::Running);
     if with_text {
         let (threads, connections) = (wrk2.threads, wrk2.connections);
-        say(&header(&Header { urls: &urls, threads, connections, duration: wrk2.duration }))?;
+        say(&format_header(&Wrk2Header { urls: &urls, threads, connections, duration: wrk2.duration }))?;
     }
     products.begin();
     let loaded = carry_out(loads.start(), &interrupts, panel.as_mut());
@@ -85,7 +85,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
     interrupts.enter(Stage::Writing);
     let recorded = recorder.map_or(Ok(()), Recorder::finish);
-    let numbers = LoadNumbers::of(&loads);
+    let numbers = LoadTotals::of(&loads);
     if with_text {
         say(&report(&loads, &numbers, show, products.latencies_file(), interrupts.heard().is_some()))?;
     }
@@ -100,7 +100,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         let told = told(load);
         load.tell_script(told)?;
     }
-    Ok(code(&interrupts, manner.strict && !numbers.block.warnings().is_empty()))
+    Ok(code(&interrupts, manner.strict && !numbers.generator.warnings().is_empty()))
 }
 
 /// Looks after the loads until they are over. `None` where they would not end at a second signal.
@@ -137,9 +137,9 @@ fn ending(interrupts: &Interrupts, loads: &[LoadResult]) -> RunEnd {
     }
 }
 
-fn show(args: &Args, urls: usize) -> Show {
+fn show(args: &Args, urls: usize) -> Wrk2Options {
     let Args { wrk2, dsb, .. } = args;
-    Show {
+    Wrk2Options {
         latency: wrk2.latency || wrk2.uncorrected,
         uncorrected: wrk2.uncorrected,
         dsb: dsb.dist.is_some() || dsb.all_latencies || dsb.percentiles || dsb.separate || dsb.requests || urls > 1,

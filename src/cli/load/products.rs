@@ -11,9 +11,9 @@ use crate::record::event::RunEnd;
 use crate::record::sink::RecordSink;
 use crate::record::{LatencyFile, OutputFile, P99Files, create_recording};
 use crate::report::hgrm;
-use crate::report::load::LoadNumbers;
-use crate::report::load_json::LoadSummary;
-use crate::report::plot::Plot;
+use crate::report::load_figures::LoadFigures;
+use crate::report::load_summary::LoadSummary;
+use crate::report::load_totals::LoadTotals;
 
 /// Where `-P` writes to, in the working directory, as wrk2 does.
 const LATENCIES: &str = "latencies.txt";
@@ -44,7 +44,7 @@ pub struct Products {
     sinks: Vec<Box<dyn RecordSink>>,
     json: Option<OutputFile>,
     hgrm: Option<OutputFile>,
-    plot: Option<Plot>,
+    plot: Option<LoadFigures>,
     latencies_file: Option<&'static str>,
     /// Standard output has the text, and nobody's JSON.
     with_text: bool,
@@ -73,7 +73,7 @@ impl Products {
         if *percentiles {
             sinks.push(Box::new(P99Files::create(Path::new("."), plans.len(), threads / plans.len().max(1))?));
         }
-        let plot = files.plot.as_deref().map(|folder| Plot::create(folder, requests)).transpose()?;
+        let plot = files.plot.as_deref().map(|folder| LoadFigures::create(folder, requests)).transpose()?;
         if let Some(plot) = &plot {
             sinks.push(Box::new(plot.sink()?));
         }
@@ -108,14 +108,14 @@ impl Products {
     ///
     /// # Errors
     /// Names the file that could not be written.
-    pub fn finish(self, loads: &[LoadResult], numbers: &LoadNumbers, ended: RunEnd) -> anyhow::Result<()> {
+    pub fn finish(self, loads: &[LoadResult], numbers: &LoadTotals, ended: RunEnd) -> anyhow::Result<()> {
         if let Some(file) = self.json {
             let summary = LoadSummary::of(&self.plans, self.started, ended, loads);
-            let json = summary.and_then(|summary| summary.json()).context("the run can't be told as JSON")?;
+            let json = summary.and_then(|summary| summary.to_json()).context("the run can't be told as JSON")?;
             file.put(json.as_bytes())?;
         }
         if let Some(file) = self.hgrm {
-            file.put(hgrm::text(&numbers.latencies.response).as_bytes())?;
+            file.put(hgrm::format_spectrum(&numbers.latencies.response).as_bytes())?;
         }
         if let Some(plot) = self.plot {
             let urls: Vec<&str> = self.plans.iter().map(|plan| plan.url.as_str()).collect();

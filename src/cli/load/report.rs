@@ -3,38 +3,38 @@
 use std::slice;
 
 use crate::load::{DoneArguments, LoadResult};
-use crate::report::load::LoadNumbers;
-use crate::report::wrk2::{Report, Show, Tally, text};
+use crate::report::load_totals::LoadTotals;
+use crate::report::wrk2::{Wrk2Options, Wrk2Report, Wrk2Statistics, format_report};
 use crate::script::{DoneErrors, DoneSummary};
 
 /// The text, but for what is said before the load begins.
 pub fn report(
     loads: &[LoadResult],
-    numbers: &LoadNumbers,
-    show: Show,
+    numbers: &LoadTotals,
+    options: Wrk2Options,
     latencies_file: Option<&str>,
     stopped: bool,
 ) -> String {
-    let each: Vec<LoadNumbers> = match loads {
+    let each: Vec<LoadTotals> = match loads {
         [_] => Vec::new(),
         several => several.iter().map(of_one).collect(),
     };
-    let targets: Vec<(String, Tally)> =
-        loads.iter().zip(&each).map(|(loaded, numbers)| (loaded.plan.url.clone(), numbers.tally())).collect();
-    let mut own = numbers.block.text();
+    let targets: Vec<(String, Wrk2Statistics)> =
+        loads.iter().zip(&each).map(|(loaded, numbers)| (loaded.plan.url.clone(), numbers.wrk2_statistics())).collect();
+    let mut generator = numbers.generator.to_text();
     if let Some(planned) = loads.iter().map(|load| load.plan.duration).max().filter(|_| stopped) {
-        own.push_str(&format!(
+        generator.push_str(&format!(
             "  stopped     by a signal, after {:.2} s of {planned}\n",
             numbers.runtime.as_secs_f64()
         ));
     }
-    text(&Report {
+    format_report(&Wrk2Report {
         calibration: &numbers.calibration,
         latencies_file,
-        total: numbers.tally(),
+        total: numbers.wrk2_statistics(),
         targets: &targets,
-        show,
-        own: &own,
+        options,
+        generator: &generator,
     })
 }
 
@@ -46,8 +46,8 @@ pub fn told(loaded: &LoadResult) -> DoneArguments {
     DoneArguments {
         summary: DoneSummary {
             duration: numbers.runtime.0 / 1000,
-            requests: numbers.in_time.0,
-            bytes: numbers.in_time.1,
+            requests: numbers.answered_in_time,
+            bytes: numbers.bytes_in_time,
             errors: DoneErrors {
                 connect: errors.connect,
                 read: errors.read,
@@ -61,6 +61,6 @@ pub fn told(loaded: &LoadResult) -> DoneArguments {
     }
 }
 
-fn of_one(loaded: &LoadResult) -> LoadNumbers {
-    LoadNumbers::of(slice::from_ref(loaded))
+fn of_one(loaded: &LoadResult) -> LoadTotals {
+    LoadTotals::of(slice::from_ref(loaded))
 }

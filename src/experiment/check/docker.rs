@@ -8,7 +8,7 @@ use crate::fault::{ContainerFault, UndoRecord};
 use crate::monitor::Watched;
 use crate::plan::ExperimentPlan;
 use crate::plan::settings;
-use crate::report::story::fault_in_words;
+use crate::report::describe_fault;
 
 /// Checks the engine, if the plan has one, and each container that the plan names.
 pub async fn check_containers(plan: &ExperimentPlan, report: &mut dyn FnMut(Finding)) {
@@ -54,7 +54,7 @@ async fn check_fault(engine: &Engine, planned: &settings::Fault, name: &str, fau
         Ok(undo) => undo,
         Err(error) => return Finding::fail(SUBJECT, error.to_string()),
     };
-    let text = format!("{} can be applied", fault_in_words(planned));
+    let text = format!("{} can be applied", describe_fault(planned));
     let missing = match engine.find(&undo.subject().id).await {
         Ok(container) => find_missing_alias(engine, &container, planned.network.as_deref()).await,
         Err(_) => None,

@@ -92,7 +92,7 @@ pub fn check(
 }
 
 fn summarize(plan: &ExperimentPlan) -> String {
-    let fault = |fault| format!("; {} at {}", crate::report::story::fault_in_words(fault), plan.at(fault));
+    let fault = |fault| format!("; {} at {}", crate::report::describe_fault(fault), plan.at(fault));
     let faults: String = plan.fault.iter().map(fault).collect();
     format!("{}: {} requests/s for at most {}{faults}", plan.name, plan.load.rate, plan.duration())
 }

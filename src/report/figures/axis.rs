@@ -1,6 +1,6 @@
-//! Axes: where a value lies, which values get a label, and how that reads.
+//! Axes: positions of values, ticks, and the text of their labels.
 
-/// One axis of a plot: values `from` to `to`, spread evenly or by their logarithm.
+/// One axis of a plot: the values from `from` to `to`, linear or logarithmic.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Axis {
     pub from: f64,
@@ -13,14 +13,14 @@ impl Axis {
         Axis { from, to: if to > from { to } else { from + 1.0 }, log: false }
     }
 
-    /// At least one decade; what is not positive is drawn at the lower end.
+    /// A logarithmic axis of at least one decade. Values that are not positive are drawn at its lower end.
     pub fn log(from: f64, to: f64) -> Axis {
         let from = if from > 0.0 && from.is_finite() { from } else { 1.0 };
         Axis { from, to: if to.is_finite() { to.max(from * 10.0) } else { from * 10.0 }, log: true }
     }
 
-    /// Where `value` lies: 0 at `from`, 1 at `to`, clamped.
-    pub fn place(&self, value: f64) -> f64 {
+    /// The position of `value`: 0 at `from`, 1 at `to`, clamped.
+    pub fn position(&self, value: f64) -> f64 {
         let share = if self.log {
             (value.max(self.from) / self.from).ln() / (self.to / self.from).ln()
         } else {
@@ -29,13 +29,13 @@ impl Axis {
         if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 }
     }
 
-    /// Round values to label, at most about `most`.
+    /// Round values for labels, about `most` or fewer.
     pub fn ticks(&self, most: usize) -> Vec<f64> {
         if self.log { self.log_ticks(most) } else { self.linear_ticks(most) }
     }
 
     fn linear_ticks(&self, most: usize) -> Vec<f64> {
-        let step = round_up((self.to - self.from) / most.max(1) as f64);
+        let step = next_round_step((self.to - self.from) / most.max(1) as f64);
         let first = (self.from / step - 1e-9).ceil() as i64;
         (first..).map(|i| i as f64 * step).take_while(|v| *v <= self.to + step * 1e-9).take(most * 4 + 4).collect()
     }
@@ -53,8 +53,8 @@ impl Axis {
     }
 }
 
-/// The next of 1, 2, 5, 10, 20, ...
-fn round_up(value: f64) -> f64 {
+/// The smallest of 1, 2, 5, 10, 20, ... that is not below `value`.
+fn next_round_step(value: f64) -> f64 {
     if value <= 0.0 || !value.is_finite() {
         return 1.0;
     }
@@ -62,30 +62,30 @@ fn round_up(value: f64) -> f64 {
     [1.0, 2.0, 5.0, 10.0].map(|m| m * decade).into_iter().find(|v| *v >= value * 0.999_999).unwrap_or(decade * 10.0)
 }
 
-/// A span of ns as people say it: `10 ms`, `1.5 s`.
-pub fn time_label(ns: f64) -> String {
+/// A span in ns as text: `10 ms`, `1.5 s`.
+pub fn format_time(ns: f64) -> String {
     let (scale, unit) = match ns {
         n if n >= 0.9995e9 => (1e9, "s"),
         n if n >= 0.9995e6 => (1e6, "ms"),
         n if n >= 0.9995e3 => (1e3, "µs"),
         _ => (1.0, "ns"),
     };
-    format!("{} {unit}", three_digits(ns / scale))
+    format!("{} {unit}", format_three_digits(ns / scale))
 }
 
-/// A count: `500`, `2,500`, `20k`, `1.5M`.
-pub fn count_label(n: f64) -> String {
+/// A count as text: `500`, `2,500`, `20k`, `1.5M`.
+pub fn format_count(n: f64) -> String {
     match n {
-        n if n >= 1e9 => format!("{}G", three_digits(n / 1e9)),
-        n if n >= 1e6 => format!("{}M", three_digits(n / 1e6)),
-        n if n >= 1e4 => format!("{}k", three_digits(n / 1e3)),
+        n if n >= 1e9 => format!("{}G", format_three_digits(n / 1e9)),
+        n if n >= 1e6 => format!("{}M", format_three_digits(n / 1e6)),
+        n if n >= 1e4 => format!("{}k", format_three_digits(n / 1e3)),
         n if n >= 1e3 => format!("{},{:03}", (n / 1e3) as u64, n as u64 % 1000),
-        n => three_digits(n),
+        n => format_three_digits(n),
     }
 }
 
-/// At most three significant digits, no trailing zeros behind the point.
-pub fn three_digits(n: f64) -> String {
+/// At most three significant digits, without trailing zeros after the decimal point.
+pub fn format_three_digits(n: f64) -> String {
     let decimals = match n.abs() {
         n if n >= 99.95 => 0,
         n if n >= 9.995 => 1,
@@ -101,10 +101,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_read_as_people_write() {
-        let times = [1e3, 1e7, 1e9, 1.5e9, 9.99e8, 2.5e4, 1e11].map(time_label);
+    fn labels_have_units_and_few_digits() {
+        let times = [1e3, 1e7, 1e9, 1.5e9, 9.99e8, 2.5e4, 1e11].map(format_time);
         assert_eq!(times, ["1 µs", "10 ms", "1 s", "1.5 s", "999 ms", "25 µs", "100 s"]);
-        let counts = [0.0, 0.5, 500.0, 2500.0, 20_000.0, 1.5e6].map(count_label);
+        let counts = [0.0, 0.5, 500.0, 2500.0, 20_000.0, 1.5e6].map(format_count);
         assert_eq!(counts, ["0", "0.5", "500", "2,500", "20k", "1.5M"]);
     }
 
@@ -118,11 +118,11 @@ mod tests {
     }
 
     #[test]
-    fn axes_of_nothing_still_have_a_length() {
+    fn an_axis_without_values_has_a_length() {
         for axis in [Axis::linear(0.0, 0.0), Axis::log(0.0, 0.0), Axis::log(f64::NAN, f64::INFINITY)] {
             assert!(axis.to > axis.from && axis.to.is_finite(), "{axis:?}");
-            assert!((0.0..=1.0).contains(&axis.place(f64::NAN)));
-            assert!((0.0..=1.0).contains(&axis.place(-1.0)));
+            assert!((0.0..=1.0).contains(&axis.position(f64::NAN)));
+            assert!((0.0..=1.0).contains(&axis.position(-1.0)));
         }
     }
 }

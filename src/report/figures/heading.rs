@@ -1,61 +1,66 @@
-//! What stands above every plot: title, run, legend.
+//! The heading of a figure: title, subtitle and legend.
 
 use plotters::backend::DrawingBackend;
 use plotters::style::RGBColor;
 
 use super::canvas::{Anchor, Canvas, DrawError, LABEL, TITLE};
 use super::palette::{MUTED, TEXT};
-use super::{MARGIN, View, WIDTH};
+use super::{FigureData, MARGIN, WIDTH};
 
-/// How a legend shows what it explains.
+/// The symbol of a legend entry.
 #[derive(Clone, Copy, Debug)]
-pub enum Swatch {
+pub enum LegendSymbol {
     Line,
     Box,
     Cross,
     Triangle,
 }
 
-/// Title and run, 96 px high in all.
-pub fn title<DB: DrawingBackend>(c: &Canvas<DB>, view: &View, title: &str) -> Result<(), DrawError> {
+/// Draws title and subtitle, 96 px high together.
+pub fn draw_title<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData, title: &str) -> Result<(), DrawError> {
     let room = WIDTH - 2 * MARGIN;
-    c.text(&c.fitted(title, TITLE, room)?, (MARGIN, 44), TITLE, TEXT, Anchor::Left)?;
-    c.text(&c.fitted(&view.run, LABEL, room)?, (MARGIN, 82), LABEL, MUTED, Anchor::Left)
+    c.draw_text(&c.fit_text(title, TITLE, room)?, (MARGIN, 44), TITLE, TEXT, Anchor::Left)?;
+    c.draw_text(&c.fit_text(&data.subtitle, LABEL, room)?, (MARGIN, 82), LABEL, MUTED, Anchor::Left)
 }
 
-/// A legend in one row from `x` on, its base line at `base`.
-pub fn legend<DB: DrawingBackend>(
+/// Draws a legend in one row that starts at `x`, with its base line at `base`.
+pub fn draw_legend<DB: DrawingBackend>(
     c: &Canvas<DB>,
     (mut x, base): (i32, i32),
-    entries: &[(Swatch, RGBColor, String)],
+    entries: &[(LegendSymbol, RGBColor, String)],
 ) -> Result<(), DrawError> {
-    for (swatch, color, text) in entries {
+    for (symbol, color, text) in entries {
         let middle = (x + 14, base - LABEL * 3 / 10);
-        match swatch {
-            Swatch::Line => c.rect((x, middle.1 - 3), (x + 28, middle.1 + 2), *color)?,
-            Swatch::Box => c.rect((middle.0 - 9, middle.1 - 9), (middle.0 + 9, middle.1 + 9), *color)?,
-            Swatch::Cross => cross(c, middle, 8, *color)?,
-            Swatch::Triangle => triangle(c, middle, 9, *color)?,
+        match symbol {
+            LegendSymbol::Line => c.fill_rect((x, middle.1 - 3), (x + 28, middle.1 + 2), *color)?,
+            LegendSymbol::Box => c.fill_rect((middle.0 - 9, middle.1 - 9), (middle.0 + 9, middle.1 + 9), *color)?,
+            LegendSymbol::Cross => draw_cross(c, middle, 8, *color)?,
+            LegendSymbol::Triangle => draw_triangle(c, middle, 9, *color)?,
         }
         x += 38;
-        let text = c.fitted(text, LABEL, (WIDTH - MARGIN - x).max(0))?;
-        c.text(&text, (x, base), LABEL, TEXT, Anchor::Left)?;
-        x += c.width(&text, LABEL)? + 30;
+        let text = c.fit_text(text, LABEL, (WIDTH - MARGIN - x).max(0))?;
+        c.draw_text(&text, (x, base), LABEL, TEXT, Anchor::Left)?;
+        x += c.text_width(&text, LABEL)? + 30;
     }
     Ok(())
 }
 
-pub fn cross<DB: DrawingBackend>(c: &Canvas<DB>, (x, y): (i32, i32), r: i32, color: RGBColor) -> Result<(), DrawError> {
-    c.line(&[(x - r, y - r), (x + r, y + r)], color, 3)?;
-    c.line(&[(x - r, y + r), (x + r, y - r)], color, 3)
-}
-
-/// Points up: the true value is above.
-pub fn triangle<DB: DrawingBackend>(
+pub fn draw_cross<DB: DrawingBackend>(
     c: &Canvas<DB>,
     (x, y): (i32, i32),
     r: i32,
     color: RGBColor,
 ) -> Result<(), DrawError> {
-    c.polygon(&[(x - r, y + r), (x, y - r), (x + r, y + r)], color)
+    c.draw_line(&[(x - r, y - r), (x + r, y + r)], color, 3)?;
+    c.draw_line(&[(x - r, y + r), (x + r, y - r)], color, 3)
+}
+
+/// A triangle that points up, because the true value is higher.
+pub fn draw_triangle<DB: DrawingBackend>(
+    c: &Canvas<DB>,
+    (x, y): (i32, i32),
+    r: i32,
+    color: RGBColor,
+) -> Result<(), DrawError> {
+    c.fill_polygon(&[(x - r, y + r), (x, y - r), (x + r, y + r)], color)
 }

@@ -1,47 +1,47 @@
-//! `latency-hist-t<N>`: how often each response time was seen, for one of the generator's threads.
+//! `latency-hist-t<N>`: a histogram of the response times, for one generator thread.
 
 use plotters::backend::DrawingBackend;
 
-use super::axis::{Axis, count_label, time_label};
+use super::annotations::{self, Label, ROW};
+use super::axis::{Axis, format_count, format_time};
 use super::canvas::{Anchor, Canvas, DrawError, LABEL};
-use super::heading::{self, Swatch};
-use super::marks::{self, Label, ROW};
+use super::heading::{self, LegendSymbol};
 use super::palette::{BLUE, MUTED, PURPLE, TEXT, VERMILION};
-use super::plot::Plot;
-use super::{GUTTER, HEIGHT, MARGIN, View, WIDTH};
+use super::plot_area::PlotArea;
+use super::{FigureData, GUTTER, HEIGHT, MARGIN, WIDTH};
 use crate::stats::{latency_histogram, record_time, value_at_percentile};
 
-/// Bins in each factor of ten.
-const PER_DECADE: f64 = 20.0;
+/// The number of bins in each decade.
+const BINS_PER_DECADE: f64 = 20.0;
 
 #[derive(Clone, Copy, Default)]
-struct Count {
+struct BinCount {
     answered: u64,
     all: u64,
 }
 
-pub fn draw<DB: DrawingBackend>(c: &Canvas<DB>, view: &View, thread: u16) -> Result<(), DrawError> {
-    heading::title(c, view, &format!("How long requests took, thread {thread}"))?;
+pub fn draw_histogram<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData, thread: u16) -> Result<(), DrawError> {
+    heading::draw_title(c, data, &format!("Histogram of response times, thread {thread}"))?;
 
-    // Bins by the logarithm of the time in ns; the warm-up is left out, as in every percentile.
-    let mut bins: Vec<Count> = Vec::new();
+    // The bins are logarithmic. The warm-up is excluded, as in all percentiles.
+    let mut bins: Vec<BinCount> = Vec::new();
     let mut exact = latency_histogram();
-    let counted = view.requests.iter().filter(|r| r.thread == thread && r.due.0 >= view.warmup && !r.is_warmup());
+    let counted = data.requests.iter().filter(|r| r.thread == thread && r.due >= data.warmup_end && !r.is_warmup());
     for r in counted {
         let Some(time) = r.response_sample() else { continue };
-        let bin = ((time.0.max(1000) as f64).log10() * PER_DECADE) as usize;
+        let bin = ((time.0.max(1000) as f64).log10() * BINS_PER_DECADE) as usize;
         if bin >= bins.len() {
-            bins.resize(bin + 1, Count::default());
+            bins.resize(bin + 1, BinCount::default());
         }
         bins[bin].all += 1;
         bins[bin].answered += u64::from(!r.is_lower_bound());
         record_time(&mut exact, time);
     }
 
-    let edge = |bin: usize| 10f64.powf(bin as f64 / PER_DECADE);
+    let edge = |bin: usize| 10f64.powf(bin as f64 / BINS_PER_DECADE);
     let first = bins.iter().position(|b| b.all > 0).unwrap_or(120);
     let most = bins.iter().map(|b| b.all).max().unwrap_or(0);
-    let mut plot = Plot {
+    let mut plot = PlotArea {
         left: GUTTER,
         right: WIDTH - MARGIN - 20,
         top: 0,
@@ -51,39 +51,39 @@ pub fn draw<DB: DrawingBackend>(c: &Canvas<DB>, view: &View, thread: u16) -> Res
     };
     let percentiles = [(50.0, "p50", TEXT), (99.0, "p99", VERMILION)].map(|(percent, name, color)| {
         let ns = value_at_percentile(&exact, percent) as f64 * 1e3;
-        (ns, format!("{name} {}", time_label(ns)), color)
+        (ns, format!("{name} {}", format_time(ns)), color)
     });
     let labels = if exact.is_empty() { &[][..] } else { &percentiles[..] };
     let placed = labels.iter().map(|(ns, text, color)| Label { at: plot.x_px(*ns), text: text.clone(), color: *color });
-    let rows = marks::place(c, placed.collect(), plot.left, plot.right)?;
+    let rows = annotations::arrange_labels(c, placed.collect(), plot.left, plot.right)?;
     plot.top = 132 + ROW * rows.len().max(1) as i32;
-    marks::write(c, &rows, plot.top)?;
+    annotations::draw_labels(c, &rows, plot.top)?;
 
-    plot.x_axis(c, time_label, Some("response time (log scale)"))?;
-    plot.y_axis(c, 7, count_label)?;
+    plot.draw_x_axis(c, format_time, Some("response time (log scale)"))?;
+    plot.draw_y_axis(c, 7, format_count)?;
     for (bin, count) in bins.iter().enumerate().filter(|(_, b)| b.all > 0) {
         let (x0, x1) = (plot.x_px(edge(bin)), plot.x_px(edge(bin + 1)));
-        // A px between bars, where there is room for it.
+        // A px between bars, if there is room.
         let x1 = (x1 - 2).max(x0 + 1);
         for (n, color) in [(count.all, PURPLE), (count.answered, BLUE)] {
             if n > 0 && (color == BLUE || n > count.answered) {
-                c.rect((x0, plot.y_px(n as f64)), (x1, plot.bottom), color)?;
+                c.fill_rect((x0, plot.y_px(n as f64)), (x1, plot.bottom), color)?;
             }
         }
     }
     for (ns, _, color) in labels {
         let x = plot.x_px(*ns);
-        c.dashes((x, plot.top), (x, plot.bottom), *color, 3)?;
+        c.draw_dashes((x, plot.top), (x, plot.bottom), *color, 3)?;
     }
-    plot.frame(c)?;
+    plot.draw_frame(c)?;
     if exact.is_empty() {
         let middle = ((plot.left + plot.right) / 2, (plot.top + plot.bottom) / 2);
-        c.text("no response times after the warm-up", middle, LABEL, MUTED, Anchor::Center)?;
+        c.draw_text("no response times after the warm-up", middle, LABEL, MUTED, Anchor::Center)?;
     }
 
-    let mut legend = vec![(Swatch::Box, BLUE, "answered (requests, log scale)".to_owned())];
+    let mut legend = vec![(LegendSymbol::Box, BLUE, "answered (requests, log scale)".to_owned())];
     if bins.iter().any(|b| b.all > b.answered) {
-        legend.push((Swatch::Box, PURPLE, "no answer, at least so long".to_owned()));
+        legend.push((LegendSymbol::Box, PURPLE, "no response (lower bound)".to_owned()));
     }
-    heading::legend(c, (MARGIN, 122), &legend)
+    heading::draw_legend(c, (MARGIN, 122), &legend)
 }

@@ -1,33 +1,33 @@
-//! `memory-usage`: what each source held, against its limit. Where a source was down there is a gap.
+//! `memory-usage`: the memory of each source and its limit. A source that was down leaves a gap.
 
 use std::collections::BTreeMap;
 
 use plotters::backend::DrawingBackend;
 use plotters::style::RGBColor;
 
-use super::axis::{Axis, count_label, three_digits};
+use super::annotations::{self, ROW};
+use super::axis::{Axis, format_count, format_three_digits};
 use super::canvas::{Anchor, Canvas, DrawError, LABEL};
-use super::heading::{self, Swatch};
-use super::marks::{self, ROW};
+use super::heading::{self, LegendSymbol};
 use super::palette::{LINES, MUTED, TEXT};
-use super::plot::Plot;
+use super::plot_area::PlotArea;
 use super::series::Series;
-use super::{GUTTER, HEIGHT, MARGIN, View, WIDTH};
+use super::{FigureData, GUTTER, HEIGHT, MARGIN, WIDTH};
 use crate::record::Sample;
 
 const MIB: f64 = (1u64 << 20) as f64;
 
-/// One source's memory in MiB over time.
-pub struct Source {
+/// The memory of one source over time, in MiB.
+pub struct MemorySource {
     pub name: String,
     pub values: Series,
-    /// The last limit seen, in MiB.
+    /// The limit in the last sample that has one, in MiB.
     pub limit: Option<f64>,
     pub color: RGBColor,
 }
 
-/// The sources of samples, in order of their names.
-pub fn sources(samples: &[Sample]) -> Vec<Source> {
+/// The sources in `samples`, ordered by name.
+pub fn memory_sources(samples: &[Sample]) -> Vec<MemorySource> {
     let mut by_name: BTreeMap<&str, Vec<&Sample>> = BTreeMap::new();
     for sample in samples {
         by_name.entry(&sample.source).or_default().push(sample);
@@ -38,22 +38,27 @@ pub fn sources(samples: &[Sample]) -> Vec<Source> {
         .map(|(i, (name, mut samples))| {
             samples.sort_by_key(|s| s.at);
             let limit = samples.iter().rev().find_map(|s| s.limit_bytes).map(|b| b as f64 / MIB);
-            Source { name: name.to_owned(), values: with_gaps(&samples), limit, color: LINES[i % LINES.len()] }
+            MemorySource {
+                name: name.to_owned(),
+                values: series_with_gaps(&samples),
+                limit,
+                color: LINES[i % LINES.len()],
+            }
         })
         .collect()
 }
 
-/// Samples as a series; a hole much longer than the usual distance is a gap, as is a sample without a number.
-fn with_gaps(samples: &[&Sample]) -> Series {
-    let mut distances: Vec<u64> = samples.windows(2).map(|w| w[1].at.since(w[0].at).0).collect();
-    distances.sort_unstable();
-    let usual = distances.get(distances.len() / 2).copied().unwrap_or(0);
-    let hole = (usual.saturating_mul(4)).max(1_500_000_000);
+/// Samples as a series. An interval much longer than the median one is a gap, and so is a sample without a value.
+fn series_with_gaps(samples: &[&Sample]) -> Series {
+    let mut intervals: Vec<u64> = samples.windows(2).map(|w| w[1].at.since(w[0].at).0).collect();
+    intervals.sort_unstable();
+    let median = intervals.get(intervals.len() / 2).copied().unwrap_or(0);
+    let longest = (median.saturating_mul(4)).max(1_500_000_000);
     let mut values = Series::new();
     let mut before = None;
     for s in samples {
         let at = s.at.as_secs_f64();
-        if before.is_some_and(|b| s.at.since(b).0 > hole) {
+        if before.is_some_and(|b| s.at.since(b).0 > longest) {
             values.push((at, None));
         }
         values.push((at, s.memory_bytes.map(|b| b as f64 / MIB)));
@@ -62,16 +67,21 @@ fn with_gaps(samples: &[&Sample]) -> Series {
     values
 }
 
-/// The y axis that holds all sources and limits, `room` times as high: a limit's label stands above its line.
-pub fn axis(sources: &[Source], room: f64) -> Axis {
+/// The y axis for all sources and limits. It is `headroom` times as high as the largest value, because the label of a
+/// limit stands above its line.
+pub fn memory_axis(sources: &[MemorySource], headroom: f64) -> Axis {
     let values = sources.iter().flat_map(|s| s.values.iter().filter_map(|v| v.1).chain(s.limit));
-    Axis::linear(0.0, values.fold(1.0, f64::max) * room)
+    Axis::linear(0.0, values.fold(1.0, f64::max) * headroom)
 }
 
-/// The sources' lines and limits in a plot.
-pub fn lines<DB: DrawingBackend>(c: &Canvas<DB>, plot: &Plot, sources: &[Source]) -> Result<(), DrawError> {
+/// Draws the memory and the limits of all sources.
+pub fn draw_sources<DB: DrawingBackend>(
+    c: &Canvas<DB>,
+    plot: &PlotArea,
+    sources: &[MemorySource],
+) -> Result<(), DrawError> {
     for source in sources {
-        plot.series(c, source.values.iter().copied(), source.color, 3)?;
+        plot.draw_series(c, source.values.iter().copied(), source.color, 3)?;
     }
     let mut limits: Vec<(f64, Vec<&str>, RGBColor)> = Vec::new();
     for s in sources {
@@ -85,35 +95,41 @@ pub fn lines<DB: DrawingBackend>(c: &Canvas<DB>, plot: &Plot, sources: &[Source]
         }
     }
     for (limit, names, color) in limits {
-        let whose = if names.len() > 2 { format!("{} sources", names.len()) } else { names.join(", ") };
-        plot.threshold(c, limit, &format!("limit of {whose}: {} MiB", three_digits(limit)), color)?;
+        let names = if names.len() > 2 { format!("{} sources", names.len()) } else { names.join(", ") };
+        plot.draw_threshold(c, limit, &format!("limit of {names}: {} MiB", format_three_digits(limit)), color)?;
     }
     Ok(())
 }
 
-pub fn legend(sources: &[Source]) -> Vec<(Swatch, RGBColor, String)> {
-    sources.iter().map(|s| (Swatch::Line, s.color, s.name.clone())).collect()
+pub fn legend_entries(sources: &[MemorySource]) -> Vec<(LegendSymbol, RGBColor, String)> {
+    sources.iter().map(|s| (LegendSymbol::Line, s.color, s.name.clone())).collect()
 }
 
-pub fn draw<DB: DrawingBackend>(c: &Canvas<DB>, view: &View) -> Result<(), DrawError> {
-    heading::title(c, view, "Memory in MiB")?;
-    let sources = sources(view.samples);
-    let mut plot =
-        Plot { left: GUTTER, right: WIDTH - MARGIN, top: 0, bottom: HEIGHT - 88, x: view.x(), y: axis(&sources, 1.15) };
-    let rows = view.marks.rows(c, &plot)?;
+pub fn draw_memory<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData) -> Result<(), DrawError> {
+    heading::draw_title(c, data, "Memory (MiB)")?;
+    let sources = memory_sources(data.samples);
+    let mut plot = PlotArea {
+        left: GUTTER,
+        right: WIDTH - MARGIN,
+        top: 0,
+        bottom: HEIGHT - 88,
+        x: data.x(),
+        y: memory_axis(&sources, 1.15),
+    };
+    let rows = data.annotations.label_rows(c, &plot)?;
     plot.top = 132 + ROW * rows.len() as i32;
-    marks::write(c, &rows, plot.top)?;
-    view.marks.shade(c, &plot)?;
-    plot.x_axis(c, count_label, Some("seconds since the start of load"))?;
-    plot.y_axis(c, 7, count_label)?;
-    lines(c, &plot, &sources)?;
-    view.marks.lines(c, &plot)?;
-    plot.frame(c)?;
+    annotations::draw_labels(c, &rows, plot.top)?;
+    data.annotations.draw_windows(c, &plot)?;
+    plot.draw_x_axis(c, format_count, Some("seconds since the start of load"))?;
+    plot.draw_y_axis(c, 7, format_count)?;
+    draw_sources(c, &plot, &sources)?;
+    data.annotations.draw_instants(c, &plot)?;
+    plot.draw_frame(c)?;
     if sources.is_empty() {
         let middle = ((plot.left + plot.right) / 2, (plot.top + plot.bottom) / 2);
-        c.text("no samples", middle, LABEL, MUTED, Anchor::Center)?;
+        c.draw_text("no samples", middle, LABEL, MUTED, Anchor::Center)?;
     }
-    heading::legend(c, (MARGIN, 122), &legend(&sources))
+    heading::draw_legend(c, (MARGIN, 122), &legend_entries(&sources))
 }
 
 #[cfg(test)]
@@ -127,9 +143,9 @@ mod tests {
     }
 
     #[test]
-    fn a_source_that_was_down_or_not_seen_leaves_a_gap() {
+    fn a_source_that_was_down_or_not_sampled_leaves_a_gap() {
         let samples = [sample(0.0, Some(5)), sample(1.0, None), sample(2.0, Some(6)), sample(9.0, Some(7))];
-        let values = with_gaps(&samples.iter().collect::<Vec<_>>());
+        let values = series_with_gaps(&samples.iter().collect::<Vec<_>>());
         let expected = [(0.0, Some(5.0)), (1.0, None), (2.0, Some(6.0)), (9.0, None), (9.0, Some(7.0))];
         assert_eq!(values, expected);
     }

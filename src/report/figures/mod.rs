@@ -1,15 +1,15 @@
-//! Figures: one file a figure, each drawn by one function to PNG and to SVG. The same story gives the same bytes.
+//! Figures. Each has a file of its own, and one function draws it as PNG and as SVG. The same data gives the same bytes.
 
+mod annotations;
 mod axis;
 mod canvas;
-mod cells;
+mod cell_grid;
 mod heading;
 mod latencies;
 mod latency_hist;
-mod marks;
 mod memory;
 mod palette;
-mod plot;
+mod plot_area;
 mod series;
 mod timeline;
 
@@ -17,128 +17,129 @@ use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
 use plotters::drawing::IntoDrawingArea;
 
 use super::ReportData;
-use super::digest::Digest;
-use super::generator::GeneratorBlock;
+use super::generator::GeneratorReport;
+use super::statistics::RunStatistics;
 use crate::record::{RequestRecord, Sample};
 use crate::stats::ratio;
-use axis::{Axis, count_label};
-use canvas::{BITMAP, Backend, Canvas, SVG, error};
-use marks::Marks;
+use crate::units::{Instant, Time};
+use annotations::Annotations;
+use axis::{Axis, format_count};
+use canvas::{BITMAP, BackendStyle, Canvas, SVG, to_draw_error};
 
-pub use axis::time_label;
+pub use axis::format_time;
 pub use canvas::DrawError;
 
-/// Of every figure, in px. Text is large enough for half of it.
+/// The size of a figure in px. Text stays readable at half of it.
 const WIDTH: i32 = 1280;
 const HEIGHT: i32 = 720;
 const MARGIN: i32 = 28;
-/// Left of a plot, for the labels of the y axis.
+/// The space left of a plot for the labels of the y axis, in px.
 const GUTTER: i32 = 128;
 
-/// What a run's products show.
+/// A figure of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Figure {
-    /// Rates, response times, requests in flight and memory over one time axis.
+    /// Rates, response times, requests in flight, backlog and memory over one time axis.
     Timeline,
     Memory,
-    /// Each request's response time, of one of the generator's threads.
+    /// The response time of each request of a thread.
     Latencies(u16),
-    /// How often each response time was seen, of one of the generator's threads.
+    /// The histogram of the response times of a thread.
     LatencyHistogram(u16),
 }
 
-/// What figures are drawn from. Instants and spans are ns on the run's clock.
-pub struct View<'a> {
-    /// The run in a line, below every title.
-    run: String,
+/// The data that figures are drawn from.
+pub struct FigureData<'a> {
+    /// The line below each title: name, rate and verdict.
+    subtitle: String,
     requests: &'a [RequestRecord],
     samples: &'a [Sample],
-    /// Planned arrivals per second.
+    /// The planned rate in requests per second.
     rate: f64,
-    warmup: u64,
-    /// The end of arrivals.
-    end: u64,
+    warmup_end: Instant,
+    arrivals_end: Instant,
     /// The end of every time axis.
-    span: u64,
-    /// A response time up to this is good, where the plan says what is.
-    slo: Option<u64>,
-    marks: Marks,
+    axis_end: Instant,
+    /// The longest response time that counts as good; `None` for a plain load.
+    slo: Option<Time>,
+    annotations: Annotations,
 }
 
-impl<'a> View<'a> {
-    /// Of an experiment.
-    pub fn new(story: &'a ReportData, digest: &Digest) -> View<'a> {
-        let run = format!("{}: {}", run(&story.name, story.rate), story.explanation.name);
-        View {
-            run,
-            requests: &story.requests,
-            samples: &story.samples,
-            rate: story.rate,
-            warmup: story.warmup,
-            end: story.end,
-            span: digest.span,
-            slo: Some(story.slo),
-            marks: Marks::of(story, digest.span),
+impl<'a> FigureData<'a> {
+    /// The data of an experiment.
+    pub fn of_experiment(data: &'a ReportData, statistics: &RunStatistics) -> FigureData<'a> {
+        FigureData {
+            subtitle: format!("{}: {}", describe_run(&data.name, data.rate), data.explanation.name),
+            requests: &data.requests,
+            samples: &data.samples,
+            rate: data.rate,
+            warmup_end: data.warmup_end,
+            arrivals_end: data.arrivals_end,
+            axis_end: statistics.last_instant,
+            slo: Some(data.slo),
+            annotations: Annotations::of_experiment(data, statistics.last_instant),
         }
     }
 
-    /// Of a plain load, which has no fault, no verdict and no notion of a good answer.
-    pub fn of_load(name: &str, block: &GeneratorBlock, requests: &'a [RequestRecord]) -> View<'a> {
-        // An axis has a length, be the run cut short at once.
-        let span = block.elapsed_ns.max(block.arrivals_ns).max(1_000_000_000);
-        View {
-            run: run(name, block.planned_rate),
+    /// The data of a plain load, which has no fault, verdict or SLO.
+    pub fn of_load(name: &str, generator: &GeneratorReport, requests: &'a [RequestRecord]) -> FigureData<'a> {
+        // An axis must not be empty, even if the run was stopped at once.
+        let longest = generator.elapsed.max(generator.arrivals).max(Time::from_secs(1));
+        let axis_end = Instant::START.plus(longest);
+        let warmup_end = Instant::START.plus(generator.warmup);
+        FigureData {
+            subtitle: describe_run(name, generator.planned_rate),
             requests,
             samples: &[],
-            rate: block.planned_rate,
-            warmup: block.warmup_ns,
-            end: block.arrivals_ns,
-            span,
+            rate: generator.planned_rate,
+            warmup_end,
+            arrivals_end: Instant::START.plus(generator.arrivals),
+            axis_end,
             slo: None,
-            marks: Marks::of_warmup(block.warmup_ns, span),
+            annotations: Annotations::of_load(warmup_end, axis_end),
         }
     }
 
     /// The time axis, in seconds.
     fn x(&self) -> Axis {
-        Axis::linear(0.0, self.span as f64 / 1e9)
+        Axis::linear(0.0, self.axis_end.as_secs_f64())
     }
 }
 
-fn run(name: &str, rate: f64) -> String {
-    format!("{name}, {} requests/s", count_label(ratio(rate, 1.0)))
+fn describe_run(name: &str, rate: f64) -> String {
+    format!("{name}, {} requests/s", format_count(ratio(rate, 1.0)))
 }
 
-/// A figure as files hold it.
-pub struct Drawn {
+/// The content of the two files of a figure.
+pub struct FigureImages {
     pub figure: Figure,
     pub png: Vec<u8>,
     pub svg: String,
 }
 
 impl Figure {
-    /// Both forms.
+    /// Draws the figure in both formats.
     ///
-    /// # Errors
+    /// # ErrorCounts
     /// [`DrawError`] if the drawing library fails, which no data should make it do.
-    pub fn drawn(self, view: &View) -> Result<Drawn, DrawError> {
-        Ok(Drawn { figure: self, png: self.png(view)?, svg: self.svg(view)? })
+    pub fn render(self, data: &FigureData) -> Result<FigureImages, DrawError> {
+        Ok(FigureImages { figure: self, png: self.render_png(data)?, svg: self.render_svg(data)? })
     }
 
-    /// All figures of a story, in the order in which a report shows them.
-    pub fn all(story: &ReportData) -> Vec<Figure> {
-        Figure::of_requests(story.threads).into_iter().chain([Figure::Memory]).collect()
+    /// All figures of an experiment, in the order of the report.
+    pub fn all(data: &ReportData) -> Vec<Figure> {
+        Figure::of_requests(data.threads).into_iter().chain([Figure::Memory]).collect()
     }
 
-    /// Those that show requests, of the first `threads` threads.
+    /// The figures that show requests, for the first `threads` threads.
     pub fn of_requests(threads: u16) -> Vec<Figure> {
         let scatters = (0..threads).map(Figure::Latencies);
         let histograms = (0..threads).map(Figure::LatencyHistogram);
         [Figure::Timeline].into_iter().chain(scatters).chain(histograms).collect()
     }
 
-    /// Its file's name without the ending.
-    pub fn stem(&self) -> String {
+    /// The name of the files without the extension.
+    pub fn file_stem(&self) -> String {
         match self {
             Figure::Timeline => "timeline".into(),
             Figure::Memory => "memory-usage".into(),
@@ -147,70 +148,70 @@ impl Figure {
         }
     }
 
-    /// What it shows, for those who can't see it.
-    pub fn alt(&self) -> String {
+    /// A description for screen readers.
+    pub fn alt_text(&self) -> String {
         match self {
-            Figure::Timeline => "Rates, response times, requests in flight and memory over time".into(),
+            Figure::Timeline => "Rates, response times, requests in flight, backlog and memory over time".into(),
             Figure::Memory => "Memory over time".into(),
-            Figure::Latencies(thread) => format!("Each request's response time over time, thread {thread}"),
+            Figure::Latencies(thread) => format!("Response time of each request over time, thread {thread}"),
             Figure::LatencyHistogram(thread) => format!("Histogram of response times, thread {thread}"),
         }
     }
 
-    /// # Errors
-    /// As [`Figure::drawn`].
-    pub fn png(&self, view: &View) -> Result<Vec<u8>, DrawError> {
-        let (width, height) = self.size(view);
+    /// # ErrorCounts
+    /// As [`Figure::render`].
+    pub fn render_png(&self, data: &FigureData) -> Result<Vec<u8>, DrawError> {
+        let (width, height) = self.size(data);
         let large = (width * BITMAP.scale as u32, height * BITMAP.scale as u32);
         let mut pixels = vec![255; large.0 as usize * large.1 as usize * 3];
-        self.draw(view, BitMapBackend::with_buffer(&mut pixels, large), BITMAP)?;
-        let pixels = halved(&pixels, large.0 as usize);
+        self.draw(data, BitMapBackend::with_buffer(&mut pixels, large), BITMAP)?;
+        let pixels = halve(&pixels, large.0 as usize);
         let mut file = Vec::new();
         let mut encoder = png::Encoder::new(&mut file, width, height);
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_depth(png::BitDepth::Eight);
         encoder.set_filter(png::FilterType::NoFilter);
         encoder.set_compression(png::Compression::Default);
-        encoder.write_header().and_then(|mut w| w.write_image_data(&pixels)).map_err(error)?;
+        encoder.write_header().and_then(|mut w| w.write_image_data(&pixels)).map_err(to_draw_error)?;
         Ok(file)
     }
 
-    /// # Errors
-    /// As [`Figure::drawn`].
-    pub fn svg(&self, view: &View) -> Result<String, DrawError> {
+    /// # ErrorCounts
+    /// As [`Figure::render`].
+    pub fn render_svg(&self, data: &FigureData) -> Result<String, DrawError> {
         let mut file = String::new();
-        self.draw(view, SVGBackend::with_string(&mut file, self.size(view)), SVG)?;
+        self.draw(data, SVGBackend::with_string(&mut file, self.size(data)), SVG)?;
         Ok(file)
     }
 
-    fn size(&self, view: &View) -> (u32, u32) {
-        let height = if *self == Figure::Timeline { timeline::height(view) } else { HEIGHT };
+    fn size(&self, data: &FigureData) -> (u32, u32) {
+        let height = if *self == Figure::Timeline { timeline::timeline_height(data) } else { HEIGHT };
         (WIDTH as u32, height as u32)
     }
 
-    fn draw<DB: DrawingBackend>(&self, view: &View, backend: DB, kind: Backend) -> Result<(), DrawError> {
-        canvas::load_font()?;
+    fn draw<DB: DrawingBackend>(&self, data: &FigureData, backend: DB, style: BackendStyle) -> Result<(), DrawError> {
+        canvas::register_embedded_font()?;
         let area = backend.into_drawing_area();
-        area.fill(&palette::GROUND).map_err(error)?;
-        let c = Canvas::new(&area, kind);
+        area.fill(&palette::BACKGROUND).map_err(to_draw_error)?;
+        let c = Canvas::new(&area, style);
         match self {
-            Figure::Timeline => timeline::draw(&c, view)?,
-            Figure::Memory => memory::draw(&c, view)?,
-            Figure::Latencies(thread) => latencies::draw(&c, view, *thread)?,
-            Figure::LatencyHistogram(thread) => latency_hist::draw(&c, view, *thread)?,
+            Figure::Timeline => timeline::draw_timeline(&c, data)?,
+            Figure::Memory => memory::draw_memory(&c, data)?,
+            Figure::Latencies(thread) => latencies::draw_latencies(&c, data, *thread)?,
+            Figure::LatencyHistogram(thread) => latency_hist::draw_histogram(&c, data, *thread)?,
         }
-        area.present().map_err(error)
+        area.present().map_err(to_draw_error)
     }
 }
 
-/// An RGB picture of `width` px at half its size: each px the mean of four.
-fn halved(pixels: &[u8], width: usize) -> Vec<u8> {
+/// Scales an RGB image of `width` px to half its size. Each px is the mean of four.
+fn halve(pixels: &[u8], width: usize) -> Vec<u8> {
     let row = width * 3;
     let mut half = Vec::with_capacity(pixels.len() / 4);
     for two in pixels.chunks_exact(row * 2) {
         let (upper, lower) = two.split_at(row);
         for (a, b) in upper.chunks_exact(6).zip(lower.chunks_exact(6)) {
-            // Spelt out: this runs for every px of every figure.
+            // Without a loop, because this runs for every px of every figure.
             let mean = |i: usize| {
                 ((u16::from(a[i]) + u16::from(a[i + 3]) + u16::from(b[i]) + u16::from(b[i + 3]) + 2) / 4) as u8
             };

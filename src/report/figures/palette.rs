@@ -1,8 +1,9 @@
-//! Colours that the colour-blind tell apart (after Okabe and Ito), and that keep their order of darkness in grey.
+//! Colours that colour-blind readers can distinguish (after Okabe and Ito), and that differ in brightness when printed in
+//! grey.
 
 use plotters::style::RGBColor;
 
-pub const GROUND: RGBColor = RGBColor(255, 255, 255);
+pub const BACKGROUND: RGBColor = RGBColor(255, 255, 255);
 pub const TEXT: RGBColor = RGBColor(34, 34, 34);
 pub const MUTED: RGBColor = RGBColor(95, 95, 95);
 pub const AXIS: RGBColor = RGBColor(90, 90, 90);
@@ -16,13 +17,13 @@ pub const VERMILION: RGBColor = RGBColor(200, 80, 0);
 pub const PURPLE: RGBColor = RGBColor(150, 50, 120);
 pub const BLACK: RGBColor = RGBColor(20, 20, 20);
 
-/// From one request in a spot to very many.
+/// From one request in a cell to very many.
 pub const DENSITY: [RGBColor; 4] = [SKY, RGBColor(30, 135, 200), RGBColor(0, 85, 140), RGBColor(0, 45, 80)];
 
-/// Grounds: under a fault, the baseline, the warm-up.
-pub const FAULT_GROUND: RGBColor = RGBColor(252, 227, 205);
-pub const BASELINE_GROUND: RGBColor = RGBColor(228, 241, 236);
-pub const WARMUP_GROUND: RGBColor = RGBColor(238, 238, 238);
+/// Backgrounds of a fault, the baseline and the warm-up.
+pub const FAULT_BACKGROUND: RGBColor = RGBColor(252, 227, 205);
+pub const BASELINE_BACKGROUND: RGBColor = RGBColor(228, 241, 236);
+pub const WARMUP_BACKGROUND: RGBColor = RGBColor(238, 238, 238);
 
-/// Of things that have no colour of their own.
+/// Colours of lines without a fixed colour.
 pub const LINES: [RGBColor; 6] = [BLUE, VERMILION, GREEN, PURPLE, ORANGE, BLACK];

@@ -1,22 +1,22 @@
 use std::fmt::Write as _;
 
 use super::escape;
-use crate::report::figures::{Drawn, Figure};
+use crate::report::figures::{Figure, FigureImages};
 
-/// A figure within the page: as SVG, sharp at any size; the scatter plots as PNG, which is smaller there.
-pub(super) fn figure(page: &mut String, drawn: &Drawn) {
-    let alt = escape(&drawn.figure.alt());
-    let _ = match drawn.figure {
+/// Embeds a figure as SVG, which is sharp at any size. A scatter plot is embedded as PNG, which is smaller.
+pub(super) fn write_figure(page: &mut String, images: &FigureImages) {
+    let alt = escape(&images.figure.alt_text());
+    let _ = match images.figure {
         Figure::Latencies(_) => {
-            let png = base64(&drawn.png);
+            let png = encode_base64(&images.png);
             write!(page, "<figure><img src=\"data:image/png;base64,{png}\" alt=\"{alt}\"></figure>\n\n")
         }
-        _ => write!(page, "<figure role=\"img\" aria-label=\"{alt}\">{}</figure>\n\n", drawn.svg),
+        _ => write!(page, "<figure role=\"img\" aria-label=\"{alt}\">{}</figure>\n\n", images.svg),
     };
 }
 
 /// RFC 4648, section 4.
-fn base64(bytes: &[u8]) -> String {
+fn encode_base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
@@ -32,11 +32,11 @@ fn base64(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::base64;
+    use super::encode_base64;
 
     #[test]
-    fn base64_is_that_of_the_rfc() {
-        let of = ["", "f", "fo", "foo", "foob", "fooba", "foobar"].map(|t| base64(t.as_bytes()));
+    fn base64_matches_the_rfc() {
+        let of = ["", "f", "fo", "foo", "foob", "fooba", "foobar"].map(|t| encode_base64(t.as_bytes()));
         assert_eq!(of, ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"]);
     }
 }

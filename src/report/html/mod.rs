@@ -1,4 +1,4 @@
-//! `report.html`: one file that opens anywhere, offline, verdict first. Everything that comes from data is escaped.
+//! `report.html`: one file without external resources. The verdict comes first. All text from data is escaped.
 
 mod embed;
 mod tables;
@@ -6,54 +6,54 @@ mod tables;
 use std::fmt::Write as _;
 
 use super::ReportData;
-use super::digest::Digest;
-use super::figures::Drawn;
-use super::generator::GeneratorBlock;
+use super::figures::FigureImages;
+use super::generator::GeneratorReport;
+use super::statistics::RunStatistics;
 use crate::verdict::Verdict;
 use tables::Table;
 
 const STYLE: &str = include_str!("style.css");
 
-/// The whole file, with `figures` in their order, the first one before the tables.
-pub fn page(story: &ReportData, digest: &Digest, figures: &[Drawn]) -> String {
+/// The text of the file. The first of `figures` stands before the tables, the others after them.
+pub fn render_page(data: &ReportData, statistics: &RunStatistics, figures: &[FigureImages]) -> String {
     let mut page = String::new();
-    let name = escape(&story.name);
+    let name = escape(&data.name);
     let _ = write!(
         page,
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{}: {name}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
          <header><h1>{name}</h1><p>started {}</p></header>\n",
-        escape(&story.explanation.name),
-        escape(&story.started)
+        escape(&data.explanation.name),
+        escape(&data.started)
     );
-    verdict(&mut page, story);
-    let block = GeneratorBlock::of(story, digest);
-    let of_faults = story.warnings.iter().map(|(_, text)| text.clone());
-    for warning in block.warnings().iter().map(ToString::to_string).chain(of_faults) {
+    write_verdict(&mut page, data);
+    let generator = GeneratorReport::of(data, statistics);
+    let of_faults = data.warnings.iter().map(|(_, text)| text.clone());
+    for warning in generator.warnings().into_iter().chain(of_faults) {
         let _ = writeln!(page, "<p class=\"warning\"><strong>Warning:</strong> {}</p>", escape(&warning));
     }
     let (first, others) = figures.split_at(figures.len().min(1));
-    first.iter().for_each(|drawn| embed::figure(&mut page, drawn));
+    first.iter().for_each(|images| embed::write_figure(&mut page, images));
     page.push_str("<section class=\"tables\">\n");
-    for table in tables::all(story, digest, &block) {
-        table_html(&mut page, &table);
+    for table in tables::all_tables(data, statistics, &generator) {
+        write_table(&mut page, &table);
     }
     page.push_str("</section>\n<section class=\"figures\">\n");
-    others.iter().for_each(|drawn| embed::figure(&mut page, drawn));
+    others.iter().for_each(|images| embed::write_figure(&mut page, images));
     page.push_str("</section>\n</main>\n</body>\n</html>\n");
     page
 }
 
-fn verdict(page: &mut String, story: &ReportData) {
-    let v = &story.explanation;
+fn write_verdict(page: &mut String, data: &ReportData) {
+    let v = &data.explanation;
     let _ =
-        write!(page, "<section class=\"verdict {}\">\n<h2>{}</h2>\n", verdict_class(&story.verdict), escape(&v.name));
+        write!(page, "<section class=\"verdict {}\">\n<h2>{}</h2>\n", verdict_class(&data.verdict), escape(&v.name));
     for line in &v.because {
         let _ = writeln!(page, "<p>{}</p>", escape(line));
     }
     if !v.next.is_empty() {
-        page.push_str("<p class=\"next\">What next:</p>\n<ul>\n");
+        page.push_str("<p class=\"next\">Next steps:</p>\n<ul>\n");
         for line in &v.next {
             let _ = writeln!(page, "<li>{}</li>", escape(line));
         }
@@ -73,7 +73,7 @@ fn verdict_class(verdict: &Verdict) -> &'static str {
     }
 }
 
-fn table_html(page: &mut String, table: &Table) {
+fn write_table(page: &mut String, table: &Table) {
     let class = if table.head.len() > 3 { "table numbers" } else { "table" };
     let _ = write!(page, "<div class=\"{class}\">\n<h3>{}</h3>\n<table>\n", table.title);
     if !table.head.is_empty() {
@@ -99,8 +99,7 @@ fn table_html(page: &mut String, table: &Table) {
     page.push_str("</div>\n");
 }
 
-/// Text as HTML shows it, in elements and in quoted attributes. Control characters, which HTML has no way to write,
-/// become the sign for an unknown one.
+/// Escapes text for elements and quoted attributes. HTML cannot contain control characters: each becomes U+FFFD.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,11 +1,11 @@
 use crate::report::ReportData;
-use crate::report::digest::Digest;
-use crate::report::figures::time_label;
-use crate::report::generator::GeneratorBlock;
-use crate::report::summary::Latency;
-use crate::units::wrk_binary;
+use crate::report::figures::format_time;
+use crate::report::generator::GeneratorReport;
+use crate::report::statistics::RunStatistics;
+use crate::report::summary::LatencySummary;
+use crate::units::{Instant, wrk_binary};
 
-/// A table of the report; its first column heads the rows.
+/// A table of the report. The first column holds the names of the rows.
 pub(super) struct Table {
     pub title: &'static str,
     pub head: &'static [&'static str],
@@ -13,10 +13,16 @@ pub(super) struct Table {
     pub note: Option<String>,
 }
 
-/// The tables that have something to say.
-pub(super) fn all(story: &ReportData, digest: &Digest, block: &GeneratorBlock) -> Vec<Table> {
-    let tables =
-        [accounting(digest), latency(digest), generator(block), errors(story, digest), events(story), plan(story)];
+/// All tables that have rows.
+pub(super) fn all_tables(data: &ReportData, statistics: &RunStatistics, generator: &GeneratorReport) -> Vec<Table> {
+    let tables = [
+        account_table(statistics),
+        latency_table(statistics),
+        generator_table(generator),
+        error_table(data, statistics),
+        event_table(data),
+        plan_table(data),
+    ];
     tables.into_iter().filter(|t| !t.rows.is_empty()).collect()
 }
 
@@ -24,8 +30,8 @@ fn row<const N: usize>(cells: [&dyn ToString; N]) -> Vec<String> {
     cells.iter().map(|c| c.to_string()).collect()
 }
 
-fn accounting(digest: &Digest) -> Table {
-    let a = &digest.account;
+fn account_table(statistics: &RunStatistics) -> Table {
+    let a = &statistics.account;
     let share = |n: u64| match a.scheduled {
         0 => String::new(),
         all => format!("{:.2} %", 100.0 * n as f64 / all as f64),
@@ -40,77 +46,83 @@ fn accounting(digest: &Digest) -> Table {
         row([&"attempts", &a.attempts, &""]),
         row([&"read", &wrk_binary(a.bytes as f64), &""]),
     ];
-    let note = "Requests count by their last attempt; attempts are counted apart.".to_owned();
-    Table { title: "What became of the requests", head: &["", "requests", "of scheduled"], rows, note: Some(note) }
+    let note = "A request counts once, by its last attempt. \"attempts\" includes retries.".to_owned();
+    Table { title: "Requests", head: &["", "requests", "of scheduled"], rows, note: Some(note) }
 }
 
-fn latency(digest: &Digest) -> Table {
-    let line = |name: &str, l: Latency| {
-        let times = [l.p50, l.p90, l.p99, l.p99_9, l.max].map(|us| time_label(us as f64 * 1e3));
+fn latency_table(statistics: &RunStatistics) -> Table {
+    let line = |name: &str, l: LatencySummary| {
+        let times = [l.p50, l.p90, l.p99, l.p99_9, l.max].map(|us| format_time(us as f64 * 1e3));
         let cells = [name.to_owned(), l.count.to_string()];
         cells.into_iter().chain(if l.count > 0 { times } else { Default::default() }).collect()
     };
-    let rows = vec![line("response", Latency::of(&digest.response)), line("service", Latency::of(&digest.service))];
-    let mut note = "Response: since the request was due. Service: since it was sent.".to_owned();
-    if digest.response_lower_bounds > 0 {
+    let rows = vec![
+        line("response time", LatencySummary::of(&statistics.latencies.response)),
+        line("service time", LatencySummary::of(&statistics.latencies.service)),
+    ];
+    let mut note =
+        "Response time: from the due time to the end of the response. Service time: from the send time to the \
+                    end of the response. The warm-up is excluded."
+            .to_owned();
+    if statistics.response_lower_bounds > 0 {
         note += &format!(
-            " {} of the response times are lower bounds: no answer had come when the wait was cut short.",
-            digest.response_lower_bounds
+            " {} of the response times are lower bounds: no response had arrived when the wait ended.",
+            statistics.response_lower_bounds
         );
     }
     let head = &["", "count", "p50", "p90", "p99", "p99.9", "max"];
-    Table { title: "How long they took", head, rows, note: Some(note) }
+    Table { title: "Latency", head, rows, note: Some(note) }
 }
 
-fn generator(block: &GeneratorBlock) -> Table {
-    let mut rows: Vec<_> = block.rows().iter().map(|(name, value)| row([name, value])).collect();
-    rows.push(row([&"records dropped", &block.own.records_dropped]));
-    let note = if block.warnings().is_empty() {
-        "The load went out as planned: the numbers above are the system's, not the generator's."
+fn generator_table(generator: &GeneratorReport) -> Table {
+    let mut rows: Vec<_> = generator.table_rows().iter().map(|(name, value)| row([name, value])).collect();
+    rows.push(row([&"records dropped", &generator.own.records_dropped]));
+    let note = if generator.warnings().is_empty() {
+        "The generator kept to the schedule: the numbers in this report describe the system, not the generator."
     } else {
-        "See the warnings above before trusting the numbers."
+        "Read the warnings above before you trust the numbers."
     };
-    Table { title: "The generator itself", head: &[], rows, note: Some(note.to_owned()) }
+    Table { title: "Load generator", head: &[], rows, note: Some(note.to_owned()) }
 }
 
-fn errors(story: &ReportData, digest: &Digest) -> Table {
-    let e = &digest.account.errors;
+fn error_table(data: &ReportData, statistics: &RunStatistics) -> Table {
+    let e = &statistics.account.errors;
     let all = [
-        ("could not connect", e.connect.max(story.generator.connect_errors)),
+        ("connection refused or failed", e.connect.max(data.generator.connect_errors)),
         ("connection broke while reading", e.read),
         ("connection broke while writing", e.write),
-        ("outlived the client's timeout", e.timeout),
-        ("answered with a status above 399", e.status),
+        ("exceeded the client timeout", e.timeout),
+        ("status above 399", e.status),
     ];
     let rows = all.iter().filter(|(_, n)| *n > 0).map(|(name, n)| row([name, n])).collect();
-    Table { title: "Errors, by attempts", head: &[], rows, note: None }
+    Table { title: "ErrorCounts (attempts)", head: &[], rows, note: None }
 }
 
-fn events(story: &ReportData) -> Table {
-    let mut events: Vec<(u64, String)> = story.incidents.clone();
-    events.extend(story.warnings.iter().map(|(at, text)| (*at, format!("warning: {text}"))));
-    for fault in &story.faults {
+fn event_table(data: &ReportData) -> Table {
+    let mut events: Vec<(Instant, String)> = data.incidents.clone();
+    events.extend(data.warnings.iter().map(|(at, text)| (*at, format!("warning: {text}"))));
+    for fault in &data.faults {
         events.push((fault.from, format!("fault took effect: {}", fault.label)));
         if let Some(to) = fault.to {
-            events.push((to, format!("fault removed, verified: {}", fault.label)));
+            events.push((to, format!("fault removed and verified: {}", fault.label)));
         }
     }
-    events.extend(story.recovered_at.map(|at| (at, "recovered".to_owned())));
+    events.extend(data.recovered_at.map(|at| (at, "recovered".to_owned())));
     events.sort();
-    let rows = events.iter().map(|(at, what)| row([&format!("{:.3} s", *at as f64 / 1e9), what])).collect();
-    let unverified = story.faults.iter().find(|f| f.to.is_none());
-    let note = unverified.map(|f| format!("The removal of this fault was never verified: {}", f.label));
-    Table { title: "Events", head: &["since the start", "what"], rows, note }
+    let rows = events.iter().map(|(at, what)| row([&format!("{:.3} s", at.as_secs_f64()), what])).collect();
+    let unverified = data.faults.iter().find(|f| f.to.is_none());
+    let note = unverified.map(|f| format!("The removal of this fault was not verified: {}", f.label));
+    Table { title: "Events", head: &["since the start of load", "event"], rows, note }
 }
 
-fn plan(story: &ReportData) -> Table {
-    let v = &story.explanation;
-    let mut rows: Vec<_> = story.facts.iter().map(|(name, value)| row([name, value])).collect();
+fn plan_table(data: &ReportData) -> Table {
+    let e = &data.explanation;
+    let mut rows: Vec<_> = data.facts.iter().map(|(name, value)| row([name, value])).collect();
     let mut add = |name: &str, value: Option<String>| rows.extend(value.map(|value| row([&name, &value])));
-    add("good is an answer within", Some(time_label(story.slo as f64)));
-    add("goodput of the baseline", v.baseline_goodput.map(|g| format!("{:.2} %", 100.0 * g)));
-    add("time to recovery", v.tau_ns.map(|ns| time_label(ns as f64)));
-    add("goodput lost", v.loss_seconds.map(|s| format!("{s:.1} s of load")));
-    add("requests lost", v.loss_requests.map(|n| format!("{n:.0}")));
-    Table { title: "Plan and outcome", head: &[], rows, note: None }
+    add("SLO", Some(format!("response time up to {}", format_time(data.slo.0 as f64))));
+    add("baseline goodput", e.baseline_goodput.map(|g| format!("{:.2} %", 100.0 * g)));
+    add("time to recovery", e.tau_ns.map(|ns| format_time(ns as f64)));
+    add("goodput lost", e.loss_seconds.map(|s| format!("{s:.1} s of load")));
+    add("requests lost", e.loss_requests.map(|n| format!("{n:.0}")));
+    Table { title: "Plan and result", head: &[], rows, note: None }
 }

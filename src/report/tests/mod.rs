@@ -1,29 +1,29 @@
-pub(super) mod made_up;
+pub(super) mod synthetic;
 
 use super::*;
-use crate::units::Instant;
-use digest::Digest;
-use figures::{Figure, View};
+use crate::units::{Instant, Time};
+use figures::{Figure, FigureData};
+use statistics::RunStatistics;
 use summary::Summary;
 
 fn unverified() -> ReportData {
-    let mut story = made_up::metastable();
-    story.faults[0].to = None;
-    story.threads = 1;
-    story
+    let mut data = synthetic::metastable();
+    data.faults[0].to = None;
+    data.threads = 1;
+    data
 }
 
 fn all_failed() -> ReportData {
-    let mut story = made_up::metastable();
-    for r in &mut story.requests {
+    let mut data = synthetic::metastable();
+    for r in &mut data.requests {
         r.set_outcome(crate::record::Outcome::ConnectError);
         (r.sent, r.first_byte) = (Instant::NEVER, Instant::NEVER);
     }
-    story
+    data
 }
 
 fn one_request() -> ReportData {
-    let metastable = made_up::metastable();
+    let metastable = synthetic::metastable();
     ReportData {
         threads: 1,
         requests: metastable.requests[..1].to_vec(),
@@ -32,45 +32,45 @@ fn one_request() -> ReportData {
     }
 }
 
-/// What a damaged file may hold: threads and instants that no plan has.
-fn absurd() -> ReportData {
-    let mut story = made_up::recovered();
-    let mut r = story.requests[0];
+/// A damaged file: threads and instants that no plan has.
+fn damaged() -> ReportData {
+    let mut data = synthetic::recovered();
+    let mut r = data.requests[0];
     (r.thread, r.due, r.sent, r.end) = (9999, Instant(u64::MAX - 1), Instant(u64::MAX - 1), Instant(u64::MAX - 1));
-    story.requests.push(r);
+    data.requests.push(r);
     (r.due, r.end, r.sent) = (Instant(5), Instant(3), Instant(4));
     r.bytes = u64::MAX;
-    story.requests.extend([r, r]);
-    story.rate = f64::NAN;
-    story.threads = 1;
-    story.slo = 0;
-    story.warmup = u64::MAX;
-    story.incidents.push((u64::MAX, "\u{1b}[31m<script>alert(1)</script>".into()));
-    story.explanation.loss_seconds = Some(f64::INFINITY);
-    story
+    data.requests.extend([r, r]);
+    data.rate = f64::NAN;
+    data.threads = 1;
+    data.slo = Time::ZERO;
+    data.warmup_end = Instant::NEVER;
+    data.incidents.push((Instant::NEVER, "\u{1b}[31m<script>alert(1)</script>".into()));
+    data.explanation.loss_seconds = Some(f64::INFINITY);
+    data
 }
 
-fn stories() -> [(&'static str, ReportData); 7] {
+fn all_runs() -> [(&'static str, ReportData); 7] {
     [
-        ("metastable", made_up::metastable()),
-        ("recovered", made_up::recovered()),
+        ("metastable", synthetic::metastable()),
+        ("recovered", synthetic::recovered()),
         ("unverified", unverified()),
         ("all-failed", all_failed()),
         ("one-request", one_request()),
-        ("absurd", absurd()),
-        ("empty", made_up::empty()),
+        ("damaged", damaged()),
+        ("empty", synthetic::empty()),
     ]
 }
 
 #[test]
-fn every_run_can_be_drawn_whatever_became_of_it() {
-    for (name, story) in stories() {
+fn every_run_has_all_products() {
+    for (name, data) in all_runs() {
         let dir = tempfile::tempdir().unwrap();
-        let files = write(&story, dir.path()).unwrap();
-        assert_eq!(files.len(), 3 + 2 * (2 + 2 * usize::from(story.threads)), "{name}");
+        let files = write_report(&data, dir.path()).unwrap();
+        assert_eq!(files.len(), 3 + 2 * (2 + 2 * usize::from(data.threads)), "{name}");
         for file in files {
-            // latencies.txt of a run without answers holds nothing but line ends.
-            let least = if file.ends_with("latencies.txt") { u64::from(story.threads) } else { 500 };
+            // latencies.txt of a run without answers contains only line ends.
+            let least = if file.ends_with("latencies.txt") { u64::from(data.threads) } else { 500 };
             assert!(std::fs::metadata(&file).unwrap().len() >= least, "{name}: {}", file.display());
         }
         let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().flatten().map(|f| f.file_name()).collect();
@@ -79,29 +79,29 @@ fn every_run_can_be_drawn_whatever_became_of_it() {
 }
 
 #[test]
-fn the_same_story_gives_the_same_bytes() {
-    let story = made_up::recovered();
+fn the_same_data_gives_the_same_bytes() {
+    let data = synthetic::recovered();
     let [a, b] = [(); 2].map(|()| tempfile::tempdir().unwrap());
-    let (first, second) = (write(&story, a.path()).unwrap(), write(&story, b.path()).unwrap());
+    let (first, second) = (write_report(&data, a.path()).unwrap(), write_report(&data, b.path()).unwrap());
     for (one, other) in first.iter().zip(&second) {
         assert!(std::fs::read(one).unwrap() == std::fs::read(other).unwrap(), "{}", one.display());
     }
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_is_named_with_a_remedy() {
+fn an_error_names_the_folder_and_a_remedy() {
     let dir = tempfile::tempdir().unwrap();
     let blocked = dir.path().join("file");
     std::fs::write(&blocked, "").unwrap();
-    let error = write(&made_up::empty(), &blocked).unwrap_err().to_string();
+    let error = write_report(&synthetic::empty(), &blocked).unwrap_err().to_string();
     assert!(error.contains(&blocked.display().to_string()) && error.contains("draw the report again"), "{error}");
 }
 
 #[test]
-fn the_summary_has_what_the_seed_printed_and_no_holes() {
-    let story = made_up::metastable();
-    let summary = Summary::of(&story, &Digest::of(&story));
-    let json: serde_json::Value = serde_json::from_str(&summary.json().unwrap()).unwrap();
+fn the_summary_has_all_numbers_of_wrk2() {
+    let data = synthetic::metastable();
+    let summary = Summary::of(&data, &RunStatistics::of(&data));
+    let json: serde_json::Value = serde_json::from_str(&summary.to_json().unwrap()).unwrap();
     for key in [
         "lat_avg lat_stdev lat_max req_avg req_stdev req_max tot_requests tot_duration",
         "read err_connect err_read err_write err_timeout req_sec_tot read_tot schema",
@@ -119,20 +119,20 @@ fn the_summary_has_what_the_seed_printed_and_no_holes() {
     assert_eq!(
         (read.account, read.response.p99),
         (summary.account, summary.response.p99),
-        "what is written can be read"
+        "a written summary can be read"
     );
 }
 
 #[test]
-fn the_summary_of_nothing_is_zeros() {
-    let story = made_up::empty();
-    insta::assert_snapshot!(Summary::of(&story, &Digest::of(&story)).json().unwrap());
+fn the_summary_of_an_empty_run_is_zeros() {
+    let data = synthetic::empty();
+    insta::assert_snapshot!(Summary::of(&data, &RunStatistics::of(&data)).to_json().unwrap());
 }
 
 #[test]
-fn a_summary_never_says_nan() {
-    for (name, story) in stories() {
-        let json = Summary::of(&story, &Digest::of(&story)).json().unwrap();
+fn a_summary_has_no_nan() {
+    for (name, data) in all_runs() {
+        let json = Summary::of(&data, &RunStatistics::of(&data)).to_json().unwrap();
         for line in json.lines().filter(|l| l.contains("null")) {
             let may_be_absent = ["tau_ns", "loss_", "baseline", "recovered_at_ns", "\"to\""];
             assert!(may_be_absent.iter().any(|k| line.contains(k)), "{name}: {line}");
@@ -140,23 +140,23 @@ fn a_summary_never_says_nan() {
     }
 }
 
-fn page(story: &ReportData) -> String {
-    let digest = Digest::of(story);
-    let view = View::new(story, &digest);
-    let figures: Vec<_> = Figure::all(story).into_iter().map(|f| f.drawn(&view).unwrap()).collect();
-    html::page(story, &digest, &figures)
+fn render(data: &ReportData) -> String {
+    let statistics = RunStatistics::of(data);
+    let figure_data = FigureData::of_experiment(data, &statistics);
+    let figures: Vec<_> = Figure::all(data).into_iter().map(|f| f.render(&figure_data).unwrap()).collect();
+    html::render_page(data, &statistics, &figures)
 }
 
 #[test]
-fn a_page_is_whole_in_itself_and_trusts_no_text() {
-    let mut story = absurd();
-    story.name = "<img src=x onerror=alert(1)> & \"co\"".into();
-    story.explanation.name = "INVALID: <b>".into();
-    story.explanation.because = vec!["</section><script>alert(2)</script>".into()];
-    story.faults[0].label = "<script>alert(3)</script>".into();
-    story.facts.push(("<i>".into(), "</table>".into()));
-    story.samples[0].source = "<script>".into();
-    let page = page(&story);
+fn a_page_has_no_external_resource_and_escapes_all_text() {
+    let mut data = damaged();
+    data.name = "<img src=x onerror=alert(1)> & \"co\"".into();
+    data.explanation.name = "INVALID: <b>".into();
+    data.explanation.because = vec!["</section><script>alert(2)</script>".into()];
+    data.faults[0].label = "<script>alert(3)</script>".into();
+    data.facts.push(("<i>".into(), "</table>".into()));
+    data.samples[0].source = "<script>".into();
+    let page = render(&data);
     for bad in ["<script", "<img src=x", "<b>", "<i>", "\u{1b}", "src=\"http", "href="] {
         assert!(!page.contains(bad), "{bad}");
     }
@@ -166,10 +166,10 @@ fn a_page_is_whole_in_itself_and_trusts_no_text() {
 }
 
 #[test]
-fn a_page_says_what_became_of_all_requests_and_warns() {
-    let story = made_up::metastable();
-    let page = page(&story);
-    for text in ["<h2>METASTABLE</h2>", "28500", "+ unanswered", "lower bounds", "p99.9", "What next:", "124 MiB &lt;"]
+fn a_page_shows_the_account_of_all_requests() {
+    let data = synthetic::metastable();
+    let page = render(&data);
+    for text in ["<h2>METASTABLE</h2>", "28500", "+ unanswered", "lower bounds", "p99.9", "Next steps:", "124 MiB &lt;"]
     {
         assert!(page.contains(text), "{text}");
     }
@@ -177,22 +177,22 @@ fn a_page_says_what_became_of_all_requests_and_warns() {
 }
 
 #[test]
-fn the_kind_of_the_verdict_chooses_its_colour_whatever_its_name() {
-    let mut story = made_up::recovered();
-    story.explanation.name = "METASTABLE".into();
-    assert!(page(&story).contains("class=\"verdict good\""));
-    assert!(page(&made_up::metastable()).contains("class=\"verdict bad\""));
-    assert!(page(&made_up::empty()).contains("class=\"verdict invalid\""));
+fn the_colour_depends_on_the_verdict_and_not_on_its_name() {
+    let mut data = synthetic::recovered();
+    data.explanation.name = "METASTABLE".into();
+    assert!(render(&data).contains("class=\"verdict good\""));
+    assert!(render(&synthetic::metastable()).contains("class=\"verdict bad\""));
+    assert!(render(&synthetic::empty()).contains("class=\"verdict invalid\""));
 }
 
 #[test]
-fn what_a_fault_left_is_said_at_the_top_and_when() {
-    let mut story = made_up::metastable();
-    story.warnings = vec![(36 * made_up::SECOND, "kill db: its address was <a>".into())];
-    let page = page(&story);
+fn a_warning_of_a_fault_is_shown_at_the_top_and_among_the_events() {
+    let mut data = synthetic::metastable();
+    data.warnings = vec![(Instant(36 * synthetic::SECOND), "kill db: its address was <a>".into())];
+    let page = render(&data);
     let warned = page.find("<strong>Warning:</strong> kill db: its address was &lt;a&gt;").unwrap();
     assert!(warned < page.find("<svg").unwrap());
     assert!(page.contains("36.000 s</th><td>warning: kill db"), "among the events, too");
-    let summary = Summary::of(&story, &Digest::of(&story));
+    let summary = Summary::of(&data, &RunStatistics::of(&data));
     assert_eq!(summary.fault_warnings, ["kill db: its address was <a>"]);
 }

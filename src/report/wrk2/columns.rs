@@ -1,25 +1,25 @@
 use crate::units::{Time, wrk_metric, wrk_time};
 
-/// A time of `us` microseconds in a column `width` wide, as wrk lines them up: digits under digits, so that a unit of
-/// one letter is followed by a space.
-pub(super) fn padded_time(us: f64, width: usize) -> String {
-    padded(&wrk_time(us), width)
+/// A time of `us` microseconds in a column of `width` characters. As in wrk, digits stand below digits: a space follows
+/// a unit of one letter.
+pub(super) fn pad_time(us: f64, width: usize) -> String {
+    pad(&wrk_time(us), width)
 }
 
-/// [`padded_time`] for a count.
-pub(super) fn padded_metric(n: f64, width: usize) -> String {
-    padded(&wrk_metric(n), width)
+/// The same for a count.
+pub(super) fn pad_metric(n: f64, width: usize) -> String {
+    pad(&wrk_metric(n), width)
 }
 
-fn padded(text: &str, width: usize) -> String {
+fn pad(text: &str, width: usize) -> String {
     let letters = text.chars().rev().take_while(char::is_ascii_alphabetic).count();
     let pad = 2usize.saturating_sub(letters);
     format!("{text:>0$}{1:2$}", width.saturating_sub(pad), "", pad)
 }
 
-/// The planned duration as wrk's first line has it: no decimals, minutes from 51 s on, hours from 51 min on.
-/// What is no whole number of seconds is written out (theirs has no such durations).
-pub(super) fn whole_time(duration: Time) -> String {
+/// The duration in wrk's first line: without decimals, in minutes from 51 s on, in hours from 51 min on. A duration that
+/// is not a whole number of seconds is written exactly; wrk2 does not have such durations.
+pub(super) fn format_whole_time(duration: Time) -> String {
     const SECOND: u64 = 1_000_000_000;
     if !duration.0.is_multiple_of(SECOND) {
         return duration.to_string();
@@ -37,17 +37,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_line_digits_up() {
-        let times = [57.77, 848.0, 11.28e6, 2e8].map(|us| padded_time(us, 10));
+    fn digits_stand_below_digits() {
+        let times = [57.77, 848.0, 11.28e6, 2e8].map(|us| pad_time(us, 10));
         assert_eq!(times, ["   57.77us", "  848.00us", "   11.28s ", "    3.33m "]);
-        let counts = [258.66, 900.0, 0.0].map(|n| padded_metric(n, 9));
+        let counts = [258.66, 900.0, 0.0].map(|n| pad_metric(n, 9));
         assert_eq!(counts, [" 258.66  ", "   0.90k ", "   0.00  "]);
     }
 
     #[test]
-    fn durations_have_no_decimals() {
-        let of = |s| whole_time(Time::from_secs(s));
+    fn whole_seconds_have_no_decimals() {
+        let of = |s| format_whole_time(Time::from_secs(s));
         assert_eq!([of(1), of(12), of(50), of(60), of(120), of(7200)].join(" "), "1s 12s 50s 1m 2m 2h");
-        assert_eq!(whole_time(Time::from_millis(500)), "500ms");
+        assert_eq!(format_whole_time(Time::from_millis(500)), "500ms");
     }
 }

@@ -1,6 +1,7 @@
-//! wrk2's text report, as parsers of the three wrk2s read it. Pure: numbers in, text out.
+//! The text report of wrk2, in the layout that parsers of the three programs named wrk2 expect.
 //!
-//! The layout is theirs to the character; what differs is meant: never a `nan`, 0 where there is no sample.
+//! The layout equals wrk2's in every character, with one exception: wrk2 prints `nan` or `-nan` where there is no
+//! sample, and this module prints 0.
 
 mod columns;
 mod latency;
@@ -14,81 +15,81 @@ use hdrhistogram::Histogram;
 use crate::record::ErrorCounts;
 use crate::stats::{Moments, ratio, value_at_percentile, within_stdev};
 use crate::units::{Time, wrk_binary, wrk_time};
-use columns::{padded_metric, padded_time, whole_time};
+use columns::{format_whole_time, pad_metric, pad_time};
 
-/// What is said before the first request.
+/// The report before the first request.
 #[derive(Clone, Debug)]
-pub struct Header<'a> {
-    /// One, or more with DSB's several URLs.
+pub struct Wrk2Header<'a> {
+    /// One URL; several with the options of DeathStarBench.
     pub urls: &'a [String],
-    /// Of each URL.
+    /// For each URL.
     pub threads: usize,
-    /// Of each URL.
+    /// For each URL.
     pub connections: usize,
     pub duration: Time,
 }
 
-/// What is said at the end.
+/// The report at the end.
 #[derive(Clone, Debug)]
-pub struct Report<'a> {
-    /// A thread's own, in order of threads; none where the run was too short for a warm-up.
-    pub calibration: &'a [Calibration],
-    /// Where `-P` wrote the latencies to.
+pub struct Wrk2Report<'a> {
+    /// One entry for each thread; empty if the run was too short for a warm-up.
+    pub calibration: &'a [ThreadCalibration],
+    /// The file with all latencies (`-P`).
     pub latencies_file: Option<&'a str>,
-    /// Over all URLs.
-    pub total: Tally<'a>,
-    /// Each URL's own, where there are several. Empty for one URL.
-    pub targets: &'a [(String, Tally<'a>)],
-    pub show: Show,
-    /// Lines of our own after `Transfer/sec:`, each with its line end. See [`super::generator::GeneratorBlock::text`].
-    pub own: &'a str,
+    /// The sums over all URLs.
+    pub total: Wrk2Statistics<'a>,
+    /// Each of several URLs. Empty for one URL.
+    pub targets: &'a [(String, Wrk2Statistics<'a>)],
+    pub options: Wrk2Options,
+    /// Lines that follow `Transfer/sec:`, each with its line end. See [`super::generator::GeneratorReport::to_text`].
+    pub generator: &'a str,
 }
 
-/// What the options ask for.
+/// The options that change the report.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Show {
+pub struct Wrk2Options {
     /// `-L`, or `-U`.
     pub latency: bool,
     /// `-U`.
     pub uncorrected: bool,
-    /// An option that only DSB has was given: the third column is `99%`, not `Max`.
+    /// The command line has an option that only DeathStarBench's wrk2 has: the third column is `99%` instead of `Max`.
     pub dsb: bool,
-    /// `-S`: each URL's report too.
+    /// `-S`: report each URL too.
     pub separate: bool,
-    /// `-r`: the number of requests sent.
+    /// `-r`: print the number of requests sent.
     pub sent: bool,
 }
 
-/// How theirs calibrated a thread over the warm-up; ours needs none, and says what it saw.
+/// The calibration line of a thread. wrk2 calibrates in the warm-up; metawrk does not, and prints what it measured.
 #[derive(Clone, Copy, Debug)]
-pub struct Calibration {
+pub struct ThreadCalibration {
     pub mean_latency_ms: f64,
     pub interval_ms: u64,
 }
 
-/// The numbers of one report: of a URL, or of all.
+/// The numbers of one URL, or the sums over all URLs.
 #[derive(Clone, Debug)]
-pub struct Tally<'a> {
+pub struct Wrk2Statistics<'a> {
     /// Response times (corrected), in us.
     pub response: &'a Histogram<u64>,
     /// Service times (uncorrected), in us.
     pub service: Option<&'a Histogram<u64>>,
-    /// Of samples of one thread's responses per second.
+    /// Samples of the responses per second of one thread.
     pub req_per_sec: Moments,
     pub sent: u64,
-    /// Whole responses that arrived in `runtime`.
+    /// Complete responses that arrived in `runtime`.
     pub requests: u64,
     pub runtime: Time,
-    /// Read in `runtime`.
+    /// Bytes read in `runtime`.
     pub bytes: u64,
     pub errors: ErrorCounts,
 }
 
 /// The text to print before the load starts.
-pub fn header(header: &Header) -> String {
+pub fn format_header(header: &Wrk2Header) -> String {
     let mut text = String::new();
     for url in header.urls {
-        let _ = writeln!(text, "Running {} test @ {url}", whole_time(header.duration));
+        let _ = writeln!(text, "Running {} test @ {url}", format_whole_time(header.duration));
         let _ = writeln!(text, "  {} threads and {} connections", header.threads, header.connections);
         if header.urls.len() > 1 {
             text.push('\n');
@@ -97,14 +98,14 @@ pub fn header(header: &Header) -> String {
     text
 }
 
-/// The text to print at the end, before what the script's `done()` prints.
-pub fn text(report: &Report) -> String {
-    blocks(report).concat()
+/// The text to print at the end, before the output of the script's `done()`.
+pub fn format_report(report: &Wrk2Report) -> String {
+    format_blocks(report).concat()
 }
 
-/// The same in parts: one for each URL that is reported on apart (with `-S`), behind each of which the script's `done()`
-/// may print, and the last one.
-pub fn blocks(report: &Report) -> Vec<String> {
+/// The parts of [`format_report`]: one for each URL with `-S`, then the sums over all URLs. The script's `done()` may
+/// print after each part.
+pub fn format_blocks(report: &Wrk2Report) -> Vec<String> {
     let mut blocks = Vec::new();
     let mut text = String::new();
     for c in report.calibration {
@@ -116,79 +117,80 @@ pub fn blocks(report: &Report) -> Vec<String> {
         let _ = writeln!(text, "Latencies recorded to file: {file}");
     }
     let rule = "-".repeat(WIDE);
-    for (url, tally) in report.targets.iter().filter(|_| report.show.separate) {
+    for (url, statistics) in report.targets.iter().filter(|_| report.options.separate) {
         let _ = writeln!(text, "\n{rule}\nTest Results @ {url} ");
-        body(&mut text, tally, report.show, Place::OneOfSeveral);
+        write_body(&mut text, statistics, report.options, ReportScope::OneOfSeveral);
         blocks.push(std::mem::take(&mut text));
     }
-    let place = if report.targets.is_empty() { Place::Only } else { Place::Overall };
-    if place == Place::Overall {
+    let scope = if report.targets.is_empty() { ReportScope::OnlyUrl } else { ReportScope::Overall };
+    if scope == ReportScope::Overall {
         let _ = writeln!(text, "\n{rule}\n{}Overall Statistics{}\n{rule}", "-".repeat(27), "-".repeat(26));
     }
-    body(&mut text, &report.total, report.show, place);
-    text.push_str(report.own);
+    write_body(&mut text, &report.total, report.options, scope);
+    text.push_str(report.generator);
     blocks.push(text);
     blocks
 }
 
-/// Rules of a report on several URLs are so wide, and those of a report on one.
+/// The width of horizontal rules for several URLs.
 const WIDE: usize = 71;
+/// The width of horizontal rules for one URL.
 const NARROW: usize = 58;
 
 #[derive(Clone, Copy, PartialEq)]
-enum Place {
-    Only,
+enum ReportScope {
+    OnlyUrl,
     OneOfSeveral,
     Overall,
 }
 
-fn body(text: &mut String, tally: &Tally, show: Show, place: Place) {
-    if show.sent {
-        let _ = writeln!(text, "Sent {} requests\n", tally.sent);
+fn write_body(text: &mut String, statistics: &Wrk2Statistics, options: Wrk2Options, scope: ReportScope) {
+    if options.sent {
+        let _ = writeln!(text, "Sent {} requests\n", statistics.sent);
     }
-    thread_stats(text, tally, show.dsb);
-    if show.latency || show.uncorrected {
-        let (title, width) = match place {
-            Place::Only => (latency::RECORDED, NARROW),
-            Place::OneOfSeveral => (latency::RECORDED, WIDE),
-            Place::Overall => (latency::RECORDED_OVERALL, WIDE),
+    write_thread_stats(text, statistics, options.dsb);
+    if options.latency || options.uncorrected {
+        let (title, width) = match scope {
+            ReportScope::OnlyUrl => (latency::RECORDED, NARROW),
+            ReportScope::OneOfSeveral => (latency::RECORDED, WIDE),
+            ReportScope::Overall => (latency::RECORDED_OVERALL, WIDE),
         };
-        latency::write(text, title, tally.response, width);
-        if let Some(service) = tally.service.filter(|_| show.uncorrected) {
+        latency::write_distribution(text, title, statistics.response, width);
+        if let Some(service) = statistics.service.filter(|_| options.uncorrected) {
             text.push('\n');
-            latency::write(text, latency::UNCORRECTED, service, width);
+            latency::write_distribution(text, latency::UNCORRECTED, service, width);
         }
     }
-    let overall = if place == Place::Overall { "Overall " } else { "" };
-    let runtime_us = tally.runtime.0 as f64 / 1e3;
-    let seconds = tally.runtime.as_secs_f64();
-    let read = wrk_binary(tally.bytes as f64);
-    let _ = writeln!(text, "  {overall}{} requests in {}, {read} read", tally.requests, wrk_time(runtime_us));
-    let e = &tally.errors;
-    // DSB's says nothing of errors over all; ours does, where nothing else would.
-    let told = place == Place::Overall && show.separate;
-    if e.any_socket() && !told {
+    let overall = if scope == ReportScope::Overall { "Overall " } else { "" };
+    let runtime_us = statistics.runtime.0 as f64 / 1e3;
+    let seconds = statistics.runtime.as_secs_f64();
+    let read = wrk_binary(statistics.bytes as f64);
+    let _ = writeln!(text, "  {overall}{} requests in {}, {read} read", statistics.requests, wrk_time(runtime_us));
+    let e = &statistics.errors;
+    // DeathStarBench's wrk2 never prints the errors over all URLs. Without -S they would be lost, so print them then.
+    let printed = scope == ReportScope::Overall && options.separate;
+    if e.any_socket() && !printed {
         let _ = writeln!(
             text,
             "  Socket errors: connect {}, read {}, write {}, timeout {}",
             e.connect, e.read, e.write, e.timeout
         );
     }
-    if e.status > 0 && !told {
+    if e.status > 0 && !printed {
         let _ = writeln!(text, "  Non-2xx or 3xx responses: {}", e.status);
     }
-    let pad = if place == Place::OneOfSeveral { "  " } else { "" };
-    let _ = writeln!(text, "Requests/sec: {:>9.2}{pad}", ratio(tally.requests as f64, seconds));
-    let _ = writeln!(text, "Transfer/sec: {:>11}", wrk_binary(ratio(tally.bytes as f64, seconds)));
+    let pad = if scope == ReportScope::OneOfSeveral { "  " } else { "" };
+    let _ = writeln!(text, "Requests/sec: {:>9.2}{pad}", ratio(statistics.requests as f64, seconds));
+    let _ = writeln!(text, "Transfer/sec: {:>11}", wrk_binary(ratio(statistics.bytes as f64, seconds)));
 }
 
-fn thread_stats(text: &mut String, tally: &Tally, dsb: bool) {
-    let h = tally.response;
-    let r = &tally.req_per_sec;
+fn write_thread_stats(text: &mut String, statistics: &Wrk2Statistics, dsb: bool) {
+    let h = statistics.response;
+    let r = &statistics.req_per_sec;
     let (head, third_us, third_rate) = if dsb {
         ("99%", value_at_percentile(h, 99.0), r.p99)
     } else {
-        // Theirs prints the least value that the histogram can't tell from the greatest; empty, it is 0.
+        // wrk2 prints the lowest value that the histogram counts as equal to the maximum; 0 if it is empty.
         ("Max", if h.is_empty() { 0 } else { h.lowest_equivalent(h.max()) }, r.max)
     };
     let _ = writeln!(text, "  Thread Stats{:>6}{:>11}{head:>8}{:>12}", "Avg", "Stdev", "+/- Stdev");
@@ -196,18 +198,18 @@ fn thread_stats(text: &mut String, tally: &Tally, dsb: bool) {
         text,
         "    {:<10}{}{}{}{:>8.2}%",
         "Latency",
-        padded_time(h.mean(), 8),
-        padded_time(h.stdev(), 10),
-        padded_time(third_us as f64, 9),
+        pad_time(h.mean(), 8),
+        pad_time(h.stdev(), 10),
+        pad_time(third_us as f64, 9),
         within_stdev(h)
     );
     let _ = writeln!(
         text,
         "    {:<10}{}{}{}{:>8.2}%",
         "Req/Sec",
-        padded_metric(r.mean, 8),
-        padded_metric(r.stdev, 10),
-        padded_metric(third_rate, 9),
+        pad_metric(r.mean, 8),
+        pad_metric(r.stdev, 10),
+        pad_metric(third_rate, 9),
         r.within_stdev
     );
 }

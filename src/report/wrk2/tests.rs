@@ -2,19 +2,19 @@ use hdrhistogram::Histogram;
 use regex::Regex;
 
 use super::*;
-use crate::report::generator::tests::troubled;
+use crate::report::generator_text::tests::troubled;
 use crate::stats::latency_histogram;
 
-/// What Gil Tene's wrk2 printed against a slow server, less its `-nan`s; mean and deviation are those of the samples
-/// as the spectrum rounds them.
+/// The output of Gil Tene's wrk2 against a slow server, without its `-nan`s. Mean and deviation are those of the values
+/// in the spectrum, which are rounded.
 const SLOW: &str = include_str!("golden/slow.txt");
-/// The same program, 3 s against a fast one: the spectrum only.
+/// The spectrum that the same program printed after 3 s against a fast server.
 const SHORT: &str = include_str!("golden/short-spectrum.txt");
-/// DSB's, several URLs; latencies are 0.
+/// The output of DeathStarBench's wrk2 for several URLs, with latencies of 0.
 const MULTI: &str = include_str!("golden/multi.txt");
 
 /// A histogram with the counts of a printed spectrum.
-fn rebuilt(spectrum: &str) -> Histogram<u64> {
+fn histogram_of(spectrum: &str) -> Histogram<u64> {
     let mut h = latency_histogram();
     let mut before = 0;
     for line in spectrum.lines() {
@@ -33,8 +33,8 @@ fn spectrum_of(text: &str) -> Vec<&str> {
     text.lines().skip_while(|l| !l.contains("1/(1-Percentile)")).skip(2).take_while(|l| !l.starts_with('#')).collect()
 }
 
-fn tally(h: &Histogram<u64>) -> Tally<'_> {
-    Tally {
+fn numbers(h: &Histogram<u64>) -> Wrk2Statistics<'_> {
+    Wrk2Statistics {
         response: h,
         service: None,
         req_per_sec: Moments::default(),
@@ -46,55 +46,67 @@ fn tally(h: &Histogram<u64>) -> Tally<'_> {
     }
 }
 
-fn report(tally: Tally<'_>) -> Report<'_> {
-    Report { calibration: &[], latencies_file: None, total: tally, targets: &[], show: Show::default(), own: "" }
+fn report(numbers: Wrk2Statistics<'_>) -> Wrk2Report<'_> {
+    Wrk2Report {
+        calibration: &[],
+        latencies_file: None,
+        total: numbers,
+        targets: &[],
+        options: Wrk2Options::default(),
+        generator: "",
+    }
 }
 
 #[test]
-fn a_long_report_is_wrk2s_to_the_character() {
-    let h = rebuilt(SLOW);
-    let c = |mean_latency_ms| Calibration { mean_latency_ms, interval_ms: 16924 };
+fn a_long_report_equals_wrk2s() {
+    let h = histogram_of(SLOW);
+    let c = |mean_latency_ms| ThreadCalibration { mean_latency_ms, interval_ms: 16924 };
     let calibration = [c(4801.105), c(4801.334)];
-    let show = Show { latency: true, ..Show::default() };
+    let options = Wrk2Options { latency: true, ..Wrk2Options::default() };
     let urls = ["http://127.0.0.1:8001/slow".to_owned()];
-    let head = header(&Header { urls: &urls, threads: 2, connections: 4, duration: Time::from_secs(14) });
-    let body = text(&Report { calibration: &calibration, show, ..report(tally(&h)) });
+    let head = format_header(&Wrk2Header { urls: &urls, threads: 2, connections: 4, duration: Time::from_secs(14) });
+    let body = format_report(&Wrk2Report { calibration: &calibration, options, ..report(numbers(&h)) });
     assert_eq!(head + &body, SLOW);
 }
 
 #[test]
-fn a_spectrum_comes_out_line_for_line() {
-    let h = rebuilt(SHORT);
+fn a_spectrum_equals_wrk2s() {
+    let h = histogram_of(SHORT);
     assert_eq!(h.len(), 600);
-    let show = Show { latency: true, ..Show::default() };
-    let text = text(&Report { show, ..report(tally(&h)) });
+    let options = Wrk2Options { latency: true, ..Wrk2Options::default() };
+    let text = format_report(&Wrk2Report { options, ..report(numbers(&h)) });
     assert_eq!(spectrum_of(&text), SHORT.lines().collect::<Vec<_>>());
     assert!(text.contains("\n 99.900%    1.80ms\n 99.990%    2.86ms\n"), "{text}");
 }
 
 #[test]
-fn several_urls_have_dsbs_layout() {
+fn a_report_of_several_urls_equals_that_of_deathstarbench() {
     let h = latency_histogram();
-    let one =
-        |requests, bytes, us: u64| Tally { sent: requests, requests, bytes, runtime: Time(us * 1000), ..tally(&h) };
+    let one = |requests, bytes, us: u64| Wrk2Statistics {
+        sent: requests,
+        requests,
+        bytes,
+        runtime: Time(us * 1000),
+        ..numbers(&h)
+    };
     let urls = ["http://127.0.0.1:8000/".to_owned(), "http://127.0.0.1:8001/".to_owned()];
     let targets =
         [(urls[0].clone(), one(2398, 513_167, 12_003_200)), (urls[1].clone(), one(2397, 297_226, 12_002_500))];
-    let c = |mean_latency_ms| Calibration { mean_latency_ms, interval_ms: 10 };
-    let show = Show { dsb: true, separate: true, sent: true, ..Show::default() };
-    let head = header(&Header { urls: &urls, threads: 1, connections: 4, duration: Time::from_secs(12) });
+    let c = |mean_latency_ms| ThreadCalibration { mean_latency_ms, interval_ms: 10 };
+    let options = Wrk2Options { dsb: true, separate: true, sent: true, ..Wrk2Options::default() };
+    let head = format_header(&Wrk2Header { urls: &urls, threads: 1, connections: 4, duration: Time::from_secs(12) });
     let (calibration, total) = ([c(0.179), c(0.027)], one(4795, 810_404, 12_003_100));
-    let body = text(&Report { calibration: &calibration, targets: &targets, show, ..report(total) });
+    let body = format_report(&Wrk2Report { calibration: &calibration, targets: &targets, options, ..report(total) });
     assert_eq!(head + &body, MULTI);
 }
 
 #[test]
-fn several_urls_have_a_spectrum_each_and_one_over_all() {
-    let h = rebuilt(SHORT);
-    let targets = ["http://a/", "http://b/"].map(|url| (url.to_owned(), tally(&h)));
-    let show = Show { latency: true, dsb: true, separate: true, ..Show::default() };
-    let report = Report { targets: &targets, show, own: "ours\n", ..report(tally(&h)) };
-    let blocks = blocks(&report);
+fn several_urls_have_a_spectrum_each_and_one_of_the_sums() {
+    let h = histogram_of(SHORT);
+    let targets = ["http://a/", "http://b/"].map(|url| (url.to_owned(), numbers(&h)));
+    let options = Wrk2Options { latency: true, dsb: true, separate: true, ..Wrk2Options::default() };
+    let report = Wrk2Report { targets: &targets, options, generator: "ours\n", ..report(numbers(&h)) };
+    let blocks = format_blocks(&report);
     let rule = "-".repeat(71);
     let around = |title: &str, then: &str| {
         let head = format!("%\n  Latency Distribution (HdrHistogram - {title})\n 50.000%  ");
@@ -106,53 +118,57 @@ fn several_urls_have_a_spectrum_each_and_one_over_all() {
     }
     assert!(blocks[1].starts_with(&format!("\n{rule}\nTest Results @ http://b/ \n  Thread Stats")), "{}", blocks[1]);
     assert!(blocks[1].ends_with("Transfer/sec:      1.62KB\n") && blocks[2].ends_with("KB\nours\n"));
-    assert_eq!((blocks.len(), blocks.concat()), (3, text(&report)));
+    assert_eq!((blocks.len(), blocks.concat()), (3, format_report(&report)));
 
-    let show = Show { separate: false, ..show };
-    let overall = super::blocks(&Report { show, ..report });
+    let options = Wrk2Options { separate: false, ..options };
+    let overall = format_blocks(&Wrk2Report { options, ..report });
     assert_eq!(overall, [blocks[2].clone()]);
 }
 
 #[test]
-fn errors_are_told_with_each_url_or_else_over_all() {
+fn errors_are_printed_for_each_url_or_else_for_all() {
     let h = latency_histogram();
     let errors = ErrorCounts { read: 3, status: 2, ..ErrorCounts::default() };
-    let targets = ["http://a/", "http://b/"].map(|url| (url.to_owned(), Tally { errors, ..tally(&h) }));
-    let told = |separate| {
-        let show = Show { separate, ..Show::default() };
-        let text = text(&Report { targets: &targets, show, ..report(Tally { errors, ..tally(&h) }) });
+    let targets = ["http://a/", "http://b/"].map(|url| (url.to_owned(), Wrk2Statistics { errors, ..numbers(&h) }));
+    let counts = |separate| {
+        let options = Wrk2Options { separate, ..Wrk2Options::default() };
+        let text = format_report(&Wrk2Report {
+            targets: &targets,
+            options,
+            ..report(Wrk2Statistics { errors, ..numbers(&h) })
+        });
         (text.matches("  Socket errors: connect 0, read 3").count(), text.matches("responses: 2\n").count())
     };
-    assert_eq!((told(true), told(false)), ((2, 2), (1, 1)));
+    assert_eq!((counts(true), counts(false)), ((2, 2), (1, 1)));
 }
 
 #[test]
-fn uncorrected_latency_follows_the_recorded() {
-    let h = rebuilt(SHORT);
-    let total = Tally { service: Some(&h), ..tally(&h) };
-    let show = Show { latency: true, uncorrected: true, ..Show::default() };
-    let text = text(&Report { show, ..report(total) });
+fn the_uncorrected_distribution_follows_the_corrected_one() {
+    let h = histogram_of(SHORT);
+    let total = Wrk2Statistics { service: Some(&h), ..numbers(&h) };
+    let options = Wrk2Options { latency: true, uncorrected: true, ..Wrk2Options::default() };
+    let text = format_report(&Wrk2Report { options, ..report(total) });
     let between = "----\n\n  Latency Distribution (HdrHistogram - Uncorrected Latency \
         (measured without taking delayed starts into account))\n 50.000%  845.00us\n";
     assert!(text.contains(between), "{text}");
 }
 
 #[test]
-fn nothing_measured_is_zero_and_never_nan() {
+fn a_report_without_samples_has_zeros() {
     let h = latency_histogram();
     let errors = ErrorCounts { timeout: 28, ..ErrorCounts::default() };
-    let total = Tally { requests: 0, bytes: 0, runtime: Time::ZERO, errors, ..tally(&h) };
-    let show = Show { latency: true, ..Show::default() };
-    let calibration = [Calibration { mean_latency_ms: f64::NAN, interval_ms: 10 }];
-    insta::assert_snapshot!(text(&Report { calibration: &calibration, show, ..report(total) }));
+    let total = Wrk2Statistics { requests: 0, bytes: 0, runtime: Time::ZERO, errors, ..numbers(&h) };
+    let options = Wrk2Options { latency: true, ..Wrk2Options::default() };
+    let calibration = [ThreadCalibration { mean_latency_ms: f64::NAN, interval_ms: 10 }];
+    insta::assert_snapshot!(format_report(&Wrk2Report { calibration: &calibration, options, ..report(total) }));
 }
 
 #[test]
-fn those_who_parse_wrk2_parse_ours() {
-    let h = rebuilt(SHORT);
+fn the_regular_expressions_of_wrk2_parsers_match() {
+    let h = histogram_of(SHORT);
     let errors = ErrorCounts { connect: 1, read: 2, write: 3, timeout: 4, status: 5 };
-    let own = &troubled().text();
-    let text = text(&Report { own, ..report(Tally { errors, ..tally(&h) }) });
+    let generator = &troubled().to_text();
+    let text = format_report(&Wrk2Report { generator, ..report(Wrk2Statistics { errors, ..numbers(&h) }) });
     for (expression, lines) in [
         (r"^\s+Latency\s+(\d+\.\d+\w*)\s+(\d+\.\d+\w*)\s+(\d+\.\d+\w*).*$", 1),
         (r"^\s+Req/Sec\s+(\d+\.\d+\w*)\s+(\d+\.\d+\w*)\s+(\d+\.\d+\w*).*$", 1),
@@ -166,5 +182,5 @@ fn those_who_parse_wrk2_parse_ours() {
         assert_eq!(text.lines().filter(|l| expression.is_match(l)).count(), lines, "{expression}\n{text}");
     }
     assert!(text.contains("\n  Non-2xx or 3xx responses: 5\nRequests/sec:     13.13\n"), "{text}");
-    assert!(text.ends_with(own));
+    assert!(text.ends_with(generator));
 }

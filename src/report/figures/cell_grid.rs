@@ -1,9 +1,10 @@
-//! A million points on a figure of a thousand px: each occupied cell is drawn once, however many points it holds.
+//! A figure of a thousand px may show a million points. Each occupied cell of a grid is drawn once, whatever the number of
+//! its points.
 
-use super::plot::Plot;
+use super::plot_area::PlotArea;
 
-/// Counts of points by cell of a grid over a plot.
-pub struct Cells {
+/// The number of points in each cell of a grid over a plot.
+pub struct CellGrid {
     size: i32,
     columns: usize,
     counts: Vec<u32>,
@@ -11,32 +12,33 @@ pub struct Cells {
     top: i32,
 }
 
-/// Neighbouring cells of one row and one class: `left, top, right, bottom` in px.
-pub struct Run {
+/// Neighbouring cells of one row and one class.
+pub struct CellRun {
     pub class: usize,
+    /// Left, top, right and bottom in px.
     pub corners: [i32; 4],
 }
 
-impl Cells {
-    /// The finest of `sizes` (px, ascending) in which at most `most` cells or so are occupied; else the coarsest.
-    /// That bounds a figure's size on disk.
-    pub fn new(plot: &Plot, points: &[(i32, i32)], sizes: &[i32], most: usize) -> Cells {
-        let mut cells = Cells::grid(plot, points, sizes.first().copied().unwrap_or(4));
+impl CellGrid {
+    /// The first of `sizes` (cell sizes in px, ascending) with at most `most` occupied cells, or the last one. This bounds
+    /// the size of the file.
+    pub fn new(area: &PlotArea, points: &[(i32, i32)], sizes: &[i32], most: usize) -> CellGrid {
+        let mut cells = CellGrid::grid(area, points, sizes.first().copied().unwrap_or(4));
         for &size in sizes.iter().skip(1) {
             if cells.counts.iter().filter(|n| **n > 0).count() <= most {
                 break;
             }
-            cells = Cells::grid(plot, points, size);
+            cells = CellGrid::grid(area, points, size);
         }
         cells
     }
 
-    fn grid(plot: &Plot, points: &[(i32, i32)], size: i32) -> Cells {
-        let columns = ((plot.right - plot.left) / size + 1).max(1) as usize;
-        let rows = ((plot.bottom - plot.top) / size + 1).max(1) as usize;
-        let mut cells = Cells { size, columns, counts: vec![0; columns * rows], left: plot.left, top: plot.top };
+    fn grid(area: &PlotArea, points: &[(i32, i32)], size: i32) -> CellGrid {
+        let columns = ((area.right - area.left) / size + 1).max(1) as usize;
+        let rows = ((area.bottom - area.top) / size + 1).max(1) as usize;
+        let mut cells = CellGrid { size, columns, counts: vec![0; columns * rows], left: area.left, top: area.top };
         for &(x, y) in points {
-            let (column, row) = (((x - plot.left) / size).max(0) as usize, ((y - plot.top) / size).max(0) as usize);
+            let (column, row) = (((x - area.left) / size).max(0) as usize, ((y - area.top) / size).max(0) as usize);
             if let Some(count) = cells.counts.get_mut(row * columns + column.min(columns - 1)) {
                 *count = count.saturating_add(1);
             }
@@ -44,7 +46,7 @@ impl Cells {
         cells
     }
 
-    /// Centres of the occupied cells.
+    /// The centres of the occupied cells.
     pub fn centres(&self) -> impl Iterator<Item = (i32, i32)> + '_ {
         let occupied = self.counts.iter().enumerate().filter(|(_, n)| **n > 0);
         occupied.map(|(i, _)| {
@@ -58,9 +60,9 @@ impl Cells {
         self.size
     }
 
-    /// Occupied cells, joined with their neighbours to the right where `class` of their counts is the same.
-    pub fn runs(&self, class: impl Fn(u32) -> usize) -> Vec<Run> {
-        let mut runs: Vec<Run> = Vec::new();
+    /// The occupied cells. Neighbours in a row are joined if `class` gives the same class for their counts.
+    pub fn runs(&self, class: impl Fn(u32) -> usize) -> Vec<CellRun> {
+        let mut runs: Vec<CellRun> = Vec::new();
         let mut before = None;
         for (i, &count) in self.counts.iter().enumerate() {
             let (x, y) = self.corner(i);
@@ -70,7 +72,7 @@ impl Cells {
                     run.corners[2] = x + self.size;
                 }
                 (Some(class), _) => {
-                    runs.push(Run { class, corners: [x, y, x + self.size, y + self.size] });
+                    runs.push(CellRun { class, corners: [x, y, x + self.size, y + self.size] });
                 }
                 (None, _) => {}
             }
@@ -90,7 +92,7 @@ mod tests {
     use super::super::axis::Axis;
     use super::*;
 
-    const PLOT: Plot = Plot {
+    const PLOT: PlotArea = PlotArea {
         left: 10,
         right: 110,
         top: 20,
@@ -100,9 +102,9 @@ mod tests {
     };
 
     #[test]
-    fn a_cell_is_drawn_once_and_neighbours_join() {
+    fn each_occupied_cell_is_drawn_once_and_neighbours_are_joined() {
         let points = [(10, 20), (11, 21), (14, 20), (22, 20), (110, 70), (-5, 900)];
-        let cells = Cells::new(&PLOT, &points, &[4], 1000);
+        let cells = CellGrid::new(&PLOT, &points, &[4], 1000);
         let runs = cells.runs(|n| usize::from(n > 5));
         let corners: Vec<_> = runs.iter().map(|r| r.corners).collect();
         assert_eq!(corners, [[10, 20, 18, 24], [22, 20, 26, 24], [110, 68, 114, 72]]);
@@ -110,9 +112,9 @@ mod tests {
     }
 
     #[test]
-    fn too_many_cells_make_coarser_ones() {
+    fn too_many_occupied_cells_give_a_coarser_grid() {
         let points: Vec<_> = (10..110).flat_map(|x| (20..70).map(move |y| (x, y))).collect();
-        assert_eq!(Cells::new(&PLOT, &points, &[4, 8, 16], 100).size(), 8);
-        assert_eq!(Cells::new(&PLOT, &points, &[4, 8, 16], 1).size(), 16);
+        assert_eq!(CellGrid::new(&PLOT, &points, &[4, 8, 16], 100).size(), 8);
+        assert_eq!(CellGrid::new(&PLOT, &points, &[4, 8, 16], 1).size(), 16);
     }
 }

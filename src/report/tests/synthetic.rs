@@ -1,4 +1,4 @@
-//! Runs that never were, for looking at what is drawn of them.
+//! Synthetic runs for tests of the products.
 
 use crate::record::event::GeneratorStats;
 use crate::record::{Outcome, RequestRecord, Sample};
@@ -10,7 +10,7 @@ use crate::verdict::{InvalidReason, Recovery, Verdict, VerdictText};
 pub const SECOND: u64 = 1_000_000_000;
 const MS: u64 = 1_000_000;
 
-/// A cheap, fixed stream of numbers in 0..1.
+/// A reproducible stream of random numbers in 0..1.
 pub struct Dice(pub u64);
 
 impl Dice {
@@ -19,7 +19,7 @@ impl Dice {
         (self.0 >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// Around `middle`, mostly within a third of it, with a tail upwards.
+    /// A number near `middle`, sometimes three times as large.
     fn around(&mut self, middle: u64) -> u64 {
         let spread = (self.roll() + self.roll() + self.roll() - 1.5) / 1.5;
         let tail = if self.roll() < 0.01 { 3.0 } else { 1.0 };
@@ -31,8 +31,8 @@ fn verdict_text(name: &str, exit_code: u8) -> VerdictText {
     VerdictText {
         name: name.into(),
         exit_code,
-        because: vec!["goodput was 4 % of its baseline over the last 30 s, 60 s after the fault was gone".into()],
-        next: vec!["lower the load below 120 requests/s, or restart post-storage, to see it come back".into()],
+        because: vec!["Goodput was 4 % of the baseline in the last 30 s, 60 s after the removal of the fault.".into()],
+        next: vec!["Lower the load below 120 requests/s, or restart post-storage.".into()],
         tau_ns: None,
         loss_seconds: Some(78.4),
         loss_requests: Some(23_520.0),
@@ -40,7 +40,7 @@ fn verdict_text(name: &str, exit_code: u8) -> VerdictText {
     }
 }
 
-/// Nothing at all was scheduled, sampled or done.
+/// A run without requests, samples and events.
 pub fn empty() -> ReportData {
     ReportData {
         name: "empty".into(),
@@ -48,9 +48,9 @@ pub fn empty() -> ReportData {
         threads: 1,
         rate: 0.0,
         planned_rate: 0.0,
-        warmup: 0,
-        end: 0,
-        slo: SECOND,
+        warmup_end: Instant::START,
+        arrivals_end: Instant::START,
+        slo: Time(SECOND),
         baseline: None,
         faults: vec![],
         recovered_at: None,
@@ -73,12 +73,12 @@ pub fn empty() -> ReportData {
     }
 }
 
-/// How a made-up system answers a request that is due at an instant: after how long, how, with which status.
-type Answers = fn(u64, &mut Dice) -> (u64, Outcome, u16);
+/// A synthetic system: from the due time of a request to its service time, outcome and status.
+type Respond = fn(u64, &mut Dice) -> (u64, Outcome, u16);
 
 const FAULT: (u64, u64) = (15 * SECOND, 35 * SECOND);
 
-fn run(name: &str, rate: f64, end: u64, answers: Answers) -> ReportData {
+fn run(name: &str, rate: f64, end: u64, respond: Respond) -> ReportData {
     let mut dice = Dice(7);
     let over = end + 3 * SECOND;
     let mut requests = Vec::new();
@@ -86,7 +86,7 @@ fn run(name: &str, rate: f64, end: u64, answers: Answers) -> ReportData {
     for i in 0..n {
         let due = (i as f64 / rate * 1e9) as u64;
         let mut r = RequestRecord::planned(i, Instant(due), (i % 2) as u16);
-        let (time, outcome, status) = answers(due, &mut dice);
+        let (time, outcome, status) = respond(due, &mut dice);
         r.ready = Instant(due);
         r.sent = Instant(due + (dice.roll() * 80_000.0) as u64);
         r.end = r.sent.plus(Time(time));
@@ -115,10 +115,10 @@ fn run(name: &str, rate: f64, end: u64, answers: Answers) -> ReportData {
         threads: 2,
         rate,
         planned_rate: rate,
-        warmup: 5 * SECOND,
-        end,
-        baseline: Some((5 * SECOND, 15 * SECOND)),
-        faults: vec![FaultWindow { label: "link cut to post-db".into(), from: FAULT.0, to: Some(FAULT.1) }],
+        warmup_end: Instant(5 * SECOND),
+        arrivals_end: Instant(end),
+        baseline: Some((Instant(5 * SECOND), Instant(15 * SECOND))),
+        faults: vec![FaultWindow { label: "link-cut".into(), from: Instant(FAULT.0), to: Some(Instant(FAULT.1)) }],
         goodput,
         requests,
         generator: GeneratorStats {
@@ -129,7 +129,7 @@ fn run(name: &str, rate: f64, end: u64, answers: Answers) -> ReportData {
         },
         facts: [
             ("load", "300 requests/s, Poisson, open, 2 threads"),
-            ("fault", "the link to post-db is cut from 15 s for 20 s"),
+            ("fault", "link-cut at 15s for 20s"),
             ("SLO", "1 s"),
             ("budget", "124 MiB <each>"),
         ]
@@ -139,8 +139,8 @@ fn run(name: &str, rate: f64, end: u64, answers: Answers) -> ReportData {
     }
 }
 
-fn memory(story: &mut ReportData, of_storage: fn(f64) -> Option<f64>) {
-    for tick in 0..(story.end / (SECOND / 10) + 30) {
+fn memory(data: &mut ReportData, of_storage: fn(f64) -> Option<f64>) {
+    for tick in 0..(data.arrivals_end.0 / (SECOND / 10) + 30) {
         let t = tick as f64 / 10.0;
         let wiggle = 1.0 + 0.03 * (t * 7.3).sin();
         let sample = |source: &str, mib: Option<f64>, limit: Option<u64>| Sample {
@@ -150,8 +150,8 @@ fn memory(story: &mut ReportData, of_storage: fn(f64) -> Option<f64>) {
             limit_bytes: limit.map(|l| l << 20),
             ..Sample::default()
         };
-        story.samples.push(sample("compose-post", Some(11.0), None));
-        story.samples.push(sample("post-storage", of_storage(t), Some(124)));
+        data.samples.push(sample("compose-post", Some(11.0), None));
+        data.samples.push(sample("post-storage", of_storage(t), Some(124)));
     }
 }
 
@@ -159,9 +159,9 @@ fn healthy(dice: &mut Dice) -> (u64, Outcome, u16) {
     (dice.around(7 * MS), Outcome::Answered, 200)
 }
 
-/// Healthy for 15 s, cut off for 20 s, and never back.
+/// Healthy for 15 s, a fault of 20 s, no recovery.
 pub fn metastable() -> ReportData {
-    let mut story = run("compose-post", 300.0, 95 * SECOND, |at, dice| match at {
+    let mut data = run("compose-post", 300.0, 95 * SECOND, |at, dice| match at {
         _ if at < FAULT.0 => healthy(dice),
         _ if dice.roll() < 0.04 => (dice.around(300 * MS), Outcome::Answered, 200),
         _ if dice.roll() < 0.02 => (dice.around(40 * MS), Outcome::ReadError, 0),
@@ -169,40 +169,40 @@ pub fn metastable() -> ReportData {
         _ if dice.roll() < 0.2 => (20 * SECOND, Outcome::Abandoned, 0),
         _ => (dice.around(10_000 * MS), Outcome::Answered, 503),
     });
-    story.verdict = Verdict::Metastable;
-    story.explanation = verdict_text("METASTABLE", 10);
-    memory(&mut story, |t| Some(if t < 15.0 { 19.0 } else { 117.0f64.min(19.0 + (t - 15.0) * 40.0) }));
-    story
+    data.verdict = Verdict::Metastable;
+    data.explanation = verdict_text("METASTABLE", 10);
+    memory(&mut data, |t| Some(if t < 15.0 { 19.0 } else { 117.0f64.min(19.0 + (t - 15.0) * 40.0) }));
+    data
 }
 
-/// The same, and it came back 12.4 s after the fault; the storage was restarted meanwhile.
+/// The same with a recovery 12.4 s after the fault, and a restart of post-storage.
 pub fn recovered() -> ReportData {
-    let mut story = run("compose-post at half the load", 100.0, 80 * SECOND, |at, dice| match at {
+    let mut data = run("compose-post at half the load", 100.0, 80 * SECOND, |at, dice| match at {
         _ if at < FAULT.0 => healthy(dice),
         _ if at < FAULT.1 => (dice.around(4_300 * MS), Outcome::Answered, 500),
         _ if at < FAULT.1 + 9 * SECOND => (FAULT.1 + 12 * SECOND - at, Outcome::Answered, 200),
         _ => healthy(dice),
     });
-    story.verdict = Verdict::Recovered(Recovery {
+    data.verdict = Verdict::Recovered(Recovery {
         at: Instant(FAULT.1 + 12_400 * MS),
         tau: Time(12_400 * MS),
         loss_seconds: 78.4,
         loss_requests: 23_520.0,
         watched: Time(30 * SECOND),
     });
-    story.explanation = VerdictText {
-        because: vec!["goodput was back at 0.9 of its baseline 12.4 s after the fault was gone".into()],
-        next: vec!["raise the rate to find where it no longer comes back".into()],
+    data.explanation = VerdictText {
+        because: vec!["Goodput was back at 90 % of the baseline 12.4 s after the removal of the fault.".into()],
+        next: vec!["Raise the rate to find the load at which the system does not recover.".into()],
         tau_ns: Some(12_400 * MS),
         ..verdict_text("RECOVERED", 0)
     };
-    story.recovered_at = Some(FAULT.1 + 12_400 * MS);
-    story.incidents = vec![(38 * SECOND, "post-storage restarted".into())];
-    memory(&mut story, |t| match t {
+    data.recovered_at = Some(Instant(FAULT.1 + 12_400 * MS));
+    data.incidents = vec![(Instant(38 * SECOND), "post-storage restarted".into())];
+    memory(&mut data, |t| match t {
         t if t < 15.0 => Some(19.0),
         t if t < 37.0 => Some(90.0f64.min(19.0 + (t - 15.0) * 30.0)),
         t if t < 40.0 => None,
         _ => Some(20.0),
     });
-    story
+    data
 }

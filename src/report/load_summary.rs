@@ -1,108 +1,114 @@
-//! A plain load in numbers, for programs: `--json`. A versioned schema: fields are added, never changed or taken away
-//! without a new number.
+//! `--json`: the numbers of a plain load, for programs. The schema has a version: fields may be added without a new
+//! version, but no field is changed or removed.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::load::LoadNumbers;
-use super::summary::{AccountText, GeneratorText, Latency, Printed};
+use super::load_totals::LoadTotals;
+use super::summary::{AccountSummary, GeneratorSummary, LatencySummary, Wrk2Values};
 use crate::load::LoadResult;
 use crate::record::ErrorCounts;
 use crate::record::event::RunEnd;
 
-/// Of [`LoadSummary`].
+/// The version of [`LoadSummary`].
 pub const SCHEMA: u32 = 1;
 
-/// All numbers are finite; where there was no sample they are 0.
+/// The content of the JSON report. All numbers are finite; they are 0 where there was no sample.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LoadSummary {
     pub schema: u32,
     /// Program and version.
     pub program: String,
-    /// Wall time of the load's start, RFC 3339.
+    /// Wall time of the start of load, RFC 3339.
     pub started: String,
     pub ended: RunEnd,
-    /// What was asked for.
+    /// The settings of each URL.
     pub plan: Value,
-    /// Over all URLs.
+    /// The sums over all URLs.
     #[serde(flatten)]
-    pub total: Numbers,
-    /// Each URL's own, one or several, in order of the command line.
-    pub urls: Vec<OfUrl>,
+    pub total: TotalsSummary,
+    /// Each URL, in the order of the command line.
+    pub urls: Vec<UrlSummary>,
 }
 
-/// The numbers of one URL.
+/// One URL and its numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct OfUrl {
+pub struct UrlSummary {
     pub url: String,
     #[serde(flatten)]
-    pub numbers: Numbers,
+    pub totals: TotalsSummary,
 }
 
-/// The numbers of one URL, or of all.
+/// The numbers of one URL, or the sums over all URLs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Numbers {
+pub struct TotalsSummary {
     #[serde(flatten)]
-    pub printed: Printed,
+    pub wrk2_values: Wrk2Values,
     /// scheduled = answered + failed + unanswered + unsent.
-    pub account: AccountText,
-    /// Attempts that went wrong, those included that belong to no request.
+    pub account: AccountSummary,
+    /// Failed attempts, with those that belong to no request.
     pub errors: ErrorCounts,
-    /// Corrected (end - due), in us, lower bounds included.
-    pub response: Latency,
-    /// Uncorrected (end - sent), in us, of answers only.
-    pub service: Latency,
-    /// The generator's own lateness (sent - ready), in ns.
-    pub send_lag_ns: Latency,
-    pub generator: GeneratorText,
+    /// Response times (end - due) in us, with lower bounds.
+    pub response: LatencySummary,
+    /// Service times (end - sent) in us, of answers.
+    pub service: LatencySummary,
+    /// Send lag (sent - ready) in ns.
+    pub send_lag_ns: LatencySummary,
+    pub generator: GeneratorSummary,
 }
 
-impl From<&LoadNumbers> for Numbers {
-    fn from(n: &LoadNumbers) -> Numbers {
-        let response = Latency::of(&n.latencies.response);
-        Numbers {
-            printed: Printed::of(&response, &n.req_per_sec, n.in_time, &n.errors, n.runtime.0),
-            account: AccountText { account: n.block.account, balances: n.block.account.balances() },
+impl From<&LoadTotals> for TotalsSummary {
+    fn from(n: &LoadTotals) -> TotalsSummary {
+        let response = LatencySummary::of(&n.latencies.response);
+        TotalsSummary {
+            wrk2_values: Wrk2Values::of(
+                &response,
+                &n.req_per_sec,
+                (n.answered_in_time, n.bytes_in_time),
+                &n.errors,
+                n.runtime,
+            ),
+            account: AccountSummary { account: n.generator.account, balances: n.generator.account.balances() },
             errors: n.errors,
             response,
-            service: Latency::of(&n.latencies.service),
-            send_lag_ns: Latency::of(&n.latencies.send_lag),
-            generator: GeneratorText::of(&n.block),
+            service: LatencySummary::of(&n.latencies.service),
+            send_lag_ns: LatencySummary::of(&n.latencies.send_lag),
+            generator: GeneratorSummary::of(&n.generator),
         }
     }
 }
 
 impl LoadSummary {
-    /// Of the load that `plan` asked for, and what each URL's part of it left.
+    /// The report of `loads`, one for each URL, that ran with `plan`.
     ///
-    /// # Errors
-    /// Where the plan is nothing that JSON can say.
+    /// # ErrorCounts
+    /// If the plan cannot be written as JSON.
     pub fn of(
         plan: &impl Serialize,
         started: String,
         ended: RunEnd,
         loads: &[LoadResult],
     ) -> Result<LoadSummary, serde_json::Error> {
-        let numbers = |loads: &[LoadResult]| Numbers::from(&LoadNumbers::of(loads));
+        let totals = |loads: &[LoadResult]| TotalsSummary::from(&LoadTotals::of(loads));
         Ok(LoadSummary {
             schema: SCHEMA,
             program: format!("metawrk {}", env!("CARGO_PKG_VERSION")),
             started,
             ended,
             plan: serde_json::to_value(plan)?,
-            total: numbers(loads),
+            total: totals(loads),
             urls: loads
                 .iter()
-                .map(|load| OfUrl { url: load.plan.url.clone(), numbers: numbers(std::slice::from_ref(load)) })
+                .map(|load| UrlSummary { url: load.plan.url.clone(), totals: totals(std::slice::from_ref(load)) })
                 .collect(),
         })
     }
 
-    /// The file's text.
+    /// The text of the file.
     ///
-    /// # Errors
-    /// None that data could cause: every key is text.
-    pub fn json(&self) -> Result<String, serde_json::Error> {
+    /// # ErrorCounts
+    /// Never, whatever the data: every key is a string.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
         Ok(serde_json::to_string_pretty(self)? + "\n")
     }
 }
@@ -116,8 +122,8 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
 
-    /// One thread for 2 s at 10/s, of which one request was never answered.
-    fn loaded(url: &str) -> LoadResult {
+    /// One thread sent 10 requests/s for 2 s, and one request has no response.
+    fn load_result(url: &str) -> LoadResult {
         let (mut account, mut latencies) = (Account::default(), Latencies::default());
         for i in 0..20 {
             let due = i * SECOND / 10;
@@ -133,7 +139,7 @@ mod tests {
             account.add(&r);
             latencies.add(&r);
         }
-        let left = WorkerResult {
+        let thread = WorkerResult {
             thread: 0,
             account,
             latencies,
@@ -155,7 +161,7 @@ mod tests {
             failure: None,
         };
         let settings = LoadSettings { threads: 1, connections: 1, ..LoadSettings::new(url, 10.0) };
-        LoadResult::new(LoadPlan::new(settings).unwrap(), vec![left])
+        LoadResult::new(LoadPlan::new(settings).unwrap(), vec![thread])
     }
 
     fn summary(loads: &[LoadResult]) -> LoadSummary {
@@ -164,26 +170,28 @@ mod tests {
     }
 
     #[test]
-    fn one_url_has_its_numbers_in_one_document() {
-        let json = summary(&[loaded("http://a/")]).json().unwrap();
+    fn the_report_of_one_url() {
+        let json = summary(&[load_result("http://a/")]).to_json().unwrap();
         let from = json.find("\"urls\"").unwrap();
         insta::assert_snapshot!(json[..from].trim_end());
     }
 
     #[test]
-    fn several_urls_have_each_its_own_besides_the_total() {
-        let summary = summary(&[loaded("http://a/"), loaded("http://b/")]);
-        let of = |n: &Numbers| (n.account.account.scheduled, n.printed.tot_requests, n.response.count, n.errors.read);
+    fn each_of_several_urls_has_its_own_numbers() {
+        let summary = summary(&[load_result("http://a/"), load_result("http://b/")]);
+        let of = |n: &TotalsSummary| {
+            (n.account.account.scheduled, n.wrk2_values.tot_requests, n.response.count, n.errors.read)
+        };
         assert_eq!(of(&summary.total), (40, 38, 40, 4));
-        assert_eq!((summary.total.generator.planned_rate, summary.total.printed.req_sec_tot), (20.0, 19.0));
-        let urls: Vec<_> = summary.urls.iter().map(|u| (u.url.as_str(), of(&u.numbers))).collect();
+        assert_eq!((summary.total.generator.planned_rate, summary.total.wrk2_values.req_sec_tot), (20.0, 19.0));
+        let urls: Vec<_> = summary.urls.iter().map(|u| (u.url.as_str(), of(&u.totals))).collect();
         assert_eq!(urls, [("http://a/", (20, 19, 20, 2)), ("http://b/", (20, 19, 20, 2))]);
     }
 
     #[test]
-    fn what_is_written_can_be_read_and_nothing_measured_is_zero() {
-        for loads in [vec![], vec![loaded("http://a/")]] {
-            let json = summary(&loads).json().unwrap();
+    fn a_written_report_can_be_read_and_has_zeros_where_nothing_was_measured() {
+        for loads in [vec![], vec![load_result("http://a/")]] {
+            let json = summary(&loads).to_json().unwrap();
             assert!(!json.contains("null") && !json.contains("NaN"), "{json}");
             assert_eq!(serde_json::from_str::<LoadSummary>(&json).unwrap(), summary(&loads));
         }

@@ -1,0 +1,57 @@
+use serde::{Deserialize, Serialize};
+
+use crate::record::event::GeneratorStats;
+use crate::record::{RequestRecord, Sample};
+use crate::units::{Instant, Time};
+use crate::verdict::goodput::Bin;
+use crate::verdict::{Verdict, VerdictText};
+
+/// Everything that the report of an experiment shows.
+#[derive(Clone, Debug)]
+pub struct ReportData {
+    /// The experiment's name.
+    pub name: String,
+    /// Wall time of the start of load, RFC 3339.
+    pub started: String,
+    /// The number of generator threads.
+    pub threads: u16,
+    /// The planned rate in requests per second, without surges.
+    pub rate: f64,
+    /// The mean planned rate until the end of arrivals in requests per second, with surges.
+    pub planned_rate: f64,
+    /// Requests due before this instant belong to the warm-up.
+    pub warmup_end: Instant,
+    /// No request is due after this instant.
+    pub arrivals_end: Instant,
+    /// The longest response time that counts as good.
+    pub slo: Time,
+    /// Start and end of the baseline; `None` if the run has no fault, or no valid baseline.
+    pub baseline: Option<(Instant, Instant)>,
+    pub faults: Vec<FaultWindow>,
+    /// The start of recovery, `None` if the system did not recover.
+    pub recovered_at: Option<Instant>,
+    pub goodput: Vec<Bin>,
+    pub verdict: Verdict,
+    /// The verdict in words.
+    pub explanation: VerdictText,
+    /// Every attempt, ordered by `due`, then `request`, then `attempt`.
+    pub requests: Vec<RequestRecord>,
+    pub samples: Vec<Sample>,
+    /// Components that died, restarted or ran out of memory: instant and description.
+    pub incidents: Vec<(Instant, String)>,
+    /// Warnings of faults, which do not change the verdict: instant and text.
+    pub warnings: Vec<(Instant, String)>,
+    pub generator: GeneratorStats,
+    /// The resolved plan for the report's table: name and value as text.
+    pub facts: Vec<(String, String)>,
+}
+
+/// A fault, from the instant at which it took effect until its removal was verified.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FaultWindow {
+    /// The fault's name in the plan, such as `pause post-db`.
+    pub label: String,
+    pub from: Instant,
+    /// `None` if the removal was never verified.
+    pub to: Option<Instant>,
+}

@@ -1,0 +1,148 @@
+//! Fault, baseline, warm-up and recovery: the same annotations in every figure with a time axis.
+
+use plotters::backend::DrawingBackend;
+use plotters::style::RGBColor;
+
+use super::canvas::{Anchor, Canvas, DrawError, LABEL};
+use super::palette::{BASELINE_BACKGROUND, FAULT_BACKGROUND, GREEN, MUTED, PURPLE, VERMILION, WARMUP_BACKGROUND};
+use super::plot_area::PlotArea;
+use crate::report::ReportData;
+use crate::units::Instant;
+
+/// A text above a plot, centred at `at`.
+#[derive(Clone, Debug)]
+pub struct Label {
+    /// In px.
+    pub at: i32,
+    pub text: String,
+    pub color: RGBColor,
+}
+
+/// The height of a row of labels in px.
+pub const ROW: i32 = 34;
+
+/// The windows and instants of a run, in seconds.
+#[derive(Clone, Debug)]
+pub struct Annotations {
+    windows: Vec<(f64, f64, RGBColor)>,
+    labels: Vec<(f64, String, RGBColor)>,
+    instants: Vec<(f64, RGBColor)>,
+}
+
+impl Annotations {
+    /// The annotations of an experiment. `axis_end` is the end of the time axis.
+    pub fn of_experiment(data: &ReportData, axis_end: Instant) -> Annotations {
+        let mut annotations = Annotations { windows: vec![], labels: vec![], instants: vec![] };
+        for fault in &data.faults {
+            let label = match fault.to {
+                Some(_) => format!("fault: {}", fault.label),
+                None => format!("fault: {} (removal not verified)", fault.label),
+            };
+            let to = fault.to.unwrap_or(axis_end).min(axis_end);
+            annotations.add(fault.from, to, FAULT_BACKGROUND, label, VERMILION);
+        }
+        if let Some((from, to)) = data.baseline {
+            annotations.add(from, to.min(axis_end), BASELINE_BACKGROUND, "baseline".into(), GREEN);
+        }
+        annotations.add_warmup(data.warmup_end, axis_end);
+        if let Some(at) = data.recovered_at {
+            annotations.instants.push((at.as_secs_f64(), GREEN));
+            annotations.labels.push((at.as_secs_f64(), "recovered".into(), GREEN));
+        }
+        for (at, label) in data.incidents.iter().take(MAX_INCIDENTS) {
+            annotations.instants.push((at.as_secs_f64(), PURPLE));
+            annotations.labels.push((at.as_secs_f64(), label.clone(), PURPLE));
+        }
+        annotations
+    }
+
+    /// The annotation of a plain load: its warm-up.
+    pub fn of_load(warmup_end: Instant, axis_end: Instant) -> Annotations {
+        let mut annotations = Annotations { windows: vec![], labels: vec![], instants: vec![] };
+        annotations.add_warmup(warmup_end, axis_end);
+        annotations
+    }
+
+    fn add_warmup(&mut self, warmup_end: Instant, axis_end: Instant) {
+        self.add(Instant::START, warmup_end.min(axis_end), WARMUP_BACKGROUND, "warm-up".into(), MUTED);
+    }
+
+    fn add(&mut self, from: Instant, to: Instant, background: RGBColor, label: String, color: RGBColor) {
+        if to > from {
+            let (from, to) = (from.as_secs_f64(), to.as_secs_f64());
+            self.windows.push((from, to, background));
+            self.labels.push(((from + to) / 2.0, label, color));
+        }
+    }
+
+    /// Draws the backgrounds of the windows. Call it before the data is drawn.
+    pub fn draw_windows<DB: DrawingBackend>(&self, c: &Canvas<DB>, plot: &PlotArea) -> Result<(), DrawError> {
+        for &(from, to, color) in &self.windows {
+            // At least two px, so that a short fault is visible.
+            let (x0, x1) = (plot.x_px(from), plot.x_px(to));
+            c.fill_rect((x0, plot.top), (x1.max(x0 + 2), plot.bottom), color)?;
+        }
+        Ok(())
+    }
+
+    /// Draws dashed lines at the instants. Call it after the data is drawn.
+    pub fn draw_instants<DB: DrawingBackend>(&self, c: &Canvas<DB>, plot: &PlotArea) -> Result<(), DrawError> {
+        for &(at, color) in &self.instants {
+            let x = plot.x_px(at);
+            c.draw_dashes((x, plot.top), (x, plot.bottom), color, 3)?;
+        }
+        Ok(())
+    }
+
+    /// Arranges the labels in rows above `plot`.
+    pub fn label_rows<DB: DrawingBackend>(
+        &self,
+        c: &Canvas<DB>,
+        plot: &PlotArea,
+    ) -> Result<Vec<Vec<Label>>, DrawError> {
+        let labels =
+            self.labels.iter().map(|(at, text, color)| Label { at: plot.x_px(*at), text: text.clone(), color: *color });
+        arrange_labels(c, labels.collect(), plot.left, plot.right)
+    }
+}
+
+/// More incidents would cover the figure. The report's table has all of them.
+const MAX_INCIDENTS: usize = 6;
+
+/// Arranges labels in rows so that no label touches another or leaves `left..right`. The first labels get the lowest
+/// rows.
+pub fn arrange_labels<DB: DrawingBackend>(
+    c: &Canvas<DB>,
+    labels: Vec<Label>,
+    left: i32,
+    right: i32,
+) -> Result<Vec<Vec<Label>>, DrawError> {
+    let mut taken: Vec<Vec<(i32, i32)>> = Vec::new();
+    let mut rows: Vec<Vec<Label>> = Vec::new();
+    for mut label in labels {
+        label.text = c.fit_text(&label.text, LABEL, right - left)?;
+        let half = c.text_width(&label.text, LABEL)? / 2 + 1;
+        label.at = label.at.clamp(left + half, (right - half).max(left + half));
+        let (from, to) = (label.at - half - 9, label.at + half + 9);
+        let free = |row: &Vec<(i32, i32)>| row.iter().all(|(f, t)| to < *f || from > *t);
+        let row = taken.iter().position(free).unwrap_or(rows.len());
+        if row == rows.len() {
+            rows.push(vec![]);
+            taken.push(vec![]);
+        }
+        rows[row].push(label);
+        taken[row].push((from, to));
+    }
+    Ok(rows)
+}
+
+/// Draws rows of labels. The bottom of the lowest row is at `bottom`.
+pub fn draw_labels<DB: DrawingBackend>(c: &Canvas<DB>, rows: &[Vec<Label>], bottom: i32) -> Result<(), DrawError> {
+    for (i, row) in rows.iter().enumerate() {
+        let base = bottom - 8 - ROW * i as i32;
+        for label in row {
+            c.draw_text(&label.text, (label.at, base), LABEL, label.color, Anchor::Center)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! A rectangle with two axes, its frame, and the lines in it.
+
+use plotters::backend::DrawingBackend;
+use plotters::style::RGBColor;
+
+use super::axis::{Axis, format_time};
+use super::canvas::{Anchor, Canvas, DrawError, LABEL};
+use super::palette::{AXIS, BACKGROUND, GRID, TEXT};
+use crate::units::Time;
+
+/// The rectangle in which data is drawn: its edges in px of the figure, and its axes.
+#[derive(Clone, Copy, Debug)]
+pub struct PlotArea {
+    pub left: i32,
+    pub right: i32,
+    pub top: i32,
+    pub bottom: i32,
+    pub x: Axis,
+    pub y: Axis,
+}
+
+impl PlotArea {
+    pub fn x_px(&self, x: f64) -> i32 {
+        self.left + (self.x.position(x) * f64::from(self.right - self.left)).round() as i32
+    }
+
+    pub fn y_px(&self, y: f64) -> i32 {
+        self.bottom - (self.y.position(y) * f64::from(self.bottom - self.top)).round() as i32
+    }
+
+    /// Draws grid and labels of the y axis.
+    pub fn draw_y_axis<DB: DrawingBackend>(
+        &self,
+        c: &Canvas<DB>,
+        most: usize,
+        label: fn(f64) -> String,
+    ) -> Result<(), DrawError> {
+        for tick in self.y.ticks(most) {
+            let y = self.y_px(tick);
+            c.draw_line(&[(self.left, y), (self.right, y)], GRID, 1)?;
+            c.draw_text(&label(tick), (self.left - 12, y + LABEL * 3 / 10), LABEL, TEXT, Anchor::Right)?;
+        }
+        Ok(())
+    }
+
+    /// Draws the grid of the x axis, and labels and `title` below it if there is a title.
+    pub fn draw_x_axis<DB: DrawingBackend>(
+        &self,
+        c: &Canvas<DB>,
+        label: fn(f64) -> String,
+        title: Option<&str>,
+    ) -> Result<(), DrawError> {
+        for tick in self.x.ticks(11) {
+            let x = self.x_px(tick);
+            c.draw_line(&[(x, self.top), (x, self.bottom)], GRID, 1)?;
+            if title.is_some() {
+                c.draw_line(&[(x, self.bottom), (x, self.bottom + 7)], AXIS, 2)?;
+                c.draw_text(&label(tick), (x, self.bottom + 34), LABEL, TEXT, Anchor::Center)?;
+            }
+        }
+        if let Some(title) = title {
+            c.draw_text(title, ((self.left + self.right) / 2, self.bottom + 70), LABEL, TEXT, Anchor::Center)?;
+        }
+        Ok(())
+    }
+
+    /// Draws lines at the left and at the bottom. Call it after the data is drawn.
+    pub fn draw_frame<DB: DrawingBackend>(&self, c: &Canvas<DB>) -> Result<(), DrawError> {
+        c.draw_line(&[(self.left, self.top), (self.left, self.bottom), (self.right, self.bottom)], AXIS, 2)
+    }
+
+    /// Draws a line through values. `None` interrupts it. A single value between gaps is a dot.
+    pub fn draw_series<DB: DrawingBackend>(
+        &self,
+        c: &Canvas<DB>,
+        values: impl IntoIterator<Item = (f64, Option<f64>)>,
+        color: RGBColor,
+        width: u32,
+    ) -> Result<(), DrawError> {
+        let mut points: Vec<(i32, i32)> = Vec::new();
+        for (x, y) in values {
+            match y {
+                Some(y) => push_thinned(&mut points, (self.x_px(x), self.y_px(y))),
+                None => self.draw_points(c, &mut points, color, width)?,
+            }
+        }
+        self.draw_points(c, &mut points, color, width)
+    }
+
+    fn draw_points<DB: DrawingBackend>(
+        &self,
+        c: &Canvas<DB>,
+        points: &mut Vec<(i32, i32)>,
+        color: RGBColor,
+        width: u32,
+    ) -> Result<(), DrawError> {
+        if let [(x, y)] = points[..] {
+            c.fill_rect((x - 2, y - 2), (x + 2, y + 2), color)?;
+        }
+        c.draw_line(points, color, width)?;
+        points.clear();
+        Ok(())
+    }
+
+    /// Draws the SLO as a threshold on the y axis, if there is one.
+    pub fn draw_slo<DB: DrawingBackend>(&self, c: &Canvas<DB>, slo: Option<Time>) -> Result<(), DrawError> {
+        let Some(slo) = slo.map(|slo| slo.0 as f64) else { return Ok(()) };
+        self.draw_threshold(c, slo, &format!("SLO {}", format_time(slo)), TEXT)
+    }
+
+    /// Draws a horizontal dashed line at `y`, and its label above the right end.
+    pub fn draw_threshold<DB: DrawingBackend>(
+        &self,
+        c: &Canvas<DB>,
+        y: f64,
+        label: &str,
+        color: RGBColor,
+    ) -> Result<(), DrawError> {
+        let at = self.y_px(y);
+        c.draw_dashes((self.left, at), (self.right, at), color, 3)?;
+        let width = c.text_width(label, LABEL)?;
+        // Above the line, or below it if there is no room.
+        let base = if at - LABEL - 8 > self.top { at - 10 } else { at + LABEL };
+        c.fill_rect((self.right - width - 16, base - LABEL + 5), (self.right - 2, base + 6), BACKGROUND)?;
+        c.draw_text(label, (self.right - 8, base), LABEL, color, Anchor::Right)
+    }
+}
+
+/// Adds a point to a line. Of the points in one column of px it keeps at most four: first, lowest, highest and last.
+fn push_thinned(points: &mut Vec<(i32, i32)>, point: (i32, i32)) {
+    let same = points.iter().rev().take(4).take_while(|p| p.0 == point.0).count();
+    if same < 4 {
+        points.push(point);
+        return;
+    }
+    let at = points.len() - 4;
+    let column = &mut points[at..];
+    let (low, high) = (column.iter().map(|p| p.1).min(), column.iter().map(|p| p.1).max());
+    column[1].1 = low.unwrap_or(point.1).min(point.1);
+    column[2].1 = high.unwrap_or(point.1).max(point.1);
+    column[3] = point;
+}

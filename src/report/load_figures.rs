@@ -1,0 +1,218 @@
+//! `--plot DIR`: the figures of a plain load.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::figures::{DrawError, Figure, FigureData};
+use super::load_totals::LoadTotals;
+use crate::record::rows::RowsWriter;
+use crate::record::{FileError, OutputFile, RequestRecord, TempRows};
+
+/// The figures could not be drawn.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadFiguresError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(
+        "cannot draw {requests:.0} requests with --plot: they must fit into memory, and the limit is {MAX_REQUESTS}. \
+         Shorten the run with --duration, or write the requests to a file with --record and draw them with another tool"
+    )]
+    TooMany { requests: f64 },
+    #[error("cannot draw {file}: {cause}. This is a bug in metawrk: please report it with the command line")]
+    Draw { file: String, cause: DrawError },
+}
+
+/// The largest number of attempts that can be drawn: 720 MB of records.
+const MAX_REQUESTS: u64 = 10_000_000;
+
+/// Threads beyond these have no figures of their own: a reader compares only a few.
+const MAX_THREADS: u16 = 8;
+
+/// Collects the records of a load on disk and draws its figures at the end.
+#[derive(Debug)]
+pub struct LoadFigures {
+    spool: TempRows,
+    folder: FigureFolder,
+}
+
+impl LoadFigures {
+    /// Creates `folder` if it is missing. `requests` is the expected number of requests (rate times duration).
+    ///
+    /// # ErrorCounts
+    /// [`LoadFiguresError`] before the load, if the folder is not writable or there are too many requests to draw.
+    pub fn create(folder: &Path, requests: f64) -> Result<LoadFigures, LoadFiguresError> {
+        if requests > MAX_REQUESTS as f64 {
+            return Err(LoadFiguresError::TooMany { requests });
+        }
+        let folder = FigureFolder::create(folder)?;
+        Ok(LoadFigures { spool: TempRows::within(&folder.path)?, folder })
+    }
+
+    /// The sink that collects the records. Call it once.
+    ///
+    /// # ErrorCounts
+    /// [`FileError`].
+    pub fn sink(&self) -> Result<RowsWriter, FileError> {
+        self.spool.writer()
+    }
+
+    /// Draws the timeline and the figures of the first eight threads as PNG and SVG, after the sink has finished.
+    /// `name` is the line below the titles, such as the URL.
+    ///
+    /// # ErrorCounts
+    /// [`LoadFiguresError`]. Figures drawn before the error stay.
+    pub fn draw(self, name: &str, totals: &LoadTotals) -> Result<FigureFiles, LoadFiguresError> {
+        let requests = self.read_requests()?;
+        let figure_data = FigureData::of_load(name, &totals.generator, &requests);
+        let all_threads = totals.generator.threads;
+        let threads = all_threads.min(MAX_THREADS);
+        let mut written = FigureFiles { folder: self.folder.path.clone(), files: Vec::new(), threads, all_threads };
+        for figure in Figure::of_requests(threads) {
+            let stem = figure.file_stem();
+            let images =
+                figure.render(&figure_data).map_err(|cause| LoadFiguresError::Draw { file: stem.clone(), cause })?;
+            for (ending, bytes) in [("png", &images.png[..]), ("svg", images.svg.as_bytes())] {
+                let path = self.folder.path.join(format!("{stem}.{ending}"));
+                OutputFile::create(&path)?.put(bytes)?;
+                written.files.push(path);
+            }
+        }
+        Ok(written)
+    }
+
+    fn read_requests(&self) -> Result<Vec<RequestRecord>, LoadFiguresError> {
+        let mut rows = self.spool.reader()?;
+        // Retries may have added attempts to the planned requests.
+        if rows.left() > MAX_REQUESTS {
+            return Err(LoadFiguresError::TooMany { requests: rows.left() as f64 });
+        }
+        let mut requests = Vec::with_capacity(rows.left() as usize);
+        while rows.left() > 0 {
+            requests.append(&mut rows.next_batch(1 << 16)?);
+        }
+        Ok(requests)
+    }
+}
+
+/// A folder that is removed again if it stays empty.
+#[derive(Debug)]
+struct FigureFolder {
+    path: PathBuf,
+    created: bool,
+}
+
+impl FigureFolder {
+    fn create(path: &Path) -> Result<FigureFolder, FileError> {
+        let created = !path.exists();
+        fs::create_dir_all(path).map_err(|source| FileError::Output { path: path.to_owned(), source })?;
+        Ok(FigureFolder { path: path.to_owned(), created })
+    }
+}
+
+impl Drop for FigureFolder {
+    fn drop(&mut self) {
+        if self.created {
+            // This fails on purpose if the folder contains files.
+            let _ = fs::remove_dir(&self.path);
+        }
+    }
+}
+
+/// The figures that were written. Its text says where they are.
+#[derive(Clone, Debug)]
+pub struct FigureFiles {
+    pub folder: PathBuf,
+    pub files: Vec<PathBuf>,
+    /// The number of threads that have figures of their own.
+    pub threads: u16,
+    pub all_threads: u16,
+}
+
+impl fmt::Display for FigureFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Figures written to {}", self.folder.display())?;
+        if self.threads < self.all_threads {
+            write!(f, ": the timeline, and the first {} of {} threads", self.threads, self.all_threads)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Account;
+    use crate::record::sink::RecordSink;
+    use crate::report::tests::synthetic;
+    use crate::units::Time;
+
+    /// The numbers of a run with the synthetic records.
+    fn totals(requests: &[RequestRecord], threads: u16) -> LoadTotals {
+        let mut totals = LoadTotals::of(&[]);
+        let generator = &mut totals.generator;
+        generator.account = Account::of(requests);
+        (generator.threads, generator.planned_rate, generator.warmup) = (threads, 300.0, Time::from_secs(10));
+        (generator.arrivals, generator.elapsed) = (Time::from_secs(95), Time::from_secs(98));
+        totals
+    }
+
+    fn draw(folder: &Path, requests: &[RequestRecord], threads: u16) -> FigureFiles {
+        let figures = LoadFigures::create(folder, 28_500.0).unwrap();
+        let mut sink = figures.sink().unwrap();
+        requests.chunks(1024).for_each(|batch| sink.consume(batch).unwrap());
+        sink.finish().unwrap();
+        figures.draw("http://127.0.0.1:8000/", &totals(requests, threads)).unwrap()
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let files = fs::read_dir(folder).unwrap().flatten();
+        let mut names: Vec<_> = files.map(|file| file.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_plain_load_has_its_figures() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("deep/figures");
+        let written = draw(&folder, &synthetic::metastable().requests, 2);
+        let figures =
+            ["latencies-t0", "latencies-t1", "latency-hist-t0", "latency-hist-t1", "timeline"].map(|f| format!("{f}."));
+        let expected: Vec<_> = figures.iter().flat_map(|f| [format!("{f}png"), format!("{f}svg")]).collect();
+        assert_eq!(names(&folder), expected);
+        assert_eq!(written.files.len(), 10);
+        assert_eq!(written.to_string(), format!("Figures written to {}", folder.display()));
+        let svg = fs::read_to_string(folder.join("timeline.svg")).unwrap();
+        assert!(svg.contains("http://127.0.0.1:8000/, 300 requests/s") && svg.contains("warm-up"));
+        assert!(!svg.contains("SLO") && !svg.contains("goodput") && !svg.contains("memory"));
+    }
+
+    #[test]
+    fn only_the_first_eight_threads_have_figures() {
+        let dir = tempfile::tempdir().unwrap();
+        let written = draw(dir.path(), &[], 20);
+        assert_eq!(written.files.len(), 2 * (1 + 2 * 8));
+        assert!(written.to_string().ends_with(": the timeline, and the first 8 of 20 threads"), "{written}");
+    }
+
+    #[test]
+    fn older_figures_are_renamed() {
+        let dir = tempfile::tempdir().unwrap();
+        (0..2).for_each(|_| drop(draw(dir.path(), &[], 0)));
+        assert_eq!(names(dir.path()), ["timeline.png", "timeline.png.~1~", "timeline.svg", "timeline.svg.~1~"]);
+    }
+
+    #[test]
+    fn an_error_before_the_load_leaves_no_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("figures");
+        let error = LoadFigures::create(&folder, 1e8).unwrap_err().to_string();
+        assert!(error.starts_with("cannot draw 100000000 requests") && error.contains("--record"), "{error}");
+        drop(LoadFigures::create(&folder, 1.0).unwrap());
+        fs::write(&folder, "").unwrap();
+        let error = LoadFigures::create(&folder, 1.0).unwrap_err().to_string();
+        assert!(error.contains(&folder.display().to_string()), "{error}");
+        assert_eq!(names(dir.path()), ["figures"]);
+    }
+}

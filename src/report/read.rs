@@ -1,0 +1,271 @@
+use std::path::Path;
+
+use super::{FaultWindow, ReportData};
+use crate::arrivals::ArrivalProcess;
+use crate::load::plan::{OnTimeout, WhenBusy};
+use crate::plan::settings::{Fault, Settings};
+use crate::plan::source::{ConfigError, Source};
+use crate::plan::{ExperimentPlan, Goal};
+use crate::record::event::ComponentState;
+use crate::record::folder;
+use crate::record::folder::{FolderError, PLAN};
+use crate::record::{Event, EventKind, RunData};
+use crate::stats::ratio;
+use crate::testbed::Scenario;
+use crate::units::Instant;
+use crate::verdict::timeline::{FaultHistory, Timeline};
+use crate::verdict::{Verdict, judge};
+
+/// A results folder could not be read. The text names the file.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportDataError {
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error(transparent)]
+    Plan(#[from] ConfigError),
+}
+
+/// Reads the results folder `dir` and judges the run.
+///
+/// # ErrorCounts
+/// [`ReportDataError`] names the file, and the line if there is one.
+pub fn read_report_data(dir: &Path) -> Result<(ExperimentPlan, ReportData), ReportDataError> {
+    let recorded = folder::read_folder(dir)?;
+    let origin = dir.join(PLAN).display().to_string();
+    let source = Source { origin: &origin, text: &recorded.plan };
+    let settings = source.parse::<Settings>()?;
+    let plan = ExperimentPlan::new(settings).map_err(|e| source.error(&e.key, e.why))?;
+    let data = build_report_data(&plan, recorded);
+    Ok((plan, data))
+}
+
+/// Judges a run from its plan and its records. A pure function.
+pub fn build_report_data(plan: &ExperimentPlan, recorded: RunData) -> ReportData {
+    let RunData { plan: _, requests, samples, events } = recorded;
+    let judgement = judge(plan, &requests, &events);
+    let explanation = judgement.explain(plan);
+    let evidence = judgement.evidence;
+    ReportData {
+        name: plan.name.clone(),
+        started: evidence.timeline.started.clone(),
+        // A load plan has no more threads than that.
+        threads: u16::try_from(plan.load.threads).unwrap_or(u16::MAX),
+        rate: plan.load.rate,
+        planned_rate: ratio(plan.planned().cumulated(evidence.end), evidence.end.as_secs_f64()),
+        warmup_end: Instant::START.plus(plan.phases.warmup),
+        arrivals_end: evidence.end,
+        slo: evidence.slo,
+        baseline: evidence.baseline.map(|baseline| (baseline.from, baseline.to)),
+        faults: fault_windows(plan, &evidence.timeline),
+        recovered_at: match &judgement.verdict {
+            Verdict::Recovered(recovery) => Some(recovery.at),
+            _ => None,
+        },
+        explanation,
+        incidents: incidents(&events),
+        warnings: fault_warnings(plan, &evidence.timeline),
+        generator: evidence.timeline.generator,
+        verdict: judgement.verdict,
+        goodput: evidence.bins,
+        facts: plan_facts(plan),
+        requests,
+        samples,
+    }
+}
+
+fn incidents(events: &[Event]) -> Vec<(Instant, String)> {
+    let incidents = events.iter().filter_map(|event| match &event.what {
+        EventKind::Component { component, state, detail } => {
+            let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
+            Some((event.at, format!("{component} {}{detail}", state_name(*state))))
+        }
+        _ => None,
+    });
+    incidents.collect()
+}
+
+fn state_name(state: ComponentState) -> &'static str {
+    match state {
+        ComponentState::Died => "died",
+        ComponentState::OutOfMemory => "ran out of memory",
+        ComponentState::Restarted => "restarted",
+    }
+}
+
+fn fault_windows(plan: &ExperimentPlan, timeline: &Timeline) -> Vec<FaultWindow> {
+    let window = |(fault, history): (&Fault, &FaultHistory)| {
+        Some(FaultWindow { label: fault.name(), from: history.effective?, to: history.removed })
+    };
+    plan.fault.iter().zip(&timeline.faults).filter_map(window).collect()
+}
+
+fn fault_warnings(plan: &ExperimentPlan, timeline: &Timeline) -> Vec<(Instant, String)> {
+    let warnings = |(fault, history): (&Fault, &FaultHistory)| {
+        let name = fault.name();
+        history.warnings.iter().map(|(at, text)| (*at, format!("{name}: {text}"))).collect::<Vec<_>>()
+    };
+    plan.fault.iter().zip(&timeline.faults).flat_map(warnings).collect()
+}
+
+/// The rows of the table that shows the plan: name and value.
+fn plan_facts(plan: &ExperimentPlan) -> Vec<(String, String)> {
+    let load = plan.load_settings("");
+    let mut facts = vec![("system".to_owned(), describe_system(plan))];
+    let mut add = |name: &str, value: String| facts.push((name.to_owned(), value));
+    let arrivals = match load.arrivals {
+        ArrivalProcess::Fixed => "fixed gaps".to_owned(),
+        ArrivalProcess::Exp => format!("Poisson arrivals, seed {}", load.seed),
+        ArrivalProcess::Norm => format!("normally distributed gaps, seed {}", load.seed),
+        ArrivalProcess::Zipf => format!("Zipf distributed gaps, seed {}", load.seed),
+    };
+    add("load", format!("{} requests/s, {arrivals}", plan.load.rate));
+    add("threads", load.threads.to_string());
+    add(
+        "connections",
+        match load.when_busy {
+            WhenBusy::Wait => format!("{}; when all are busy, a request waits", load.connections),
+            WhenBusy::Pipeline => format!("{}; when all are busy, a request is pipelined", load.connections),
+            WhenBusy::Open => format!(
+                "{}; when all are busy, a request opens another one, up to {}",
+                load.connections, load.max_connections
+            ),
+        },
+    );
+    if let Some(script) = &load.script {
+        add("script", script.name.clone());
+    }
+    add(
+        "client timeout",
+        match (plan.load.timeout, load.on_timeout) {
+            (None, _) => "none".to_owned(),
+            (Some(timeout), OnTimeout::Abandon) => format!("{timeout}, then the client abandons the request"),
+            (Some(timeout), OnTimeout::Wait) => format!("{timeout}, timeouts are only counted"),
+        },
+    );
+    if load.retries.count > 0 {
+        add("retries", format!("{}, the first after {}", load.retries.count, load.retries.backoff));
+    }
+    add("phases", format!("warm-up {}, baseline {}", plan.phases.warmup, plan.phases.baseline));
+    for fault in &plan.fault {
+        add("fault", format!("{} at {} for {}", describe_fault(fault), plan.at(fault), fault.lasts));
+    }
+    if !plan.fault.is_empty() {
+        add("time limit for recovery", plan.observe().to_string());
+    }
+    facts
+}
+
+fn describe_system(plan: &ExperimentPlan) -> String {
+    match plan.goal() {
+        Goal::Embedded(testbed) if testbed.scenario == Scenario::RetryStorm => format!(
+            "embedded testbed, {} workers, service time {}, queue length {}",
+            testbed.workers, testbed.service_time, testbed.queue
+        ),
+        Goal::Embedded(testbed) => {
+            format!("embedded testbed, memory for requests {}, error path {}", testbed.budget, testbed.hold)
+        }
+        Goal::Url(url) => url.to_owned(),
+    }
+}
+
+/// The kind of a fault, its subject, and its size if the kind has one: `surge of 3 times the load`.
+pub fn describe_fault(fault: &Fault) -> String {
+    let size = match (fault.factor, fault.delay, fault.loss, fault.bandwidth) {
+        (Some(factor), ..) => format!(" of {factor} times the load"),
+        (_, Some(delay), ..) => format!(" of {delay} each way"),
+        (_, _, Some(share), _) => format!(" of {:.1} %", 100.0 * share),
+        (.., Some(bandwidth)) => format!(" of {}/s", bandwidth.0),
+        _ => String::new(),
+    };
+    format!("{}{size}", fault.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::record::event::{ComponentState, GeneratorStats};
+    use crate::record::{EventKind, ResultsFolder};
+    use crate::units::Time;
+    use crate::verdict::tests::builder::{Run, S, profile};
+
+    fn recorded(run: &Run, results: &Path) -> ResultsFolder {
+        let folder =
+            ResultsFolder::create(results, &run.plan.name, jiff::civil::date(2026, 1, 2).at(3, 4, 5, 0)).unwrap();
+        folder.write_plan(&run.plan.to_toml().unwrap()).unwrap();
+        folder.create_rows().unwrap().append(&run.records()).unwrap();
+        let mut log = folder.open_events().unwrap();
+        run.events.iter().for_each(|event| log.append(event).unwrap());
+        folder
+    }
+
+    fn at(second: u64) -> Instant {
+        Instant(second * S)
+    }
+
+    #[test]
+    fn a_results_folder_is_read_and_judged() {
+        let results = tempfile::tempdir().unwrap();
+        let started = EventKind::Started { wall: "2026-01-02T03:04:05Z".into(), version: "1".into() };
+        let state = ComponentState::OutOfMemory;
+        let run = Run::new()
+            .with(profile(&[(15, 35, 0.0), (35, 38, 0.5)]))
+            .event(0, started)
+            .event(20, EventKind::Component { component: "post-db".into(), state, detail: "137".into() })
+            .event(141, EventKind::Generator(GeneratorStats { connections_opened: 7, ..GeneratorStats::default() }));
+        let folder = recorded(&run, results.path());
+        let (plan, data) = read_report_data(folder.path()).unwrap();
+        assert_eq!(plan, run.plan);
+        assert_eq!((data.name.as_str(), data.started.as_str()), ("made up", "2026-01-02T03:04:05Z"));
+        assert_eq!((data.warmup_end, data.arrivals_end, data.slo), (at(5), at(141), Time(S)));
+        assert_eq!((data.baseline, data.recovered_at), (Some((at(5), at(15))), Some(at(38))));
+        assert_eq!(data.faults, [FaultWindow { label: "link".into(), from: at(15), to: Some(at(35)) }]);
+        assert_eq!((data.goodput.len(), data.requests.len()), (141, 14_100));
+        assert_eq!(data.incidents, [(at(20), "post-db ran out of memory (137)".to_owned())]);
+        assert_eq!((data.explanation.name.as_str(), data.generator.connections_opened), ("RECOVERED", 7));
+        assert!(data.facts.contains(&("fault".to_owned(), "link at 15s for 20s".to_owned())), "{:?}", data.facts);
+    }
+
+    #[test]
+    fn a_warning_of_a_fault_is_a_warning_of_the_report() {
+        let what = EventKind::Fault {
+            fault: 0,
+            kind: "link".into(),
+            step: crate::record::FaultStep::RemovalVerified,
+            detail: "names as before".into(),
+            warnings: vec!["its address was a, and is b".into()],
+        };
+        let run = Run::new().with(profile(&[(15, 35, 0.0)])).event(36, what);
+        let results = tempfile::tempdir().unwrap();
+        let (_, data) = read_report_data(recorded(&run, results.path()).path()).unwrap();
+        assert_eq!(data.warnings, [(at(36), "link: its address was a, and is b".to_owned())]);
+    }
+
+    #[test]
+    fn a_run_that_was_killed_can_be_read() {
+        let results = tempfile::tempdir().unwrap();
+        let run = Run::new().without_end().stop_at(12);
+        let folder = recorded(&run, results.path());
+        fs::remove_file(folder.path().join(folder::EVENTS)).unwrap();
+        fs::write(folder.path().join(folder::EVENTS), "").unwrap();
+        let (_, data) = read_report_data(folder.path()).unwrap();
+        assert_eq!(data.explanation.name, "INVALID: the run was killed");
+        assert_eq!((data.requests.len(), data.faults.len(), data.baseline), (1_200, 0, None));
+    }
+
+    #[test]
+    fn an_error_in_the_plan_is_reported_with_its_line() {
+        let results = tempfile::tempdir().unwrap();
+        let folder = recorded(&Run::new(), results.path());
+        let plan = Run::new().plan.to_toml().unwrap();
+        for (from, to, message) in
+            [("rate = 100.0", "rate = -1", "load.rate: must be"), ("[load]", "[lead]", "unknown field `lead`")]
+        {
+            assert!(plan.contains(from));
+            folder.write_plan(&plan.replace(from, to)).unwrap();
+            let error = read_report_data(folder.path()).unwrap_err().to_string();
+            assert!(error.contains("experiment.toml:") && error.contains(message), "{error}");
+        }
+    }
+}
