@@ -1,13 +1,13 @@
-//! Standard output and standard error, whoever reads them or no longer does.
+//! Printing to standard output and standard error.
 
 use std::io::{self, ErrorKind, Write};
 
 use anyhow::Context;
 
-/// Prints `text` as it is. A reader that has left (`| head -1`) wants no more, and that is no error.
+/// Prints `text` to standard output. A closed pipe (`| head -1`) is not an error.
 ///
 /// # Errors
-/// Where the text is lost, as on a full disk.
+/// If the text could not be written, as on a full disk.
 pub fn say(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -18,6 +18,6 @@ pub fn say(text: &str) -> anyhow::Result<()> {
 
 /// Prints a line to standard error.
 pub fn warn(text: &str) {
-    // Nobody is left to tell where this can't be printed.
+    // A failure to print an error has no other place to go.
     let _ = writeln!(io::stderr(), "{text}");
 }

@@ -1,6 +1,7 @@
-//! What the kernel's texts under `/proc/PID` say. Pure: texts in, numbers out; `None` where a text does not say it.
+//! Parses the files of `/proc/PID`. Every function takes the text of a file, and returns `None` if the text has no such
+//! value.
 
-/// A field of `status` that is given in kB (`VmData`, `VmRSS`, ...), in bytes.
+/// A field of `status` in kB (`VmData`, `VmRSS`, ...), converted to bytes.
 pub fn status_bytes(status: &str, field: &str) -> Option<u64> {
     let kib: u64 = status_field(status, field)?.strip_suffix("kB")?.trim().parse().ok()?;
     kib.checked_mul(1024)
@@ -15,7 +16,7 @@ fn status_field<'a>(status: &'a str, field: &str) -> Option<&'a str> {
     status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).map(str::trim)
 }
 
-/// The soft limit on a process's private data (`RLIMIT_DATA`) from `limits`, in bytes; `None` also where it is unlimited.
+/// The soft limit on the private data of a process (`RLIMIT_DATA`) from `limits`, in bytes. `None` also if unlimited.
 pub fn data_limit(limits: &str) -> Option<u64> {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max data size"))?;
     line.split_whitespace().next()?.parse().ok()
@@ -26,15 +27,15 @@ pub fn cpu_ticks(stat: &str) -> Option<u64> {
     stat_field(stat, 14)?.checked_add(stat_field(stat, 15)?)
 }
 
-/// When the process started from `stat` (field 22), in clock ticks since the machine did: with the process's number,
-/// this tells it from any other.
+/// The start time of the process from `stat` (field 22), in clock ticks since boot. The pid and the start time together
+/// identify a process.
 pub fn start_ticks(stat: &str) -> Option<u64> {
     stat_field(stat, 22)
 }
 
-/// A number of `stat` by its place, counted from 1 as in proc(5).
+/// A number of `stat` by its position, from 1 as in proc(5).
 fn stat_field(stat: &str, place: usize) -> Option<u64> {
-    // The second field is the program's name in parentheses, which may hold anything, parentheses and blanks too.
+    // The second field is the name of the program in parentheses. It may contain parentheses and blanks.
     let (_, after) = stat.rsplit_once(')')?;
     after.split_whitespace().nth(place.checked_sub(3)?)?.parse().ok()
 }
@@ -54,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn what_status_does_not_say_is_none() {
+    fn a_value_that_status_lacks_is_none() {
         // A zombie has no memory lines.
         assert_eq!(status_bytes("Name:\tmetawrk\nState:\tZ (zombie)\n", "VmData"), None);
         assert_eq!(status_bytes(STATUS, "Vm"), None);
@@ -73,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn cpu_and_start_are_found_behind_any_name() {
+    fn cpu_and_start_are_found_after_any_name() {
         let stat = "4242 (a b) c) S 1 4242 4242 0 -1 4194560 1021 0 0 0 37 5 0 0 20 0 2 0 123 142344192 1280 1844";
         assert_eq!((cpu_ticks(stat), start_ticks(stat)), (Some(42), Some(123)));
         assert_eq!(cpu_ticks("4242 (x) S 1 2"), None);

@@ -1,11 +1,11 @@
-//! SIGINT and SIGTERM: a person, or a system, wants a run to end.
+//! SIGINT and SIGTERM, which end a run early.
 
 use std::io;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Who stopped a run before its end.
+/// The signal that stopped a run before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopSignal {
     Interrupt,
@@ -13,7 +13,7 @@ pub enum StopSignal {
 }
 
 impl StopSignal {
-    /// What a shell expects of a program that ended so.
+    /// The exit code of a program that this signal ended, by the convention of shells.
     pub const fn exit_code(self) -> u8 {
         match self {
             StopSignal::Interrupt => 130,
@@ -22,27 +22,27 @@ impl StopSignal {
     }
 }
 
-/// SIGINT and SIGTERM.
+/// Receives SIGINT and SIGTERM.
 pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Signals {
-    /// Needs a tokio runtime. From here on neither ends the process by itself.
+    /// Starts to receive both signals. From now on they do not end the process. Needs a tokio runtime.
     ///
     /// # Errors
-    /// Where the system refuses.
+    /// If the system refuses.
     pub fn new() -> io::Result<Signals> {
         Ok(Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    /// Who spoke up while nobody waited.
+    /// A signal received since the last wait.
     pub async fn take_pending(&mut self) -> Option<StopSignal> {
         tokio::time::timeout(Duration::from_millis(1), self.next()).await.ok()
     }
 
-    /// Waits for either.
+    /// Waits for either signal.
     pub async fn next(&mut self) -> StopSignal {
         tokio::select! {
             _ = self.interrupt.recv() => StopSignal::Interrupt,

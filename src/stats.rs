@@ -1,28 +1,28 @@
-//! Numbers about numbers: latency histograms, their percentiles as HdrHistogram counts them, moments, medians.
+//! Statistics: latency histograms, percentiles, moments and medians.
 //!
-//! Pure: no clock, no record, no I/O. Nothing here is ever NaN or infinite; where there is no sample there is 0.
+//! No result is NaN or infinite. Without samples a result is 0 or `None`.
 
 use crate::units::Time;
 use hdrhistogram::Histogram;
 
-/// The least and the greatest latency that a histogram tells apart, in us: 1 us and 24 h.
+/// The range of latencies that a histogram distinguishes, in us: 1 us to 24 h.
 pub const LATENCY_RANGE: (u64, u64) = (1, 24 * 3600 * 1_000_000);
 
-/// Significant decimal digits that a histogram keeps.
+/// Significant decimal digits of a histogram's values.
 const DIGITS: u8 = 3;
 
-/// An empty histogram of latencies in us: 1 us to 24 h, 3 digits. What is longer counts as 24 h
-/// (`saturating_record`), what is shorter as 0.
+/// An empty histogram of latencies in us: 1 us to 24 h with 3 digits. A longer latency counts as 24 h
+/// (`saturating_record`), a shorter one as 0.
 pub fn latency_histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(LATENCY_RANGE.0, LATENCY_RANGE.1, DIGITS).expect("these bounds are valid")
 }
 
-/// As [`latency_histogram`], in ns: for send lag, which is often below 1 us.
+/// An empty histogram of send lag in ns, up to 24 h with 3 digits. Send lag is often below 1 us.
 pub fn lag_histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, LATENCY_RANGE.1 * 1000, DIGITS).expect("these bounds are valid")
 }
 
-/// Adds a span to a histogram in us, rounded to the nearest.
+/// Adds a span to a histogram in us, rounded to the nearest us.
 #[inline]
 pub fn record_time(histogram: &mut Histogram<u64>, span: Time) {
     histogram.saturating_record(span.0.saturating_add(500) / 1000);
@@ -45,7 +45,7 @@ pub fn percentile<T: Copy + Ord>(samples: &mut [T], percent: f64) -> Option<T> {
 
 /// The value at `percent` (0 to 100), in the histogram's unit; 0 if it is empty.
 ///
-/// It is the greatest value that the histogram cannot tell from the sample at [`percentile_rank`].
+/// It is the greatest value that the histogram does not distinguish from the sample at [`percentile_rank`].
 pub fn value_at_percentile(histogram: &Histogram<u64>, percent: f64) -> u64 {
     let rank = percentile_rank(histogram.len(), percent);
     let mut seen = 0;
@@ -61,16 +61,16 @@ pub fn value_at_percentile(histogram: &Histogram<u64>, percent: f64) -> u64 {
 /// One line of a percentile spectrum.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SpectrumLine {
-    /// The greatest value that the histogram cannot tell from the one here, in its unit.
+    /// The greatest value that the histogram does not distinguish from the one here, in its unit.
     pub value: u64,
-    /// 0 to 1: the share that this line was to reach.
+    /// The quantile of the line, 0 to 1.
     pub quantile: f64,
     /// How many samples are at most `value`.
     pub count: u64,
 }
 
-/// The percentile spectrum as HdrHistogram prints it: `per_half` lines for each halving of the distance to 100 %,
-/// until the greatest value is reached, then a line for 100 %.
+/// The percentile spectrum that HdrHistogram prints: `per_half` lines for each halving of the distance to 100 %, up to
+/// the greatest value, and a line for 100 %.
 pub fn spectrum(histogram: &Histogram<u64>, per_half: u32) -> Vec<SpectrumLine> {
     let total = histogram.len();
     let mut ticks = Vec::new();
@@ -84,7 +84,8 @@ pub fn spectrum(histogram: &Histogram<u64>, per_half: u32) -> Vec<SpectrumLine> 
             if seen == total {
                 break;
             }
-            // `remaining` is the power-of-two share of 100 % that `percent` lies in; a step is a part of half of it.
+            // HdrHistogram's rule: `remaining` is halved each time that half of it is left to 100 %, and a step is
+            // half of it divided by `per_half`.
             while 100.0 - percent <= remaining / 2.0 {
                 remaining /= 2.0;
             }
@@ -95,7 +96,7 @@ pub fn spectrum(histogram: &Histogram<u64>, per_half: u32) -> Vec<SpectrumLine> 
     ticks
 }
 
-/// The percent of samples within one standard deviation of the mean, 0 if there is none: wrk's `+/- Stdev`.
+/// The percentage of samples within one standard deviation of the mean, 0 without samples: `+/- Stdev` of wrk.
 pub fn within_stdev(histogram: &Histogram<u64>) -> f64 {
     if histogram.is_empty() {
         return 0.0;
@@ -107,26 +108,26 @@ pub fn within_stdev(histogram: &Histogram<u64>) -> f64 {
     100.0 * inside as f64 / histogram.len() as f64
 }
 
-/// What wrk prints of a set of samples.
+/// What wrk prints about a set of samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Moments {
     pub mean: f64,
-    /// Of a sample: over n - 1. 0 below two samples.
+    /// The standard deviation of the sample (divided by n - 1), 0 for fewer than two samples.
     pub stdev: f64,
     pub max: f64,
     /// The 99th percentile, by [`percentile_rank`].
     pub p99: f64,
-    /// Percent of the samples within `stdev` of `mean`.
+    /// The percentage of samples within `stdev` of `mean`.
     pub within_stdev: f64,
 }
 
 impl Moments {
-    /// All 0 where there is no sample. Samples that are no finite numbers are left out.
+    /// The moments of `samples`, all 0 without samples. Samples that are not finite are left out.
     pub fn of(samples: &[f64]) -> Moments {
         Moments::of_counted(samples.iter().map(|x| (*x, 1)))
     }
 
-    /// [`Moments::of`] samples that come with how often each was seen.
+    /// [`Moments::of`] for pairs of a sample and its count.
     pub fn of_counted(samples: impl IntoIterator<Item = (f64, u64)>) -> Moments {
         let mut sorted: Vec<(f64, u64)> = samples.into_iter().filter(|(x, n)| x.is_finite() && *n > 0).collect();
         sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -147,7 +148,7 @@ impl Moments {
     }
 }
 
-/// The middle value, or the mean of the two middle ones; `None` of nothing.
+/// The middle sample, or the mean of the two middle ones. `None` without samples.
 pub fn median(samples: &[f64]) -> Option<f64> {
     let mut sorted = samples.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -159,7 +160,7 @@ pub fn median(samples: &[f64]) -> Option<f64> {
     }
 }
 
-/// `part / whole`, 0 where that is no number.
+/// `part / whole`, or 0 where that is not finite.
 pub fn ratio(part: f64, whole: f64) -> f64 {
     let ratio = part / whole;
     if ratio.is_finite() { ratio } else { 0.0 }
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn percentiles_take_the_nearest_rank() {
+    fn percentiles_round_the_rank_to_the_nearest() {
         let h = of(1..=600);
         let at = |p| value_at_percentile(&h, p);
         assert_eq!([at(0.0), at(50.0), at(99.9), at(99.99), at(100.0)], [1, 300, 599, 600, 600]);
@@ -206,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn out_of_range_values_count_at_the_ends() {
+    fn values_out_of_range_count_at_the_ends() {
         let mut h = latency_histogram();
         record_time(&mut h, Time(0));
         record_time(&mut h, Time(300));
@@ -229,14 +230,14 @@ mod tests {
     }
 
     #[test]
-    fn a_spectrum_of_little_is_short() {
+    fn a_spectrum_of_few_samples_is_short() {
         let whole = |value, count| SpectrumLine { value, quantile: 1.0, count };
         assert_eq!(spectrum(&latency_histogram(), 5), [whole(0, 0)]);
         assert_eq!(spectrum(&of([7]), 5), [SpectrumLine { value: 7, quantile: 0.0, count: 1 }, whole(7, 1)]);
     }
 
     #[test]
-    fn moments_of_nothing_are_zero_and_of_one_have_no_spread() {
+    fn moments_without_samples_are_zero_and_of_one_sample_have_no_spread() {
         assert_eq!(Moments::of(&[]), Moments::default());
         let one = Moments::of(&[4.0]);
         assert_eq!((one.mean, one.stdev, one.max, one.p99, one.within_stdev), (4.0, 0.0, 4.0, 4.0, 100.0));

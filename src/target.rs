@@ -1,44 +1,46 @@
-//! Where load goes: a URL taken apart, without touching the network.
+//! The target of a load: a parsed URL.
 
 use http::Uri;
 
-/// A URL taken apart.
+/// A parsed URL. Parsing does not use the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// As the user wrote it.
     pub url: String,
     pub scheme: String,
-    /// Without the brackets of an IPv6 address.
+    /// The host, without the brackets of an IPv6 address.
     pub host: String,
-    /// The port, where the URL names one.
+    /// The port, if the URL has one.
     pub port: Option<u16>,
-    /// Path and query, `/` where the URL has none.
+    /// Path and query, `/` if the URL has none.
     pub path: String,
-    /// `host` or `host:port`, as the URL has it: the Host header.
+    /// `host` or `host:port` as in the URL: the value of the Host header.
     pub authority: String,
 }
 
-/// Why a text is no target.
+/// Why a text is not a target.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("invalid URL: {url} ({why}); write http://host:port/path or https://host:port/path")]
+#[error("invalid URL: {url} ({why}). Write http://host:port/path or https://host:port/path")]
 pub struct TargetError {
     url: String,
     why: String,
 }
 
 impl Target {
+    /// Parses an absolute `http` or `https` URL.
+    ///
     /// # Errors
-    /// [`TargetError`] where it is no absolute `http` or `https` URL.
+    /// [`TargetError`] for any other text.
     pub fn parse(url: &str) -> Result<Target, TargetError> {
         let bad = |why: &str| TargetError { url: url.to_owned(), why: why.to_owned() };
         let uri: Uri = url.parse().map_err(|e: http::uri::InvalidUri| bad(&e.to_string()))?;
         let scheme = uri.scheme_str().ok_or_else(|| bad("no scheme"))?.to_owned();
         if !["http", "https"].contains(&scheme.as_str()) {
-            return Err(bad("only http and https are spoken"));
+            return Err(bad("the scheme must be http or https"));
         }
         let authority = uri.authority().ok_or_else(|| bad("no host"))?;
         if authority.as_str().contains('@') {
-            return Err(bad("a user name has no place in it; send an Authorization header instead"));
+            return Err(bad("it contains a user name; send an Authorization header instead"));
         }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         if host.is_empty() {
@@ -46,14 +48,14 @@ impl Target {
         }
         let port = authority.port_u16();
         if port.is_none() && authority.as_str().rsplit(']').next().is_some_and(|rest| rest.contains(':')) {
-            return Err(bad("a port is a number from 1 to 65535"));
+            return Err(bad("the port must be a number from 1 to 65535"));
         }
         let path = uri.path_and_query().map_or("/", |p| p.as_str());
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
         Ok(Target { url: url.to_owned(), scheme, host, port, path, authority: authority.as_str().to_owned() })
     }
 
-    /// The port, or the scheme where the URL names none: what wrk calls the service.
+    /// The port, or the scheme if the URL has no port. wrk calls this the service.
     pub fn service(&self) -> String {
         self.port.map_or_else(|| self.scheme.clone(), |port| port.to_string())
     }
@@ -63,7 +65,7 @@ impl Target {
         self.port.unwrap_or(if self.is_tls() { 443 } else { 80 })
     }
 
-    /// Whether connections to it are encrypted.
+    /// Whether connections use TLS.
     pub fn is_tls(&self) -> bool {
         self.scheme == "https"
     }
@@ -74,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_are_taken_apart() {
+    fn urls_are_parsed() {
         let t = Target::parse("http://127.0.0.1:8000/a/b?c=d").unwrap();
         assert_eq!(
             (t.host.as_str(), t.port(), t.path.as_str(), t.authority.as_str()),
@@ -90,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_target_is_refused() {
+    fn other_texts_are_refused() {
         for url in [
             "",
             "127.0.0.1:8000/",

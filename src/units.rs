@@ -1,6 +1,7 @@
-//! Numbers as people write and read them: times (`20s`, `1.5ms`), SI counts (`2k`), and wrk's short forms.
+//! Instants, spans of time, and numbers as people write them: times (`20s`, `1.5ms`), SI counts (`2k`), and the short
+//! forms of wrk.
 //!
-//! Inside the program a time is a [`Time`]: whole nanoseconds. Parsing and printing round-trip.
+//! The program computes with [`Time`] and [`Instant`], in whole nanoseconds. A printed time parses to the same time.
 
 use std::fmt;
 use std::str::FromStr;
@@ -23,7 +24,7 @@ pub struct Instant(pub u64);
 impl Instant {
     /// The start of load.
     pub const START: Instant = Instant(0);
-    /// After every other instant: what never came, or never will.
+    /// The greatest instant: it stands for what never came, or never will.
     pub const NEVER: Instant = Instant(u64::MAX);
 
     /// The instant, or `None` where it is [`Instant::NEVER`].
@@ -54,14 +55,14 @@ impl Instant {
     }
 }
 
-/// Why a text is no time or number.
+/// Why a text is not a time or a number.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnitError {
-    #[error("`{0}` is no time: write a number and a unit, such as 500us, 20ms, 1.5s, 2m or 1h")]
+    #[error("`{0}` is not a time. Write a number and a unit, such as 500us, 20ms, 1.5s, 2m or 1h")]
     Time(String),
-    #[error("`{0}` is no number: write digits, with k, M or G behind them if you like (2k = 2000)")]
+    #[error("`{0}` is not a number. Write digits, optionally followed by k, M or G (2k = 2000)")]
     Number(String),
-    #[error("`{0}` is no count: write a whole number of at least 1, with k or M behind it if you like (2k = 2000)")]
+    #[error("`{0}` is not a count. Write a whole number of at least 1, optionally followed by k or M (2k = 2000)")]
     Count(String),
 }
 
@@ -80,21 +81,22 @@ impl Time {
         self.0 as f64 / 1e9
     }
 
-    /// The same span for the standard library.
+    /// The same span as a [`std::time::Duration`].
     pub const fn std(self) -> std::time::Duration {
         std::time::Duration::from_nanos(self.0)
     }
 
-    /// The time `self + other`, or the greatest one where that does not fit.
+    /// `self + other`, or the greatest time where that overflows.
     pub const fn plus(self, other: Time) -> Time {
         Time(self.0.saturating_add(other.0))
     }
 
-    /// The time `self - other`, or zero where that would be negative.
+    /// `self - other`, or zero where that would be negative.
     pub const fn minus(self, other: Time) -> Time {
         Time(self.0.saturating_sub(other.0))
     }
 
+    /// `self * n`, or the greatest time where that overflows.
     pub const fn times(self, n: u64) -> Time {
         Time(self.0.saturating_mul(n))
     }
@@ -103,10 +105,10 @@ impl Time {
 impl FromStr for Time {
     type Err = UnitError;
 
-    /// A number and `ns`, `us`, `ms`, `s`, `m` or `h`; a bare number is seconds, as in wrk.
+    /// Parses a number and `ns`, `us`, `ms`, `s`, `m` or `h`. A bare number is in seconds, as in wrk.
     fn from_str(text: &str) -> Result<Time, UnitError> {
         let bad = || UnitError::Time(text.to_owned());
-        // As getopt's `-d ' 2s'` has it.
+        // wrk accepts blanks too, as in `-d ' 2s'`.
         let text = text.trim();
         let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
         let (digits, unit) = text.split_at(split);
@@ -119,8 +121,8 @@ impl FromStr for Time {
             "h" => 3600e9,
             _ => return Err(bad()),
         };
-        let ns = decimal(digits).ok_or_else(bad)? * scale;
-        // A century is more than anybody waits, and leaves sums of times far from overflow.
+        let ns = parse_decimal(digits).ok_or_else(bad)? * scale;
+        // A limit of a century keeps sums of times far from overflow.
         if ns > 3.2e18 {
             return Err(bad());
         }
@@ -129,7 +131,7 @@ impl FromStr for Time {
 }
 
 impl fmt::Display for Instant {
-    /// As its span since the start of load.
+    /// The span since the start of load.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Time(self.0).fmt(f)
     }
@@ -157,10 +159,10 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
-/// A count with an optional SI suffix: `100`, `2k`, `1.5M`, `1G` (powers of 1000).
+/// Parses a number with an optional SI suffix: `100`, `2k`, `1.5M`, `1G` (powers of 1000).
 ///
 /// # Errors
-/// [`UnitError::Number`] for anything else.
+/// [`UnitError::Number`] for any other text.
 pub fn parse_number(text: &str) -> Result<f64, UnitError> {
     let bad = || UnitError::Number(text.to_owned());
     let text = text.trim();
@@ -173,42 +175,42 @@ pub fn parse_number(text: &str) -> Result<f64, UnitError> {
         "g" | "G" => 1e9,
         _ => return Err(bad()),
     };
-    Ok(decimal(digits).ok_or_else(bad)? * scale)
+    Ok(parse_decimal(digits).ok_or_else(bad)? * scale)
 }
 
-/// [`parse_number`], whole and at least one.
+/// Parses a whole number of at least 1, with an optional suffix as in [`parse_number`].
 ///
 /// # Errors
-/// [`UnitError::Count`] where it is not.
+/// [`UnitError::Count`] for any other text.
 pub fn parse_count(text: &str) -> Result<usize, UnitError> {
     let whole = |n: &f64| *n >= 1.0 && n.fract() == 0.0 && *n <= f64::from(u32::MAX);
     let n = parse_number(text).ok().filter(whole);
     n.map(|n| n as usize).ok_or_else(|| UnitError::Count(text.to_owned()))
 }
 
-/// Digits with at most one point; no sign, no exponent, no `inf`.
-fn decimal(text: &str) -> Option<f64> {
+/// Parses digits with at most one point. No sign, exponent or `inf`.
+fn parse_decimal(text: &str) -> Option<f64> {
     let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.') && text.bytes().any(|b| b.is_ascii_digit());
     plain.then(|| text.parse().ok()).flatten()
 }
 
-/// wrk's way to write a time of `us` microseconds: `785.55us`, `1.37ms`, `12.96s`, `2.00m`.
-/// A unit gives way to the next at 0.85 of it (for seconds: 51).
-pub fn wrk_time(us: f64) -> String {
-    wrk_scaled(us, &[("us", 1000.0), ("ms", 1000.0), ("s", 60.0), ("m", 60.0), ("h", f64::INFINITY)])
+/// A time of `us` microseconds as wrk prints it: `785.55us`, `1.37ms`, `12.96s`, `2.00m`.
+/// wrk changes to the next unit at 0.85 of it (for minutes: at 51 s).
+pub fn format_wrk_time(us: f64) -> String {
+    format_scaled(us, &[("us", 1000.0), ("ms", 1000.0), ("s", 60.0), ("m", 60.0), ("h", f64::INFINITY)])
 }
 
-/// wrk's way to write a count: `258.66`, `0.90k`.
-pub fn wrk_metric(n: f64) -> String {
-    wrk_scaled(n, &[("", 1000.0), ("k", 1000.0), ("M", 1000.0), ("G", 1000.0), ("T", f64::INFINITY)])
+/// A count as wrk prints it: `258.66`, `0.90k`.
+pub fn format_wrk_count(n: f64) -> String {
+    format_scaled(n, &[("", 1000.0), ("k", 1000.0), ("M", 1000.0), ("G", 1000.0), ("T", f64::INFINITY)])
 }
 
-/// wrk's way to write bytes: `103.99KB`, `1.22MB` (steps of 1024).
-pub fn wrk_binary(n: f64) -> String {
-    wrk_scaled(n, &[("B", 1024.0), ("KB", 1024.0), ("MB", 1024.0), ("GB", 1024.0), ("TB", f64::INFINITY)])
+/// Bytes as wrk prints them: `103.99KB`, `1.22MB` (steps of 1024).
+pub fn format_wrk_bytes(n: f64) -> String {
+    format_scaled(n, &[("B", 1024.0), ("KB", 1024.0), ("MB", 1024.0), ("GB", 1024.0), ("TB", f64::INFINITY)])
 }
 
-fn wrk_scaled(mut n: f64, units: &[(&str, f64)]) -> String {
+fn format_scaled(mut n: f64, units: &[(&str, f64)]) -> String {
     let mut at = 0;
     while at + 1 < units.len() && n >= units[at].1 * 0.85 {
         n /= units[at].1;
@@ -217,7 +219,7 @@ fn wrk_scaled(mut n: f64, units: &[(&str, f64)]) -> String {
     format!("{n:.2}{}", units[at].0)
 }
 
-/// Sizes that come back to the byte: `124MiB`, `1500KiB`, `7B`. `ByteSize` itself writes one decimal.
+/// Serializes sizes exactly: `124MiB`, `1500KiB`, `7B`. (`ByteSize` itself writes one decimal and so loses bytes.)
 pub mod exact_size {
     use bytesize::{ByteSize, KIB, MIB};
     use serde::{Deserialize, Deserializer, Serializer, de};
@@ -232,7 +234,7 @@ pub mod exact_size {
         String::deserialize(deserializer)?.parse().map_err(|_| de::Error::custom("write a size such as 124MiB"))
     }
 
-    /// A size that may be left out.
+    /// The same for an optional size.
     pub mod option {
         use super::*;
 
@@ -271,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_or_number_is_refused() {
+    fn other_texts_are_refused() {
         for text in ["", "s", "3x", "-1s", "1e3s", "1.2.3s", ".", "999999999h", "nan", "inf"] {
             assert!(text.parse::<Time>().is_err(), "{text}");
         }
@@ -291,13 +293,19 @@ mod tests {
     }
 
     #[test]
-    fn wrk_forms_step_where_wrk_steps() {
-        assert_eq!([wrk_time(785.55), wrk_time(849.99), wrk_time(850.0)].join(" "), "785.55us 849.99us 0.85ms");
+    fn wrk_forms_change_unit_where_wrk_does() {
         assert_eq!(
-            [wrk_time(1.37e3), wrk_time(12.96e6), wrk_time(51e6), wrk_time(0.0)].join(" "),
+            [format_wrk_time(785.55), format_wrk_time(849.99), format_wrk_time(850.0)].join(" "),
+            "785.55us 849.99us 0.85ms"
+        );
+        assert_eq!(
+            [format_wrk_time(1.37e3), format_wrk_time(12.96e6), format_wrk_time(51e6), format_wrk_time(0.0)].join(" "),
             "1.37ms 12.96s 0.85m 0.00us"
         );
-        assert_eq!([wrk_metric(258.66), wrk_metric(900.0)].join(" "), "258.66 0.90k");
-        assert_eq!([wrk_binary(0.0), wrk_binary(106_485.76), wrk_binary(943_718.4)].join(" "), "0.00B 103.99KB 0.90MB");
+        assert_eq!([format_wrk_count(258.66), format_wrk_count(900.0)].join(" "), "258.66 0.90k");
+        assert_eq!(
+            [format_wrk_bytes(0.0), format_wrk_bytes(106_485.76), format_wrk_bytes(943_718.4)].join(" "),
+            "0.00B 103.99KB 0.90MB"
+        );
     }
 }

@@ -30,18 +30,18 @@ fn wrk2_refuses_what_cannot_be() {
     fs::write(dir.path().join("bad.lua"), "function request( return").unwrap();
     let server = Server::answering(OK);
     for (args, says) in [
-        (&["-R10", "-t0"][..], "`0` is no count"),
-        (&["-R10", "-t", "x"], "`x` is no count"),
+        (&["-R10", "-t0"][..], "`0` is not a count"),
+        (&["-R10", "-t", "x"], "`x` is not a count"),
         (&["-R10", "-t5", "-c2"], "number of connections must be >= threads"),
         (&["-R10", "-c1G"], "connections must be at most"),
         (&["-R10", "-d0"], "duration must be above 0"),
-        (&["-R10", "-d", "long"], "`long` is no time"),
+        (&["-R10", "-d", "long"], "`long` is not a time"),
         (&["-R0"], "rate must be above 0"),
-        (&["-R1e12"], "`1e12` is no number"),
+        (&["-R1e12"], "`1e12` is not a number"),
         (&["-R1000G"], "rate must be above 0 and at most"),
-        (&["-R100-200"], "`100-200` is no number"),
-        (&["-R100,200@5s"], "`100` lasts to the end of the run, but another rate follows"),
-        (&["-R100@10s,200"], "rate `200` begins at 10s, but the run is over at 10s"),
+        (&["-R100-200"], "`100-200` is not a number"),
+        (&["-R100,200@5s"], "`100` has no duration, but another rate follows"),
+        (&["-R100@10s,200"], "rate `200` begins at 10s, but the run ends at 10s"),
         (&["-R10", "-D", "even"], "invalid value 'even' for '--dist <HOW>'"),
         (&["-R10", "-T0"], "timeout must be above 0"),
         (&["-R10", "-H", "nonsense"], "-H takes \"Name: value\", not `nonsense`"),
@@ -428,15 +428,15 @@ fn lines_that_a_crash_tore_are_passed_over() {
 fn what_is_no_results_folder_or_a_damaged_one_is_named() {
     let results = tempfile::tempdir().unwrap();
     for (file, text, says) in [
-        ("experiment.toml", None, "holds no experiment.toml"),
+        ("experiment.toml", None, "contains no experiment.toml"),
         ("experiment.toml", Some("x = ["), "experiment.toml:1: "),
-        ("events.jsonl", None, "holds no events.jsonl"),
+        ("events.jsonl", None, "contains no events.jsonl"),
         ("events.jsonl", Some("{}\n"), "events.jsonl:1: "),
         ("samples.csv", Some("1,2\n"), "samples.csv: its first line is not"),
-        ("requests.parquet", None, "holds no requests.parquet"),
+        ("requests.parquet", None, "contains no requests.parquet"),
         ("requests.parquet", Some("garbage"), "requests.parquet: "),
         ("requests.parquet", Some("PAR1 garbage PAR1"), "requests.parquet: "),
-        ("requests.rows", Some("garbage"), "requests.rows: no file of request rows"),
+        ("requests.rows", Some("garbage"), "requests.rows: it is not a file of request rows"),
     ] {
         let dir = recorded(results.path());
         // Rows that are left would come before it.
@@ -450,6 +450,6 @@ fn what_is_no_results_folder_or_a_damaged_one_is_named() {
         }
         refused(METAWRK, &dir, &["report", "."], says);
     }
-    refused(METAWRK, results.path(), &["report", "nowhere"], "nowhere holds no experiment.toml");
-    refused(METAWRK, results.path(), &["report", "."], "holds no experiment.toml");
+    refused(METAWRK, results.path(), &["report", "nowhere"], "nowhere contains no experiment.toml");
+    refused(METAWRK, results.path(), &["report", "."], "contains no experiment.toml");
 }

@@ -53,8 +53,8 @@ fn all_that_a_load_leaves_tells_the_same() {
 
     let numbers = LoadTotals::of(&loads);
     let summary = LoadSummary::of(&plan, "2026-01-01T00:00:00Z".into(), RunEnd::Complete, &loads).unwrap();
-    json.put(summary.to_json().unwrap().as_bytes()).unwrap();
-    spectrum.put(hgrm::format_spectrum(&numbers.latencies.response).as_bytes()).unwrap();
+    json.write_and_finish(summary.to_json().unwrap().as_bytes()).unwrap();
+    spectrum.write_and_finish(hgrm::format_spectrum(&numbers.latencies.response).as_bytes()).unwrap();
     let plotted = plot.draw(&plan.url, &numbers).unwrap();
 
     let account = loads[0].account();

@@ -1,6 +1,6 @@
 use crate::units::Instant;
 
-/// Number i of a schedule at a constant rate is due at i over the rate: in closed form, so that nothing drifts.
+/// Fixed gaps: request i of a schedule at a constant rate is due at i / rate. The closed form does not drift.
 #[derive(Clone, Debug)]
 pub struct FixedGaps {
     rate: f64,
@@ -11,7 +11,7 @@ impl FixedGaps {
         FixedGaps { rate }
     }
 
-    /// A double holds every ns of 104 days.
+    /// The due time of request `number`. A double is exact to the ns for 104 days.
     #[inline]
     pub fn due(&self, number: u64) -> Instant {
         Instant((number as f64 * 1e9 / self.rate) as u64)

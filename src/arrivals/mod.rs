@@ -1,12 +1,13 @@
-//! When request i of a thread is due. Pure: a function of the plan and the seed, never of responses or the machine.
+//! When each request of a thread is due. Due times depend on the plan and the seed alone, never on responses or on the
+//! machine.
 //!
-//! A schedule is shared out over streams, one a thread (and over those of several loads, where they share it: see
-//! [`SchedulePart`]). With fixed gaps, stream `k` of `n` has the requests `k, k+n, k+2n, ...` of the whole, so that streams never
-//! send at the same instant. With random gaps every stream has numbers of its own, at its share of the rate; the sum of
-//! such Poisson streams is a Poisson stream at the whole rate, and the others begin one after the other, as fixed ones do.
+//! A schedule is divided into streams, one for each thread. Several loads can share one schedule: [`SchedulePart`]. With
+//! fixed gaps, stream `k` of `n` has the requests `k, k+n, k+2n, ...`, so that no two streams send at the same instant.
+//! With random gaps each stream has its own random numbers and its share of the rate. The sum of exponential streams is
+//! a Poisson process at the whole rate. Normal and Zipf streams begin at different offsets, as fixed ones do.
 //!
-//! A rate that changes bends time: what would be due at x requests' time at a constant rate is due when the rate has
-//! added up to x. That is exact for fixed gaps, and makes a Poisson process the inhomogeneous one at that rate.
+//! For a rate that changes, request x is due when the integral of the rate reaches x. That is exact for fixed gaps, and
+//! turns a Poisson process into the inhomogeneous one at that rate.
 
 mod exp;
 mod fixed;
@@ -34,19 +35,19 @@ use crate::units::Instant;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum ArrivalProcess {
-    /// All the same.
+    /// All gaps are equal.
     #[default]
     Fixed,
-    /// Exponential: a Poisson process, as independent users make it.
+    /// Exponential gaps: a Poisson process, as independent users make it.
     Exp,
-    /// Normal, sigma a quarter of the mean.
+    /// Normal gaps, with sigma a quarter of the mean.
     Norm,
-    /// Zipf, alpha 3 over 1 to 100: most are short, and a few very long.
+    /// Zipf gaps, with alpha 3 over 1 to 100: most are short, and a few are very long.
     Zipf,
 }
 
-/// Part `index` of `of` loads that share one schedule in turn, so that no two of them send at the same instant: the
-/// requests of all are numbered through, and so are their threads. Each has the whole rate.
+/// Load `index` (from 0) of `of` loads that share one schedule. They take turns, so that no two of them send at the same
+/// instant. Request numbers and thread numbers run through all of them. Each load has the whole rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SchedulePart {
@@ -55,13 +56,13 @@ pub struct SchedulePart {
 }
 
 impl Default for SchedulePart {
-    /// All of it.
+    /// The whole schedule.
     fn default() -> SchedulePart {
         SchedulePart { index: 0, of: 1 }
     }
 }
 
-/// What one thread has of a schedule.
+/// The part of a schedule that one thread sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ThreadShare {
     pub thread: u64,
@@ -70,12 +71,12 @@ pub struct ThreadShare {
 }
 
 impl ThreadShare {
-    /// `thread` of `threads`, in a load that has its schedule to itself.
+    /// Thread `thread` (from 0) of `threads`, in a load that shares its schedule with no other.
     pub fn new(thread: u64, threads: u64) -> ThreadShare {
         ThreadShare { thread, threads, part: SchedulePart::default() }
     }
 
-    /// Its number among all streams.
+    /// Its number among the streams of the schedule, from 0.
     fn stream(&self) -> u64 {
         self.thread * u64::from(self.part.of) + u64::from(self.part.index)
     }
@@ -88,13 +89,13 @@ impl ThreadShare {
 /// One scheduled request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// Its place in the schedule, unique over all threads and parts.
+    /// Its number in the schedule, unique over all threads and loads.
     pub request: u64,
-    /// When it is due; [`Instant::NEVER`] for what a rate that ended in zero never gets to.
+    /// When it is due. [`Instant::NEVER`] if the rate ends in zero before.
     pub due: Instant,
 }
 
-/// One thread's share of a schedule, in order of time, without end.
+/// The requests that one thread sends, in order of due time, without end.
 #[derive(Clone, Debug)]
 pub struct Arrivals {
     gaps: Gaps,
@@ -105,27 +106,27 @@ pub struct Arrivals {
 #[derive(Clone, Debug)]
 enum Gaps {
     Fixed(FixedGaps),
-    /// Fixed ones under a rate that changes, shared with so many loads.
-    Bent(Rate, f64),
+    /// Fixed gaps at a rate that changes, and how many loads share the schedule.
+    Varying(Rate, f64),
     Random(Box<RandomGaps>),
 }
 
 impl Arrivals {
-    /// `share` of the schedule that `process` makes at `rate`.
+    /// The requests of `share` in the schedule of `process` at `rate`.
     pub fn new(process: ArrivalProcess, rate: &Rate, seed: u64, share: ThreadShare) -> Arrivals {
         let (stream, streams, parts) = (share.stream(), share.streams(), f64::from(share.part.of));
-        let numbers = RandomStream::new(seed, stream);
+        let random_stream = RandomStream::new(seed, stream);
         let mean_ns = 1e9 / (rate.peak() / share.threads as f64);
         let offset = stream as f64 / streams as f64;
         let random = |gaps| Gaps::Random(Box::new(RandomGaps::new(gaps, rate)));
         let gaps = match process {
             ArrivalProcess::Fixed => match rate.as_constant() {
                 Some(constant) => Gaps::Fixed(FixedGaps::new(constant * parts)),
-                None => Gaps::Bent(rate.clone(), parts),
+                None => Gaps::Varying(rate.clone(), parts),
             },
-            ArrivalProcess::Exp => random(GapDistribution::Exp(ExponentialGaps::new(mean_ns, numbers))),
-            ArrivalProcess::Norm => random(GapDistribution::Norm(NormalGaps::new(mean_ns, offset, numbers))),
-            ArrivalProcess::Zipf => random(GapDistribution::Zipf(ZipfGaps::new(mean_ns, offset, numbers))),
+            ArrivalProcess::Exp => random(GapDistribution::Exp(ExponentialGaps::new(mean_ns, random_stream))),
+            ArrivalProcess::Norm => random(GapDistribution::Norm(NormalGaps::new(mean_ns, offset, random_stream))),
+            ArrivalProcess::Zipf => random(GapDistribution::Zipf(ZipfGaps::new(mean_ns, offset, random_stream))),
         };
         Arrivals { gaps, next: stream, streams }
     }
@@ -140,7 +141,7 @@ impl Iterator for Arrivals {
         self.next += self.streams;
         let due = match &mut self.gaps {
             Gaps::Fixed(fixed) => fixed.due(request),
-            Gaps::Bent(rate, parts) => rate.due(request as f64 / *parts),
+            Gaps::Varying(rate, parts) => rate.due(request as f64 / *parts),
             Gaps::Random(random) => random.advance(),
         };
         Some(Arrival { request, due })

@@ -6,18 +6,19 @@ use serde::{Deserialize, Serialize};
 use super::rate::Rate;
 use crate::units::{Instant, Time, UnitError, parse_number};
 
-/// A planned rate over time, as written: `100`, `100..1000` (a ramp), `100@10s,500@20s,100` (steps), and all of these
-/// mixed. A rate without a length lasts to the end of the run, and so does the rate that the last one ends with.
+/// A planned rate over time, as text: `100` (constant), `100..1000` (a ramp), `100@10s,500@20s,100` (steps), or a mix of
+/// these. A rate without a duration lasts to the end of the run. If the run is longer than the profile, the final rate
+/// continues.
 ///
-/// A constant one may be a plain number in files.
+/// In files a constant rate may be a plain number.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "ProfileForm", into = "ProfileForm")]
 pub struct Profile {
-    /// At least one; all but the last have a length, and none is zero.
+    /// At least one. All but the last have a duration, and no duration is zero.
     segments: Vec<Segment>,
 }
 
-/// From so many requests/s to so many, for so long or to the end of the run.
+/// A linear change from one rate to another (in requests/s) over a duration, or to the end of the run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Segment {
     from: f64,
@@ -25,33 +26,33 @@ struct Segment {
     lasts: Option<Time>,
 }
 
-/// Why a text is no profile.
+/// Why a text is not a profile.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProfileError {
     #[error(transparent)]
     Unit(#[from] UnitError),
-    #[error("`{0}` lasts to the end of the run, but another rate follows: say for how long it lasts, as in `{0}@10s`")]
-    Endless(String),
-    #[error("`{0}` lasts no time: give it some, or leave it out")]
-    Empty(String),
+    #[error("`{0}` has no duration, but another rate follows. Add one, as in `{0}@10s`")]
+    NoDuration(String),
+    #[error("`{0}` has a duration of zero. Give it a longer one, or remove it")]
+    ZeroDuration(String),
 }
 
-/// Why a run cannot have a profile as its rate.
+/// Why a profile cannot be the rate of a run.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum RateError {
-    #[error("rate must be above 0 and at most 100M requests/s, not {0}")]
+    #[error("the rate must be above 0 and at most 100M requests/s, but it is {0}")]
     Range(Profile),
-    #[error("rate `{segment}` begins at {begins}, but the run is over at {duration}: leave it out, or run for longer")]
+    #[error("the rate `{segment}` begins at {begins}, but the run ends at {duration}. Remove it, or run for longer")]
     Late { segment: String, begins: Time, duration: Time },
 }
 
 impl Profile {
-    /// `rate` requests/s from beginning to end.
+    /// `rate` requests/s for the whole run.
     pub fn constant(rate: f64) -> Profile {
         Profile { segments: vec![Segment { from: rate, to: rate, lasts: None }] }
     }
 
-    /// `rate` requests/s, but in each surge (from when on, for how long, how many times as many). Those may not overlap.
+    /// `rate` requests/s, multiplied in each surge: its start, its duration and its factor. Surges may not overlap.
     pub fn with_surges(rate: f64, surges: impl IntoIterator<Item = (Time, Time, f64)>) -> Profile {
         let steady = |lasts| Segment { from: rate, to: rate, lasts };
         let mut surges: Vec<_> = surges.into_iter().collect();
@@ -66,10 +67,10 @@ impl Profile {
         Profile { segments }
     }
 
-    /// What a run of `duration` makes of it.
+    /// The rate of a run of `duration`.
     ///
     /// # Errors
-    /// [`RateError`] where that run would not get to all of it, would send nothing, or more than anybody can.
+    /// [`RateError`] if the run ends before a segment begins, or if the peak is out of range.
     pub fn resolve(&self, duration: Time) -> Result<Rate, RateError> {
         let mut begins = Time::ZERO;
         let mut ramps = Vec::new();
@@ -93,7 +94,7 @@ impl Profile {
     }
 }
 
-/// In requests/s: a request in ten days, and one every 10 ns.
+/// The range of the peak, in requests/s: from one request in ten days to one every 10 ns.
 const LEAST_PEAK: f64 = 1e-6;
 const MOST_PEAK: f64 = 1e8;
 
@@ -110,7 +111,7 @@ impl FromStr for Profile {
         let segments: Vec<Segment> = text.split(',').map(str::parse).collect::<Result<_, _>>()?;
         let before = &segments[..segments.len().saturating_sub(1)];
         match before.iter().find(|segment| segment.lasts.is_none()) {
-            Some(endless) => Err(ProfileError::Endless(endless.to_string())),
+            Some(segment) => Err(ProfileError::NoDuration(segment.to_string())),
             None => Ok(Profile { segments }),
         }
     }
@@ -126,7 +127,7 @@ impl FromStr for Segment {
             None => (text, None),
         };
         if lasts == Some(Time::ZERO) {
-            return Err(ProfileError::Empty(text.to_owned()));
+            return Err(ProfileError::ZeroDuration(text.to_owned()));
         }
         let (from, to) = rate.split_once("..").unwrap_or((rate, rate));
         Ok(Segment { from: parse_number(from)?, to: parse_number(to)?, lasts })
@@ -134,7 +135,7 @@ impl FromStr for Segment {
 }
 
 impl fmt::Display for Profile {
-    /// In the form that is read, numbers to the last digit.
+    /// The text that parses to the same profile, with all digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, segment) in self.segments.iter().enumerate() {
             write!(f, "{}{segment}", if i == 0 { "" } else { "," })?;
@@ -153,9 +154,9 @@ impl fmt::Display for Segment {
     }
 }
 
-/// As files have it.
+/// The form in files.
 #[derive(Serialize, Deserialize)]
-#[serde(untagged, expecting = "write requests/s: 100, \"100..1000\", or \"100@10s,500@20s,100\"")]
+#[serde(untagged, expecting = "a rate in requests/s such as 100, \"100..1000\" or \"100@10s,500@20s,100\"")]
 enum ProfileForm {
     Number(f64),
     Text(String),

@@ -4,13 +4,15 @@ use super::norm::NormalGaps;
 use super::zipf::ZipfGaps;
 use crate::units::Instant;
 
-/// Random gaps, drawn at the rate's peak, and the rate that bends their time where it changes.
+/// Random gaps. They are drawn at the peak rate; where the rate changes, [`Rate::due`] stretches their time.
 #[derive(Clone, Debug)]
 pub struct RandomGaps {
     gaps: GapDistribution,
-    bend: Option<Rate>,
+    /// `None` for a constant rate.
+    varying: Option<Rate>,
 }
 
+/// The distributions of random gaps.
 #[derive(Clone, Debug)]
 pub enum GapDistribution {
     Exp(ExponentialGaps),
@@ -20,10 +22,10 @@ pub enum GapDistribution {
 
 impl RandomGaps {
     pub fn new(gaps: GapDistribution, rate: &Rate) -> RandomGaps {
-        RandomGaps { gaps, bend: rate.as_constant().is_none().then(|| rate.clone()) }
+        RandomGaps { gaps, varying: rate.as_constant().is_none().then(|| rate.clone()) }
     }
 
-    /// A call of its own: what stands beside it in [`super::Arrivals::next`] is the fixed gaps' few instructions.
+    /// The next due time. Not inlined, so that [`super::Arrivals::next`] stays a few instructions for fixed gaps.
     #[inline(never)]
     pub fn advance(&mut self) -> Instant {
         let due = match &mut self.gaps {
@@ -31,8 +33,8 @@ impl RandomGaps {
             GapDistribution::Norm(norm) => norm.advance(),
             GapDistribution::Zipf(zipf) => zipf.advance(),
         };
-        match &self.bend {
-            // At the peak so many requests would have been made by then.
+        match &self.varying {
+            // At the peak rate this many requests would be due by then.
             Some(rate) => rate.due(due.0 as f64 * rate.peak() / 1e9),
             None => due,
         }

@@ -1,11 +1,12 @@
 use crate::units::{Instant, Time};
 
-/// A rate over time, piece by piece constant or linear, and what it adds up to.
+/// A rate over time of constant and linear pieces, and its integral.
 ///
-/// With L(t) = the requests that it makes until t, a schedule's number x is due at L^-1(x), in closed form.
+/// L(t) is the number of requests that are due until t. Request x of a schedule is due at L^-1(x), which has a closed
+/// form.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rate {
-    /// At least one; the last goes on for ever, at a constant rate.
+    /// At least one. The last piece has a constant rate and no end.
     pieces: Box<[RatePiece]>,
     peak: f64,
     mean: f64,
@@ -14,16 +15,16 @@ pub struct Rate {
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct RatePiece {
     start: Instant,
-    /// L(start)
+    /// L(start): requests due before the piece.
     before: f64,
-    /// Requests/s at the start.
+    /// Rate at the start, in requests/s.
     from: f64,
-    /// Requests/s more each second.
+    /// Change of the rate, in requests/s per second.
     slope: f64,
 }
 
 impl Rate {
-    /// `rate` requests/s, for ever.
+    /// `rate` requests/s without end.
     pub fn constant(rate: f64) -> Rate {
         Rate {
             pieces: Box::new([RatePiece { start: Instant::START, before: 0.0, from: rate, slope: 0.0 }]),
@@ -32,8 +33,8 @@ impl Rate {
         }
     }
 
-    /// One ramp after the other: each lasts for a span and goes from one rate to another, in requests/s. The rate at
-    /// which the last one ends goes on. Peak and mean are those until `end`.
+    /// Ramps in sequence. Each is a span and the rates at its start and its end, in requests/s. The last rate continues
+    /// without end. Peak and mean are those until `end`.
     pub(super) fn from_ramps(ramps: impl IntoIterator<Item = (Time, f64, f64)>, end: Instant) -> Rate {
         let mut pieces = Vec::new();
         let mut next = RatePiece { start: Instant::START, before: 0.0, from: 0.0, slope: 0.0 };
@@ -52,7 +53,7 @@ impl Rate {
         rate
     }
 
-    /// The requests/s of a rate that never changes.
+    /// The rate in requests/s where it is constant.
     pub fn as_constant(&self) -> Option<f64> {
         match *self.pieces {
             [piece] => Some(piece.from),
@@ -60,22 +61,22 @@ impl Rate {
         }
     }
 
-    /// The most requests/s in the run.
+    /// The highest rate in the run, in requests/s.
     pub fn peak(&self) -> f64 {
         self.peak
     }
 
-    /// Requests/s over the whole run.
+    /// The mean rate over the whole run, in requests/s.
     pub fn mean(&self) -> f64 {
         self.mean
     }
 
-    /// In requests/s, at an instant.
+    /// The rate at an instant, in requests/s.
     pub fn at(&self, at: Instant) -> f64 {
         self.piece(at).rate(at)
     }
 
-    /// L: the requests that it makes from the start until `at`.
+    /// L: the number of requests due from the start until `at`.
     pub fn cumulated(&self, at: Instant) -> f64 {
         let piece = self.piece(at);
         let seconds = piece.seconds(at);
@@ -87,8 +88,8 @@ impl Rate {
         &self.pieces[next.saturating_sub(1)]
     }
 
-    /// L^-1: when the requests that it made exceed `x`, so that what would fall into a pause is due at its end.
-    /// [`Instant::NEVER`] where they never do.
+    /// L^-1: the instant at which L exceeds `x`, so that a request that would be due in a pause is due at its end.
+    /// [`Instant::NEVER`] where L never exceeds `x`.
     pub fn due(&self, x: f64) -> Instant {
         let next = self.pieces.partition_point(|piece| piece.before <= x).max(1);
         let due = self.pieces[next - 1].due(x);
@@ -97,12 +98,12 @@ impl Rate {
 }
 
 impl RatePiece {
-    /// From its start until `at`, in s.
+    /// The time from its start until `at`, in s.
     fn seconds(&self, at: Instant) -> f64 {
         at.since(self.start).as_secs_f64()
     }
 
-    /// In requests/s.
+    /// The rate at `at`, in requests/s.
     fn rate(&self, at: Instant) -> f64 {
         self.from + self.slope * self.seconds(at)
     }
@@ -118,8 +119,8 @@ impl RatePiece {
         if more <= 0.0 {
             return self.start;
         }
-        // from t + slope/2 t^2 = more, in the form that no small slope and no start from zero makes inexact.
-        let there = (self.from * self.from + 2.0 * self.slope * more).max(0.0).sqrt();
-        Instant((start + 2.0 * more * 1e9 / (self.from + there)) as u64)
+        // The solution of from t + slope/2 t^2 = more, in the form that is exact for small slopes and for from = 0.
+        let rate_then = (self.from * self.from + 2.0 * self.slope * more).max(0.0).sqrt();
+        Instant((start + 2.0 * more * 1e9 / (self.from + rate_then)) as u64)
     }
 }

@@ -1,21 +1,22 @@
 use super::random_stream::RandomStream;
 use crate::units::Instant;
 
-/// Gaps of k steps, k = 1..100 with P(k) ~ k^-3, as wrk2's fork in DeathStarBench draws them: most arrivals one short
-/// step apart, now and then a long pause.
+/// Gaps of k steps, k = 1..100 with P(k) ~ k^-3, as the wrk2 of DeathStarBench draws them: most gaps are one short step,
+/// and a few are long pauses.
 ///
-/// The steps are summed, not their ns: a step has no whole number of them, and nothing drifts.
+/// The number of steps is summed, not their length in ns. A step is not a whole number of ns, so the schedule does not
+/// drift.
 #[derive(Clone, Debug)]
 pub struct ZipfGaps {
     step_ns: f64,
     offset: f64,
-    numbers: RandomStream,
+    random: RandomStream,
     steps: u64,
 }
 
 const MOST: usize = 100;
 
-/// P(k <= i + 1), and the mean of k.
+/// P(k <= i + 1) for each index i, and the mean of k.
 const TABLE: ([f64; MOST], f64) = {
     let (mut below, mut total, mut mean) = ([0.0; MOST], 0.0, 0.0);
     let mut i = 0;
@@ -35,16 +36,18 @@ const TABLE: ([f64; MOST], f64) = {
 static BELOW: [f64; MOST] = TABLE.0;
 
 impl ZipfGaps {
-    /// The first is due at `offset` of a step. All gaps are whole steps: streams whose offsets differ never coincide.
-    pub fn new(mean_ns: f64, offset: f64, numbers: RandomStream) -> ZipfGaps {
-        ZipfGaps { step_ns: mean_ns / TABLE.1, offset, numbers, steps: 0 }
+    /// The first request is due at `offset` (0 to 1) of a step. All gaps are whole steps, so two streams with different
+    /// offsets are never due at the same instant.
+    pub fn new(mean_ns: f64, offset: f64, random: RandomStream) -> ZipfGaps {
+        ZipfGaps { step_ns: mean_ns / TABLE.1, offset, random, steps: 0 }
     }
 
+    /// The next due time.
     #[inline]
     pub fn advance(&mut self) -> Instant {
         let due = Instant(((self.steps as f64 + self.offset) * self.step_ns) as u64);
-        let u = self.numbers.unit();
-        // Five times in six the first one is it.
+        let u = self.random.draw_unit();
+        // k is 1 in five cases of six, so a linear search is the fastest.
         let k = 1 + BELOW.iter().take_while(|below| u >= **below).count();
         self.steps += k as u64;
         due

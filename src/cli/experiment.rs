@@ -14,7 +14,7 @@ use crate::report::generator::GeneratorReport;
 use crate::report::statistics::RunStatistics;
 use crate::report::{ReportData, read_report_data, write_report};
 use crate::signals::{Signals, StopSignal};
-use crate::units::{Time, parse_count, parse_number, wrk_time};
+use crate::units::{Time, format_wrk_time, parse_count, parse_number};
 use crate::verdict::VerdictText;
 
 /// An experiment, and what one varies most of it.
@@ -173,7 +173,7 @@ impl Late {
 }
 
 fn describe(s: &Progress) -> String {
-    let time = |time: Option<Time>| time.map_or_else(|| "-".to_owned(), |t| wrk_time(t.0 as f64 / 1e3));
+    let time = |time: Option<Time>| time.map_or_else(|| "-".to_owned(), |t| format_wrk_time(t.0 as f64 / 1e3));
     let goodput = s.interval.goodput.map_or_else(|| "-".to_owned(), |g| format!("{:.0}%", 100.0 * g));
     let mut text = format!(
         "{:>3.0}s {} ({:.0}s left)  {:.0}/s of {:.0}/s answered  goodput {goodput}  p50 {} p99 {}  {} in flight",

@@ -312,10 +312,10 @@ mod tests {
     #[test]
     fn rates_and_parts_that_cannot_be_are_refused() {
         let why = |settings| LoadPlan::new(settings).unwrap_err().to_string();
-        insta::assert_snapshot!(why(settings("0@1s,0")), @"rate must be above 0 and at most 100M requests/s, not 0@1s,0");
+        insta::assert_snapshot!(why(settings("0@1s,0")), @"the rate must be above 0 and at most 100M requests/s, but it is 0@1s,0");
         insta::assert_snapshot!(
             why(settings("100@10s,500")),
-            @"rate `500` begins at 10s, but the run is over at 10s: leave it out, or run for longer"
+            @"the rate `500` begins at 10s, but the run ends at 10s. Remove it, or run for longer"
         );
         let part = SchedulePart { index: 2, of: 2 };
         insta::assert_snapshot!(why(LoadSettings { part, ..settings("1") }), @"part must be below the number of parts, not 2");

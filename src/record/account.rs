@@ -3,48 +3,53 @@ use serde::{Deserialize, Serialize};
 use super::{Outcome, RequestRecord};
 use crate::units::Instant;
 
-/// What became of every scheduled request. Requests count by their last attempt, attempts apart.
+/// How many requests were scheduled and how they ended, by their last attempt; and counts over all attempts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
+    /// Requests that were due.
     pub scheduled: u64,
-    /// A whole response arrived, whatever its status.
+    /// Requests with a complete response of any status.
     pub answered: u64,
-    /// The last attempt ended without an answer.
+    /// Requests whose last attempt ended without an answer.
     pub failed: u64,
-    /// Sent, and open when the run ended.
+    /// Requests that were sent, but not answered when the run ended.
     pub unanswered: u64,
-    /// Due, and never sent.
+    /// Requests that were due, but never sent.
     pub unsent: u64,
-    /// Attempts that were made, over all requests.
+    /// Attempts of all requests.
     pub attempts: u64,
-    /// Of attempts, so that retries count too.
+    /// Errors of attempts, including retried ones.
     pub errors: ErrorCounts,
-    /// Response bytes read, over all attempts.
+    /// Response bytes read by all attempts.
     pub bytes: u64,
-    /// Requests whose response time is only known to be at least so long.
+    /// Requests whose response time is only a lower bound.
     pub lower_bounds: u64,
 }
 
-/// Attempts that went wrong, by how.
+/// Failed attempts, by kind of error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorCounts {
+    /// Connections that could not be made.
     pub connect: u64,
+    /// Responses that could not be read.
     pub read: u64,
+    /// Requests that could not be written.
     pub write: u64,
-    /// Outlived the client's timeout, waited on or not.
+    /// Attempts that lasted longer than the client's timeout, whether they were abandoned or not.
     pub timeout: u64,
-    /// Answered with a status above 399.
+    /// Answers with a status above 399.
     pub status: u64,
 }
 
 impl ErrorCounts {
-    /// Whether a socket error was seen: what wrk prints `Socket errors:` for. A bad status is none.
+    /// Whether there was a socket error, for which wrk prints `Socket errors:`. A bad status is not one.
     pub fn any_socket(&self) -> bool {
         self.connect + self.read + self.write + self.timeout > 0
     }
 }
 
 impl Account {
+    /// The counts over `records`.
     pub fn of<'a>(records: impl IntoIterator<Item = &'a RequestRecord>) -> Account {
         let mut account = Account::default();
         records.into_iter().for_each(|r| account.add(r));
@@ -54,9 +59,9 @@ impl Account {
     /// Counts one attempt. A row without an outcome (a damaged file) counts as failed.
     pub fn add(&mut self, record: &RequestRecord) {
         let outcome = record.outcome();
-        // A damaged row may say any number.
+        // A damaged row may have any number.
         self.bytes = self.bytes.saturating_add(record.bytes);
-        // A retry that was still waiting for its turn when the run ended was never made.
+        // A retry that was still waiting when the run ended was never made.
         let waiting = outcome == Some(Outcome::Unanswered) && record.sent == Instant::NEVER;
         self.attempts += u64::from(outcome != Some(Outcome::Unsent) && !waiting);
         match outcome {
@@ -79,12 +84,12 @@ impl Account {
         }
     }
 
-    /// The first law of a run: scheduled = answered + failed + unanswered + unsent.
+    /// Whether scheduled = answered + failed + unanswered + unsent, as it must be in every run.
     pub fn balances(&self) -> bool {
         self.scheduled == self.answered + self.failed + self.unanswered + self.unsent
     }
 
-    /// Adds what another thread, or another generator, counted.
+    /// Adds the counts of another thread or generator.
     pub fn merge(&mut self, other: &Account) {
         self.scheduled += other.scheduled;
         self.answered += other.answered;
@@ -119,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn every_outcome_has_its_place_and_the_sum_is_exact() {
+    fn every_outcome_is_counted_once() {
         let records: Vec<_> = Outcome::ALL.iter().map(|&o| record(o, true, 0)).collect();
         let a = Account::of(&records);
         assert_eq!((a.scheduled, a.answered, a.failed, a.unanswered, a.unsent), (7, 1, 4, 1, 1));
@@ -129,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_retried_request_is_one_request_and_its_attempts_are_counted_apart() {
+    fn a_retried_request_is_one_request_of_several_attempts() {
         let a = Account::of(&[
             record(Outcome::Answered, false, 503),
             record(Outcome::Abandoned, false, 0),
@@ -140,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_retry_that_waited_when_the_run_ended_is_no_attempt() {
+    fn a_retry_that_waited_when_the_run_ended_is_not_an_attempt() {
         let sent = record(Outcome::Unanswered, true, 0);
         assert_eq!(Account::of(&[sent]).attempts, 1);
         let waited = RequestRecord { sent: Instant::NEVER, ..sent };

@@ -1,4 +1,4 @@
-//! Records of any shape, for property tests.
+//! Arbitrary records, for property tests.
 
 use proptest::prelude::*;
 

@@ -5,7 +5,7 @@ use crate::units::{Instant, Time};
 
 /// The run's clock: nanoseconds of `CLOCK_MONOTONIC` since the start of load.
 ///
-/// Steps of the wall clock change nothing; every process on the machine that is told `origin` reads the same time.
+/// Changes of the wall clock do not affect it. All processes of a machine that share `origin` read the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Clock {
     /// The start of load, in ns of `CLOCK_MONOTONIC`.
@@ -15,16 +15,16 @@ pub struct Clock {
 impl Clock {
     /// A clock whose zero is `lead` from now.
     pub fn starting_in(lead: Time) -> Clock {
-        Clock { origin: monotonic() + lead.0 }
+        Clock { origin: read_monotonic_ns() + lead.0 }
     }
 
-    /// Now, on this clock; zero before the start.
+    /// The current instant; zero before the start of load.
     #[inline]
     pub fn now(&self) -> Instant {
-        Instant(monotonic().saturating_sub(self.origin))
+        Instant(read_monotonic_ns().saturating_sub(self.origin))
     }
 
-    /// An instant of this clock as a time of `CLOCK_MONOTONIC`, in ns: what a timerfd takes.
+    /// An instant of this clock in ns of `CLOCK_MONOTONIC`, as a timerfd needs it.
     #[inline]
     pub fn monotonic_ns(&self, at: Instant) -> u64 {
         self.origin.saturating_add(at.0)
@@ -32,7 +32,7 @@ impl Clock {
 }
 
 #[inline]
-fn monotonic() -> u64 {
+fn read_monotonic_ns() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }

@@ -1,5 +1,5 @@
-//! Records as text: a line an attempt, for whatever reads tables. The columns are those of `requests.parquet`; an empty
-//! cell is an instant that never came.
+//! Request records as CSV, one line per attempt. The columns are those of `requests.parquet`. An instant that never came
+//! is an empty cell.
 
 use std::io::{self, Write as _};
 
@@ -7,30 +7,30 @@ use super::columns::{COLUMNS, ColumnKind};
 use super::sink::RecordSink;
 use super::{FileError, Outcome, OutputFile, RequestRecord};
 
-/// Keeps the records of a run in a CSV file, which grows while it goes on.
+/// Writes the records of a run to a CSV file during the run.
 pub struct CsvFile {
-    product: Option<OutputFile>,
-    begun: bool,
-    /// The batch at hand as text.
+    output: Option<OutputFile>,
+    has_header: bool,
+    /// A buffer for the text of a batch.
     text: Vec<u8>,
 }
 
 impl CsvFile {
-    pub fn new(product: OutputFile) -> CsvFile {
-        CsvFile { product: Some(product), begun: false, text: Vec::new() }
+    pub fn new(output: OutputFile) -> CsvFile {
+        CsvFile { output: Some(output), has_header: false, text: Vec::new() }
     }
 
     fn append(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
-        let Some(product) = &mut self.product else { return Ok(()) };
+        let Some(output) = &mut self.output else { return Ok(()) };
         self.text.clear();
-        if !std::mem::replace(&mut self.begun, true) {
+        if !std::mem::replace(&mut self.has_header, true) {
             let names: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
             writeln!(self.text, "{}", names.join(","))?;
         }
-        batch.iter().try_for_each(|record| line(&mut self.text, record))?;
-        product
+        batch.iter().try_for_each(|record| write_line(&mut self.text, record))?;
+        output
             .write_all(&self.text)
-            .map_err(|source| io::Error::other(FileError::Output { path: product.path().to_owned(), source }))
+            .map_err(|source| io::Error::other(FileError::Output { path: output.path().to_owned(), source }))
     }
 }
 
@@ -40,28 +40,28 @@ impl RecordSink for CsvFile {
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        // A run without attempts has its header too.
+        // Writes the header of a run without attempts.
         self.append(&[])?;
-        self.product.take().into_iter().for_each(OutputFile::finish);
+        self.output.take().into_iter().for_each(OutputFile::finish);
         Ok(())
     }
 }
 
-/// One line. No value holds a comma or a quote.
-fn line(text: &mut Vec<u8>, record: &RequestRecord) -> io::Result<()> {
+/// Appends a line to `text`. No value contains a comma or a quote.
+fn write_line(text: &mut Vec<u8>, record: &RequestRecord) -> io::Result<()> {
     for (i, (_, kind)) in COLUMNS.iter().enumerate() {
         if i > 0 {
             text.push(b',');
         }
         match kind {
-            ColumnKind::Long(get, _) => write!(text, "{}", get(record))?,
-            ColumnKind::Short(get, _) => write!(text, "{}", get(record))?,
-            ColumnKind::Flag(get, _) => write!(text, "{}", get(record))?,
-            ColumnKind::MaybeLong(get, _) => match get(record) {
+            ColumnKind::U64(get, _) => write!(text, "{}", get(record))?,
+            ColumnKind::U16(get, _) => write!(text, "{}", get(record))?,
+            ColumnKind::Bool(get, _) => write!(text, "{}", get(record))?,
+            ColumnKind::OptionalU64(get, _) => match get(record) {
                 u64::MAX => {}
                 value => write!(text, "{value}")?,
             },
-            ColumnKind::MaybeInt(get, _) => match get(record) {
+            ColumnKind::OptionalU32(get, _) => match get(record) {
                 u32::MAX => {}
                 value => write!(text, "{value}")?,
             },

@@ -1,10 +1,10 @@
-//! What happened to the run besides its requests: `events.jsonl`, a line an event, in order of time.
+//! The events of a run: `events.jsonl`, one line per event.
 
 use serde::{Deserialize, Serialize};
 
 use crate::units::Instant;
 
-/// Something that happened at an instant of the run's clock.
+/// An event of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     #[serde(rename = "at_ns")]
@@ -13,36 +13,36 @@ pub struct Event {
     pub what: EventKind,
 }
 
-/// What happened.
+/// The kinds of events.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum EventKind {
-    /// Load began.
+    /// The load began.
     Started {
-        /// Wall time of the clock's zero, RFC 3339.
+        /// The wall-clock time of the start of load, RFC 3339.
         wall: String,
-        /// The program's version.
+        /// The version of the program.
         version: String,
     },
-    /// A step in the life of fault number `fault` (its place in the plan's list, from 0).
+    /// A step of the fault with the number `fault` in the plan, from 0.
     Fault {
         fault: usize,
         kind: String,
         step: FaultStep,
         detail: String,
-        /// What is no failure, and yet worth knowing.
+        /// Problems that are not failures.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         warnings: Vec<String>,
     },
-    /// A component of the system under test changed: it died, restarted, ran out of memory.
+    /// A component of the system under test died, restarted or ran out of memory.
     Component { component: String, state: ComponentState, detail: String },
-    /// What the generator says of itself at the end.
+    /// The statistics of the generator, at the end of the load.
     Generator(GeneratorStats),
-    /// The run is over.
+    /// The run ended.
     Ended { how: RunEnd, detail: String },
 }
 
-/// The steps of a fault. `Effective` and `RemovalVerified` were observed, not assumed.
+/// The steps of a fault. The run observes `Effective` and `RemovalVerified`; it does not assume them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultStep {
@@ -50,7 +50,7 @@ pub enum FaultStep {
     Effective,
     RemovalCommanded,
     RemovalVerified,
-    /// It could not be applied, removed or verified; the detail says which and why.
+    /// The fault could not be applied, removed or verified. The detail of the event says which and why.
     Failed,
 }
 
@@ -62,43 +62,44 @@ pub enum ComponentState {
     Restarted,
 }
 
-/// How a run came to its end.
+/// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunEnd {
-    /// The plan ran to its end, or to the point where nothing more could be learned.
+    /// The plan ran to its end, or to the point at which its verdict was certain.
     Complete,
-    /// Somebody stopped it (SIGINT, SIGTERM).
+    /// A signal (SIGINT, SIGTERM) stopped it.
     Interrupted,
-    /// Something broke; the detail says what.
+    /// An error stopped it. The detail of the event says which.
     Failed,
 }
 
-/// The generator's account of itself, for judging whether its numbers hold.
+/// Statistics of the generator itself, which show whether its results are valid.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct GeneratorStats {
     /// CPU time of the generator's threads, user and system, in ns.
     pub cpu_ns: u64,
-    /// Connections opened over the run, reconnections included.
+    /// Connections opened during the run, including reconnections.
     pub connections_opened: u64,
-    /// The most that were in flight at once, over all threads' own maxima.
+    /// The sum over all threads of the most attempts in flight at once.
     pub in_flight_max: u64,
     /// Connections that could not be made.
     pub connect_errors: u64,
-    /// Whether `max-connections` (or `connections`) ever made a due request wait.
+    /// Whether a due request ever waited because of `max-connections` or `connections`.
     pub bound_reached: bool,
-    /// Requests that were due, and had to wait for a connection.
+    /// Due requests that waited for a connection.
     #[serde(default)]
     pub waited: u64,
-    /// Requests due within the warm-up that were still open at its end: the system was behind before anything was measured.
+    /// Requests due in the warm-up that were not ended at its end. If there are many, the system was overloaded before
+    /// the measurement began.
     #[serde(default)]
     pub late_warmup: u64,
-    /// Records that the writer could not take; histograms hold them all the same.
+    /// Records that the recorder dropped because it was too slow. The histograms contain them.
     pub records_dropped: u64,
 }
 
 impl GeneratorStats {
-    /// Adds what a generator beside it says of itself.
+    /// Adds the statistics of another generator.
     pub fn merge(&mut self, other: &GeneratorStats) {
         self.cpu_ns += other.cpu_ns;
         self.connections_opened += other.connections_opened;

@@ -1,29 +1,33 @@
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// Why a file of a results folder could not be written or read. Each names the file; most say what to do.
+/// Why a file could not be written or read. Each message names the file, and most contain a remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    #[error("cannot {doing} {}: {source}{}", path.display(), remedy(source))]
+    /// A file of a results folder.
+    #[error("cannot {doing} {}: {source}{}", path.display(), remedy(doing, source))]
     Io {
         path: PathBuf,
-        /// `write`, `read`, `create`
+        /// `write`, `read`, `create` or `remove`.
         doing: &'static str,
         source: io::Error,
     },
-    /// A file that the user asked for by name.
+    /// A file that the user named.
     #[error("cannot write {}: {source}{}", path.display(), output_remedy(source))]
     Output { path: PathBuf, source: io::Error },
-    /// Not what this program wrote, or damaged since.
-    #[error("{}: {why}; {todo}", path.display())]
-    Invalid { path: PathBuf, why: String, todo: &'static str },
-    /// A line of a text file that does not read.
-    #[error("{}:{line}: {why}; mend or delete that line", path.display())]
+    /// A file that this program did not write, or a damaged one.
+    #[error("cannot read {}: {why}. {remedy}", path.display())]
+    Invalid { path: PathBuf, why: String, remedy: &'static str },
+    /// A file with an extension that has no format for attempts.
+    #[error("cannot record attempts in {}: its extension names no known format. Use .parquet or .csv", path.display())]
+    Format { path: PathBuf },
+    /// A line of a text file that cannot be parsed.
+    #[error("cannot read {}:{line}: {why}. Correct or delete that line", path.display())]
     Line { path: PathBuf, line: u64, why: String },
 }
 
 impl FileError {
-    /// The same of a file that the user named, not of one in a results folder: other things help.
+    /// The same error for a file that the user named, which has other remedies than a file of a results folder.
     pub(super) fn for_output(self) -> FileError {
         match self {
             FileError::Io { path, source, .. } => FileError::Output { path, source },
@@ -37,33 +41,36 @@ impl FileError {
         move |source| FileError::Io { path: path.clone(), doing, source }
     }
 
-    pub(super) fn invalid(path: &Path, why: impl ToString, todo: &'static str) -> FileError {
-        FileError::Invalid { path: path.to_owned(), why: why.to_string(), todo }
+    pub(super) fn invalid(path: &Path, why: impl ToString, remedy: &'static str) -> FileError {
+        FileError::Invalid { path: path.to_owned(), why: why.to_string(), remedy }
     }
 }
 
-fn remedy(error: &io::Error) -> &'static str {
+fn remedy(doing: &str, error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "; choose a place that you may write to with --out"
+        ErrorKind::PermissionDenied if doing == "read" => ". Change its permissions, or run as its owner",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            ". Choose a folder that you can write to (metawrk experiment --out)"
         }
-        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
-            "; something else has that name: move it away, or choose another place with --out"
+        ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
+            ". Something else has that name: move it away, or choose another folder (metawrk experiment --out)"
         }
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room, or choose another disk with --out",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            ". Free some space, or choose a folder on another disk (metawrk experiment --out)"
+        }
         _ => "",
     }
 }
 
 fn output_remedy(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::NotFound => "; make that folder first, or name a file in another",
-        io::ErrorKind::NotADirectory => "; what should be its folder is no folder: name a file in another",
-        io::ErrorKind::IsADirectory => "; name a file in it",
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::ResourceBusy => {
-            "; name a file in a folder that you may write to"
+        ErrorKind::NotFound => ". Create the folder first, or choose a file in another folder",
+        ErrorKind::NotADirectory => ". A part of the path is not a folder: choose a file in another folder",
+        ErrorKind::IsADirectory => ". Choose a file in that folder",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::ResourceBusy => {
+            ". Choose a file in a folder that you can write to"
         }
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room, or name a file on another disk",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ". Free some space, or choose a file on another disk",
         _ => "",
     }
 }

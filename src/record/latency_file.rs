@@ -1,5 +1,5 @@
-//! `latencies.txt` as wrk2's `-P` writes it: a line per thread, the corrected latencies of its answers in us in order of
-//! completion, each followed by a space. Unlike wrk2's it holds every one.
+//! `latencies.txt` as wrk2's `-P` writes it: a line per thread with the response times of its answered requests in us, in
+//! order of completion, each followed by a space. Unlike the file of wrk2, it contains all of them.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -14,15 +14,15 @@ fn latency(record: &RequestRecord) -> Option<u64> {
     Some(record.answer_time()?.0 / 1000)
 }
 
-/// The file's text, of records in any order.
+/// The text of the file, from records in any order.
 pub fn format_latency_lines(threads: u16, records: &[RequestRecord]) -> String {
     let answers = records.iter().filter_map(|r| Some((r.thread, r.end, latency(r)?)));
     let mut answers: Vec<(u16, Instant, u64)> = answers.collect();
     answers.sort_unstable();
     let mut text = String::with_capacity(answers.len() * 8);
     for thread in 0..threads {
-        for (_, _, us) in &answers[lower(&answers, thread)..lower(&answers, thread + 1)] {
-            // A String takes all that it is given.
+        for (_, _, us) in &answers[first_answer(&answers, thread)..first_answer(&answers, thread + 1)] {
+            // Writing to a String never fails.
             let _ = write!(text, "{us} ");
         }
         text.push('\n');
@@ -30,27 +30,28 @@ pub fn format_latency_lines(threads: u16, records: &[RequestRecord]) -> String {
     text
 }
 
-/// Where the answers of `thread` begin.
-fn lower(answers: &[(u16, Instant, u64)], thread: u16) -> usize {
+/// The index of the first answer of `thread`.
+fn first_answer(answers: &[(u16, Instant, u64)], thread: u16) -> usize {
     answers.partition_point(|(of, _, _)| *of < thread)
 }
 
-/// Keeps the file of a run of any length: each thread's line grows on disk, and all are joined at the end.
+/// Writes the file in a run of any length: the line of each thread grows in a file of its own, and the lines are joined
+/// at the end.
 pub struct LatencyFile {
-    product: Option<OutputFile>,
-    /// A thread's line so far, in a file without a name.
+    output: Option<OutputFile>,
+    /// The line of each thread, in a file without a name.
     lines: Vec<BufWriter<File>>,
 }
 
 impl LatencyFile {
     /// # Errors
-    /// [`FileError::Output`] if nothing can be written beside `product`.
-    pub fn new(product: OutputFile, threads: usize) -> Result<LatencyFile, FileError> {
+    /// [`FileError::Output`] if nothing can be written in the folder of `output`.
+    pub fn new(output: OutputFile, threads: usize) -> Result<LatencyFile, FileError> {
         let lines: io::Result<Vec<_>> =
-            (0..threads).map(|_| tempfile::tempfile_in(product.folder()).map(BufWriter::new)).collect();
+            (0..threads).map(|_| tempfile::tempfile_in(output.folder()).map(BufWriter::new)).collect();
         match lines {
-            Ok(lines) => Ok(LatencyFile { product: Some(product), lines }),
-            Err(source) => Err(FileError::Output { path: product.path().to_owned(), source }),
+            Ok(lines) => Ok(LatencyFile { output: Some(output), lines }),
+            Err(source) => Err(FileError::Output { path: output.path().to_owned(), source }),
         }
     }
 
@@ -65,37 +66,37 @@ impl LatencyFile {
         Ok(())
     }
 
-    fn join(&mut self, product: &mut OutputFile) -> io::Result<()> {
+    fn join_lines(&mut self, output: &mut OutputFile) -> io::Result<()> {
         for line in &mut self.lines {
             line.flush()?;
             line.rewind()?;
-            io::copy(line.get_mut(), product)?;
-            product.write_all(b"\n")?;
+            io::copy(line.get_mut(), output)?;
+            output.write_all(b"\n")?;
         }
         Ok(())
     }
 
-    fn failed(&self, source: io::Error) -> io::Error {
-        let path = self.product.as_ref().map(|product| product.path().to_owned());
+    fn error(&self, source: io::Error) -> io::Error {
+        let path = self.output.as_ref().map(|output| output.path().to_owned());
         io::Error::other(FileError::Output { path: path.unwrap_or_default(), source })
     }
 }
 
 impl RecordSink for LatencyFile {
     fn consume(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
-        self.append(batch).map_err(|source| self.failed(source))
+        self.append(batch).map_err(|source| self.error(source))
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        let Some(mut product) = self.product.take() else { return Ok(()) };
-        match self.join(&mut product) {
+        let Some(mut output) = self.output.take() else { return Ok(()) };
+        match self.join_lines(&mut output) {
             Ok(()) => {
-                product.finish();
+                output.finish();
                 Ok(())
             }
             Err(source) => {
-                let path = product.path().to_owned();
-                product.abandon();
+                let path = output.path().to_owned();
+                output.discard();
                 Err(io::Error::other(FileError::Output { path, source }))
             }
         }
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_a_thread_in_order_of_completion() {
+    fn each_thread_has_a_line_in_order_of_completion() {
         let mut broken = answer(0, 0, 1);
         broken.set_outcome(Outcome::ReadError);
         let records = [answer(2, 0, 9_000), answer(0, 1_000, 8_500), answer(0, 0, 4_000), broken];
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_keeps_the_same_text_batch_by_batch() {
+    fn batches_make_the_same_text() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("latencies.txt");
         let records: Vec<_> = (0..20_000).map(|i| answer([2, 0][i % 2], 0, i as u64 * 50_000)).collect();
@@ -136,10 +137,10 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_joined_is_told_and_no_half_is_left() {
+    fn a_failure_to_join_names_the_file() {
         let mut sink = LatencyFile::new(OutputFile::create("/dev/full".as_ref()).unwrap(), 1).unwrap();
         sink.consume(&[answer(0, 0, 1)]).unwrap();
         let error = sink.finish().unwrap_err().to_string();
-        assert!(error.contains("/dev/full") && error.contains("make room"), "{error}");
+        assert!(error.contains("/dev/full") && error.contains("Free some space"), "{error}");
     }
 }

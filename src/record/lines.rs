@@ -1,5 +1,5 @@
-//! Text files that grow by a line at a time while a run goes on, each line at once in the hands of the system: a crash
-//! costs at most the line being written.
+//! Text files that grow line by line during a run. Each line is passed to the kernel at once, so a crash loses at most the
+//! line that is being written.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -11,7 +11,7 @@ use super::{Event, FileError, Sample};
 #[derive(Debug)]
 pub struct EventLog(Lines);
 
-/// Appends to `samples.csv`. A number that a source did not give is an empty cell.
+/// Appends to `samples.csv`. A value that a source did not give is an empty cell.
 #[derive(Debug)]
 pub struct SampleLog(Lines);
 
@@ -33,12 +33,16 @@ impl Lines {
 }
 
 impl EventLog {
+    /// Opens the file, or creates it.
+    ///
     /// # Errors
     /// [`FileError::Io`].
     pub fn open(path: &Path) -> Result<EventLog, FileError> {
         Ok(EventLog(Lines::open(path)?))
     }
 
+    /// Appends a line.
+    ///
     /// # Errors
     /// [`FileError::Io`].
     pub fn append(&mut self, event: &Event) -> Result<(), FileError> {
@@ -49,6 +53,8 @@ impl EventLog {
 }
 
 impl SampleLog {
+    /// Opens the file, or creates it with its header.
+    ///
     /// # Errors
     /// [`FileError::Io`].
     pub fn open(path: &Path) -> Result<SampleLog, FileError> {
@@ -60,6 +66,8 @@ impl SampleLog {
         Ok(SampleLog(lines))
     }
 
+    /// Appends a line for each sample.
+    ///
     /// # Errors
     /// [`FileError::Io`].
     pub fn append(&mut self, samples: &[Sample]) -> Result<(), FileError> {
@@ -74,12 +82,12 @@ impl SampleLog {
 
 const HEADER: &str = "at_ns,source,memory_bytes,resident_bytes,limit_bytes,threads,cpu_ns\n";
 
-/// The events of a run, in order of time.
+/// Reads the events of a run, in order of time.
 ///
 /// # Errors
-/// [`FileError::Io`]; [`FileError::Line`] for a line that is no event, but for an unfinished last one.
+/// [`FileError::Io`]; [`FileError::Line`] for a line that is not an event. An incomplete last line is ignored.
 pub fn read_events(path: &Path) -> Result<Vec<Event>, FileError> {
-    let text = whole_lines(path)?;
+    let text = read_whole_lines(path)?;
     let mut events = Vec::new();
     for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         events.push(serde_json::from_str::<Event>(line).map_err(|e| FileError::Line {
@@ -92,16 +100,16 @@ pub fn read_events(path: &Path) -> Result<Vec<Event>, FileError> {
     Ok(events)
 }
 
-/// The samples of a run, in the order in which they were taken.
+/// Reads the samples of a run, in the order in which they were taken.
 ///
 /// # Errors
-/// [`FileError::Io`]; [`FileError::Line`] for a line that is no sample, but for an unfinished last one;
-/// [`FileError::Invalid`] if the columns are others.
+/// [`FileError::Io`]; [`FileError::Line`] for a line that is not a sample; [`FileError::Invalid`] for other columns. An
+/// incomplete last line is ignored.
 pub fn read_samples(path: &Path) -> Result<Vec<Sample>, FileError> {
-    let text = whole_lines(path)?;
+    let text = read_whole_lines(path)?;
     if !text.is_empty() && !text.starts_with(HEADER) {
-        let todo = "take it away, or put that line back";
-        return Err(FileError::invalid(path, format!("its first line is not `{}`", HEADER.trim()), todo));
+        let remedy = "Restore that line, or remove the file";
+        return Err(FileError::invalid(path, format!("its first line is not `{}`", HEADER.trim()), remedy));
     }
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let bad = |e: csv::Error| FileError::Line {
@@ -115,13 +123,13 @@ pub fn read_samples(path: &Path) -> Result<Vec<Sample>, FileError> {
     reader.deserialize().collect::<Result<_, _>>().map_err(bad)
 }
 
-/// The file's text up to its last line end.
-fn whole_lines(path: &Path) -> Result<String, FileError> {
+/// The text of the file up to its last line end.
+fn read_whole_lines(path: &Path) -> Result<String, FileError> {
     let mut bytes = std::fs::read(path).map_err(FileError::io(path, "read"))?;
     bytes.truncate(bytes.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1));
     String::from_utf8(bytes).map_err(|e| {
         let line = e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|&&b| b == b'\n').count() as u64 + 1;
-        FileError::Line { path: path.to_owned(), line, why: "not UTF-8".to_owned() }
+        FileError::Line { path: path.to_owned(), line, why: "it is not UTF-8".to_owned() }
     })
 }
 
@@ -149,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn events_come_back_in_order_of_time_without_a_torn_last_line() {
+    fn events_are_read_in_order_of_time_without_an_incomplete_last_line() {
         let (_dir, path) = dir();
         let mut log = EventLog::open(&path).unwrap();
         log.append(&ended(7)).unwrap();
@@ -159,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_line_is_named() {
+    fn an_invalid_line_is_named() {
         let (_dir, path) = dir();
         EventLog::open(&path).unwrap().append(&ended(7)).unwrap();
         append(&path, "{\"at_ns\":9,\"event\":\"party\"}\n");
@@ -168,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn samples_come_back_with_their_gaps() {
+    fn samples_are_read_with_their_gaps() {
         let (_dir, path) = dir();
         let full = Sample {
             at: Instant(1),
@@ -188,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_samples_are_named() {
+    fn invalid_samples_are_named() {
         let (_dir, path) = dir();
         SampleLog::open(&path).unwrap();
         append(&path, "1,a,,,,,\n2,b,many,,,,\n");

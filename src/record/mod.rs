@@ -1,6 +1,7 @@
-//! What happened: a record per attempt, events, samples, histograms, and the files that hold them.
+//! The records of a run: a [`RequestRecord`] per attempt, events, samples, latency histograms, and the files that hold
+//! them.
 //!
-//! One clock orders everything: nanoseconds of `CLOCK_MONOTONIC` since the start of load ([`Clock`]).
+//! All instants are on one clock: nanoseconds of `CLOCK_MONOTONIC` since the start of load ([`Clock`]).
 
 mod account;
 #[cfg(test)]
@@ -46,19 +47,19 @@ use crate::units::{Instant, Time};
 #[serde(rename_all = "kebab-case")]
 #[repr(u8)]
 pub enum Outcome {
-    /// A whole response arrived, whatever its status.
+    /// A complete response arrived, with any status.
     Answered = 0,
     /// No connection could be made.
     ConnectError = 1,
-    /// The connection broke, or spoke no HTTP, before the response was whole.
+    /// The connection failed, or broke the HTTP protocol, before the response was complete.
     ReadError = 2,
     /// The request could not be written.
     WriteError = 3,
-    /// The client gave up at its timeout and closed the connection.
+    /// The client closed the connection at its timeout.
     Abandoned = 4,
-    /// Sent, and still without an answer when the run ended.
+    /// Sent, but not answered when the run ended.
     Unanswered = 5,
-    /// Due, and never sent before the run ended.
+    /// Due, but not sent when the run ended.
     Unsent = 6,
 }
 
@@ -73,7 +74,7 @@ impl Outcome {
         Outcome::Unsent,
     ];
 
-    /// The name in files: `answered`, `connect-error`, ...
+    /// The name of the outcome in files: `answered`, `connect-error`, ...
     pub const fn name(self) -> &'static str {
         match self {
             Outcome::Answered => "answered",
@@ -86,39 +87,40 @@ impl Outcome {
         }
     }
 
-    /// Neither answered nor still open: the attempt ended without an answer.
+    /// The attempt ended without an answer before the end of the run.
     pub const fn is_failure(self) -> bool {
         matches!(self, Outcome::ConnectError | Outcome::ReadError | Outcome::WriteError | Outcome::Abandoned)
     }
 }
 
-/// One attempt of one request. A plain row of fixed size: what the writer thread appends to disk as it is.
+/// One attempt of one request, as a row of fixed size that the recorder appends to disk unchanged.
 ///
-/// Instants are nanoseconds since the start of load, [`Instant::NEVER`] where one never came.
+/// An instant that never came is [`Instant::NEVER`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct RequestRecord {
-    /// The request's place in the schedule, unique in the run. Attempts of one request share it.
+    /// The number of the request in the schedule, unique in the run. All attempts of a request share it.
     pub request: u64,
-    /// When the plan wanted the request sent; the same for every attempt of it.
+    /// The due time of the request, the same for all its attempts.
     pub due: Instant,
-    /// `max(due, a connection was free, catching up allowed it)`; from here on lateness is the generator's own.
+    /// The earliest instant at which the generator could have sent the attempt: it was due, a connection was free, and
+    /// the limits on catching up allowed it.
     pub ready: Instant,
-    /// When its first byte was handed to the kernel.
+    /// When the first byte of the request was passed to the kernel.
     pub sent: Instant,
     /// When the first byte of the response was read.
     pub first_byte: Instant,
-    /// When the response was whole, the attempt failed, or the run ended.
+    /// When the response was complete, the attempt failed, or the run ended.
     pub end: Instant,
-    /// Response bytes read, heads included.
+    /// Response bytes read, including heads.
     pub bytes: u64,
-    /// Which of the thread's connections carried it; `u32::MAX` if none.
+    /// The number of the connection within its thread; `u32::MAX` if there was none.
     pub connection: u32,
-    /// Status of the response, 0 if there was none.
+    /// The status of the response; 0 if there was none.
     pub status: u16,
-    /// The generator's thread, from 0.
+    /// The number of the generator's thread, from 0.
     pub thread: u16,
-    /// 0 for the first attempt, then one more for each retry.
+    /// 0 for the first attempt, 1 for the first retry, and so on.
     pub attempt: u16,
     outcome: u8,
     flags: u8,
@@ -130,7 +132,7 @@ const TIMED_OUT: u8 = 2;
 const WARMUP: u8 = 4;
 
 impl RequestRecord {
-    /// A record of an attempt that nothing is known of yet but its place in the plan.
+    /// The record of a request that is not sent yet.
     pub fn planned(request: u64, due: Instant, thread: u16) -> RequestRecord {
         RequestRecord {
             request,
@@ -150,7 +152,7 @@ impl RequestRecord {
         }
     }
 
-    /// How the attempt ended. Rows read from a damaged file may hold no outcome: those are `None`.
+    /// How the attempt ended. `None` for a row of a damaged file.
     pub fn outcome(&self) -> Option<Outcome> {
         Outcome::ALL.get(usize::from(self.outcome)).copied()
     }
@@ -159,17 +161,17 @@ impl RequestRecord {
         self.outcome = outcome as u8;
     }
 
-    /// No further attempt follows: this one says what became of the request.
+    /// No further attempt follows: this attempt decides the outcome of the request.
     pub fn is_last(&self) -> bool {
         self.flags & LAST != 0
     }
 
-    /// It outlived the client's timeout (and was abandoned, or waited on).
+    /// The attempt lasted longer than the client's timeout. It was abandoned, or the client kept waiting.
     pub fn timed_out(&self) -> bool {
         self.flags & TIMED_OUT != 0
     }
 
-    /// Its due time lies in the warm-up.
+    /// The request was due in the warm-up.
     pub fn is_warmup(&self) -> bool {
         self.flags & WARMUP != 0
     }
@@ -194,17 +196,17 @@ impl RequestRecord {
         }
     }
 
-    /// Response time, corrected for coordinated omission: end - due.
+    /// The response time, end - due. It is corrected for coordinated omission.
     pub fn response_time(&self) -> Option<Time> {
         Some(self.end.known()?.since(self.due))
     }
 
-    /// Service time, uncorrected: end - sent.
+    /// The service time, end - sent.
     pub fn service_time(&self) -> Option<Time> {
         Some(self.end.known()?.since(self.sent.known()?))
     }
 
-    /// How late the generator itself was: sent - ready.
+    /// The send lag, sent - ready: the delay that the generator itself caused.
     pub fn send_lag(&self) -> Option<Time> {
         Some(self.sent.known()?.since(self.ready.known()?))
     }
@@ -230,12 +232,12 @@ impl RequestRecord {
         if self.outcome() == Some(Outcome::Answered) { self.service_time() } else { None }
     }
 
-    /// The response time is only a lower bound: the wait was cut short, by the client or by the end of the run.
+    /// The response time is only a lower bound, because the client or the end of the run cut the wait short.
     pub fn is_lower_bound(&self) -> bool {
         matches!(self.outcome(), Some(Outcome::Abandoned | Outcome::Unanswered | Outcome::Unsent))
     }
 
-    /// A good answer: status below 400.
+    /// Answered with a status below 400.
     pub fn is_success(&self) -> bool {
         self.outcome() == Some(Outcome::Answered) && self.status < 400
     }

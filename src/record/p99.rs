@@ -1,5 +1,6 @@
-//! `url<U>thread<T>.txt` as the wrk2 of DeathStarBench writes it for `-p`: a thread's 99th percentile, a line for every
-//! 0.2 s, each on disk as soon as it is known. (Theirs has the first thread of each URL only.)
+//! `url<U>thread<T>.txt` as the wrk2 of DeathStarBench writes it for `-p`: the 99th percentile of a thread's response times
+//! in each 0.2 s, one line each, written as soon as it is known. (DeathStarBench writes it for the first thread of each
+//! URL only.)
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -9,30 +10,31 @@ use super::{FileError, OutputFile, RequestRecord};
 use crate::stats::percentile;
 use crate::units::Time;
 
-/// What a line is of.
+/// The time that a line covers.
 const WINDOW: Time = Time::from_millis(200);
 
-/// Keeps a file a thread.
-pub struct P99Files(Vec<Thread>);
+/// Writes one file per thread.
+pub struct P99Files(Vec<P99File>);
 
-struct Thread {
-    product: OutputFile,
-    /// Lines written so far: the window at hand begins at so many times [`WINDOW`].
+struct P99File {
+    output: OutputFile,
+    /// Lines written so far. It is also the number of the current window.
     lines: u64,
-    /// The response times, in us, of the answers that arrived in it.
+    /// The response times, in us, of the answers that arrived in the current window.
     times: Vec<u64>,
 }
 
 impl P99Files {
-    /// In `folder`, for each of `urls` and each of its `threads`. In records threads are numbered through.
+    /// Creates the files in `folder`, for each thread of each URL. In records the thread numbers of the second URL follow
+    /// those of the first, and so on.
     ///
     /// # Errors
     /// [`FileError::Output`].
     pub fn create(folder: &Path, urls: usize, threads: usize) -> Result<P99Files, FileError> {
         let each = (0..urls).flat_map(|url| (0..threads).map(move |thread| (url, thread)));
         let files = each.map(|(url, thread)| {
-            let product = OutputFile::create(&folder.join(format!("url{url}thread{thread}.txt")))?;
-            Ok(Thread { product, lines: 0, times: Vec::new() })
+            let output = OutputFile::create(&folder.join(format!("url{url}thread{thread}.txt")))?;
+            Ok(P99File { output, lines: 0, times: Vec::new() })
         });
         Ok(P99Files(files.collect::<Result<_, _>>()?))
     }
@@ -41,34 +43,34 @@ impl P99Files {
 impl RecordSink for P99Files {
     fn consume(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
         for record in batch {
-            if let Some(thread) = self.0.get_mut(usize::from(record.thread))
+            if let Some(file) = self.0.get_mut(usize::from(record.thread))
                 && let Some(time) = record.answer_time()
             {
-                thread.until(record.end.0 / WINDOW.0)?;
-                thread.times.push(time.0.saturating_add(500) / 1000);
+                file.write_until(record.end.0 / WINDOW.0)?;
+                file.times.push(time.0.saturating_add(500) / 1000);
             }
         }
         Ok(())
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        let last = |thread: &Thread| thread.lines + u64::from(!thread.times.is_empty());
+        let last = |file: &P99File| file.lines + u64::from(!file.times.is_empty());
         let lines = self.0.iter().map(last).max().unwrap_or(0);
-        for mut thread in self.0.drain(..) {
-            thread.until(lines)?;
-            thread.product.finish();
+        for mut file in self.0.drain(..) {
+            file.write_until(lines)?;
+            file.output.finish();
         }
         Ok(())
     }
 }
 
-impl Thread {
-    /// Writes the lines of the windows before the one numbered `window`; 0 where no answer arrived.
-    fn until(&mut self, window: u64) -> io::Result<()> {
+impl P99File {
+    /// Writes the lines of all windows before number `window`: 0 for a window without answers.
+    fn write_until(&mut self, window: u64) -> io::Result<()> {
         while self.lines < window {
             let p99 = percentile(&mut self.times, 99.0).unwrap_or(0);
-            writeln!(self.product, "{p99}").map_err(|source| {
-                io::Error::other(FileError::Output { path: self.product.path().to_owned(), source })
+            writeln!(self.output, "{p99}").map_err(|source| {
+                io::Error::other(FileError::Output { path: self.output.path().to_owned(), source })
             })?;
             self.times.clear();
             self.lines += 1;
@@ -87,7 +89,7 @@ mod tests {
 
     const MS: u64 = 1_000_000;
 
-    /// Arrived at `end` ms, after `us`.
+    /// An answer at `end` ms with a response time of `us`.
     fn answer(thread: u16, end: u64, us: u64) -> RequestRecord {
         let mut record = RequestRecord::planned(0, Instant(end * MS - us * 1000), thread);
         record.end = Instant(end * MS);
@@ -106,7 +108,7 @@ mod tests {
         let mut failed = answer(2, 399, 9);
         failed.set_outcome(Outcome::ReadError);
         sink.consume(&[answer(3, 10, 7), failed, answer(2, 600, 5)]).unwrap();
-        assert_eq!(read("url1thread0.txt"), "99\n0\n0\n", "what is over is there while the run goes on");
+        assert_eq!(read("url1thread0.txt"), "99\n0\n0\n", "finished windows are written during the run");
         sink.finish().unwrap();
         assert_eq!(read("url1thread0.txt"), "99\n0\n0\n5\n");
         assert_eq!(read("url1thread1.txt"), "7\n0\n0\n0\n");
@@ -115,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_written_is_known_at_once_and_nothing_is_left() {
+    fn a_folder_that_cannot_be_written_is_an_error_at_once_and_nothing_is_left() {
         let dir = tempfile::tempdir().unwrap();
         assert!(P99Files::create(&dir.path().join("none"), 1, 1).is_err());
         fs::create_dir(dir.path().join("url0thread1.txt")).unwrap();

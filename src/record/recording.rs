@@ -5,21 +5,17 @@ use super::parquet::ParquetFile;
 use super::sink::RecordSink;
 use super::{FileError, OutputFile};
 
-/// The keeper that leaves every attempt of a run in the file `path`, in the format that its name ends in: `.parquet` or
-/// `.csv`, with the same columns.
+/// A sink that writes every attempt of a run to the file `path`. The extension decides the format: `.parquet` or `.csv`.
+/// Both have the same columns.
 ///
 /// # Errors
-/// [`FileError::Invalid`] for any other name, [`FileError::Output`] where the file can't be written.
+/// [`FileError::Format`] for any other extension, [`FileError::Output`] if the file cannot be written.
 pub fn create_recording(path: &Path) -> Result<Box<dyn RecordSink>, FileError> {
-    let ending = path.extension().map(|ending| ending.to_ascii_lowercase());
-    match ending.as_ref().and_then(|ending| ending.to_str()) {
+    let extension = path.extension().map(|extension| extension.to_ascii_lowercase());
+    match extension.as_ref().and_then(|extension| extension.to_str()) {
         Some("parquet") => Ok(Box::new(ParquetFile::new(OutputFile::create(path)?)?)),
         Some("csv") => Ok(Box::new(CsvFile::new(OutputFile::create(path)?))),
-        _ => Err(FileError::invalid(
-            path,
-            "its name says no format that attempts can be recorded in",
-            "let it end in .parquet or .csv",
-        )),
+        _ => Err(FileError::Format { path: path.to_owned() }),
     }
 }
 
@@ -59,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_as_text_has_the_columns_of_the_parquet_file_and_grows_with_the_run() {
+    fn a_csv_file_has_the_columns_of_the_parquet_file_and_grows_with_the_run() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("attempts.csv");
         let mut sink = create_recording(&path).unwrap();
@@ -89,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_without_attempts_leaves_whole_files() {
+    fn a_run_without_attempts_leaves_complete_files() {
         let dir = tempfile::tempdir().unwrap();
         for name in ["a.csv", "a.parquet"] {
             create_recording(&dir.path().join(name)).unwrap().finish().unwrap();
@@ -108,19 +104,24 @@ mod tests {
     }
 
     #[test]
-    fn other_names_are_refused_and_both_formats_named() {
+    fn other_extensions_are_refused_and_both_formats_named() {
         for name in ["attempts.json", "attempts", ".csv", ""] {
             let error = create_recording(Path::new(name)).err().unwrap().to_string();
-            assert!(error.starts_with(name) && error.contains(".parquet") && error.contains(".csv"), "{error}");
+            assert!(
+                error.contains(&format!("record attempts in {name}: "))
+                    && error.contains(".parquet")
+                    && error.contains(".csv"),
+                "{error}"
+            );
         }
         let error = create_recording(Path::new("none/such/a.csv")).err().unwrap().to_string();
-        assert!(error.contains("none/such/a.csv") && error.contains("make that folder first"), "{error}");
+        assert!(error.contains("none/such/a.csv") && error.contains("Create the folder first"), "{error}");
     }
 
     #[test]
-    fn a_full_disk_is_told_with_the_files_name() {
+    fn a_full_disk_is_an_error_with_the_name_of_the_file() {
         let mut sink = CsvFile::new(OutputFile::create(Path::new("/dev/full")).unwrap());
         let error = sink.consume(&[answered()]).unwrap_err().to_string();
-        assert!(error.contains("/dev/full") && error.contains("make room"), "{error}");
+        assert!(error.contains("/dev/full") && error.contains("Free some space"), "{error}");
     }
 }

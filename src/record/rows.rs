@@ -1,7 +1,8 @@
-//! `requests.rows`: records as they are in memory, appended while the run goes on, so that a crash loses nothing but
-//! what was not yet handed over. `requests.parquet` is made of it at the end.
+//! `requests.rows`: records in their memory layout, appended during the run, so that a crash loses only what was not written
+//! yet. At the end of the run it is converted to `requests.parquet`.
 //!
-//! A header of 16 bytes (magic, version, size of a row; native byte order), then rows. It never leaves the machine.
+//! The file is a header of 16 bytes (magic, version, size of a row) and rows, in native byte order. It is only read on
+//! the machine that wrote it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -16,7 +17,7 @@ const VERSION: u32 = 1;
 const ROW: usize = size_of::<RequestRecord>();
 const HEADER: usize = 16;
 
-/// Appends rows. Writes are not buffered here: the caller hands over batches.
+/// Appends rows. It does not buffer: the caller passes batches.
 #[derive(Debug)]
 pub struct RowsWriter {
     file: File,
@@ -25,7 +26,7 @@ pub struct RowsWriter {
 }
 
 impl RowsWriter {
-    /// A new file; one that exists is never touched.
+    /// Creates a new file. An existing file is an error.
     ///
     /// # Errors
     /// [`FileError::Io`].
@@ -34,7 +35,7 @@ impl RowsWriter {
         RowsWriter::over(file, path)
     }
 
-    /// Into an empty file; errors call it `path`.
+    /// Writes to the empty `file`. Errors name it `path`.
     ///
     /// # Errors
     /// [`FileError::Io`].
@@ -43,11 +44,13 @@ impl RowsWriter {
         Ok(RowsWriter { file, path: path.to_owned(), rows: 0 })
     }
 
+    /// Appends a batch.
+    ///
     /// # Errors
-    /// [`FileError::Io`]: then none of `batch` is in the file, and a later call may succeed.
+    /// [`FileError::Io`]. Nothing of `batch` is then in the file, and a later call may succeed.
     pub fn append(&mut self, batch: &[RequestRecord]) -> Result<(), FileError> {
         if let Err(error) = self.file.write_all(bytemuck::cast_slice(batch)) {
-            // A part of a row would shift all that follows: back to the last whole batch.
+            // A partial row would shift all later rows: go back to the last complete batch.
             let whole = HEADER as u64 + self.rows * ROW as u64;
             let _ = self.file.set_len(whole).and_then(|()| {
                 use std::io::Seek;
@@ -79,7 +82,9 @@ fn header() -> [u8; HEADER] {
     header
 }
 
-/// Reads rows back, a batch at a time.
+const REMEDY: &str = "Remove it and run the experiment again";
+
+/// Reads rows, a batch at a time.
 #[derive(Debug)]
 pub struct RowsReader {
     file: File,
@@ -89,16 +94,18 @@ pub struct RowsReader {
 }
 
 impl RowsReader {
+    /// Opens a file.
+    ///
     /// # Errors
-    /// [`FileError::Io`]; [`FileError::Invalid`] if it is no file of rows, or another version's.
+    /// [`FileError::Io`]; [`FileError::Invalid`] if it is not a file of rows, or of another version.
     pub fn open(path: &Path) -> Result<RowsReader, FileError> {
         RowsReader::over(File::open(path).map_err(FileError::io(path, "read"))?, path)
     }
 
-    /// From the start of a file; errors call it `path`.
+    /// Reads `file` from its start. Errors name it `path`.
     ///
     /// # Errors
-    /// As [`RowsReader::open`].
+    /// The errors of [`RowsReader::open`].
     pub fn over(mut file: File, path: &Path) -> Result<RowsReader, FileError> {
         let length = file.metadata().map_err(FileError::io(path, "read"))?.len();
         let mut found = [0; HEADER];
@@ -106,45 +113,44 @@ impl RowsReader {
             file.read_exact(&mut found).map_err(FileError::io(path, "read"))?;
         }
         if found != header() {
-            let (why, todo) = if found[..8] == MAGIC {
-                ("written by another version of this program", "read it with the version that ran the experiment")
+            let (why, remedy) = if found[..8] == MAGIC {
+                ("another version of metawrk wrote it", "Read it with the version that ran the experiment")
             } else {
-                ("no file of request rows, or its head is damaged", "take it away and run the experiment again")
+                ("it is not a file of request rows, or its header is damaged", REMEDY)
             };
-            return Err(FileError::invalid(path, why, todo));
+            return Err(FileError::invalid(path, why, remedy));
         }
         let body = length - HEADER as u64;
         Ok(RowsReader { file, path: path.to_owned(), left: body / ROW as u64, torn: body % ROW as u64 })
     }
 
-    /// Whole rows still to be read.
+    /// Complete rows that are not read yet.
     pub fn left(&self) -> u64 {
         self.left
     }
 
-    /// Bytes of a last row that a crash left unfinished; they are passed over.
+    /// Bytes of a last row that a crash left incomplete. The reader skips them.
     pub fn torn_bytes(&self) -> u64 {
         self.torn
     }
 
-    /// Up to `most` further rows; none at the end.
+    /// Reads up to `most` further rows; none at the end.
     ///
     /// # Errors
-    /// [`FileError::Io`]; [`FileError::Invalid`] for a row that no run writes.
+    /// [`FileError::Io`]; [`FileError::Invalid`] for an invalid row.
     pub fn next_batch(&mut self, most: usize) -> Result<Vec<RequestRecord>, FileError> {
         let take = self.left.min(most as u64);
         let mut rows = vec![RequestRecord::planned(0, Instant::START, 0); take as usize];
         self.file.read_exact(bytemuck::cast_slice_mut(&mut rows)).map_err(FileError::io(&self.path, "read"))?;
         self.left -= take;
-        // After a power cut the tail of a file may be zeros that were never written.
+        // After a power failure the end of a file may be zeros that were never written.
         if let Some(zeros) = rows.iter().position(|row| bytemuck::bytes_of(row).iter().all(|&byte| byte == 0)) {
             rows.truncate(zeros);
             self.torn += (take - zeros as u64 + self.left) * ROW as u64;
             self.left = 0;
         }
         if rows.iter().any(|row| row.outcome().is_none()) {
-            let why = "holds a row with an unknown outcome: it is damaged";
-            return Err(FileError::invalid(&self.path, why, "take it away and run the experiment again"));
+            return Err(FileError::invalid(&self.path, "it is damaged (a row has an unknown outcome)", REMEDY));
         }
         Ok(rows)
     }
@@ -164,7 +170,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn rows_come_back_as_they_were_written(batches in prop::collection::vec(records(), 0..4), most in 1..7usize) {
+        fn rows_are_read_as_they_were_written(batches in prop::collection::vec(records(), 0..4), most in 1..7usize) {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("rows");
             write(&path, &batches);
@@ -179,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_last_row_is_passed_over() {
+    fn an_incomplete_last_row_is_skipped() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("rows");
         write(&path, &[vec![RequestRecord::planned(1, Instant(2), 3), RequestRecord::planned(4, Instant(5), 6)]]);
@@ -192,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tail_of_zeros_is_passed_over() {
+    fn zeros_at_the_end_are_skipped() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("rows");
         write(&path, &[vec![RequestRecord::planned(1, Instant(2), 3)]]);
@@ -204,14 +210,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_of_rows_is_refused() {
+    fn other_files_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("rows");
         let mut other = header();
         other[8] ^= 3;
         let mut damaged = header().to_vec();
         damaged.extend([0xff; ROW]);
-        for (bytes, says) in [(&b""[..], "no file"), (b"PAR1 and so on, for long", "no file"), (&other, "version")] {
+        for (bytes, says) in
+            [(&b""[..], "not a file"), (b"PAR1 and so on, for long", "not a file"), (&other, "version")]
+        {
             std::fs::write(&path, bytes).unwrap();
             let error = RowsReader::open(&path).unwrap_err().to_string();
             assert!(error.contains(says), "{error}");

@@ -2,22 +2,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::Instant;
 
-/// One look at one source (a process, a container): a row of `samples.csv`.
+/// A measurement of one source (a process or a container): a row of `samples.csv`.
 ///
-/// A source that was down gives a row without numbers: a gap, never a zero.
+/// A source that is down gives a row without values, never zeros.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     #[serde(rename = "at_ns")]
     pub at: Instant,
-    /// The component's name in the plan.
+    /// The name of the component in the plan.
     pub source: String,
-    /// Bytes that count against the limit: VmData for a process, usage less inactive files for a container.
+    /// Memory that counts against the limit, in bytes: VmData of a process, usage minus inactive files of a container.
     pub memory_bytes: Option<u64>,
-    /// Resident set, in bytes.
+    /// The resident set, in bytes.
     pub resident_bytes: Option<u64>,
-    /// The limit on `memory_bytes`; `None` where there is none.
+    /// The limit on `memory_bytes`; `None` if there is no limit.
     pub limit_bytes: Option<u64>,
+    /// The number of threads.
     pub threads: Option<u32>,
-    /// CPU time used so far, in ns.
+    /// CPU time used since the start of the source, user and system, in ns.
     pub cpu_ns: Option<u64>,
 }

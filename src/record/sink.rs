@@ -1,4 +1,4 @@
-//! Records on their way from the generator's threads to whoever keeps them, without a wait on the hot path.
+//! The channel from the generator's threads to the record sinks. Sending never waits during the run.
 
 use std::io;
 use std::sync::Arc;
@@ -8,31 +8,33 @@ use std::thread::JoinHandle;
 
 use super::RequestRecord;
 
-/// Records a batch: large enough that a hand-over is rare, small enough to stay in the cache.
+/// Records per batch: many, so that sending is rare, but few enough to stay in the cache.
 const BATCH: usize = 1024;
 
-/// Batches that may wait for the recorder: 18 MB of records.
-const WAITING: usize = 256;
+/// Batches in the channel at most: 18 MB of records.
+const MOST_WAITING: usize = 256;
 
-/// Takes every record of a run, in batches, on the recorder's thread.
+/// Consumes every record of a run, in batches, on the recorder's thread.
 pub trait RecordSink: Send {
-    /// # Errors
-    /// Where the batch could not be kept. The keeper is not called again, and the run is told at its end.
-    fn consume(&mut self, batch: &[RequestRecord]) -> io::Result<()>;
-
-    /// No more will come.
+    /// Consumes a batch.
     ///
     /// # Errors
-    /// Where what was kept could not be completed.
+    /// If the batch could not be written. The recorder then drops the sink, and reports the error at the end of the run.
+    fn consume(&mut self, batch: &[RequestRecord]) -> io::Result<()>;
+
+    /// Completes the output after the last batch.
+    ///
+    /// # Errors
+    /// If the output could not be completed.
     fn finish(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
-/// The recorder's thread.
+/// The thread that passes records to sinks.
 ///
-/// Dropped before anything came, as before a load that could not begin, it drops its keepers unfinished; dropped later,
-/// it finishes them with what there is.
+/// If it is dropped before a record came, as when the load could not begin, it drops the sinks without finishing them.
+/// If it is dropped later, it finishes them.
 pub struct Recorder {
     senders: RecordSenders,
     broken: Arc<AtomicBool>,
@@ -41,54 +43,55 @@ pub struct Recorder {
 
 enum Message {
     Batch(Vec<RequestRecord>),
-    /// No more is wanted, whoever still has a [`RecordSender`].
+    /// The end of the records, even if a [`RecordSender`] still exists.
     End {
-        /// The run is over, even if nothing came of it.
-        whole: bool,
+        /// The run ended, even if it made no records.
+        is_complete: bool,
     },
 }
 
-/// Gives each of the generator's threads its way to the recorder.
+/// Makes the senders of the generator's threads.
 #[derive(Clone)]
 pub struct RecordSenders(SyncSender<Message>);
 
 impl RecordSenders {
+    /// A sender for one thread.
     pub fn sender(&self) -> RecordSender {
         RecordSender { messages: self.0.clone(), batch: Vec::with_capacity(BATCH), dropped: 0 }
     }
 }
 
 impl Recorder {
-    /// Starts the thread, which hands every batch to each of `sinks` in turn.
+    /// Starts the thread. It passes every batch to each of `sinks`.
     ///
     /// # Errors
-    /// Where the system gives no thread.
+    /// If the system refuses a thread.
     pub fn start(mut sinks: Vec<Box<dyn RecordSink>>) -> io::Result<Recorder> {
-        let (messages, incoming) = sync_channel::<Message>(WAITING);
+        let (messages, incoming) = sync_channel::<Message>(MOST_WAITING);
         let broken = Arc::new(AtomicBool::new(false));
-        let tell = Arc::clone(&broken);
+        let set_broken = Arc::clone(&broken);
         let thread = std::thread::Builder::new().name("recorder".into()).spawn(move || {
             let mut first_error = Ok(());
             let mut fail = |result: io::Result<()>| match result {
                 Ok(()) => true,
                 Err(error) => {
-                    tell.store(true, Ordering::Relaxed);
+                    set_broken.store(true, Ordering::Relaxed);
                     if first_error.is_ok() {
                         first_error = Err(error);
                     }
                     false
                 }
             };
-            let mut began = false;
-            let whole = loop {
+            let mut has_records = false;
+            let is_complete = loop {
                 match incoming.recv() {
                     Ok(Message::Batch(batch)) => sinks.retain_mut(|sink| fail(sink.consume(&batch))),
-                    Ok(Message::End { whole }) => break whole,
+                    Ok(Message::End { is_complete }) => break is_complete,
                     Err(_) => break false,
                 }
-                began = true;
+                has_records = true;
             };
-            if began || whole {
+            if has_records || is_complete {
                 sinks.retain_mut(|sink| fail(sink.finish()));
             }
             first_error
@@ -96,40 +99,40 @@ impl Recorder {
         Ok(Recorder { senders: RecordSenders(messages), broken, thread: Some(thread) })
     }
 
-    /// The ways in.
+    /// The senders' source.
     pub fn senders(&self) -> &RecordSenders {
         &self.senders
     }
 
-    /// A keeper failed: what comes now is not kept by all. [`Recorder::finish`] says why.
+    /// A sink failed, and gets no further records. [`Recorder::finish`] returns the error.
     pub fn is_broken(&self) -> bool {
         self.broken.load(Ordering::Relaxed)
     }
 
-    /// Waits until all that is on its way has been kept. Every [`RecordSender`] must be finished.
+    /// Waits until the sinks have consumed all records. Every [`RecordSender`] must be finished.
     ///
     /// # Errors
-    /// The first error of a keeper.
+    /// The first error of a sink.
     pub fn finish(mut self) -> io::Result<()> {
         self.end(true)
     }
 
-    fn end(&mut self, whole: bool) -> io::Result<()> {
+    fn end(&mut self, is_complete: bool) -> io::Result<()> {
         let Some(thread) = self.thread.take() else { return Ok(()) };
-        // A thread that has died says so below.
-        let _ = self.senders.0.send(Message::End { whole });
-        thread.join().unwrap_or_else(|_| Err(io::Error::other("the recorder's thread died")))
+        // If the thread panicked, `join` reports it.
+        let _ = self.senders.0.send(Message::End { is_complete });
+        thread.join().unwrap_or_else(|_| Err(io::Error::other("the recorder thread panicked")))
     }
 }
 
 impl Drop for Recorder {
     fn drop(&mut self) {
-        // Whoever wanted to know what became of it would have called `finish`.
+        // A caller that needs the error calls `finish`.
         let _ = self.end(false);
     }
 }
 
-/// One thread's way to the recorder.
+/// The sender of one thread.
 pub struct RecordSender {
     messages: SyncSender<Message>,
     batch: Vec<RequestRecord>,
@@ -137,7 +140,7 @@ pub struct RecordSender {
 }
 
 impl RecordSender {
-    /// Never waits: what finds no room is counted.
+    /// Adds a record. Never waits: if the channel is full, the batch is dropped and counted.
     #[inline]
     pub fn push(&mut self, record: &RequestRecord) {
         self.batch.push(*record);
@@ -146,7 +149,7 @@ impl RecordSender {
         }
     }
 
-    /// Sends what is there, full or not.
+    /// Sends the current batch, even if it is not full. Never waits.
     pub fn flush(&mut self) {
         if self.batch.is_empty() {
             return;
@@ -162,15 +165,15 @@ impl RecordSender {
         }
     }
 
-    /// After the run, when nobody's timing suffers: waits for room.
-    pub fn push_patiently(&mut self, record: &RequestRecord) {
+    /// Adds a record after the run, when waiting disturbs no timing: waits if the channel is full.
+    pub fn push_blocking(&mut self, record: &RequestRecord) {
         self.batch.push(*record);
         if self.batch.len() == BATCH {
             self.finish();
         }
     }
 
-    /// Sends the rest, waiting for room; says how many records were dropped so far.
+    /// Sends the rest, and waits if the channel is full. Returns the number of records dropped so far.
     pub fn finish(&mut self) -> u64 {
         let batch = std::mem::take(&mut self.batch);
         let n = batch.len() as u64;
@@ -181,10 +184,11 @@ impl RecordSender {
     }
 }
 
-/// A keeper that hands batches to another thread: for progress and for ending a run early.
+/// A sink that forwards batches to another thread, for progress and for ending a run early.
 pub struct RecordForwarder(Sender<Vec<RequestRecord>>);
 
 impl RecordForwarder {
+    /// The sink, and the receiver of its batches.
     pub fn new() -> (RecordForwarder, Receiver<Vec<RequestRecord>>) {
         let (sender, receiver) = channel();
         (RecordForwarder(sender), receiver)
@@ -193,7 +197,7 @@ impl RecordForwarder {
 
 impl RecordSink for RecordForwarder {
     fn consume(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
-        // A listener that has left wants nothing more.
+        // The receiver may be dropped before the end of the run.
         let _ = self.0.send(batch.to_vec());
         Ok(())
     }
@@ -204,9 +208,9 @@ mod tests {
     use super::*;
     use crate::units::Instant;
 
-    struct Full(usize);
+    struct FullDisk(usize);
 
-    impl RecordSink for Full {
+    impl RecordSink for FullDisk {
         fn consume(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
             self.0 = self.0.checked_sub(batch.len()).ok_or(io::ErrorKind::StorageFull)?;
             Ok(())
@@ -222,7 +226,7 @@ mod tests {
         let (forward, received) = RecordForwarder::new();
         let recorder = Recorder::start(vec![Box::new(forward)]).unwrap();
         let mut sender = recorder.senders().sender();
-        records(5000).for_each(|record| sender.push_patiently(&record));
+        records(5000).for_each(|record| sender.push_blocking(&record));
         assert_eq!(sender.finish(), 0);
         drop(sender);
         recorder.finish().unwrap();
@@ -231,12 +235,12 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_told_and_the_other_keepers_go_on() {
+    fn a_sink_that_fails_is_reported_and_the_others_go_on() {
         let (forward, received) = RecordForwarder::new();
-        let recorder = Recorder::start(vec![Box::new(Full(1500)), Box::new(forward)]).unwrap();
+        let recorder = Recorder::start(vec![Box::new(FullDisk(1500)), Box::new(forward)]).unwrap();
         let mut sender = recorder.senders().sender();
         assert!(!recorder.is_broken());
-        records(3000).for_each(|record| sender.push_patiently(&record));
+        records(3000).for_each(|record| sender.push_blocking(&record));
         sender.finish();
         drop(sender);
         while !recorder.is_broken() {
@@ -246,10 +250,10 @@ mod tests {
         assert_eq!(received.iter().flatten().count(), 3000);
     }
 
-    /// Says when it is finished.
-    struct Told(Sender<()>);
+    /// Sends a message when it is finished.
+    struct FinishSignal(Sender<()>);
 
-    impl RecordSink for Told {
+    impl RecordSink for FinishSignal {
         fn consume(&mut self, _: &[RequestRecord]) -> io::Result<()> {
             Ok(())
         }
@@ -260,15 +264,15 @@ mod tests {
     }
 
     #[test]
-    fn keepers_of_a_load_that_never_began_are_not_finished_and_all_others_are() {
-        let finished = |records_kept: u64, dropped: bool| {
-            let (tell, told) = channel();
-            let recorder = Recorder::start(vec![Box::new(Told(tell))]).unwrap();
+    fn sinks_of_a_load_that_never_began_are_not_finished_and_all_others_are() {
+        let finished = |sent: u64, dropped: bool| {
+            let (tell, finished) = channel();
+            let recorder = Recorder::start(vec![Box::new(FinishSignal(tell))]).unwrap();
             let mut sender = recorder.senders().sender();
-            records(records_kept).for_each(|record| sender.push(&record));
+            records(sent).for_each(|record| sender.push(&record));
             sender.finish();
             if dropped {
-                // A thread that is stuck holds on to its tape.
+                // A thread that hangs still has its sender.
                 drop(recorder);
                 sender.push(&RequestRecord::planned(0, Instant::START, 0));
                 assert_eq!(sender.finish(), 1);
@@ -276,14 +280,14 @@ mod tests {
                 drop(sender);
                 recorder.finish().unwrap();
             }
-            told.recv().is_ok()
+            finished.recv().is_ok()
         };
         assert!(!finished(0, true));
         assert!(finished(1, true) && finished(1, false) && finished(0, false));
     }
 
     #[test]
-    fn what_finds_no_room_is_counted() {
+    fn records_that_a_full_channel_refuses_are_counted() {
         let (messages, stuck) = sync_channel(1);
         let mut sender = RecordSender { messages, batch: Vec::new(), dropped: 0 };
         records(3 * BATCH as u64).for_each(|record| sender.push(&record));

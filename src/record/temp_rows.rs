@@ -5,20 +5,20 @@ use std::path::{Path, PathBuf};
 use super::FileError;
 use super::rows::{RowsReader, RowsWriter};
 
-/// Records on disk for as long as a run needs them. The file has no name: nothing of it is left, whatever ends the run.
+/// Records on disk for the duration of a run. The file has no name, so the kernel removes it however the run ends.
 #[derive(Debug)]
 pub struct TempRows {
     file: File,
-    /// What errors call it.
+    /// The folder, for errors.
     path: PathBuf,
 }
 
 impl TempRows {
-    /// On the disk of a folder.
+    /// An empty file on the disk of `folder`.
     ///
     /// # Errors
     /// [`FileError::Output`] if nothing can be written there.
-    pub fn within(folder: &Path) -> Result<TempRows, FileError> {
+    pub fn create_in(folder: &Path) -> Result<TempRows, FileError> {
         let path = folder.to_owned();
         match tempfile::tempfile_in(folder) {
             Ok(file) => Ok(TempRows { file, path }),
@@ -26,24 +26,24 @@ impl TempRows {
         }
     }
 
-    /// The keeper that fills it. There is one.
+    /// The sink that fills the file. Use one at most.
     ///
     /// # Errors
     /// [`FileError::Output`].
     pub fn writer(&self) -> Result<RowsWriter, FileError> {
-        RowsWriter::over(self.at_start()?, &self.path).map_err(FileError::for_output)
+        RowsWriter::over(self.file_from_start()?, &self.path).map_err(FileError::for_output)
     }
 
-    /// Its rows from the first one on, once the keeper is done.
+    /// Reads the rows from the first one on. The sink must be finished.
     ///
     /// # Errors
     /// [`FileError`].
     pub fn reader(&self) -> Result<RowsReader, FileError> {
-        RowsReader::over(self.at_start()?, &self.path).map_err(FileError::for_output)
+        RowsReader::over(self.file_from_start()?, &self.path).map_err(FileError::for_output)
     }
 
-    fn at_start(&self) -> Result<File, FileError> {
-        // A second handle has the same place in the file as the first.
+    fn file_from_start(&self) -> Result<File, FileError> {
+        // Both handles share one position in the file.
         let file = self.file.try_clone().and_then(|mut file| file.rewind().map(|()| file));
         file.map_err(|source| FileError::Output { path: self.path.clone(), source })
     }

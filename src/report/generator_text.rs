@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::generator::GeneratorReport;
 use super::warning::find_warnings;
 use crate::stats::ratio;
-use crate::units::wrk_time;
+use crate::units::format_wrk_time;
 
 impl GeneratorReport {
     /// Texts of all warnings, the most serious first.
@@ -46,7 +46,7 @@ impl GeneratorReport {
             ),
         ));
         let lag = &self.send_lag;
-        let [p50, p99, max] = [lag.p50_ns, lag.p99_ns, lag.max_ns].map(|ns| wrk_time(ns as f64 / 1e3));
+        let [p50, p99, max] = [lag.p50_ns, lag.p99_ns, lag.max_ns].map(|ns| format_wrk_time(ns as f64 / 1e3));
         rows.push(("send lag", format!("p50 {p50}, p99 {p99}, max {max}")));
         let (opened, in_flight) = (self.own.connections_opened, self.own.in_flight_max);
         rows.push(("connections", format!("{opened} opened, at most {in_flight} in flight")));

@@ -46,7 +46,7 @@ impl LoadFigures {
             return Err(LoadFiguresError::TooMany { requests });
         }
         let folder = FigureFolder::create(folder)?;
-        Ok(LoadFigures { spool: TempRows::within(&folder.path)?, folder })
+        Ok(LoadFigures { spool: TempRows::create_in(&folder.path)?, folder })
     }
 
     /// The sink that collects the records. Call it once.
@@ -74,7 +74,7 @@ impl LoadFigures {
                 figure.render(&figure_data).map_err(|cause| LoadFiguresError::Draw { file: stem.clone(), cause })?;
             for (ending, bytes) in [("png", &images.png[..]), ("svg", images.svg.as_bytes())] {
                 let path = self.folder.path.join(format!("{stem}.{ending}"));
-                OutputFile::create(&path)?.put(bytes)?;
+                OutputFile::create(&path)?.write_and_finish(bytes)?;
                 written.files.push(path);
             }
         }

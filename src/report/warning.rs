@@ -1,7 +1,7 @@
 use super::generator::GeneratorReport;
 use crate::option_name::{CommandInUse, OptionName};
 use crate::stats::ratio;
-use crate::units::{Time, wrk_time};
+use crate::units::{Time, format_wrk_time};
 
 /// A reason to distrust the numbers of a run. [`Warning::describe`] says what to do about it.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,7 +92,7 @@ impl Warning {
             Warning::SendLag { p99 } => format!(
                 "the send lag of 1 % of the requests exceeds {}, and the response times include it. Lower {rate}, raise \
                  {threads} up to the number of cores, or run the generator on a machine of its own.",
-                wrk_time(p99.0 as f64 / 1e3)
+                format_wrk_time(p99.0 as f64 / 1e3)
             ),
             Warning::Shortfall { sent_percent, cause: ShortfallCause::ConnectionsBusy } => format!(
                 "only {sent_percent:.1} % of the scheduled requests were sent, because all connections were busy. The \

@@ -1,8 +1,8 @@
-//! The distributions, by their streams' gaps.
+//! The distributions, tested by the gaps of their streams.
 
 use super::*;
 
-/// In multiples of the mean that they should have, sorted.
+/// Gaps in multiples of their expected mean, sorted.
 fn gaps(process: ArrivalProcess, rate: f64, n: usize) -> Vec<f64> {
     let dues = dues(process, rate, 0, 1, n + 1);
     let mut gaps: Vec<f64> = dues.windows(2).map(|w| (w[1] - w[0]) as f64 * rate / 1e9).collect();
@@ -10,7 +10,7 @@ fn gaps(process: ArrivalProcess, rate: f64, n: usize) -> Vec<f64> {
     gaps
 }
 
-/// The greatest distance between the share of `sorted` and the probability `below` at or below a value.
+/// The greatest distance between the empirical distribution of `sorted` and the distribution function `below`.
 fn kolmogorov_smirnov(sorted: &[f64], below: impl Fn(f64) -> f64) -> f64 {
     let n = sorted.len() as f64;
     let distances = sorted.iter().zip(0u32..).map(|(gap, i)| {
@@ -20,7 +20,7 @@ fn kolmogorov_smirnov(sorted: &[f64], below: impl Fn(f64) -> f64) -> f64 {
     distances.fold(0.0, f64::max)
 }
 
-/// The normal distribution's, by summing up its density.
+/// The distribution function of the standard normal distribution, by summing its density.
 fn normal_below(z: f64) -> f64 {
     let step = (z + 8.0) / 2000.0;
     let density = |i: u32| (-0.5 * (-8.0 + (f64::from(i) + 0.5) * step).powi(2)).exp();
@@ -63,14 +63,14 @@ fn normal_gaps_pass_kolmogorov_smirnov() {
 }
 
 #[test]
-fn zipf_gaps_are_whole_steps_and_as_many_as_they_should_be() {
+fn zipf_gaps_are_whole_steps_and_pass_chi_square() {
     let gaps = gaps(ArrivalProcess::Zipf, 500.0, N);
     let weights = || (1..=100).map(|k| f64::from(k).powi(-3));
     let total: f64 = weights().sum();
     let step = total / (1..=100).map(|k| f64::from(k).powi(-2)).sum::<f64>();
     let steps: Vec<f64> = gaps.iter().map(|gap| gap / step).collect();
     assert!(steps.iter().all(|k| (k - k.round()).abs() < 1e-5));
-    // k = 1, 2, ... and what is above 9, where too few are expected for a bin each.
+    // Bins for k = 1, 2, ..., 9, and one for all above, where a bin each would hold too few.
     let mut chi_square = 0.0;
     let mut rest = (N as f64, 1.0);
     for (k, weight) in (1..=9).map(f64::from).zip(weights()) {
@@ -86,7 +86,7 @@ fn zipf_gaps_are_whole_steps_and_as_many_as_they_should_be() {
 
 #[test]
 fn the_mean_gap_is_one_over_the_rate() {
-    // Within three standard errors, and at rates whose gaps are no whole ns.
+    // Within three standard errors, also at rates whose gaps are not whole ns.
     for (process, deviation) in [(ArrivalProcess::Exp, 1.0), (ArrivalProcess::Norm, 0.25), (ArrivalProcess::Zipf, 1.53)]
     {
         for rate in [0.5, 300.0, 777_777.0] {
@@ -97,7 +97,7 @@ fn the_mean_gap_is_one_over_the_rate() {
 }
 
 #[test]
-fn a_zipf_step_loses_no_part_of_a_ns() {
+fn zipf_steps_are_summed_without_rounding() {
     // At 30M/s a step is 24.5 ns.
     let dues = dues(ArrivalProcess::Zipf, 3e7, 0, 1, 1_000_000);
     let step = 1e9 / 3e7 / 1.360_211_176_143_834;
@@ -106,7 +106,7 @@ fn a_zipf_step_loses_no_part_of_a_ns() {
 }
 
 #[test]
-fn a_normal_stream_stays_what_it_was() {
+fn a_normal_stream_never_changes() {
     insta::assert_compact_debug_snapshot!(
         dues(ArrivalProcess::Norm, 1000.0, 0, 1, 7),
         @"[0, 921742, 2156848, 3457540, 4147354, 5184300, 5543433]"
@@ -114,7 +114,7 @@ fn a_normal_stream_stays_what_it_was() {
 }
 
 #[test]
-fn a_zipf_stream_stays_what_it_was() {
+fn a_zipf_stream_never_changes() {
     insta::assert_compact_debug_snapshot!(
         dues(ArrivalProcess::Zipf, 1000.0, 1, 2, 11),
         @"[735179, 11027699, 12498059, 13968419, 15438779, 16909139, 18379499, 19849858, 21320218, 28672018, 30142378]"

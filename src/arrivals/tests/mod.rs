@@ -25,7 +25,7 @@ fn streams(process: ArrivalProcess, rate: &Rate, threads: u64, parts: u16) -> Ve
 
 #[test]
 fn a_constant_rate_does_not_drift() {
-    // 300/s has no whole period in ns; after ten hours it must still be exact.
+    // The period of 300/s is not a whole number of ns. After ten hours the due time must still be exact.
     let last = stream(ArrivalProcess::Fixed, 300.0, 0, 1).nth(300 * 36_000).unwrap();
     assert_eq!(last.due, Instant(36_000 * S));
 }
@@ -38,7 +38,7 @@ fn a_day_at_a_million_a_second_is_exact_to_the_ns() {
     for number in [1, 12_345_678_901, whole - 1] {
         assert_eq!(FixedGaps::new(1e6).due(number), Instant(number * 1000));
         let due = rate.due(number as f64);
-        // The rate there, times a ns, is as close as any ns comes.
+        // The exact instant lies within this ns.
         let (below, above) = (rate.cumulated(due), rate.cumulated(due.plus(Time(1))));
         assert!(below - 1e-4 <= number as f64 && number as f64 <= above + 1e-4, "{below} {number} {above}");
     }
@@ -55,7 +55,7 @@ fn threads_take_turns_and_never_coincide() {
 }
 
 #[test]
-fn loads_that_share_a_schedule_take_turns_too() {
+fn loads_that_share_a_schedule_take_turns() {
     let mut all: Vec<Arrival> = Vec::new();
     for stream in streams(ArrivalProcess::Fixed, &Rate::constant(10.0), 2, 3) {
         all.extend(stream.take_while(|a| a.due.0 < S));
@@ -73,13 +73,13 @@ fn a_rate_below_the_number_of_threads_works() {
 }
 
 #[test]
-fn a_poisson_stream_stays_what_it_was() {
-    // A seed in somebody's paper must give the same schedule in ten years.
+fn a_poisson_stream_never_changes() {
+    // A seed that a paper gives must make the same schedule in ten years.
     insta::assert_debug_snapshot!(dues(ArrivalProcess::Exp, 1000.0, 0, 1, 6));
 }
 
 #[test]
-fn random_threads_do_not_begin_all_at_once_nor_in_step() {
+fn random_streams_begin_at_different_instants_and_never_coincide() {
     for process in [ArrivalProcess::Norm, ArrivalProcess::Zipf] {
         let mut all: Vec<u64> = (0..8).flat_map(|k| dues(process, 80.0, k, 8, 500)).collect();
         all.sort_unstable();
@@ -90,7 +90,7 @@ fn random_threads_do_not_begin_all_at_once_nor_in_step() {
 }
 
 #[test]
-fn a_rate_that_ends_in_zero_never_gets_to_the_rest() {
+fn requests_after_a_rate_of_zero_are_never_due() {
     let rate = "100@1s,0".parse::<Profile>().unwrap().resolve(Time::from_secs(2)).unwrap();
     let arrivals = Arrivals::new(ArrivalProcess::Fixed, &rate, 1, ThreadShare::new(0, 1));
     let dues: Vec<u64> = arrivals.skip(99).take(3).map(|a| a.due.0).collect();
@@ -108,7 +108,7 @@ fn processes() -> impl Strategy<Value = ArrivalProcess> {
 
 proptest! {
     #[test]
-    fn every_schedule_is_in_order_and_numbered_through(
+    fn every_schedule_is_in_order_and_numbered_without_gaps(
         process in processes(), rate in 0.01f64..1e7, seed: u64, thread in 0u64..8, index in 0u16..3,
     ) {
         let share = ThreadShare { thread, threads: 8, part: SchedulePart { index, of: 3 } };
@@ -121,7 +121,7 @@ proptest! {
 
     #[test]
     fn a_constant_rate_holds_its_count(rate in 1.0f64..1e5, threads in 1u64..9) {
-        // In any whole second the schedule holds rate requests, give or take the one at the edge.
+        // Any whole second of the schedule holds `rate` requests, plus or minus one at its edge.
         let all: usize = (0..threads)
             .map(|k| stream(ArrivalProcess::Fixed, rate, k, threads).take_while(|a| a.due.0 < 2_000_000_000).count())
             .sum();

@@ -1,4 +1,4 @@
-//! Rates over time: their texts, what they add up to, and when that makes requests due.
+//! Rates over time: their texts, their integrals, and the due times of requests.
 
 use super::*;
 
@@ -30,36 +30,36 @@ fn texts_round_trip() {
 }
 
 #[test]
-fn what_is_no_profile_says_what_to_write() {
+fn a_text_that_is_not_a_profile_is_refused_with_a_remedy() {
     let why = |text: &str| text.parse::<Profile>().unwrap_err().to_string();
-    insta::assert_snapshot!(why("100-200"), @"`100-200` is no number: write digits, with k, M or G behind them if you like (2k = 2000)");
-    insta::assert_snapshot!(why("100@10x,200"), @"`10x` is no time: write a number and a unit, such as 500us, 20ms, 1.5s, 2m or 1h");
-    insta::assert_snapshot!(why("100@10s,200,300@5s"), @"`200` lasts to the end of the run, but another rate follows: say for how long it lasts, as in `200@10s`");
-    insta::assert_snapshot!(why("100@0s,200"), @"`100@0s` lasts no time: give it some, or leave it out");
+    insta::assert_snapshot!(why("100-200"), @"`100-200` is not a number. Write digits, optionally followed by k, M or G (2k = 2000)");
+    insta::assert_snapshot!(why("100@10x,200"), @"`10x` is not a time. Write a number and a unit, such as 500us, 20ms, 1.5s, 2m or 1h");
+    insta::assert_snapshot!(why("100@10s,200,300@5s"), @"`200` has no duration, but another rate follows. Add one, as in `200@10s`");
+    insta::assert_snapshot!(why("100@0s,200"), @"`100@0s` has a duration of zero. Give it a longer one, or remove it");
     for text in ["", ",", "100,", "..", "1..", "..1", "-1", "1..-1", "nan", "inf", "1e3", "1@", "@1s", "1@1s@2s"] {
         assert!(text.parse::<Profile>().is_err(), "{text}");
     }
 }
 
 #[test]
-fn files_have_numbers_or_texts() {
+fn files_hold_numbers_or_texts() {
     let read = |json: &str| serde_json::from_str::<Profile>(json);
     assert_eq!(read("300").unwrap(), profile("300"));
     assert_eq!(read("0.5").unwrap(), profile("0.5"));
     assert_eq!(read("\"100@10s,1k\"").unwrap(), profile("100@10s,1000"));
     assert_eq!(serde_json::to_string(&profile("300")).unwrap(), "300.0");
     assert_eq!(serde_json::to_string(&profile("1..2k")).unwrap(), "\"1..2000\"");
-    insta::assert_snapshot!(read("[]").unwrap_err(), @r#"write requests/s: 100, "100..1000", or "100@10s,500@20s,100""#);
-    insta::assert_snapshot!(read("\"fast\"").unwrap_err(), @"`fast` is no number: write digits, with k, M or G behind them if you like (2k = 2000)");
+    insta::assert_snapshot!(read("[]").unwrap_err(), @r#"a rate in requests/s such as 100, "100..1000" or "100@10s,500@20s,100""#);
+    insta::assert_snapshot!(read("\"fast\"").unwrap_err(), @"`fast` is not a number. Write digits, optionally followed by k, M or G (2k = 2000)");
 }
 
 #[test]
-fn a_run_says_why_it_cannot_have_a_profile() {
+fn a_profile_that_a_run_cannot_have_is_refused_with_the_reason() {
     let why = |text: &str| profile(text).resolve(Time::from_secs(20)).unwrap_err().to_string();
-    insta::assert_snapshot!(why("0"), @"rate must be above 0 and at most 100M requests/s, not 0");
-    insta::assert_snapshot!(why("100..200M"), @"rate must be above 0 and at most 100M requests/s, not 100..200000000");
-    insta::assert_snapshot!(why("0@5s,0..0"), @"rate must be above 0 and at most 100M requests/s, not 0@5s,0");
-    insta::assert_snapshot!(why("100@10s,500@10s,100"), @"rate `100` begins at 20s, but the run is over at 20s: leave it out, or run for longer");
+    insta::assert_snapshot!(why("0"), @"the rate must be above 0 and at most 100M requests/s, but it is 0");
+    insta::assert_snapshot!(why("100..200M"), @"the rate must be above 0 and at most 100M requests/s, but it is 100..200000000");
+    insta::assert_snapshot!(why("0@5s,0..0"), @"the rate must be above 0 and at most 100M requests/s, but it is 0@5s,0");
+    insta::assert_snapshot!(why("100@10s,500@10s,100"), @"the rate `100` begins at 20s, but the run ends at 20s. Remove it, or run for longer");
     assert!(profile(&format!("1..{}", "9".repeat(400))).resolve(Time::from_secs(1)).is_err());
     for number in [-1.0, f64::NAN, f64::INFINITY, 1e9] {
         assert!(Profile::constant(number).resolve(Time::from_secs(1)).is_err());
@@ -67,7 +67,7 @@ fn a_run_says_why_it_cannot_have_a_profile() {
 }
 
 #[test]
-fn a_ramp_without_a_length_lasts_for_the_run() {
+fn a_ramp_without_a_duration_lasts_for_the_run() {
     let rate = over("0..1000", 10);
     assert_eq!((rate.mean(), rate.peak(), rate.cumulated(Instant(10 * S))), (500.0, 1000.0, 5000.0));
     assert_eq!([0.0, 50.0, 1250.0, 5000.0].map(|x| seconds(&rate, x)), [0.0, 1.0, 5.0, 10.0]);
@@ -80,7 +80,7 @@ fn a_run_may_end_within_a_ramp() {
 }
 
 #[test]
-fn the_last_rate_holds_on() {
+fn the_last_rate_continues() {
     let rate = over("100@5s,100..300@10s", 20);
     assert_eq!(rate.cumulated(Instant(20 * S)), 500.0 + 2000.0 + 1500.0);
     assert_eq!([500.0, 2500.0, 2800.0].map(|x| seconds(&rate, x)), [5.0, 15.0, 16.0]);
@@ -106,7 +106,7 @@ fn nothing_is_due_in_a_pause() {
 }
 
 #[test]
-fn hardly_a_ramp_is_as_exact_as_none() {
+fn a_very_flat_ramp_is_as_exact_as_a_constant_rate() {
     let (ramp, none) = (over("300..300.0000000001", 3600), Rate::constant(300.0));
     for x in [1.0, 299_999.0, 1e6] {
         assert!(ramp.due(x).0.abs_diff(none.due(x).0) <= 1, "{x}");
@@ -131,7 +131,7 @@ fn a_ramped_poisson_process_has_the_rate_of_its_ramp() {
     }
 }
 
-/// Some segments, the last with or without a length, and a run that gets to all of them. At most 1000 requests/s.
+/// Some segments, the last with or without a duration, and a run that reaches all of them. At most 1000 requests/s.
 fn profiles() -> impl Strategy<Value = (Profile, Time)> {
     let rate = || prop_oneof![1 => Just(0.0), 4 => 0.1..1000.0f64];
     let segment = (rate(), rate(), any::<bool>(), 1u64..2000)
@@ -184,7 +184,7 @@ proptest! {
     }
 
     #[test]
-    fn fixed_requests_are_spread_over_streams_without_two_at_once(
+    fn fixed_requests_of_different_streams_are_never_due_at_once(
         (profile, duration) in profiles(), threads in 1u64..5, parts in 1u16..4,
     ) {
         let rate = profile.resolve(duration).unwrap();
@@ -197,7 +197,7 @@ proptest! {
             all.extend(own);
         }
         all.sort_by_key(|a| a.request);
-        prop_assert!(all.iter().zip(0..).all(|(a, i)| a.request == i), "numbered through, none left out");
+        prop_assert!(all.iter().zip(0..).all(|(a, i)| a.request == i), "numbered without gaps");
         prop_assert!(all.windows(2).all(|w| w[0].due < w[1].due));
     }
 

@@ -11,7 +11,7 @@ use crate::load::LoadPlan;
 use crate::record::sink::RecordSink;
 use crate::record::{Account, RequestRecord};
 use crate::stats::{latency_histogram, ratio, record_time, value_at_percentile};
-use crate::units::{Instant, Time, wrk_metric, wrk_time};
+use crate::units::{Instant, Time, format_wrk_count, format_wrk_time};
 
 /// The line is drawn anew so often.
 const EVERY: Time = Time(1_000_000_000);
@@ -123,10 +123,10 @@ struct Snapshot {
 }
 
 fn describe(s: &Snapshot) -> String {
-    let time = |time: Option<Time>| time.map_or_else(|| "-".to_owned(), |t| wrk_time(t.0 as f64 / 1e3));
+    let time = |time: Option<Time>| time.map_or_else(|| "-".to_owned(), |t| format_wrk_time(t.0 as f64 / 1e3));
     let (at, of) = (s.at.as_secs_f64().floor(), s.of);
     let sending = if s.at < s.of {
-        format!("{}/s of {}/s", wrk_metric(s.rate), wrk_metric(s.planned))
+        format!("{}/s of {}/s", format_wrk_count(s.rate), format_wrk_count(s.planned))
     } else {
         "waiting for the last answers".to_owned()
     };

@@ -112,10 +112,10 @@ impl Products {
         if let Some(file) = self.json {
             let summary = LoadSummary::of(&self.plans, self.started, ended, loads);
             let json = summary.and_then(|summary| summary.to_json()).context("the run can't be told as JSON")?;
-            file.put(json.as_bytes())?;
+            file.write_and_finish(json.as_bytes())?;
         }
         if let Some(file) = self.hgrm {
-            file.put(hgrm::format_spectrum(&numbers.latencies.response).as_bytes())?;
+            file.write_and_finish(hgrm::format_spectrum(&numbers.latencies.response).as_bytes())?;
         }
         if let Some(plot) = self.plot {
             let urls: Vec<&str> = self.plans.iter().map(|plan| plan.url.as_str()).collect();

@@ -128,7 +128,7 @@ impl ThreadMetrics {
         self.in_time.1 += record.bytes;
         self.add(record, is_sample);
         if let Some(sender) = &mut self.sender {
-            sender.push_patiently(record);
+            sender.push_blocking(record);
         }
     }
 

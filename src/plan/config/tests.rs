@@ -97,7 +97,7 @@ fn what_is_no_experiment_is_refused_by_line_and_key() {
         ("rate = 100", "rate = 100\nscript = \"none.lua\"", "x.toml:5: load.script: no built-in script"),
         ("rate = 100", "rate = 100\nscript = 3", "x.toml:5: load.script: write the name"),
         ("rate = 100", "rate = 2", "x.toml:1: phases.baseline: must be at least 125s"),
-        ("\"20s\"", "\"20 parsecs\"", "x.toml:7: fault.0.for: `20 parsecs` is no time"),
+        ("\"20s\"", "\"20 parsecs\"", "x.toml:7: fault.0.for: `20 parsecs` is not a time"),
         ("\"20s\"", "\"0s\"", "x.toml:7: fault.0.for: must be above 0"),
         ("\"20s\"", "\"20s\"\nat = \"9s\"", "x.toml:8: fault.0.at: must be at 10s or later"),
         ("\"link\"", "\"link-\"", "x.toml:6: fault.0.kind: unknown variant `link-`"),

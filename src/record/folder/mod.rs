@@ -1,4 +1,4 @@
-//! The folder that a run leaves: `results/<name>-<time>/`, and `results/latest` pointing at the newest.
+//! The results folder of a run: `results/<name>-<time>/`. The link `results/latest` points to the newest.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -16,36 +16,36 @@ pub const ROWS: &str = "requests.rows";
 pub const SAMPLES: &str = "samples.csv";
 pub const EVENTS: &str = "events.jsonl";
 
-/// Why a results folder can't be made or read.
+/// Why a results folder cannot be created or read.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     #[error(transparent)]
     File(#[from] FileError),
-    #[error("{} holds no {missing}: {todo}", dir.display())]
-    Missing { dir: PathBuf, missing: &'static str, todo: &'static str },
-    #[error("cannot point {} at this run: {source}; if a file or folder of that name is there, move it away", path.display())]
+    #[error("{} contains no {missing}: {remedy}", dir.display())]
+    Missing { dir: PathBuf, missing: &'static str, remedy: &'static str },
+    #[error("cannot link {} to this run: {source}. If a file or folder has that name, move it away", path.display())]
     Latest { path: PathBuf, source: io::Error },
 }
 
-/// A results folder being filled.
+/// The results folder of the current run.
 #[derive(Clone, Debug)]
 pub struct ResultsFolder {
     path: PathBuf,
 }
 
 impl ResultsFolder {
-    /// A fresh folder `<name>-<YYYYmmdd-HHMMSS>` in `results` (itself made where it is missing), with `-2`, `-3`, ...
-    /// behind it if that is taken. Nothing is ever overwritten.
+    /// Creates the folder `<name>-<YYYYmmdd-HHMMSS>` in `results`, and `results` if it does not exist. If the name is
+    /// taken, `-2`, `-3`, ... is appended. Nothing is overwritten.
     ///
     /// # Errors
-    /// [`FolderError::File`] if it can't be made, [`FolderError::Latest`] if `latest` could not be pointed at it.
+    /// [`FolderError::File`] if it cannot be created, [`FolderError::Latest`] if `latest` exists and is not a link.
     pub fn create(results: &Path, name: &str, now: jiff::civil::DateTime) -> Result<ResultsFolder, FolderError> {
         fs::create_dir_all(results).map_err(FileError::io(results, "create"))?;
         let latest = results.join("latest");
         if fs::symlink_metadata(&latest).is_ok_and(|found| !found.is_symlink()) {
-            return Err(FolderError::Latest { path: latest, source: io::Error::other("it is no link") });
+            return Err(FolderError::Latest { path: latest, source: io::Error::other("it is not a link") });
         }
-        let stem = format!("{}-{}", sanitized(name), now.strftime("%Y%m%d-%H%M%S"));
+        let stem = format!("{}-{}", sanitize(name), now.strftime("%Y%m%d-%H%M%S"));
         let mut leaf = stem.clone();
         for n in 2u32.. {
             let path = results.join(&leaf);
@@ -58,21 +58,21 @@ impl ResultsFolder {
         Ok(ResultsFolder { path: results.join(leaf) })
     }
 
-    /// Points `results/latest` at this folder.
+    /// Points `results/latest` to this folder.
     ///
     /// # Errors
     /// [`FolderError::Latest`].
     pub fn make_latest(&self) -> Result<(), FolderError> {
         match (self.path.parent(), self.path.file_name()) {
             (Some(results), Some(leaf)) => point_latest(results, leaf),
-            // Every folder was made in another.
+            // Every folder has a parent and a name.
             _ => Ok(()),
         }
     }
 
-    /// Takes the folder away again, for a run that never began.
+    /// Removes the folder of a run that never began.
     pub fn discard(self) {
-        // What can't be removed is left for the user to see.
+        // If this fails, the folder stays.
         let _ = fs::remove_dir_all(&self.path);
     }
 
@@ -80,7 +80,7 @@ impl ResultsFolder {
         &self.path
     }
 
-    /// Writes the resolved plan: what replays the run.
+    /// Writes the resolved plan, with which the run can be repeated.
     ///
     /// # Errors
     /// [`FileError::Io`].
@@ -89,96 +89,101 @@ impl ResultsFolder {
         fs::write(&path, toml).map_err(FileError::io(&path, "write"))
     }
 
+    /// Creates `requests.rows`.
+    ///
     /// # Errors
     /// [`FileError::Io`].
     pub fn create_rows(&self) -> Result<RowsWriter, FileError> {
         RowsWriter::create(&self.path.join(ROWS))
     }
 
+    /// Opens or creates `events.jsonl`.
+    ///
     /// # Errors
     /// [`FileError::Io`].
     pub fn open_events(&self) -> Result<EventLog, FileError> {
         EventLog::open(&self.path.join(EVENTS))
     }
 
+    /// Opens or creates `samples.csv`.
+    ///
     /// # Errors
     /// [`FileError::Io`].
     pub fn open_samples(&self) -> Result<SampleLog, FileError> {
         SampleLog::open(&self.path.join(SAMPLES))
     }
 
-    /// Turns the rows into `requests.parquet`, and takes them away once that is whole. Call it when the writer is done.
+    /// Converts `requests.rows` to `requests.parquet`, and removes it. The writer of the rows must be finished.
     ///
     /// # Errors
-    /// [`FileError`]; the rows are then still there.
+    /// [`FileError`]. The rows then still exist.
     pub fn write_parquet(&self) -> Result<(), FileError> {
         convert(&self.path)
     }
 }
 
-/// What a run left, read back. The plan is its text: what it means is for the floors above.
+/// The data of a results folder.
 #[derive(Clone, Debug)]
 pub struct RunData {
+    /// The text of `experiment.toml`.
     pub plan: String,
-    /// Every attempt, in order of `due`, then `request`, then `attempt`.
+    /// All attempts, in order of `due`, then `request`, then `attempt`.
     pub requests: Vec<RequestRecord>,
     pub samples: Vec<Sample>,
     pub events: Vec<Event>,
 }
 
-/// Reads a results folder. Rows that a crash left are first turned into `requests.parquet`.
+/// Reads a results folder. If a crash left `requests.rows`, it is converted to `requests.parquet` first.
 ///
 /// # Errors
-/// [`FolderError::Missing`] names what is not there and what to do, [`FolderError::File`] what does not read.
+/// [`FolderError::Missing`] for a missing file, [`FolderError::File`] for one that cannot be read.
 pub fn read_folder(dir: &Path) -> Result<RunData, FolderError> {
-    let missing = |missing, todo| FolderError::Missing { dir: dir.to_owned(), missing, todo };
+    let missing = |missing, remedy| FolderError::Missing { dir: dir.to_owned(), missing, remedy };
     let plan = dir.join(PLAN);
     if !plan.exists() {
-        return Err(missing(PLAN, "it is no results folder; name one, such as results/latest"));
+        return Err(missing(PLAN, "it is not a results folder. Choose one, such as results/latest"));
     }
     let plan = fs::read_to_string(&plan).map_err(FileError::io(&plan, "read"))?;
     if dir.join(ROWS).exists() {
         convert(dir)?;
     }
     if !dir.join(REQUESTS).exists() {
-        return Err(missing(
-            "requests.parquet (nor requests.rows)",
-            "the run ended before its load began; run it again",
-        ));
+        return Err(missing("requests.parquet or requests.rows", "the run ended before its load began. Run it again"));
     }
     if !dir.join(EVENTS).exists() {
-        return Err(missing(EVENTS, "without it nothing tells when the fault was; run the experiment again"));
+        return Err(missing(EVENTS, "without it the time of the fault is unknown. Run the experiment again"));
     }
     let mut requests = parquet::read(&dir.join(REQUESTS))?;
     requests.sort_unstable_by_key(|r| (r.due, r.request, r.attempt));
     let samples = dir.join(SAMPLES);
-    // A plan without monitors leaves none.
+    // A run without monitors writes no samples.
     let samples = if samples.exists() { lines::read_samples(&samples)? } else { Vec::new() };
     Ok(RunData { plan, requests, samples, events: lines::read_events(&dir.join(EVENTS))? })
 }
 
-/// `requests.rows` to `requests.parquet`, through a file of another name, so that one of that name is always whole.
+/// Converts `requests.rows` to `requests.parquet`. The file is written under another name and then renamed, so that
+/// `requests.parquet` is always complete.
 fn convert(dir: &Path) -> Result<(), FileError> {
     let (rows, part, whole) = (dir.join(ROWS), dir.join("requests.parquet.part"), dir.join(REQUESTS));
     let written = RowsReader::open(&rows)
         .and_then(|rows| parquet::convert(rows, ParquetWriter::create(&part)?))
         .and_then(|()| fs::rename(&part, &whole).map_err(FileError::io(&whole, "write")));
     if written.is_err() {
-        // Half a file is of no use, and the disk may be full of it.
+        // An incomplete file is useless, and the disk may be full.
         let _ = fs::remove_file(&part);
     }
     written?;
     fs::remove_file(&rows).map_err(FileError::io(&rows, "remove"))
 }
 
-/// A name that is one plain path component: letters, digits, `-`, `_` and `.`, not beginning with a dot, 64 at most.
-fn sanitized(name: &str) -> String {
+/// Makes a path component of a name: at most 64 letters, digits, `-`, `_` and `.`, without a dot at the start.
+fn sanitize(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
     let name: String = name.trim_start_matches('.').chars().map(plain).take(64).collect();
     if name.is_empty() { "experiment".to_owned() } else { name }
 }
 
-/// Replaces `results/latest` in one step: a link made under another name, then renamed over it.
+/// Replaces `results/latest` atomically: creates a link under another name, and renames it.
 fn point_latest(results: &Path, leaf: &OsStr) -> Result<(), FolderError> {
     let path = results.join("latest");
     let fresh = results.join(format!(".latest-{}", leaf.display()));

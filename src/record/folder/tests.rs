@@ -25,7 +25,7 @@ fn filled(results: &Path) -> ResultsFolder {
 }
 
 #[test]
-fn folders_never_overwrite_and_latest_is_the_newest() {
+fn folders_are_never_overwritten_and_latest_is_the_newest() {
     let dir = tempfile::tempdir().unwrap();
     let results = dir.path().join("deep/results");
     let names: Vec<_> = (0..3)
@@ -42,7 +42,7 @@ fn folders_never_overwrite_and_latest_is_the_newest() {
 }
 
 #[test]
-fn what_was_recorded_is_read_back_in_order() {
+fn recorded_data_is_read_in_order() {
     let dir = tempfile::tempdir().unwrap();
     let folder = filled(dir.path());
     folder.write_parquet().unwrap();
@@ -57,10 +57,10 @@ fn what_was_recorded_is_read_back_in_order() {
 }
 
 #[test]
-fn after_a_crash_the_rows_become_the_parquet_file() {
+fn after_a_crash_the_rows_are_converted() {
     let dir = tempfile::tempdir().unwrap();
     let folder = filled(dir.path());
-    // The crash came while an earlier report was converting.
+    // The crash happened while an earlier report was converting.
     fs::write(folder.path().join("requests.parquet.part"), "half").unwrap();
     assert_eq!(read_folder(folder.path()).unwrap().requests.len(), 2);
     assert!(folder.path().join(REQUESTS).exists() && !folder.path().join(ROWS).exists());
@@ -78,7 +78,7 @@ fn a_run_that_never_began_leaves_nothing() {
 }
 
 #[test]
-fn what_does_not_convert_leaves_the_rows_and_no_half_of_a_file() {
+fn a_failed_conversion_leaves_the_rows_and_no_incomplete_file() {
     let dir = tempfile::tempdir().unwrap();
     let folder = filled(dir.path());
     fs::write(folder.path().join(ROWS), "no rows at all, and long enough").unwrap();
@@ -88,14 +88,14 @@ fn what_does_not_convert_leaves_the_rows_and_no_half_of_a_file() {
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn a_missing_file_is_named() {
     let dir = tempfile::tempdir().unwrap();
     for file in [PLAN, EVENTS, REQUESTS] {
         let folder = filled(dir.path());
         folder.write_parquet().unwrap();
         fs::remove_file(folder.path().join(file)).unwrap();
         let error = read_folder(folder.path()).unwrap_err().to_string();
-        assert!(error.contains(&format!("holds no {file}")), "{error}");
+        assert!(error.contains(&format!("contains no {file}")), "{error}");
     }
     let folder = filled(dir.path());
     fs::remove_file(folder.path().join(SAMPLES)).unwrap();
@@ -103,27 +103,27 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
-fn a_place_that_cannot_be_written_is_named() {
+fn a_folder_that_cannot_be_created_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
     let error = ResultsFolder::create(&file.join("results"), "x", now()).unwrap_err().to_string();
     assert!(error.contains("file/results"), "{error}");
 
-    // A link is replaced; a file or folder of that name is somebody's.
+    // A link is replaced; a file or folder of that name belongs to the user.
     let latest = dir.path().join("latest");
     for is_file in [true, false] {
         if is_file { fs::write(&latest, "mine") } else { fs::create_dir(&latest) }.unwrap();
         let error = ResultsFolder::create(dir.path(), "x", now()).unwrap_err();
         assert!(matches!(error, FolderError::Latest { .. }), "{error}");
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing was made");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing was created");
         let _ = fs::remove_file(&latest);
     }
 
     let closed = dir.path().join("closed");
     fs::create_dir(&closed).unwrap();
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o500)).unwrap();
-    // Root may write anywhere: there the folder is made.
+    // Root may write anywhere, and creates the folder.
     if let Err(error) = ResultsFolder::create(&closed, "x", now()) {
         assert!(error.to_string().contains("--out"), "{error}");
     }

@@ -6,23 +6,23 @@ use crate::record::sink::RecordSink;
 use crate::record::temp_rows::TempRows;
 use crate::record::{FileError, OutputFile, RequestRecord};
 
-/// Keeps the records of a run in a parquet file: as rows on the same disk while it goes on, converted at its end.
+/// Writes the records of a run to a parquet file: as rows on the same disk during the run, converted at its end.
 pub struct ParquetFile {
-    product: Option<OutputFile>,
+    output: Option<OutputFile>,
     rows: RowsWriter,
-    spool: TempRows,
+    temp_rows: TempRows,
 }
 
 impl ParquetFile {
     /// # Errors
-    /// [`FileError::Output`] if nothing can be written beside `product`.
-    pub fn new(product: OutputFile) -> Result<ParquetFile, FileError> {
-        let spool = TempRows::within(product.folder())?;
-        Ok(ParquetFile { rows: spool.writer()?, spool, product: Some(product) })
+    /// [`FileError::Output`] if nothing can be written in the folder of `output`.
+    pub fn new(output: OutputFile) -> Result<ParquetFile, FileError> {
+        let temp_rows = TempRows::create_in(output.folder())?;
+        Ok(ParquetFile { rows: temp_rows.writer()?, temp_rows, output: Some(output) })
     }
 
-    fn convert(&self, product: &OutputFile) -> Result<(), FileError> {
-        convert(self.spool.reader()?, ParquetWriter::over(product.file()?, product.path())?)
+    fn convert(&self, output: &OutputFile) -> Result<(), FileError> {
+        convert(self.temp_rows.reader()?, ParquetWriter::over(output.file()?, output.path())?)
     }
 }
 
@@ -32,11 +32,11 @@ impl RecordSink for ParquetFile {
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        let Some(product) = self.product.take() else { return Ok(()) };
-        match self.convert(&product) {
-            Ok(()) => product.finish(),
+        let Some(output) = self.output.take() else { return Ok(()) };
+        match self.convert(&output) {
+            Ok(()) => output.finish(),
             Err(error) => {
-                product.abandon();
+                output.discard();
                 return Err(io::Error::other(error.for_output()));
             }
         }

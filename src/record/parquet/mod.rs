@@ -1,10 +1,10 @@
-//! `requests.parquet`: one row an attempt, for pandas, polars, DuckDB, and for drawing a report again.
+//! `requests.parquet`: one row per attempt, for pandas, polars and DuckDB, and for `metawrk report`.
 //!
-//! Instants are ns since the start of load, null where one never came. `response_ns` and `lower_bound` follow from the
-//! other columns and are there for whoever reads the file with one line.
+//! Instants are ns since the start of load, and null if they never came. `response_ns` and `lower_bound` are derived from
+//! the other columns, for the convenience of readers.
 
+mod column_buffer;
 mod file;
-mod gather;
 mod read;
 mod schema;
 mod write;
@@ -16,22 +16,22 @@ pub use write::ParquetWriter;
 use super::FileError;
 use super::rows::RowsReader;
 
-/// Rows in a row group: what is held in memory while writing (some 16 MB).
+/// Rows in a row group. A group is in memory while it is written (about 16 MB).
 const GROUP: usize = 1 << 17;
 
-/// No row group of ours has more, nor had in earlier versions.
+/// The most rows in a row group of this and of earlier versions.
 const GREATEST_GROUP: usize = 1 << 20;
 
-/// Rows that pass through the cache together.
-const AT_ONCE: usize = 1 << 10;
+/// Rows that are processed together, few enough to stay in the cache.
+const CHUNK: usize = 1 << 10;
 
-/// Writes all `rows`, a batch at a time.
+/// Writes all `rows` to `writer`.
 ///
 /// # Errors
 /// [`FileError`] of either file.
 pub fn convert(mut rows: RowsReader, mut writer: ParquetWriter) -> Result<(), FileError> {
     while rows.left() > 0 {
-        writer.append(&rows.next_batch(AT_ONCE)?)?;
+        writer.append(&rows.next_batch(CHUNK)?)?;
     }
     writer.finish()
 }

@@ -9,35 +9,35 @@ use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::schema::parser::parse_message_type;
 
 use super::GREATEST_GROUP;
-use super::schema::{outcome, readable};
+use super::schema::{parse_outcome, readable_schemas};
 use crate::record::columns::{COLUMNS, ColumnKind};
 use crate::record::{FileError, RequestRecord};
 use crate::units::Instant;
 
-/// All rows of a file that [`super::ParquetWriter`] wrote, in its order.
+/// Reads all rows of a file that [`super::ParquetWriter`] wrote, in its order.
 ///
 /// # Errors
-/// [`FileError::Io`]; [`FileError::Invalid`] for any other file, and for a damaged one.
+/// [`FileError::Io`]; [`FileError::Invalid`] for another or a damaged file.
 pub fn read(path: &Path) -> Result<Vec<RequestRecord>, FileError> {
     let file = File::open(path).map_err(FileError::io(path, "read"))?;
-    // The decoder trusts what it reads in places: a damaged file may make it panic, which is no reason for us to.
+    // The decoder may panic on a damaged file.
     catch_unwind(AssertUnwindSafe(|| read_groups(file)))
         .unwrap_or_else(|_| Err("it is damaged".to_owned()))
-        .map_err(|why| FileError::invalid(path, why, WHAT_NOW))
+        .map_err(|why| FileError::invalid(path, why, REMEDY))
 }
 
-const WHAT_NOW: &str = "read it with the version of metawrk that wrote it, or run the experiment again";
+const REMEDY: &str = "Read it with the version of metawrk that wrote it, or run the experiment again";
 
 fn read_groups(file: File) -> Result<Vec<RequestRecord>, String> {
     let reader =
-        SerializedFileReader::new(file).map_err(|e| format!("no requests.parquet of ours, or damaged ({e})"))?;
+        SerializedFileReader::new(file).map_err(|e| format!("metawrk did not write it, or it is damaged ({e})"))?;
     let found = reader.metadata().file_metadata().schema();
-    if !readable().iter().any(|ours| parse_message_type(ours).is_ok_and(|ours| ours == *found)) {
-        return Err("its columns are not those that this version of metawrk writes".to_owned());
+    if !readable_schemas().iter().any(|schema| parse_message_type(schema).is_ok_and(|schema| schema == *found)) {
+        return Err("its columns differ from those of this version of metawrk".to_owned());
     }
     let mut rows = Vec::new();
     for i in 0..reader.num_row_groups() {
-        let group = reader.get_row_group(i).map_err(damaged)?;
+        let group = reader.get_row_group(i).map_err(describe_damage)?;
         let from = rows.len();
         let count = usize::try_from(group.metadata().num_rows()).ok().filter(|&n| n <= GREATEST_GROUP);
         rows.resize(
@@ -49,47 +49,51 @@ fn read_groups(file: File) -> Result<Vec<RequestRecord>, String> {
     Ok(rows)
 }
 
-fn damaged(error: ParquetError) -> String {
+fn describe_damage(error: ParquetError) -> String {
     format!("it is damaged ({error})")
 }
 
 fn read_group(group: &dyn RowGroupReader, rows: &mut [RequestRecord]) -> Result<(), String> {
     for (i, (name, kind)) in COLUMNS.iter().enumerate() {
-        let column = group.get_column_reader(i).map_err(damaged)?;
+        let column = group.get_column_reader(i).map_err(describe_damage)?;
         match (kind, column) {
-            (ColumnKind::Long(_, set), ColumnReader::Int64ColumnReader(c)) => get(c, false, rows, |row, v| {
+            (ColumnKind::U64(_, set), ColumnReader::Int64ColumnReader(c)) => read_column(c, false, rows, |row, v| {
                 set(row, *v? as u64);
                 Some(())
             }),
-            (ColumnKind::MaybeLong(_, set), ColumnReader::Int64ColumnReader(c)) => get(c, true, rows, |row, v| {
-                set(row, v.map_or(u64::MAX, |v| *v as u64));
-                Some(())
-            }),
-            (ColumnKind::Short(_, set), ColumnReader::Int32ColumnReader(c)) => get(c, false, rows, |row, v| {
+            (ColumnKind::OptionalU64(_, set), ColumnReader::Int64ColumnReader(c)) => {
+                read_column(c, true, rows, |row, v| {
+                    set(row, v.map_or(u64::MAX, |v| *v as u64));
+                    Some(())
+                })
+            }
+            (ColumnKind::U16(_, set), ColumnReader::Int32ColumnReader(c)) => read_column(c, false, rows, |row, v| {
                 set(row, u16::try_from(*v?).ok()?);
                 Some(())
             }),
-            (ColumnKind::MaybeInt(_, set), ColumnReader::Int32ColumnReader(c)) => get(c, true, rows, |row, v| {
-                set(row, v.map_or(u32::MAX, |v| *v as u32));
-                Some(())
-            }),
-            (ColumnKind::Flag(_, set), ColumnReader::BoolColumnReader(c)) => get(c, false, rows, |row, v| {
+            (ColumnKind::OptionalU32(_, set), ColumnReader::Int32ColumnReader(c)) => {
+                read_column(c, true, rows, |row, v| {
+                    set(row, v.map_or(u32::MAX, |v| *v as u32));
+                    Some(())
+                })
+            }
+            (ColumnKind::Bool(_, set), ColumnReader::BoolColumnReader(c)) => read_column(c, false, rows, |row, v| {
                 set(row, *v?);
                 Some(())
             }),
-            (ColumnKind::Outcome, ColumnReader::ByteArrayColumnReader(c)) => get(c, false, rows, |row, v| {
-                row.set_outcome(outcome(v?.data())?);
+            (ColumnKind::Outcome, ColumnReader::ByteArrayColumnReader(c)) => read_column(c, false, rows, |row, v| {
+                row.set_outcome(parse_outcome(v?.data())?);
                 Some(())
             }),
-            _ => Err("it is of another type".to_owned()),
+            _ => Err("another type".to_owned()),
         }
         .map_err(|why| format!("it is damaged (column {name}: {why})"))?;
     }
     Ok(())
 }
 
-/// Reads a column into `rows` through `set`, which says `None` to a value that cannot be.
-fn get<T: DataType>(
+/// Reads a column into `rows` with `set`, which returns `None` for an invalid value.
+fn read_column<T: DataType>(
     mut column: ColumnReaderImpl<T>,
     nullable: bool,
     rows: &mut [RequestRecord],
@@ -114,7 +118,7 @@ where
         for (k, row) in rows[done..done + read].iter_mut().enumerate() {
             let present = !nullable || levels.get(k) == Some(&1);
             let value = if present { next.next() } else { None };
-            set(row, value).ok_or("a value that cannot be")?;
+            set(row, value).ok_or("an invalid value")?;
         }
         done += read;
     }

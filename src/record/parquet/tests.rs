@@ -13,7 +13,7 @@ fn write(path: &std::path::Path, batches: &[Vec<RequestRecord>]) {
 
 proptest! {
     #[test]
-    fn records_come_back_as_they_were_written(batches in prop::collection::vec(records(), 0..4)) {
+    fn records_are_read_as_they_were_written(batches in prop::collection::vec(records(), 0..4)) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("p");
         write(&path, &batches);
@@ -21,7 +21,7 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_file_is_an_error_or_reads_but_never_panics(
+    fn a_damaged_file_is_an_error_or_is_read_but_never_panics(
         rows in records(), at in any::<prop::sample::Index>(), with in any::<u8>(), cut in any::<prop::sample::Index>(),
     ) {
         let dir = tempfile::tempdir().unwrap();
@@ -39,7 +39,7 @@ proptest! {
 }
 
 #[test]
-fn more_rows_than_a_group_come_back_in_order() {
+fn more_rows_than_a_group_are_read_in_order() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("p");
     let rows: Vec<_> = (0..GROUP as u64 + 3).map(|i| RequestRecord::planned(i, Instant(i * 7), 1)).collect();
@@ -60,12 +60,13 @@ fn other_files_are_refused_with_their_name() {
 }
 
 #[test]
-fn files_that_call_the_due_time_intended_are_still_read() {
+fn files_with_intended_ns_are_still_read() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("p");
     let rows = [RequestRecord::planned(3, Instant(7), 1)];
     let mut writer =
-        ParquetWriter::with_schema(std::fs::File::create(&path).unwrap(), &path, &schema::readable()[1]).unwrap();
+        ParquetWriter::with_schema(std::fs::File::create(&path).unwrap(), &path, &schema::readable_schemas()[1])
+            .unwrap();
     writer.append(&rows).unwrap();
     writer.finish().unwrap();
     assert_eq!(read(&path).unwrap(), rows);

@@ -10,23 +10,23 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::ColumnPath;
 
-use super::gather::{Column, column};
+use super::column_buffer::{ColumnBuffer, new_buffer};
 use super::schema::schema;
-use super::{AT_ONCE, GROUP};
+use super::{CHUNK, GROUP};
 use crate::record::columns::{COLUMNS, ColumnKind};
 use crate::record::{FileError, RequestRecord};
 
-/// Writes the file group by group, so that memory stays bounded whatever the length of the run.
+/// Writes the file group by group, so that memory is bounded for any length of the run.
 pub struct ParquetWriter {
     path: PathBuf,
     file: SerializedFileWriter<BufWriter<File>>,
-    columns: Vec<Box<dyn Column>>,
+    columns: Vec<Box<dyn ColumnBuffer>>,
     /// Rows in `columns`.
     gathered: usize,
 }
 
 impl ParquetWriter {
-    /// A new file at `path`, in place of what may be there.
+    /// Creates a file at `path`, or truncates an existing one.
     ///
     /// # Errors
     /// [`FileError::Io`].
@@ -35,7 +35,7 @@ impl ParquetWriter {
         ParquetWriter::over(file.map_err(FileError::io(path, "create"))?, path)
     }
 
-    /// Into an empty file; errors call it `path`.
+    /// Writes to the empty `file`. Errors name it `path`.
     ///
     /// # Errors
     /// [`FileError::Io`].
@@ -45,33 +45,38 @@ impl ParquetWriter {
 
     pub(super) fn with_schema(file: File, path: &Path, schema: &str) -> Result<ParquetWriter, FileError> {
         let file = BufWriter::new(file);
-        // Instants grow steadily: their differences are small. Only names repeat, so only they have a dictionary.
+        // Instants increase steadily, so their differences are small. Only names repeat, so only they use a dictionary.
         let mut properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
             .set_dictionary_enabled(false)
             .set_created_by(format!("metawrk {}", env!("CARGO_PKG_VERSION")));
         for (name, kind) in COLUMNS {
             properties = match kind {
-                ColumnKind::Long(..) | ColumnKind::MaybeLong(..) | ColumnKind::MaybeInt(..) | ColumnKind::Short(..) => {
+                ColumnKind::U64(..)
+                | ColumnKind::OptionalU64(..)
+                | ColumnKind::OptionalU32(..)
+                | ColumnKind::U16(..) => {
                     properties.set_column_encoding(ColumnPath::from(*name), Encoding::DELTA_BINARY_PACKED)
                 }
                 ColumnKind::Outcome => properties.set_column_dictionary_enabled(ColumnPath::from(*name), true),
-                ColumnKind::Flag(..) => properties,
+                ColumnKind::Bool(..) => properties,
             };
         }
         let properties = properties.build();
-        let schema = parse_message_type(schema).map_err(|e| failed(path, e))?;
+        let schema = parse_message_type(schema).map_err(|e| write_error(path, e))?;
         let file = SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties));
-        let columns = COLUMNS.iter().map(|(_, kind)| column(kind)).collect();
-        Ok(ParquetWriter { path: path.to_owned(), file: file.map_err(|e| failed(path, e))?, columns, gathered: 0 })
+        let columns = COLUMNS.iter().map(|(_, kind)| new_buffer(kind)).collect();
+        Ok(ParquetWriter { path: path.to_owned(), file: file.map_err(|e| write_error(path, e))?, columns, gathered: 0 })
     }
 
+    /// Appends records.
+    ///
     /// # Errors
-    /// [`FileError::Io`]; the file is then good for nothing.
+    /// [`FileError::Io`]. The file is then useless.
     pub fn append(&mut self, mut records: &[RequestRecord]) -> Result<(), FileError> {
         while !records.is_empty() {
-            let (now, later) = records.split_at(records.len().min(AT_ONCE).min(GROUP - self.gathered));
-            self.columns.iter_mut().for_each(|column| column.gather(now));
+            let (now, later) = records.split_at(records.len().min(CHUNK).min(GROUP - self.gathered));
+            self.columns.iter_mut().for_each(|column| column.add(now));
             self.gathered += now.len();
             records = later;
             if self.gathered == GROUP {
@@ -81,16 +86,16 @@ impl ParquetWriter {
         Ok(())
     }
 
-    /// Writes what is left and the footer, and waits for the disk.
+    /// Writes the last group and the footer, and waits for the disk.
     ///
     /// # Errors
     /// [`FileError::Io`].
     pub fn finish(mut self) -> Result<(), FileError> {
         self.write_group()?;
-        let file = self.file.into_inner().map_err(|e| failed(&self.path, e))?;
+        let file = self.file.into_inner().map_err(|e| write_error(&self.path, e))?;
         let file = file.into_inner().map_err(|e| FileError::io(&self.path, "write")(e.into_error()))?;
         match file.sync_all() {
-            // A pipe or a device has nothing to wait for.
+            // Pipes and devices do not support sync.
             Err(error) if error.kind() != ErrorKind::InvalidInput => Err(FileError::io(&self.path, "write")(error)),
             _ => Ok(()),
         }
@@ -108,14 +113,14 @@ impl ParquetWriter {
             }
             group.close().map(|_| ())
         };
-        write().map_err(|e| failed(&self.path, e))?;
+        write().map_err(|e| write_error(&self.path, e))?;
         self.gathered = 0;
         Ok(())
     }
 }
 
-fn failed(path: &Path, error: ParquetError) -> FileError {
-    // The crate wraps what the disk said; unwrapped, the remedy is the same as for any other file.
+fn write_error(path: &Path, error: ParquetError) -> FileError {
+    // The crate wraps I/O errors. Unwrapped, they have the remedies of `FileError`.
     let source = match error {
         ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
             Ok(io) => *io,

@@ -3,7 +3,7 @@ use crate::report::figures::format_time;
 use crate::report::generator::GeneratorReport;
 use crate::report::statistics::RunStatistics;
 use crate::report::summary::LatencySummary;
-use crate::units::{Instant, wrk_binary};
+use crate::units::{Instant, format_wrk_bytes};
 
 /// A table of the report. The first column holds the names of the rows.
 pub(super) struct Table {
@@ -44,7 +44,7 @@ fn account_table(statistics: &RunStatistics) -> Table {
         line("+ unanswered", a.unanswered),
         line("+ unsent", a.unsent),
         row([&"attempts", &a.attempts, &""]),
-        row([&"read", &wrk_binary(a.bytes as f64), &""]),
+        row([&"read", &format_wrk_bytes(a.bytes as f64), &""]),
     ];
     let note = "A request counts once, by its last attempt. \"attempts\" includes retries.".to_owned();
     Table { title: "Requests", head: &["", "requests", "of scheduled"], rows, note: Some(note) }

@@ -1,14 +1,14 @@
-use crate::units::{Time, wrk_metric, wrk_time};
+use crate::units::{Time, format_wrk_count, format_wrk_time};
 
 /// A time of `us` microseconds in a column of `width` characters. As in wrk, digits stand below digits: a space follows
 /// a unit of one letter.
 pub(super) fn pad_time(us: f64, width: usize) -> String {
-    pad(&wrk_time(us), width)
+    pad(&format_wrk_time(us), width)
 }
 
 /// The same for a count.
 pub(super) fn pad_metric(n: f64, width: usize) -> String {
-    pad(&wrk_metric(n), width)
+    pad(&format_wrk_count(n), width)
 }
 
 fn pad(text: &str, width: usize) -> String {

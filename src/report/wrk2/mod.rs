@@ -14,7 +14,7 @@ use hdrhistogram::Histogram;
 
 use crate::record::ErrorCounts;
 use crate::stats::{Moments, ratio, value_at_percentile, within_stdev};
-use crate::units::{Time, wrk_binary, wrk_time};
+use crate::units::{Time, format_wrk_bytes, format_wrk_time};
 use columns::{format_whole_time, pad_metric, pad_time};
 
 /// The report before the first request.
@@ -164,8 +164,9 @@ fn write_body(text: &mut String, statistics: &Wrk2Statistics, options: Wrk2Optio
     let overall = if scope == ReportScope::Overall { "Overall " } else { "" };
     let runtime_us = statistics.runtime.0 as f64 / 1e3;
     let seconds = statistics.runtime.as_secs_f64();
-    let read = wrk_binary(statistics.bytes as f64);
-    let _ = writeln!(text, "  {overall}{} requests in {}, {read} read", statistics.requests, wrk_time(runtime_us));
+    let read = format_wrk_bytes(statistics.bytes as f64);
+    let _ =
+        writeln!(text, "  {overall}{} requests in {}, {read} read", statistics.requests, format_wrk_time(runtime_us));
     let e = &statistics.errors;
     // DeathStarBench's wrk2 never prints the errors over all URLs. Without -S they would be lost, so print them then.
     let printed = scope == ReportScope::Overall && options.separate;
@@ -181,7 +182,7 @@ fn write_body(text: &mut String, statistics: &Wrk2Statistics, options: Wrk2Optio
     }
     let pad = if scope == ReportScope::OneOfSeveral { "  " } else { "" };
     let _ = writeln!(text, "Requests/sec: {:>9.2}{pad}", ratio(statistics.requests as f64, seconds));
-    let _ = writeln!(text, "Transfer/sec: {:>11}", wrk_binary(ratio(statistics.bytes as f64, seconds)));
+    let _ = writeln!(text, "Transfer/sec: {:>11}", format_wrk_bytes(ratio(statistics.bytes as f64, seconds)));
 }
 
 fn write_thread_stats(text: &mut String, statistics: &Wrk2Statistics, dsb: bool) {
