@@ -17,8 +17,8 @@ use support::{OK, Peer, Server};
 #[test]
 fn a_healthy_server_gets_the_schedule_and_the_bytes_as_they_are() {
     let server = Server::answering(OK);
-    let (loaded, records) = run(settings(&server));
-    let account = loaded.account();
+    let (result, records) = run(settings(&server));
+    let account = result.account();
     assert_eq!((account.scheduled, account.answered, account.attempts), (60, 60, 60));
     assert_eq!(account.bytes, 60 * OK.len() as u64);
     let mut due: Vec<u64> = records.iter().map(|r| r.due.0).collect();
@@ -28,7 +28,7 @@ fn a_healthy_server_gets_the_schedule_and_the_bytes_as_they_are() {
     assert_eq!(requests.len(), 60);
     let expected = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", server.address);
     assert!(requests.iter().all(|bytes| bytes == expected.as_bytes()));
-    assert!(loaded.latencies().response.len() == 60 && loaded.latencies().send_lag.len() == 60);
+    assert!(result.latencies().response.len() == 60 && result.latencies().send_lag.len() == 60);
 }
 
 #[test]
@@ -37,10 +37,10 @@ fn a_server_that_closes_after_each_answer_is_connected_to_again() {
         peer.request();
         peer.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
     });
-    let (loaded, _) = run(settings(&server));
-    let account = loaded.account();
+    let (result, _) = run(settings(&server));
+    let account = result.account();
     assert_eq!(account.answered + account.unsent, 60);
-    assert!(account.answered > 40 && loaded.generator().connections_opened >= account.answered);
+    assert!(account.answered > 40 && result.generator().connections_opened >= account.answered);
 }
 
 #[test]
@@ -54,8 +54,8 @@ fn chunked_and_close_delimited_answers_end_where_they_end() {
             peer.send(b"HTTP/1.1 200 OK\r\n\r\nall of it");
         }
     });
-    let (loaded, _) = run(LoadSettings { when_busy: WhenBusy::Open, ..settings(&server) });
-    let account = loaded.account();
+    let (result, _) = run(LoadSettings { when_busy: WhenBusy::Open, ..settings(&server) });
+    let account = result.account();
     assert!(account.answered > 4, "{account:?}");
     assert_eq!(account.errors.read, 0);
 }
@@ -66,21 +66,21 @@ fn resets_are_read_errors_and_the_connection_comes_back() {
         peer.request();
         peer.reset();
     });
-    let (loaded, _) = run(settings(&server));
-    let account = loaded.account();
+    let (result, _) = run(settings(&server));
+    let account = result.account();
     assert_eq!(account.answered, 0);
     assert!(account.errors.read > 4, "{account:?}");
     assert_eq!(account.failed, account.errors.read + account.errors.write);
-    assert_eq!(loaded.latencies().response.len(), account.lower_bounds, "a failure is no response time");
+    assert_eq!(result.latencies().response.len(), account.lower_bounds, "a failure is no response time");
 }
 
 #[test]
 fn what_is_no_http_is_a_read_error() {
     for garbage in [&b"garbage\r\n\r\n"[..], b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"] {
         let server = Server::answering(garbage);
-        let (loaded, _) = run(settings(&server));
-        assert!(loaded.account().errors.read > 4, "{:?}", loaded.account());
-        assert_eq!(loaded.account().answered, 0);
+        let (result, _) = run(settings(&server));
+        assert!(result.account().errors.read > 4, "{:?}", result.account());
+        assert_eq!(result.account().answered, 0);
     }
 }
 
@@ -91,30 +91,30 @@ fn endless_headers_end_in_a_read_error_without_end_of_memory() {
         peer.send(b"HTTP/1.1 200 OK\r\n");
         while peer.send(&[b'x'; 16 * 1024]) {}
     });
-    let (loaded, _) = run(settings(&server));
-    assert!(loaded.account().errors.read > 4, "{:?}", loaded.account());
+    let (result, _) = run(settings(&server));
+    assert!(result.account().errors.read > 4, "{:?}", result.account());
 }
 
 #[test]
 fn a_second_answer_to_one_question_closes_the_connection() {
     let server = Server::start(|mut peer| while peer.request().is_some() && peer.send(&[OK, OK].concat()) {});
-    let (loaded, _) = run(settings(&server));
-    assert!(loaded.account().answered > 4);
-    assert!(loaded.threads.iter().map(|t| t.unasked).sum::<u64>() > 4);
+    let (result, _) = run(settings(&server));
+    assert!(result.account().answered > 4);
+    assert!(result.threads.iter().map(|t| t.unsolicited).sum::<u64>() > 4);
 }
 
 #[test]
 fn waiting_for_a_silent_server_leaves_unanswered_and_unsent_and_counts_each_timeout_once() {
     let server = Server::start(|mut peer| peer.swallow());
     let settings = LoadSettings { timeout: Time::from_millis(50), drain: Time::from_millis(100), ..settings(&server) };
-    let (loaded, records) = run(settings);
-    let account = loaded.account();
+    let (result, records) = run(settings);
+    let account = result.account();
     assert_eq!((account.scheduled, account.unanswered, account.unsent), (60, 4, 56));
     assert_eq!(account.errors.timeout, 4, "once per request that outlived it");
-    assert_eq!(loaded.latencies().response.len(), 60, "their waits count, as lower bounds");
-    assert_eq!(loaded.latencies().service.len(), 0);
+    assert_eq!(result.latencies().response.len(), 60, "their waits count, as lower bounds");
+    assert_eq!(result.latencies().service.len(), 0);
     assert!(records.iter().all(|r| r.is_lower_bound()));
-    assert!(loaded.generator().bound_reached);
+    assert!(result.generator().bound_reached);
 }
 
 #[test]
@@ -129,8 +129,8 @@ fn abandoned_attempts_fail_and_are_made_again_as_the_policy_says() {
         drain: Time::from_secs(5),
         ..settings(&server)
     };
-    let (loaded, records) = run(settings);
-    let account = loaded.account();
+    let (result, records) = run(settings);
+    let account = result.account();
     // A machine that is busy at the very end leaves the last ones unsent.
     assert_eq!((account.scheduled, account.failed + account.unsent, account.attempts), (15, 15, 3 * account.failed));
     assert!(account.failed >= 10, "{account:?}");
@@ -149,8 +149,8 @@ fn a_retry_can_save_a_request() {
         peer.send(if peer.number % 2 == 0 { bad } else { b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" });
     });
     let settings = LoadSettings { retries: Retries { count: 20, backoff: Time::ZERO }, ..settings(&server) };
-    let (loaded, records) = run(settings);
-    let account = loaded.account();
+    let (result, records) = run(settings);
+    let account = result.account();
     assert_eq!((account.scheduled, account.answered), (60, 60));
     assert!(account.attempts > 60 && account.errors.status == account.attempts - 60, "{account:?}");
     assert!(records.iter().filter(|r| r.is_last()).all(|r| r.status == 200));
@@ -160,8 +160,8 @@ fn a_retry_can_save_a_request() {
 fn an_open_system_takes_a_new_connection_for_each_request_that_finds_none() {
     let server = Server::start(|mut peer| peer.swallow());
     let settings = LoadSettings { when_busy: WhenBusy::Open, drain: Time::ZERO, ..settings(&server) };
-    let (loaded, _) = run(settings);
-    assert_eq!((loaded.account().scheduled, loaded.account().unanswered), (60, 60));
+    let (result, _) = run(settings);
+    assert_eq!((result.account().scheduled, result.account().unanswered), (60, 60));
     // One more is the look before any load.
     assert_eq!(server.connections.load(Ordering::SeqCst), 61);
 }
@@ -171,9 +171,9 @@ fn an_open_system_waits_at_its_bound() {
     let server = Server::start(|mut peer| peer.swallow());
     let settings =
         LoadSettings { when_busy: WhenBusy::Open, max_connections: 10, drain: Time::ZERO, ..settings(&server) };
-    let (loaded, _) = run(settings);
-    assert_eq!((loaded.account().unanswered, loaded.account().unsent), (10, 50));
-    assert!(loaded.generator().bound_reached);
+    let (result, _) = run(settings);
+    assert_eq!((result.account().unanswered, result.account().unsent), (10, 50));
+    assert!(result.generator().bound_reached);
 }
 
 #[test]
@@ -188,10 +188,10 @@ fn a_stop_ends_the_load_at_once_and_accounts_for_it() {
         std::thread::yield_now();
     }
     running.control().stop();
-    let loaded = running.finish().unwrap();
-    let account = loaded.account();
+    let result = running.finish().unwrap();
+    let account = result.account();
     assert!(account.balances() && account.answered >= 18, "{account:?}");
-    assert!(loaded.duration() < Time::from_secs(3600));
+    assert!(result.duration() < Time::from_secs(3600));
 }
 
 #[test]
@@ -218,9 +218,9 @@ fn a_script_that_raises_in_the_middle_ends_the_run_of_every_thread() {
     let text = "n = 0\nfunction request() n = n + 1\n if n > 10 then error('boom') end return wrk.format() end";
     let script = Script { name: "boom.lua".into(), text: text.into() };
     let settings = LoadSettings { script: Some(script), duration: Time::from_secs(3600), ..settings(&server) };
-    let (loaded, _) = run(settings);
-    assert_eq!(loaded.failure().unwrap().to_string(), "boom.lua:3: boom");
-    assert!((10..=25).contains(&loaded.account().answered), "{:?}", loaded.account());
+    let (result, _) = run(settings);
+    assert_eq!(result.failure().unwrap().to_string(), "boom.lua:3: boom");
+    assert!((10..=25).contains(&result.account().answered), "{:?}", result.account());
 }
 
 #[test]
@@ -230,8 +230,8 @@ fn responses_reach_the_script_that_wants_them() {
         assert(status == 201 and headers['X-Next'] == '/b' and body == 'abc'); wrk.path = '/b' end
         function request() return wrk.format() end";
     let script = Script { name: "follow.lua".into(), text: text.into() };
-    let (loaded, _) = run(LoadSettings { script: Some(script), ..settings(&server) });
-    assert!(loaded.failure().is_none(), "{:?}", loaded.failure());
+    let (result, _) = run(LoadSettings { script: Some(script), ..settings(&server) });
+    assert!(result.failure().is_none(), "{:?}", result.failure());
     let requests = server.requests.lock().unwrap();
     assert!(requests.iter().filter(|bytes| bytes.starts_with(b"GET /b ")).count() >= 50);
 }
@@ -267,8 +267,8 @@ fn a_connection_whose_request_was_abandoned_is_made_again() {
         drain: Time::from_secs(1),
         ..settings(&server)
     };
-    let (loaded, _) = run(settings);
-    let account = loaded.account();
+    let (result, _) = run(settings);
+    let account = result.account();
     assert_eq!((account.failed, account.unanswered), (2, 0), "{account:?}");
     assert!(account.answered > 40, "{account:?}");
 }
@@ -284,9 +284,9 @@ fn a_client_that_gives_up_goes_on_at_once() {
         on_timeout: OnTimeout::Abandon,
         ..settings(&server)
     };
-    let (loaded, _) = run(settings);
+    let (result, _) = run(settings);
     // 25 at best; with a growing wait between them, 8.
-    assert!(loaded.account().attempts >= 12, "{:?}", loaded.account());
+    assert!(result.account().attempts >= 12, "{:?}", result.account());
 }
 
 #[test]
@@ -326,9 +326,9 @@ fn a_run_ends_with_its_last_answer_whatever_its_connections_do() {
         drain: Time::from_secs(20),
         ..LoadSettings::new(url, 10.0)
     };
-    let (loaded, _) = run(settings);
-    assert_eq!(loaded.account().answered, 1);
-    assert!(loaded.threads[0].ended < units::Instant(10_000_000_000), "{}", loaded.threads[0].ended);
+    let (result, _) = run(settings);
+    assert_eq!(result.account().answered, 1);
+    assert!(result.threads[0].ended < units::Instant(10_000_000_000), "{}", result.threads[0].ended);
 }
 
 #[test]
@@ -391,8 +391,8 @@ fn whatever_the_server_does_and_however_the_run_ends_every_request_is_accounted_
         };
         // What holds is checked within.
         let stop = pick(3).then(|| Duration::from_millis(3 * choice));
-        let (loaded, _) = run_until(settings, stop);
-        assert!(loaded.account().scheduled <= 50);
-        assert!(stop.is_some() || loaded.failure().is_some() || loaded.account().scheduled == 50);
+        let (result, _) = run_until(settings, stop);
+        assert!(result.account().scheduled <= 50);
+        assert!(stop.is_some() || result.failure().is_some() || result.account().scheduled == 50);
     }
 }

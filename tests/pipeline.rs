@@ -43,12 +43,12 @@ fn a_pipeline_writes_behind_what_is_outstanding() {
         });
     });
     let settings = LoadSettings { threads: 1, connections: 1, when_busy: WhenBusy::Pipeline, ..settings(&server) };
-    let (loaded, records) = run(settings);
-    let account = loaded.account();
+    let (result, records) = run(settings);
+    let account = result.account();
     assert_eq!((account.scheduled, account.answered), (60, 60));
     // One more is the look before any load.
     assert_eq!(server.connections.load(Ordering::SeqCst), 2);
-    assert!(loaded.generator().in_flight_max >= 10, "{:?}", loaded.generator());
+    assert!(result.generator().in_flight_max >= 10, "{:?}", result.generator());
     assert!(records.windows(2).all(|pair| pair[0].request < pair[1].request), "answers come in order");
 }
 
@@ -79,8 +79,8 @@ fn a_script_slower_than_the_gap_between_requests_lets_the_thread_do_its_work() {
 #[test]
 fn requests_in_one_string_go_out_together_and_are_due_together() {
     let server = Server::start(|peer| each(peer, |peer, _| peer.send(OK)));
-    let (loaded, records) = run(scripted(&server, THREE));
-    let account = loaded.account();
+    let (result, records) = run(scripted(&server, THREE));
+    let account = result.account();
     assert_eq!((account.scheduled, account.answered), (60, 60), "-R counts responses");
     assert!(server.requests.lock().unwrap().iter().all(|bytes| bytes.matches(b"GET /") == 3));
     let mut records = records;
@@ -89,14 +89,14 @@ fn requests_in_one_string_go_out_together_and_are_due_together() {
         let due: Vec<_> = batch.iter().map(|record| (record.due, record.sent, record.connection)).collect();
         assert!(due.iter().all(|one| *one == due[0]), "{due:?}");
     }
-    assert_eq!(loaded.latencies().response.len(), 60);
+    assert_eq!(result.latencies().response.len(), 60);
 }
 
 #[test]
 fn with_batch_latency_a_string_of_requests_is_one_sample() {
     let server = Server::start(|peer| each(peer, |peer, _| peer.send(OK)));
-    let (loaded, _) = run(LoadSettings { batch_latency: true, ..scripted(&server, THREE) });
-    assert_eq!((loaded.account().answered, loaded.latencies().response.len()), (60, 20));
+    let (result, _) = run(LoadSettings { batch_latency: true, ..scripted(&server, THREE) });
+    assert_eq!((result.account().answered, result.latencies().response.len()), (60, 20));
 }
 
 #[test]
@@ -111,9 +111,9 @@ fn answers_in_one_read_or_in_pieces_are_told_apart() {
             }
         }
     });
-    let (loaded, records) = run(scripted(&server, THREE));
-    assert_eq!((loaded.account().answered, loaded.account().errors.status), (60, 20));
-    assert_eq!(loaded.account().bytes, records.iter().map(|record| record.bytes).sum::<u64>());
+    let (result, records) = run(scripted(&server, THREE));
+    assert_eq!((result.account().answered, result.account().errors.status), (60, 20));
+    assert_eq!(result.account().bytes, records.iter().map(|record| record.bytes).sum::<u64>());
     assert!(records.iter().filter(|record| record.status == 200).all(|record| record.bytes == OK.len() as u64));
 }
 
@@ -128,10 +128,10 @@ fn only_the_failed_request_of_a_string_is_made_again() {
     });
     let retries = Retries { count: 1, backoff: Time::ZERO };
     let settings = LoadSettings { retries, batch_latency: true, ..scripted(&server, THREE) };
-    let (loaded, records) = run(settings);
-    let account = loaded.account();
+    let (result, records) = run(settings);
+    let account = result.account();
     assert_eq!((account.scheduled, account.answered, account.attempts), (60, 60, 80));
-    assert_eq!(loaded.latencies().response.len(), 20, "a string is one sample, whatever was made again of it");
+    assert_eq!(result.latencies().response.len(), 20, "a string is one sample, whatever was made again of it");
     assert!(records.iter().all(|record| (record.status == 503) != record.is_last()));
     let requests = server.requests.lock().unwrap();
     let again: Vec<_> = requests.iter().filter(|bytes| bytes.matches(b"GET /") == 1).collect();
@@ -145,8 +145,8 @@ fn a_close_in_the_middle_fails_what_is_behind_it() {
         peer.request();
         peer.send(&[OK, close].concat());
     });
-    let (loaded, records) = run(scripted(&server, THREE));
-    let account = loaded.account();
+    let (result, records) = run(scripted(&server, THREE));
+    let account = result.account();
     assert_eq!(account.answered, 2 * account.errors.read, "{account:?}");
     assert!(account.answered > 8 && account.failed == account.errors.read, "{account:?}");
     assert!(records.iter().filter(|r| r.outcome() == Some(Outcome::ReadError)).all(|r| r.request / 2 % 3 == 2));
@@ -155,10 +155,10 @@ fn a_close_in_the_middle_fails_what_is_behind_it() {
 #[test]
 fn one_answer_too_many_closes_the_connection() {
     let server = Server::start(|mut peer| while peer.request().is_some() && peer.send(&[OK; 4].concat()) {});
-    let (loaded, _) = run(scripted(&server, THREE));
-    let account = loaded.account();
+    let (result, _) = run(scripted(&server, THREE));
+    let account = result.account();
     assert!(account.answered >= 12 && account.failed == 0, "{account:?}");
-    assert!(loaded.threads.iter().map(|thread| thread.unasked).sum::<u64>() >= 4);
+    assert!(result.threads.iter().map(|thread| thread.unsolicited).sum::<u64>() >= 4);
 }
 
 #[test]
@@ -174,8 +174,8 @@ fn giving_up_on_a_string_of_requests_gives_up_on_all_of_it() {
         drain: Time::from_secs(2),
         ..scripted(&server, THREE)
     };
-    let (loaded, _) = run(settings);
-    let account = loaded.account();
+    let (result, _) = run(settings);
+    let account = result.account();
     assert_eq!((account.failed, account.errors.timeout), (2 * account.answered, 2 * account.answered), "{account:?}");
     assert!(account.answered >= 4, "{account:?}");
 }
@@ -191,8 +191,8 @@ fn a_pipeline_that_breaks_loses_what_it_carries_and_goes_on() {
         });
     });
     let settings = LoadSettings { when_busy: WhenBusy::Pipeline, ..settings(&server) };
-    let (loaded, _) = run(settings);
-    let account = loaded.account();
+    let (result, _) = run(settings);
+    let account = result.account();
     assert!(account.answered > 8 && account.errors.read > 2, "{account:?}");
     assert_eq!(account.failed, account.errors.read + account.errors.write);
 }

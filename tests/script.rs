@@ -36,9 +36,9 @@ fn setup_reaches_every_thread_and_done_sees_what_they_have_become() {
             assert(sum == summary.requests, sum)
             error("all is well")
         end"#;
-    let (mut loaded, _) = run(scripted(&server, text));
-    let answered = loaded.account().answered;
-    let error = loaded.tell_script(told(answered)).unwrap_err();
+    let (mut result, _) = run(scripted(&server, text));
+    let answered = result.account().answered;
+    let error = result.run_done(told(answered)).unwrap_err();
     assert!(error.to_string().ends_with("all is well (in done)"), "{error}");
     let requests = server.requests.lock().unwrap();
     let to = |path: &str| requests.iter().filter(|bytes| bytes.starts_with(format!("GET {path} ").as_bytes())).count();
@@ -53,8 +53,8 @@ fn setup_gives_each_thread_an_address_of_its_own() {
         function setup(thread) n = n + 1; if n == 2 then thread.addr = '{}' end end",
         other.address
     );
-    let (loaded, _) = run(scripted(&one, &text));
-    assert_eq!(loaded.account().answered, 60);
+    let (result, _) = run(scripted(&one, &text));
+    assert_eq!(result.account().answered, 60);
     assert_eq!(one.requests.lock().unwrap().len(), 30);
     assert_eq!(other.requests.lock().unwrap().len(), 30);
 }
@@ -65,9 +65,9 @@ fn a_thread_stops_after_the_request_in_which_it_was_stopped() {
     let text = "local n = 0
         function request() n = n + 1; if n == 5 then wrk.thread:stop() end; return wrk.format() end";
     for ahead in [true, false] {
-        let (loaded, _) = run(LoadSettings { ahead, duration: Time::from_secs(600), ..scripted(&server, text) });
-        assert_eq!(loaded.account().answered, 10, "five of each thread");
-        assert!(loaded.duration() < Time::from_secs(30));
+        let (result, _) = run(LoadSettings { ahead, duration: Time::from_secs(600), ..scripted(&server, text) });
+        assert_eq!(result.account().answered, 10, "five of each thread");
+        assert!(result.duration() < Time::from_secs(30));
     }
 }
 
@@ -95,21 +95,21 @@ fn a_thread_that_stops_makes_nothing_of_what_it_put_off() {
 fn a_thread_that_setup_stops_makes_no_request() {
     let server = Server::answering(OK);
     let text = "local n = 0 function setup(thread) n = n + 1; if n == 1 then thread:stop() end end";
-    let (loaded, _) = run(scripted(&server, text));
-    assert_eq!((loaded.threads[0].account.scheduled, loaded.threads[1].account.answered), (0, 30));
+    let (result, _) = run(scripted(&server, text));
+    assert_eq!((result.threads[0].account.scheduled, result.threads[1].account.answered), (0, 30));
 }
 
 #[test]
 fn what_delay_puts_off_is_still_due_when_it_was() {
     let server = Server::answering(OK);
     let text = "function delay() return 40 end function request() return wrk.format() end";
-    let (loaded, records) = run(scripted(&server, text));
-    assert_eq!(loaded.account().answered, 60);
+    let (result, records) = run(scripted(&server, text));
+    assert_eq!(result.account().answered, 60);
     assert!(
         records.iter().all(|record| record.ready == record.due.plus(Time::from_millis(40))),
         "none of it is send lag"
     );
-    assert!(loaded.latencies().response.min() >= 40_000);
+    assert!(result.latencies().response.min() >= 40_000);
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_script_that_fails_in_setup_init_or_delay_is_named() {
     }
     let text = "\n\nfunction delay() error('no') end";
     let running = Prepared::new(LoadPlan::new(scripted(&server, text)).unwrap(), None).unwrap();
-    let loaded = running.start(Clock::starting_in(Time::ZERO)).finish().unwrap();
-    assert_eq!(loaded.failure().unwrap().to_string(), "test.lua:3: no (in delay)");
-    assert!(loaded.account().balances());
+    let result = running.start(Clock::starting_in(Time::ZERO)).finish().unwrap();
+    assert_eq!(result.failure().unwrap().to_string(), "test.lua:3: no (in delay)");
+    assert!(result.account().balances());
 }

@@ -44,8 +44,8 @@ fn a_stall_is_in_the_latency_of_everything_that_was_due_in_it() {
             drain: Time::from_secs(5),
             ..LoadSettings::new(server.url(), 500.0)
         };
-        let (loaded, _) = run(settings);
-        let latencies = loaded.latencies();
+        let (result, _) = run(settings);
+        let latencies = result.latencies();
         assert_eq!(latencies.response.len(), 1000, "{when_busy:?}");
         // The worst waited the whole of it, and a tenth of all half of it or longer: at least, for the machine may
         // add to that.

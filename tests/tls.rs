@@ -1,4 +1,4 @@
-//! The generator against servers that speak TLS, or should: whose certificate is taken, and what is said of the rest.
+//! The generator against TLS servers: which certificates are accepted, and the errors for all others.
 
 mod support;
 
@@ -15,8 +15,8 @@ use support::{OK, Server};
 use tokio_rustls::rustls::ProtocolVersion;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 
-/// 100 requests/s for 200 ms: 20 requests, on one thread with two connections. A machine that is busy makes them late,
-/// but loses none: all but the very last are caught up with at once.
+/// 100 requests/s for 200 ms: 20 requests, on one thread with two connections. On a busy machine
+/// they are late, but almost none is lost: the schedule is caught up at once.
 fn settings(url: String) -> LoadSettings {
     LoadSettings {
         threads: 1,
@@ -28,10 +28,10 @@ fn settings(url: String) -> LoadSettings {
     }
 }
 
-/// Answers to a load whose every request that was sent got one.
+/// Runs a load in which every sent request is answered. Returns the number of answers.
 fn answered(settings: LoadSettings) -> u64 {
-    let (loaded, _) = run(settings);
-    let account = loaded.account();
+    let (result, _) = run(settings);
+    let account = result.account();
     assert_eq!(account.answered + account.unsent, account.scheduled, "{account:?}");
     assert_eq!(account.bytes, account.answered * OK.len() as u64);
     account.answered
@@ -45,7 +45,7 @@ fn refusal(settings: LoadSettings) -> LoadError {
     Prepared::new(LoadPlan::new(settings).unwrap(), None).err().unwrap()
 }
 
-/// What stands behind `unable to connect to HOST:PORT `.
+/// The error after `unable to connect to HOST:PORT `.
 fn why(settings: LoadSettings) -> String {
     let error = refusal(settings).to_string();
     let rest = error.strip_prefix("unable to connect to ").unwrap_or_else(|| panic!("{error}"));
@@ -53,7 +53,7 @@ fn why(settings: LoadSettings) -> String {
 }
 
 #[test]
-fn any_certificate_is_taken_where_none_is_checked() {
+fn without_verification_any_certificate_is_accepted() {
     let authority = Authority::new();
     for identity in
         [Identity::self_signed("localhost"), Identity::self_signed("other.test"), authority.vouch_long_ago("localhost")]
@@ -66,7 +66,7 @@ fn any_certificate_is_taken_where_none_is_checked() {
 }
 
 #[test]
-fn a_server_is_asked_for_by_its_name_and_never_by_an_address() {
+fn sni_has_the_name_of_the_server_and_never_an_address() {
     let server = TlsServer::new(Identity::self_signed("localhost").config(), usize::MAX);
     run(settings(server.named_url()));
     assert!(server.seen.lock().unwrap().drain(..).all(|seen| seen.name.as_deref() == Some("localhost")));
@@ -75,34 +75,34 @@ fn a_server_is_asked_for_by_its_name_and_never_by_an_address() {
 }
 
 #[test]
-fn the_newest_version_is_spoken_and_sessions_are_resumed() {
+fn the_newest_version_is_used_and_sessions_are_resumed() {
     let server = TlsServer::new(Identity::self_signed("localhost").config(), 1);
-    let (loaded, _) = run(settings(server.url()));
-    assert!(loaded.account().answered > 2, "{:?}", loaded.account());
+    let (result, _) = run(settings(server.url()));
+    assert!(result.account().answered > 2, "{:?}", result.account());
     let seen = server.seen.lock().unwrap();
     assert!(seen.iter().all(|seen| seen.version == ProtocolVersion::TLSv1_3));
     assert!(seen.iter().filter(|seen| seen.resumed).count() > 0, "{seen:?}");
 }
 
 #[test]
-fn a_certificate_that_is_checked_must_come_from_the_authority_for_that_name_and_time() {
+fn a_verified_certificate_must_be_signed_for_that_name_and_time() {
     let authority = Authority::new();
     let good = TlsServer::new(authority.vouch("localhost").config(), usize::MAX);
     assert!(answered(checked(good.named_url(), &authority.file)) >= 10);
     let by_address = TlsServer::new(authority.vouch("127.0.0.1").config(), usize::MAX);
     assert!(answered(checked(by_address.url(), &authority.file)) >= 10);
 
-    insta::assert_snapshot!(why(checked(good.url(), &authority.file)), @"the server's certificate is not valid for the name 127.0.0.1; leave --verify and --cacert out to take any certificate");
+    insta::assert_snapshot!(why(checked(good.url(), &authority.file)), @"the server's certificate is not valid for the name 127.0.0.1. To accept any certificate, leave out `verify` and `cacert`");
     let expired = TlsServer::new(authority.vouch_long_ago("localhost").config(), usize::MAX);
-    insta::assert_snapshot!(why(checked(expired.named_url(), &authority.file)), @"the server's certificate has expired; leave --verify and --cacert out to take any certificate");
+    insta::assert_snapshot!(why(checked(expired.named_url(), &authority.file)), @"the server's certificate has expired. To accept any certificate, leave out `verify` and `cacert`");
     let own = TlsServer::new(Identity::of_an_authority("localhost").config(), usize::MAX);
-    insta::assert_snapshot!(why(checked(own.named_url(), &authority.file)), @"the server's certificate is an authority's own (CA:TRUE); name it with --cacert if it is the server's too; leave --verify and --cacert out to take any certificate");
+    insta::assert_snapshot!(why(checked(own.named_url(), &authority.file)), @"the server's certificate is a CA certificate (CA:TRUE), which is accepted only if it is in the file of `cacert`. To accept any certificate, leave out `verify` and `cacert`");
     let unknown = TlsServer::new(Identity::self_signed("localhost").config(), usize::MAX);
-    insta::assert_snapshot!(why(checked(unknown.named_url(), &authority.file)), @"the server's certificate comes from no trusted authority (--cacert names one); leave --verify and --cacert out to take any certificate");
+    insta::assert_snapshot!(why(checked(unknown.named_url(), &authority.file)), @"the server's certificate is not signed by a trusted certificate authority (`cacert` names one). To accept any certificate, leave out `verify` and `cacert`");
 }
 
 #[test]
-fn a_certificate_that_vouches_for_itself_is_taken_where_it_was_named() {
+fn a_self_signed_certificate_is_accepted_if_it_is_in_the_file() {
     let dir = tempfile::tempdir().unwrap();
     let serve = |identity: Identity| {
         let file = dir.path().join("own.pem");
@@ -113,60 +113,64 @@ fn a_certificate_that_vouches_for_itself_is_taken_where_it_was_named() {
         let (server, file) = serve(identity);
         assert!(answered(checked(server.named_url(), &file)) >= 10);
         insta::allow_duplicates! {
-            insta::assert_snapshot!(why(checked(server.url(), &file)), @"the server's certificate is not valid for the name 127.0.0.1; leave --verify and --cacert out to take any certificate");
+            insta::assert_snapshot!(why(checked(server.url(), &file)), @"the server's certificate is not valid for the name 127.0.0.1. To accept any certificate, leave out `verify` and `cacert`");
         }
     }
     let (server, file) = serve(Identity::of_an_authority_long_ago("localhost"));
-    insta::assert_snapshot!(why(checked(server.named_url(), &file)), @"the server's certificate has expired; leave --verify and --cacert out to take any certificate");
+    insta::assert_snapshot!(why(checked(server.named_url(), &file)), @"the server's certificate has expired. To accept any certificate, leave out `verify` and `cacert`");
 }
 
 #[test]
-fn without_a_file_the_systems_authorities_decide() {
+fn without_a_file_the_authorities_of_the_system_are_used() {
     let server = TlsServer::new(Authority::new().vouch("localhost").config(), usize::MAX);
     let tls = TlsSettings { verify: true, authorities: None };
     let error = refusal(LoadSettings { tls, ..settings(server.named_url()) });
     // A machine may have none.
-    assert!(matches!(error, LoadError::Tls(_)) || error.to_string().contains("from no trusted authority"), "{error}");
+    assert!(
+        matches!(error, LoadError::Tls(_))
+            || error.to_string().contains("not signed by a trusted certificate authority"),
+        "{error}"
+    );
 }
 
 #[test]
-fn authorities_that_cannot_be_read_are_named_before_any_load() {
+fn unreadable_authorities_are_an_error_before_the_load() {
     let server = TlsServer::new(Identity::self_signed("localhost").config(), usize::MAX);
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("ca.pem");
     let told = || refusal(checked(server.url(), &file)).to_string().replace(&file.display().to_string(), "ca.pem");
-    insta::assert_snapshot!(told(), @"cannot read the authorities in ca.pem: No such file or directory (os error 2); --cacert takes a file of certificates in PEM");
+    insta::assert_snapshot!(told(), @"cannot read the certificate authorities in ca.pem: No such file or directory (os error 2). `cacert` takes a PEM file of certificates");
     std::fs::write(&file, "no PEM").unwrap();
-    insta::assert_snapshot!(told(), @"cannot read the authorities in ca.pem: there is none in it; --cacert takes a file of certificates in PEM");
+    insta::assert_snapshot!(told(), @"cannot read the certificate authorities in ca.pem: it contains no certificate. `cacert` takes a PEM file of certificates");
     std::fs::write(&file, "-----BEGIN CERTIFICATE-----\nbm9uZQ==\n-----END CERTIFICATE-----\n").unwrap();
-    insta::assert_snapshot!(told(), @"cannot read the authorities in ca.pem: what it holds is no certificate; --cacert takes a file of certificates in PEM");
+    insta::assert_snapshot!(told(), @"cannot read the certificate authorities in ca.pem: it contains something that is not a certificate. `cacert` takes a PEM file of certificates");
     std::fs::write(&file, "-----BEGIN CERTIFICATE-----\n!\n").unwrap();
-    insta::assert_snapshot!(told(), @"cannot read the authorities in ca.pem: it is damaged or cut short; --cacert takes a file of certificates in PEM");
+    insta::assert_snapshot!(told(), @"cannot read the certificate authorities in ca.pem: the file is damaged or cut short. `cacert` takes a PEM file of certificates");
 }
 
 #[test]
-fn checking_a_certificate_makes_no_sense_without_one() {
+fn verification_needs_an_https_url() {
     let refused = LoadPlan::new(checked("http://localhost/".into(), Path::new("ca.pem"))).unwrap_err();
-    assert!(matches!(refused, PlanError::Conflict { what: "cacert", .. }));
+    assert!(matches!(refused, PlanError::Conflict { option: "cacert", .. }));
     let tls = TlsSettings { verify: true, authorities: None };
     let refused = LoadPlan::new(LoadSettings { tls, ..settings("http://localhost/".into()) }).unwrap_err();
-    insta::assert_snapshot!(refused, @"verify looks at a certificate, and an http URL has none; write https, or leave it out");
+    insta::assert_snapshot!(refused, @"`verify` needs an https URL: with http there is no certificate to verify. Write https, or leave it out");
 }
 
 #[test]
-fn what_speaks_no_tls_is_told_before_any_load() {
+fn a_server_without_tls_is_an_error_before_the_load() {
     let plain = Server::start(|mut peer| {
-        // It takes the greeting for a request.
+        // It takes the ClientHello for a request.
         std::io::Read::read(&mut peer.stream, &mut [0; 4096]).unwrap();
         peer.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
         peer.swallow();
     });
     let https = |server: &Server| settings(format!("https://{}/", server.address));
-    insta::assert_snapshot!(why(https(&plain)), @"the server does not speak TLS there; write http:// if it speaks plain HTTP");
+    insta::assert_snapshot!(why(https(&plain)), @"the server does not speak TLS. If it speaks plain HTTP, write http:// in the URL");
     let closing = Server::start(|mut peer| {
         std::io::Read::read(&mut peer.stream, &mut [0; 4096]).unwrap();
     });
-    insta::assert_snapshot!(why(https(&closing)), @"the server closed the connection in the TLS handshake");
+    insta::assert_snapshot!(why(https(&closing)), @"the server closed the connection during the TLS handshake");
     let resetting = Server::start(|peer| peer.reset());
     insta::assert_snapshot!(why(https(&resetting)), @"the TLS handshake failed: Connection reset by peer");
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -174,28 +178,28 @@ fn what_speaks_no_tls_is_told_before_any_load() {
 }
 
 #[test]
-fn a_server_that_wants_none_of_our_ciphers_is_told_before_any_load() {
+fn a_server_without_a_common_cipher_is_an_error_before_the_load() {
     let server = Server::start(|mut peer| {
         std::io::Read::read(&mut peer.stream, &mut [0; 4096]).unwrap();
         // A fatal alert: handshake failure.
         peer.send(&[21, 3, 3, 0, 2, 2, 40]);
     });
-    insta::assert_snapshot!(why(settings(format!("https://{}/", server.address))), @"the server takes no version or cipher of TLS that is offered (1.2 and 1.3 are)");
+    insta::assert_snapshot!(why(settings(format!("https://{}/", server.address))), @"the server accepts no TLS version or cipher that is offered (versions 1.2 and 1.3)");
 }
 
 #[test]
-fn handshakes_that_fail_under_load_are_connect_errors_and_their_requests_wait() {
+fn failed_handshakes_under_load_are_connect_errors_and_their_requests_wait() {
     let good = TlsServer::new(Identity::self_signed("localhost").config(), usize::MAX);
-    // The look before any load gets through, nobody after it.
+    // Only the connection before the load gets through.
     let server = Server::letting_through(1, good.server.address);
     let settings = LoadSettings { drain: Time::ZERO, ..settings(format!("https://{}/", server.address)) };
-    let (loaded, _) = run(settings);
-    assert_eq!((loaded.account().scheduled, loaded.account().unsent), (20, 20));
-    assert!(loaded.generator().connect_errors > 1, "{:?}", loaded.generator());
+    let (result, _) = run(settings);
+    assert_eq!((result.account().scheduled, result.account().unsent), (20, 20));
+    assert!(result.generator().connect_errors > 1, "{:?}", result.generator());
 }
 
 #[test]
-fn large_requests_arrive_whole() {
+fn large_requests_arrive_completely() {
     let server = TlsServer::new(Identity::self_signed("localhost").config(), usize::MAX);
     let text = r#"wrk.method = "POST"; wrk.body = string.rep("x", 3000000)"#;
     let script = Script { name: "large.lua".into(), text: text.into() };
@@ -204,7 +208,7 @@ fn large_requests_arrive_whole() {
 }
 
 #[test]
-fn addresses_of_the_sixth_version_are_targets_in_clear_and_over_tls() {
+fn ipv6_addresses_are_targets_with_and_without_tls() {
     let Ok(listener) = TcpListener::bind("[::1]:0") else {
         eprintln!("not tested: this machine has no IPv6");
         return;

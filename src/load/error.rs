@@ -3,9 +3,11 @@ use std::io;
 use super::transport::tls::TlsError;
 use crate::script::ScriptError;
 
-/// Why a load did not begin, or did not end as it should.
+/// Why a load did not start, or did not end properly. Messages name options as
+/// [`write_options`](super::write_options) replaces them.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
+    // The first words of these two are wrk's.
     #[error("unable to resolve {host}:{service} {why}")]
     Resolve { host: String, service: String, why: String },
     #[error("unable to connect to {host}:{service} {why}")]
@@ -15,11 +17,11 @@ pub enum LoadError {
     #[error(transparent)]
     Script(#[from] ScriptError),
     #[error(
-        "{needed} open files are needed for so many connections, and only {limit} allowed; raise the hard limit (ulimit -Hn) or take fewer with --connections or --max-connections"
+        "cannot open enough connections: {needed} open files are needed, and the limit is {limit}. Raise the hard limit (ulimit -Hn), or lower `connections` or `max-connections`"
     )]
     Files { needed: u64, limit: u64 },
-    #[error("a thread of the generator could not be started: {0}; try fewer threads")]
+    #[error("cannot start a thread of the generator: {0}. Lower `threads`")]
     Thread(io::Error),
-    #[error("a thread of the generator died; please report this with the command that did it")]
+    #[error("a thread of the generator panicked. Please report this with the command that you used")]
     Died,
 }

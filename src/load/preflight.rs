@@ -1,4 +1,4 @@
-//! What has to be so before a load begins: the target is there, enough files may be open, and the script makes requests.
+//! Checks before a load starts: the target can be reached, enough files may be open, and the script makes requests.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -9,45 +9,45 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::LoadError;
 use super::plan::{LoadPlan, WhenBusy};
 use super::thread::requests::environment;
-use super::thread::worker::begin;
+use super::thread::worker::init_script;
 use super::transport::Transport;
 use super::transport::http2::Session;
 use crate::script::Vm;
 
-/// Raises the limit on open files as far as it goes.
+/// Raises the limit on open files to the hard limit.
 ///
 /// # Errors
-/// [`LoadError::Files`] where that is not enough.
-pub fn allow_files(plan: &LoadPlan) -> Result<(), LoadError> {
+/// [`LoadError::Files`] if the connections of the plan need more.
+pub fn raise_file_limit(plan: &LoadPlan) -> Result<(), LoadError> {
     let maximum = getrlimit(Resource::Nofile).maximum;
-    // Where even this is refused, what is allowed already has to do.
+    // If this fails, the current limit may still be enough.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let connections = match plan.when_busy {
         WhenBusy::Wait | WhenBusy::Pipeline => plan.connections,
         WhenBusy::Open => plan.max_connections,
     };
-    // Other parts are like this one.
+    // The loads of other URLs are like this one.
     let needed = (connections as u64 + OTHER_FILES * plan.threads as u64) * u64::from(plan.part.of);
     if needed > limit { Err(LoadError::Files { needed, limit }) } else { Ok(()) }
 }
 
-/// Files that a thread has open besides its connections, and some for the rest of the program.
+/// Open files per thread in addition to its connections. This includes a share for the rest of the program.
 const OTHER_FILES: u64 = 32;
 
-/// The look before any load waits this long.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The timeout of the first connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The first of the target's addresses that takes a connection as the load will make them. Blocks.
+/// Finds the first address of the target that accepts a connection of the load. Blocks.
 ///
 /// # Errors
-/// [`LoadError`]: none does.
-pub fn look(plan: &LoadPlan) -> Result<SocketAddr, LoadError> {
-    reach(plan).map(|(_, address)| address)
+/// [`LoadError`] if none does.
+pub fn probe_target(plan: &LoadPlan) -> Result<SocketAddr, LoadError> {
+    connect_target(plan).map(|(_, address)| address)
 }
 
-/// How to connect, and the first of the target's addresses where that was done once.
-pub(crate) fn reach(plan: &LoadPlan) -> Result<(Transport, SocketAddr), LoadError> {
+/// Like [`probe_target`]. Returns the transport too, to connect again.
+pub(crate) fn connect_target(plan: &LoadPlan) -> Result<(Transport, SocketAddr), LoadError> {
     let target = plan.target();
     let (host, service) = (target.host.clone(), target.service());
     let addresses = match (host.as_str(), target.port()).to_socket_addrs() {
@@ -72,33 +72,34 @@ pub(crate) fn reach(plan: &LoadPlan) -> Result<(Transport, SocketAddr), LoadErro
     Err(LoadError::Connect { host, service, why })
 }
 
-/// Has the script make `count` requests for `address`, which go nowhere; how long each took on the mean.
+/// Lets the script build `count` requests for `address`, which are not sent. Returns the mean time per request.
 ///
 /// # Errors
-/// [`LoadError::Script`] where it makes none. A script that never returns blocks for ever.
-pub fn rehearse(plan: &LoadPlan, address: SocketAddr, count: u32) -> Result<Duration, LoadError> {
+/// [`LoadError::Script`] if it makes none. A script that never returns blocks forever.
+pub fn time_script(plan: &LoadPlan, address: SocketAddr, count: u32) -> Result<Duration, LoadError> {
     let script = Vm::load(plan.script.as_ref(), &environment(plan, 0))?;
     script.set_address(address);
-    let mut requests = begin(script, plan)?;
+    let mut requests = init_script(script, plan)?;
     let start = Instant::now();
     for _ in 0..count {
-        let made = requests.next()?;
-        if made.last {
+        let payload = requests.next()?;
+        if payload.is_last {
             break;
         }
-        requests.recycle(made);
+        requests.recycle(payload);
     }
     Ok(start.elapsed() / count.max(1))
 }
 
-/// Connects as the load will (with HTTP/2 until the server has answered in it), and hangs up. Blocks.
+/// Connects as the load does, with HTTP/2 until the server has answered, and closes the connection. Blocks.
 fn connect_once(plan: &LoadPlan, transport: &Transport, address: SocketAddr) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let connect = async {
         let stream = transport.connect(address).await?;
         if plan.http2 { Session::new(stream).await.map(drop) } else { Ok(()) }
     };
-    let connected = runtime.block_on(async { tokio::time::timeout(PATIENCE, connect).await });
-    let late = || io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {} s", PATIENCE.as_secs()));
-    connected.map_err(|_| late())?
+    let connected = runtime.block_on(async { tokio::time::timeout(CONNECT_TIMEOUT, connect).await });
+    let timed_out =
+        || io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {} s", CONNECT_TIMEOUT.as_secs()));
+    connected.map_err(|_| timed_out())?
 }

@@ -1,4 +1,4 @@
-//! All threads of a load: started together, told together, their results joined.
+//! The threads of a load: they start together, get the same commands, and their results are joined.
 
 use std::cell::Cell;
 use std::io;
@@ -11,114 +11,115 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::error::LoadError;
-use super::main_script::{MainScript, Thread};
+use super::main_script::{MainScript, WorkerScript};
 use super::plan::LoadPlan;
-use super::preflight::{allow_files, reach};
+use super::preflight::{connect_target, raise_file_limit};
 use super::result::{LoadResult, ScriptHandle};
+use super::thread::messages::{LoadCommand, ScriptCall, WorkerSetup};
 use super::thread::metrics::LiveCounters;
+use super::thread::result::WorkerResult;
 use super::thread::worker;
-use super::thread::worker::{LoadCommand, ScriptCall, WorkerResult, WorkerSetup};
 use super::traffic::Traffic;
 use super::transport::Transport;
 use crate::record::Clock;
 use crate::record::sink::RecordSenders;
 
-/// A load whose threads have connected and verified their scripts, and wait for the start.
+/// A load whose workers are connected, have checked their scripts, and wait for the start.
 pub struct Prepared {
     plan: LoadPlan,
-    threads: Threads,
+    workers: Workers,
 }
 
-/// The threads of a load, and all ways to them.
-struct Threads {
-    orders: Arc<watch::Sender<LoadCommand>>,
+/// The workers of a load, and the channels to and from them.
+struct Workers {
+    commands: Arc<watch::Sender<LoadCommand>>,
     handles: Vec<JoinHandle<()>>,
-    left: mpsc::Receiver<io::Result<WorkerResult>>,
+    results: mpsc::Receiver<io::Result<WorkerResult>>,
     live: Vec<Arc<LiveCounters>>,
     calls: Vec<mpsc::Sender<ScriptCall>>,
     main: Option<MainScript>,
 }
 
 impl Prepared {
-    /// Finds the target, starts the threads, runs the script's `setup` for each, and has each verify its script.
+    /// Connects to the target, starts the workers, and runs the script's `setup` and `init` functions for each.
     ///
     /// # Errors
-    /// [`LoadError`] before any load: the target is not there, or the script makes no requests.
+    /// [`LoadError`] if the load cannot start: the target cannot be reached, for example, or the script makes no requests.
     pub fn new(plan: LoadPlan, senders: Option<&RecordSenders>) -> Result<Prepared, LoadError> {
-        let (transport, address) = reach(&plan)?;
-        allow_files(&plan)?;
+        let (transport, address) = connect_target(&plan)?;
+        raise_file_limit(&plan)?;
         let (ready, readiness) = mpsc::channel();
-        let mut threads = Threads::start(&plan, (&transport, address), senders, &ready)?;
-        threads.all_ready(&readiness)?;
+        let mut workers = Workers::start(&plan, (&transport, address), senders, &ready)?;
+        workers.wait_until_ready(&readiness)?;
         if let Some(script) = &plan.script {
-            threads.main = Some(MainScript::set_up(&plan, script, threads.seen_by_script(address))?);
+            workers.main = Some(MainScript::set_up(&plan, script, workers.scripts(address))?);
         }
-        threads.calls.iter().for_each(|calls| drop(calls.send(ScriptCall::Proceed)));
-        threads.all_ready(&readiness)?;
-        Ok(Prepared { plan, threads })
+        workers.calls.iter().for_each(|calls| drop(calls.send(ScriptCall::Proceed)));
+        workers.wait_until_ready(&readiness)?;
+        Ok(Prepared { plan, workers })
     }
 
-    /// Load begins at the clock's zero.
+    /// Starts the load at the zero of `clock`.
     pub fn start(self, clock: Clock) -> Running {
-        self.threads.orders.send_replace(LoadCommand::Run(clock));
-        Running { plan: self.plan, threads: self.threads }
+        self.workers.commands.send_replace(LoadCommand::Run(clock));
+        Running { plan: self.plan, workers: self.workers }
     }
 }
 
-impl Threads {
+impl Workers {
     fn start(
         plan: &LoadPlan,
         (transport, address): (&Transport, SocketAddr),
         senders: Option<&RecordSenders>,
         ready: &mpsc::Sender<Result<(), LoadError>>,
-    ) -> Result<Threads, LoadError> {
-        let (orders, received) = watch::channel(LoadCommand::Prepare);
-        let (leave, left) = mpsc::channel();
-        let orders = Arc::new(orders);
-        let mut threads =
-            Threads { orders, left, handles: Vec::new(), live: Vec::new(), calls: Vec::new(), main: None };
+    ) -> Result<Workers, LoadError> {
+        let (commands, receiver) = watch::channel(LoadCommand::Prepare);
+        let (sender, results) = mpsc::channel();
+        let commands = Arc::new(commands);
+        let mut workers =
+            Workers { commands, results, handles: Vec::new(), live: Vec::new(), calls: Vec::new(), main: None };
         for thread in 0..plan.threads {
             let live = Arc::new(LiveCounters::default());
             let (call, calls) = mpsc::channel();
-            let job = WorkerSetup {
+            let setup = WorkerSetup {
                 plan: plan.clone(),
                 thread,
-                transport: transport.apart(),
+                transport: transport.with_own_sessions(),
                 address,
                 sender: senders.map(RecordSenders::sender),
                 live: Arc::clone(&live),
-                orders: received.clone(),
+                commands: receiver.clone(),
                 calls,
                 ready: ready.clone(),
             };
-            let leave = leave.clone();
-            // Weak: a thread must not keep the load alive that nobody wants any more.
-            let others = Arc::downgrade(&threads.orders);
+            let sender = sender.clone();
+            // Weak, so that dropping the load ends its threads.
+            let commands = Arc::downgrade(&workers.commands);
             let work = move || {
-                worker::run(job, move |left| {
-                    let failed = left.as_ref().map_or(true, |left| left.failure.is_some());
-                    if let Some(others) = others.upgrade().filter(|_| failed) {
-                        others.send_replace(LoadCommand::Stop);
+                worker::run(setup, move |result| {
+                    let has_failed = result.as_ref().map_or(true, |result| result.failure.is_some());
+                    if let Some(commands) = commands.upgrade().filter(|_| has_failed) {
+                        commands.send_replace(LoadCommand::Stop);
                     }
-                    drop(leave.send(left));
+                    drop(sender.send(result));
                 });
             };
             let name = format!("load-{thread}");
             let handle = std::thread::Builder::new().name(name).spawn(work).map_err(LoadError::Thread)?;
-            threads.handles.push(handle);
-            threads.live.push(live);
-            threads.calls.push(call);
+            workers.handles.push(handle);
+            workers.live.push(live);
+            workers.calls.push(call);
         }
-        Ok(threads)
+        Ok(workers)
     }
 
-    /// Waits until every thread has said that it is.
-    fn all_ready(&self, readiness: &mpsc::Receiver<Result<(), LoadError>>) -> Result<(), LoadError> {
+    /// Waits for one message of each worker.
+    fn wait_until_ready(&self, readiness: &mpsc::Receiver<Result<(), LoadError>>) -> Result<(), LoadError> {
         for _ in &self.handles {
             loop {
                 match readiness.recv_timeout(Duration::from_millis(100)) {
                     Ok(ready) => break ready?,
-                    // What a thread said just before it ended is still there.
+                    // A worker may have sent a message just before it ended.
                     Err(_) if self.handles.iter().any(JoinHandle::is_finished) => {
                         break readiness.try_recv().unwrap_or(Err(LoadError::Died))?;
                     }
@@ -129,73 +130,74 @@ impl Threads {
         Ok(())
     }
 
-    fn seen_by_script(&self, address: SocketAddr) -> Vec<Thread> {
-        self.calls.iter().map(|calls| Thread { calls: calls.clone(), address: Cell::new(address) }).collect()
+    fn scripts(&self, address: SocketAddr) -> Vec<WorkerScript> {
+        self.calls.iter().map(|calls| WorkerScript { calls: calls.clone(), address: Cell::new(address) }).collect()
     }
 }
 
-/// A load under way.
+/// A load that runs.
 pub struct Running {
     plan: LoadPlan,
-    threads: Threads,
+    workers: Workers,
 }
 
-/// Tells a load to end, from wherever that is decided.
+/// Ends a load. Clones control the same load.
 #[derive(Clone)]
 pub struct Control {
-    orders: Arc<watch::Sender<LoadCommand>>,
+    commands: Arc<watch::Sender<LoadCommand>>,
 }
 
 impl Control {
-    /// No further arrivals; what is in flight may finish within the plan's drain.
+    /// Ends arrivals. Requests in flight may finish within the plan's drain.
     pub fn end_arrivals(&self) {
-        self.orders.send_if_modified(|order| {
-            let running = matches!(order, LoadCommand::Run(_));
-            if running {
-                *order = LoadCommand::EndArrivals;
+        self.commands.send_if_modified(|command| {
+            let is_running = matches!(command, LoadCommand::Run(_));
+            if is_running {
+                *command = LoadCommand::EndArrivals;
             }
-            running
+            is_running
         });
     }
 
-    /// The load ends at once, and accounts for what it leaves.
+    /// Ends the load at once. Requests in flight are recorded as unanswered.
     pub fn stop(&self) {
-        self.orders.send_replace(LoadCommand::Stop);
+        self.commands.send_replace(LoadCommand::Stop);
     }
 }
 
 impl Running {
+    /// The control of this load.
     pub fn control(&self) -> Control {
-        Control { orders: Arc::clone(&self.threads.orders) }
+        Control { commands: Arc::clone(&self.workers.commands) }
     }
 
-    /// What can be seen of each thread while it runs.
+    /// The live counters of each thread.
     pub fn live(&self) -> Vec<Arc<LiveCounters>> {
-        self.threads.live.clone()
+        self.workers.live.clone()
     }
 
-    /// Counts what is due and what is sent.
+    /// Counts due and sent requests.
     pub fn traffic(&self) -> Traffic {
         Traffic::new(&self.plan, self.live())
     }
 
-    /// All threads are done.
+    /// All threads have ended their runs.
     pub fn is_finished(&self) -> bool {
-        let Threads { live, handles, .. } = &self.threads;
+        let Workers { live, handles, .. } = &self.workers;
         live.iter().zip(handles).all(|(live, handle)| live.is_over() || handle.is_finished())
     }
 
-    /// Waits for the end and joins what the threads leave. Blocks.
+    /// Waits for the end of the load, and joins the results of the threads. Blocks.
     ///
     /// # Errors
-    /// [`LoadError::Died`] where a thread panicked, [`LoadError::Thread`] where the system failed it.
+    /// [`LoadError::Died`] if a thread panicked, [`LoadError::Thread`] if the system failed.
     pub fn finish(self) -> Result<LoadResult, LoadError> {
-        let Threads { left, handles, calls, main, .. } = self.threads;
+        let Workers { results, handles, calls, main, .. } = self.workers;
         let mut threads = Vec::with_capacity(handles.len());
         for _ in &handles {
-            threads.push(left.recv().map_err(|_| LoadError::Died)?.map_err(LoadError::Thread)?);
+            threads.push(results.recv().map_err(|_| LoadError::Died)?.map_err(LoadError::Thread)?);
         }
-        threads.sort_by_key(|left| left.thread);
+        threads.sort_by_key(|result| result.thread);
         Ok(LoadResult { plan: self.plan, threads, script: main.map(|main| ScriptHandle { main, _calls: calls }) })
     }
 }

@@ -6,7 +6,7 @@ use super::plan::LoadPlan;
 use crate::arrivals::Arrivals;
 use crate::units::Instant;
 
-/// What a load's plan has due, and what it really sent, counted as time goes on.
+/// Counts the requests of a load while it runs: those that are due, and those that are sent.
 pub struct Traffic {
     threads: Vec<Arc<LiveCounters>>,
     arrivals: Vec<Peekable<Arrivals>>,
@@ -19,7 +19,7 @@ impl Traffic {
         Traffic { threads, arrivals, due: 0 }
     }
 
-    /// Requests that were due before `end`, which may only grow.
+    /// The number of requests that were due before `end`. Calls must not go back in time.
     pub fn due(&mut self, end: Instant) -> u64 {
         for thread in &mut self.arrivals {
             while thread.next_if(|arrival| arrival.due < end).is_some() {
@@ -29,7 +29,7 @@ impl Traffic {
         self.due
     }
 
-    /// Requests that a connection has taken on so far; further attempts are not counted again.
+    /// The number of requests that were assigned to a connection so far. Retries are not counted.
     pub fn sent(&self) -> u64 {
         self.threads.iter().map(|thread| thread.requests()).sum()
     }

@@ -55,11 +55,11 @@ pub fn of_load(error: PlanError) -> InvalidSetting {
         PlanError::Target(_) => "target.url",
         PlanError::Rate(_) => "load.rate",
         PlanError::FewConnections { .. } => "load.connections",
-        PlanError::Range { what: "duration", .. } => "phases.duration",
-        PlanError::Range { what: "warmup", .. } => "phases.warmup",
-        PlanError::Range { what: "drain", .. } => "load.timeout",
-        PlanError::Range { what, .. } | PlanError::Conflict { what, .. } => {
-            return impossible(format!("load.{what}"), error.to_string());
+        PlanError::Range { option: "duration", .. } => "phases.duration",
+        PlanError::Range { option: "warmup", .. } => "phases.warmup",
+        PlanError::Range { option: "drain", .. } => "load.timeout",
+        PlanError::Range { option, .. } | PlanError::Conflict { option, .. } => {
+            return impossible(format!("load.{option}"), error.to_string());
         }
     };
     impossible(key, error.to_string())

@@ -51,7 +51,7 @@ impl LoadNumbers {
             // what a server says unasked belongs to no request.
             errors: ErrorCounts {
                 connect: own.connect_errors,
-                read: account.errors.read + sum(|thread| thread.unasked),
+                read: account.errors.read + sum(|thread| thread.unsolicited),
                 ..account.errors
             },
             calibration: calibration.collect(),

@@ -56,7 +56,7 @@ impl LoadTotals {
             // server sends without a request.
             errors: ErrorCounts {
                 connect: own.connect_errors,
-                read: account.errors.read + sum(|thread| thread.unasked),
+                read: account.errors.read + sum(|thread| thread.unsolicited),
                 ..account.errors
             },
             calibration: calibration.collect(),

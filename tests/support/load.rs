@@ -34,16 +34,16 @@ pub fn run_until(settings: LoadSettings, stop: Option<Duration>) -> (LoadResult,
         std::thread::sleep(after);
         running.control().stop();
     }
-    let loaded = running.finish().unwrap();
+    let result = running.finish().unwrap();
     recorder.finish().unwrap();
     let records: Vec<RequestRecord> = received.iter().flatten().collect();
-    check(&loaded, &records);
-    (loaded, records)
+    check(&result, &records);
+    (result, records)
 }
 
 /// What holds in every run, however it ends.
-fn check(loaded: &LoadResult, records: &[RequestRecord]) {
-    let account = loaded.account();
+fn check(result: &LoadResult, records: &[RequestRecord]) {
+    let account = result.account();
     assert!(account.balances(), "{account:?}");
     assert_eq!(Account::of(records), account, "the records and the counts tell the same");
     for record in records {

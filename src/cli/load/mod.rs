@@ -67,7 +67,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Some(loads) = interrupts.unless_heard(move || Loads::prepare(plans, senders.as_ref()))? else {
         return Ok(code(&interrupts, false));
     };
-    let loads = loads?;
+    let loads = loads.map_err(plans::with_flags)?;
     // Before anybody can know that load begins.
     interrupts.enter(Stage::Running);
     if with_text {
@@ -98,7 +98,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     for load in &mut loads {
         let told = told(load);
-        load.tell_script(told)?;
+        load.run_done(told)?;
     }
     Ok(code(&interrupts, manner.strict && !numbers.generator.warnings().is_empty()))
 }

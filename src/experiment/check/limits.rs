@@ -61,7 +61,7 @@ fn residence(plan: &ExperimentPlan) -> (f64, Time, &'static str) {
 /// Whether the limit on open files suffices. Raises the limit of this process, as a run does.
 pub fn check_open_files(load: &LoadPlan) -> Finding {
     const SUBJECT: &str = "open files";
-    match preflight::allow_files(load) {
+    match preflight::raise_file_limit(load) {
         Ok(()) => Finding::ok(SUBJECT, "the limit suffices for all connections"),
         Err(error) => Finding::fail(SUBJECT, error.to_string()),
     }

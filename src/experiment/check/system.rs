@@ -79,7 +79,7 @@ async fn check_load(plan: &ExperimentPlan, url: &str, report: &mut dyn FnMut(Fin
         Err(error) => return report(Finding::fail("target", error.to_string())),
     };
     report(limits::check_open_files(&load));
-    let reached = run_blocking(&load, |load| preflight::look(&load)).await;
+    let reached = run_blocking(&load, |load| preflight::probe_target(&load)).await;
     // The script is checked even if the target is not reachable.
     let address = reached.as_ref().map_or(SocketAddr::from(([127, 0, 0, 1], 80)), |address| *address);
     report(match reached {
@@ -87,7 +87,7 @@ async fn check_load(plan: &ExperimentPlan, url: &str, report: &mut dyn FnMut(Fin
         Err(why) => Finding::fail("target", format!("{why}. Start the system, or correct the url in [target]")),
     });
     let name = load.script.as_ref().map_or("no script", |script| &script.name);
-    match run_blocking(&load, move |load| preflight::rehearse(&load, address, REHEARSED)).await {
+    match run_blocking(&load, move |load| preflight::time_script(&load, address, REHEARSED)).await {
         Ok(script_time) => {
             report(Finding::ok("script", format!("{name}: requests are generated")));
             report(machine::check_rate(plan, script_time));

@@ -1,6 +1,8 @@
-//! When a request goes, and on which connection.
+//! Pacing: which request is sent next, when, and on which connection.
 
 pub mod dispatcher;
+pub mod pacer;
 pub mod pool;
 pub mod spin;
+pub mod timer;
 pub mod wake_flag;

@@ -1,84 +1,95 @@
-//! How the pacer gets to an instant in time. The kernel wakes a sleeper late, by what it takes to rouse a core; so the
-//! alarm is set earlier by as much, and what is then left is spent awake. Pure: instants come in as arguments, in ns.
+//! How the pacer waits for a due time. The kernel wakes a sleeping thread late, by the time that an idle core needs to
+//! wake up. So the timer is set earlier by the learned wake-up latency, and the pacer spins for the rest. Pure: instants
+//! are arguments.
 
 use crate::load::plan::Spin;
 use crate::units::{Instant, Time};
 
-/// What to do until an instant.
+/// How to wait for an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// Stay awake, and look again.
-    Awake,
-    /// Sleep to this instant, and look again.
-    Asleep(Instant),
+    /// Run the other tasks, and read the clock again.
+    Spin,
+    /// Sleep until this instant.
+    Sleep(Instant),
 }
 
-/// Learns how late alarms ring, and keeps account of the time from one look to the next that was spent awake: what came
-/// and went in between counts too, so that a busy thread spins less.
+/// Learns the wake-up latency of the machine, and keeps spinning within its CPU budget.
+///
+/// Spinning is charged by wall time from the first spin to the next send. Responses that are handled in between are
+/// charged too, so that a busy thread spins less.
 #[derive(Debug)]
 pub struct SpinPolicy {
     spin: Spin,
-    /// As many alarms as are to ring in time ring no later than this.
-    late: f64,
-    /// Time that may still be spent awake; less than nothing where too much was.
-    credit: f64,
-    /// Until when it was earned.
-    seen: Instant,
-    /// Since when it is spent.
-    awake_since: Option<Instant>,
+    /// The learned wake-up latency, in ns: the share [`IN_TIME`] of the timers fires no later than this.
+    latency_ns: f64,
+    /// The time that may still be spent on spinning, in ns. Negative after too much of it.
+    credit_ns: f64,
+    /// The credit is earned up to this instant.
+    earned_until: Instant,
+    /// The pacer spins since this instant, and has not paid for it yet.
+    spinning_since: Option<Instant>,
 }
 
-/// Of the alarms, so many are to ring before it is too late: more cost more time awake than they gain.
+/// The share of timers that should fire before the due time. A greater share would cost more CPU time than it gains.
 const IN_TIME: f64 = 0.8;
-/// And so few where all is spent that may be: what rings as early as hardly any does costs next to nothing.
-const FEWEST_IN_TIME: f64 = 0.1;
-/// What may be spent awake: a tenth of a core, with some of it saved up.
+/// The same share when the budget is used up. A timer that fires as early as the earliest tenth costs almost nothing.
+const IN_TIME_WITHOUT_CREDIT: f64 = 0.1;
+/// The share of a core that may be spent on spinning.
 const BUDGET: f64 = 0.1;
-const SAVED: f64 = 5e6;
-/// A core that was roused this late was busy with something else, which is not to be waited for.
-const LATEST: f64 = 200e3;
-/// As idle cores of virtual machines do.
-const BEGIN: f64 = 50e3;
+/// The most credit that can be saved up, in ns.
+const MAX_CREDIT_NS: f64 = 5e6;
+/// The greatest latency that is spun over, in ns. A core that wakes up later was busy with other work.
+const MAX_LATENCY_NS: f64 = 200e3;
+/// The latency to begin with, in ns: that of an idle core of a virtual machine.
+const INITIAL_LATENCY_NS: f64 = 50e3;
 
 impl SpinPolicy {
     pub fn new(spin: Spin) -> SpinPolicy {
-        SpinPolicy { spin, late: BEGIN, credit: SAVED, seen: Instant::START, awake_since: None }
+        SpinPolicy {
+            spin,
+            latency_ns: INITIAL_LATENCY_NS,
+            credit_ns: MAX_CREDIT_NS,
+            earned_until: Instant::START,
+            spinning_since: None,
+        }
     }
 
-    /// What to do at `now` to be there at `due`; `exact` where every us counts.
-    pub fn until(&mut self, now: Instant, due: Instant, exact: bool) -> Wait {
+    /// How to wait at `now` for `due`. Spins only if `exact`: where each microsecond of the wait is send lag.
+    pub fn choose_wait(&mut self, now: Instant, due: Instant, exact: bool) -> Wait {
         match self.spin {
-            Spin::Always => return Wait::Awake,
-            Spin::Never => return Wait::Asleep(due),
-            Spin::Auto => self.settle(now),
+            Spin::Always => return Wait::Spin,
+            Spin::Never => return Wait::Sleep(due),
+            Spin::Auto => self.charge(now),
         }
-        let lead = Time(self.late as u64);
-        if exact && due.since(now) > lead {
-            return Wait::Asleep(due.minus(lead));
+        let latency = Time(self.latency_ns as u64);
+        if exact && due.since(now) > latency {
+            return Wait::Sleep(due.minus(latency));
         }
-        if !exact || self.credit <= 0.0 {
-            return Wait::Asleep(due);
+        if !exact || self.credit_ns <= 0.0 {
+            return Wait::Sleep(due);
         }
-        self.awake_since = Some(now);
-        Wait::Awake
+        self.spinning_since = Some(now);
+        Wait::Spin
     }
 
-    /// The alarm for `at` rang, and it is `now`.
-    pub fn rang(&mut self, at: Instant, now: Instant) {
-        // The estimate of a quantile that Robbins and Monro's method gives, in steps of a 20th of itself.
-        let step = self.late / 20.0;
-        let late = (now.since(at).0 as f64).min(LATEST);
-        let in_time = FEWEST_IN_TIME + (IN_TIME - FEWEST_IN_TIME) * (self.credit / SAVED).clamp(0.0, 1.0);
-        self.late += if late > self.late { step * in_time } else { -step * (1.0 - in_time) };
-        self.late = self.late.clamp(1e3, LATEST);
+    /// Learns from a timer that was set to `at` and woke the pacer at `now`.
+    pub fn learn_latency(&mut self, at: Instant, now: Instant) {
+        // A quantile estimate by stochastic approximation (Robbins and Monro), in steps of a 20th of the estimate.
+        let step = self.latency_ns / 20.0;
+        let latency_ns = (now.since(at).0 as f64).min(MAX_LATENCY_NS);
+        let credit = (self.credit_ns / MAX_CREDIT_NS).clamp(0.0, 1.0);
+        let in_time = IN_TIME_WITHOUT_CREDIT + (IN_TIME - IN_TIME_WITHOUT_CREDIT) * credit;
+        self.latency_ns += if latency_ns > self.latency_ns { step * in_time } else { -step * (1.0 - in_time) };
+        self.latency_ns = self.latency_ns.clamp(1e3, MAX_LATENCY_NS);
     }
 
-    /// Pays for what was spent awake until `now`; what comes from there on is work, and costs nothing.
-    pub fn settle(&mut self, now: Instant) {
-        let spent = self.awake_since.take().map_or(0, |since| now.since(since).0);
-        let earned = BUDGET * now.since(self.seen).0 as f64;
-        self.seen = now;
-        self.credit = (self.credit + earned - spent as f64).min(SAVED);
+    /// Charges the time since the first spin to the credit. The work that follows is free.
+    pub fn charge(&mut self, now: Instant) {
+        let spent = self.spinning_since.take().map_or(0, |since| now.since(since).0);
+        let earned = BUDGET * now.since(self.earned_until).0 as f64;
+        self.earned_until = now;
+        self.credit_ns = (self.credit_ns + earned - spent as f64).min(MAX_CREDIT_NS);
     }
 }
 
@@ -88,74 +99,74 @@ mod tests {
 
     const US: u64 = 1000;
 
-    /// A pacer that has something due every `gap`, on a machine whose alarms ring late by what `late` says, and that looks
-    /// at its clock once a us while it is awake. How late it was each time, and the share of time it was awake for nothing.
-    fn pace(spin: Spin, gap: u64, count: u64, mut late: impl FnMut(u64) -> u64) -> (Vec<u64>, f64) {
-        let (mut lead, mut now, mut awake) = (SpinPolicy::new(spin), 0, 0);
+    /// A pacer with a request due every `gap`, on a machine with the wake-up latency that `latency` gives. It reads the
+    /// clock once a microsecond while it spins. Returns the send lags, and the share of time that it spun.
+    fn pace(spin: Spin, gap: u64, count: u64, mut latency: impl FnMut(u64) -> u64) -> (Vec<u64>, f64) {
+        let (mut policy, mut now, mut spun) = (SpinPolicy::new(spin), 0, 0);
         let lags = (1..=count).map(|i| {
             let due = i * gap;
             while now < due {
-                match lead.until(Instant(now), Instant(due), true) {
-                    Wait::Awake => {
+                match policy.choose_wait(Instant(now), Instant(due), true) {
+                    Wait::Spin => {
                         now += US;
-                        awake += US;
+                        spun += US;
                     }
-                    Wait::Asleep(at) => {
-                        now = now.max(at.0) + late(i);
-                        lead.rang(at, Instant(now));
+                    Wait::Sleep(at) => {
+                        now = now.max(at.0) + latency(i);
+                        policy.learn_latency(at, Instant(now));
                     }
                 }
             }
             now - due
         });
         let lags = lags.collect();
-        (lags, awake as f64 / now as f64)
+        (lags, spun as f64 / now as f64)
     }
 
-    /// Those of the second half, when it has learnt.
+    /// The median of the second half, when the latency is learned.
     fn median(mut lags: Vec<u64>) -> u64 {
-        let mut learnt = lags.split_off(lags.len() / 2);
-        learnt.sort_unstable();
-        learnt[learnt.len() / 2]
+        let mut learned = lags.split_off(lags.len() / 2);
+        learned.sort_unstable();
+        learned[learned.len() / 2]
     }
 
     /// Between 20 and 100 us, most of them below 50.
-    fn late(i: u64) -> u64 {
+    fn latency(i: u64) -> u64 {
         let share = (i * 7919 % 1000) as f64 / 1000.0;
         20 * US + (80e3 * share.powi(3)) as u64
     }
 
     #[test]
-    fn what_is_due_now_and_then_goes_in_time_and_little_is_spent() {
-        let (lags, awake) = pace(Spin::Auto, 500 * US, 20_000, late);
-        assert!(median(lags) <= US, "awake for {awake}");
-        assert!(awake < 0.1, "{awake}");
-        let (lags, awake) = pace(Spin::Never, 500 * US, 20_000, late);
-        assert_eq!((median(lags) / (10 * US), awake), (3, 0.0));
+    fn at_a_low_rate_requests_are_sent_in_time_for_little_cpu() {
+        let (lags, spun) = pace(Spin::Auto, 500 * US, 20_000, latency);
+        assert!(median(lags) <= US, "spun for {spun}");
+        assert!(spun < 0.1, "{spun}");
+        let (lags, spun) = pace(Spin::Never, 500 * US, 20_000, latency);
+        assert_eq!((median(lags) / (10 * US), spun), (3, 0.0));
     }
 
     #[test]
-    fn no_more_than_the_budget_is_spent_however_much_is_due() {
-        let (lags, awake) = pace(Spin::Auto, 50 * US, 200_000, late);
-        assert!((0.08..0.101).contains(&awake), "{awake}");
+    fn spinning_stays_within_its_budget_at_a_high_rate() {
+        let (lags, spun) = pace(Spin::Auto, 50 * US, 200_000, latency);
+        assert!((0.08..0.101).contains(&spun), "{spun}");
         assert!(lags.iter().all(|lag| *lag <= 100 * US));
-        let (never, _) = pace(Spin::Never, 50 * US, 200_000, late);
+        let (never, _) = pace(Spin::Never, 50 * US, 200_000, latency);
         assert!(median(lags) * 2 < median(never));
         let (lags, _) = pace(Spin::Always, 50 * US, 1000, |_| 0);
         assert_eq!(median(lags), 0);
     }
 
     #[test]
-    fn it_follows_a_machine_that_changes() {
-        let (lags, awake) = pace(Spin::Auto, 1000 * US, 20_000, |i| if i < 10_000 { 90 * US } else { 5 * US });
+    fn the_learned_latency_follows_the_machine() {
+        let (lags, spun) = pace(Spin::Auto, 1000 * US, 20_000, |i| if i < 10_000 { 90 * US } else { 5 * US });
         assert!(median(lags) <= US);
-        assert!(awake < 0.05, "{awake}");
+        assert!(spun < 0.05, "{spun}");
     }
 
     #[test]
-    fn where_nothing_is_due_it_sleeps() {
-        let mut lead = SpinPolicy::new(Spin::Auto);
-        assert_eq!(lead.until(Instant::START, Instant(US), false), Wait::Asleep(Instant(US)));
-        assert_eq!(lead.until(Instant::START, Instant(US), true), Wait::Awake);
+    fn a_wait_for_a_connection_is_not_spun() {
+        let mut policy = SpinPolicy::new(Spin::Auto);
+        assert_eq!(policy.choose_wait(Instant::START, Instant(US), false), Wait::Sleep(Instant(US)));
+        assert_eq!(policy.choose_wait(Instant::START, Instant(US), true), Wait::Spin);
     }
 }

@@ -1,42 +1,50 @@
-//! The pacer's sleep: until an instant, or until somebody has something for it to look at.
+//! The flag that ends a wait of the pacer before its timer fires.
 
 use std::cell::{Cell, RefCell};
 use std::task::{Context, Poll, Waker};
 
-/// What wakes the pacer of a thread.
+/// What the pacer waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitFor {
+    /// An instant only. A free connection or the last response changes nothing.
+    DueTime,
+    /// A free connection, or the last response in flight.
+    Connection,
+}
+
+/// Wakes the pacer of a worker. The tasks of the worker share it.
 #[derive(Default)]
 pub struct WakeFlag {
-    nudged: Cell<bool>,
-    /// The pacer sleeps just until an instant: neither a free connection nor the last answer changes that.
-    instant: Cell<bool>,
+    is_set: Cell<bool>,
+    waits_for_due_time: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
 
 impl WakeFlag {
-    /// Lets the pacer look again.
-    pub fn nudge(&self) {
-        self.nudged.set(true);
+    /// Makes the pacer ask for its next action again.
+    pub fn wake(&self) {
+        self.is_set.set(true);
         if let Some(waker) = self.waker.borrow_mut().take() {
             waker.wake();
         }
     }
 
-    /// [`WakeFlag::nudge`], where a free connection, or the last answer, can make a difference: most answers come while the
-    /// pacer just waits for an instant.
-    pub fn nudge_if_it_waits(&self) {
-        if !self.instant.get() {
-            self.nudge();
+    /// Like [`WakeFlag::wake`], but only if the pacer waits for a connection. Most responses arrive while it waits for a
+    /// due time, and waking it then would cost CPU for nothing.
+    pub fn wake_for_connection(&self) {
+        if !self.waits_for_due_time.get() {
+            self.wake();
         }
     }
 
-    /// The pacer goes to sleep, and says for what: a connection (or nothing in flight), or just an instant.
-    pub fn waits(&self, for_connections: bool) {
-        self.instant.set(!for_connections);
+    /// The pacer begins a wait.
+    pub fn begin_wait(&self, wait_for: WaitFor) {
+        self.waits_for_due_time.set(wait_for == WaitFor::DueTime);
     }
 
-    /// Ready once after each [`WakeFlag::nudge`].
+    /// Ready once after each [`WakeFlag::wake`].
     pub fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.nudged.replace(false) {
+        if self.is_set.replace(false) {
             return Poll::Ready(());
         }
         let mut own = self.waker.borrow_mut();

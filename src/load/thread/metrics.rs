@@ -1,4 +1,4 @@
-//! What one thread remembers of its attempts: histograms and counts at once, records in batches.
+//! The metrics of one worker: histograms and counts are updated at once, records are sent on in batches.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use crate::record::{Account, Latencies, Outcome, RequestRecord};
 use crate::stats::{latency_histogram, record_time, value_at_percentile};
 use crate::units::{Instant, Time};
 
-/// What others may read of a thread while it runs. Written by that thread alone.
+/// Counters of a worker that other threads read while it runs. Only the worker writes them.
 #[derive(Debug, Default)]
 pub struct LiveCounters {
     sent: AtomicU64,
@@ -21,22 +21,22 @@ pub struct LiveCounters {
 }
 
 impl LiveCounters {
-    /// Attempts that a connection has taken on so far.
+    /// Attempts assigned to a connection so far.
     pub fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// Requests that a connection has taken on so far, each counted once.
+    /// Requests assigned to a connection so far. Retries are not counted.
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// Attempts under way.
+    /// Attempts in flight.
     pub fn in_flight(&self) -> u64 {
         self.sent().saturating_sub(self.ended.load(Ordering::Relaxed))
     }
 
-    /// The thread's run is over.
+    /// The worker's run is over.
     pub fn is_over(&self) -> bool {
         self.over.load(Ordering::Relaxed)
     }
@@ -46,36 +46,36 @@ impl LiveCounters {
     }
 }
 
-/// How long rates are counted for at a time where no warm-up says anything better.
-const UNCALIBRATED: Time = Time::from_millis(100);
+/// The interval of rates without a warm-up, and so without a calibration.
+const DEFAULT_INTERVAL: Time = Time::from_millis(100);
 
-/// wrk2's interval after calibration: twice the 90th percentile of the latency, at least 10 ms.
+/// The interval of rates after wrk2's calibration: twice the 90th percentile of the latency (in us), at least 10 ms.
 pub fn calibrated_interval(latency: &Histogram<u64>) -> Time {
     Time((value_at_percentile(latency, 90.0) * 2).max(10_000) * 1000)
 }
 
-/// One thread's memory.
+/// The metrics of one worker.
 pub struct ThreadMetrics {
     pub account: Account,
     pub latencies: Latencies,
-    /// Latencies of the warm-up, for wrk2's calibration lines.
+    /// Response times within the warm-up, in us, for wrk2's calibration lines.
     pub calibration: Histogram<u64>,
     pub rates: RateSampler,
-    /// Responses that arrived before the end of arrivals, and all bytes that were read.
+    /// Responses up to the end of arrivals, and the bytes read up to then.
     pub in_time: (u64, u64),
-    /// Requests due within the warm-up that were still open at its end.
+    /// Requests due within the warm-up that were still in flight at its end.
     pub late_warmup: u64,
     pub in_flight: u64,
     pub in_flight_max: u64,
     started: u64,
-    warmup: Instant,
+    warmup_end: Instant,
     requests: u64,
     sender: Option<RecordSender>,
     live: Arc<LiveCounters>,
 }
 
 impl ThreadMetrics {
-    pub fn new(sender: Option<RecordSender>, live: Arc<LiveCounters>, warmup: Instant) -> ThreadMetrics {
+    pub fn new(sender: Option<RecordSender>, live: Arc<LiveCounters>, warmup_end: Instant) -> ThreadMetrics {
         ThreadMetrics {
             account: Account::default(),
             latencies: Latencies::default(),
@@ -83,7 +83,7 @@ impl ThreadMetrics {
             rates: RateSampler::new(),
             in_time: (0, 0),
             late_warmup: 0,
-            warmup,
+            warmup_end,
             in_flight: 0,
             in_flight_max: 0,
             started: 0,
@@ -93,9 +93,9 @@ impl ThreadMetrics {
         }
     }
 
-    /// A connection has taken on an attempt.
+    /// Counts an attempt that is assigned to a connection.
     #[inline]
-    pub fn begin(&mut self, record: &RequestRecord) {
+    pub fn begin_attempt(&mut self, record: &RequestRecord) {
         self.started += 1;
         self.requests += u64::from(record.attempt == 0);
         self.in_flight += 1;
@@ -104,17 +104,17 @@ impl ThreadMetrics {
         self.live.requests.store(self.requests, Ordering::Relaxed);
     }
 
-    /// An attempt that a connection had is over. Its latency is a sample, or it stands for none.
+    /// Records an attempt that is over. Its latency counts only if `is_sample`.
     #[inline]
-    pub fn end(&mut self, record: &RequestRecord, until: Instant, is_sample: bool) {
+    pub fn end_attempt(&mut self, record: &RequestRecord, arrivals_end: Instant, is_sample: bool) {
         self.in_flight -= 1;
         self.live.ended.store(self.started - self.in_flight, Ordering::Relaxed);
-        if record.end <= until {
-            // What was read of an answer that never became whole was read all the same.
+        if record.end <= arrivals_end {
+            // The bytes of an incomplete response count too.
             self.in_time.1 += record.bytes;
             if record.outcome() == Some(Outcome::Answered) {
                 self.in_time.0 += 1;
-                self.rates.count(record.end);
+                self.rates.count_response(record.end);
             }
         }
         self.add(record, is_sample);
@@ -123,8 +123,8 @@ impl ThreadMetrics {
         }
     }
 
-    /// After the run: an attempt that nothing came of.
-    pub fn leave(&mut self, record: &RequestRecord, is_sample: bool) {
+    /// Records a request that is not finished at the end of the run.
+    pub fn add_unfinished(&mut self, record: &RequestRecord, is_sample: bool) {
         self.in_time.1 += record.bytes;
         self.add(record, is_sample);
         if let Some(sender) = &mut self.sender {
@@ -135,7 +135,7 @@ impl ThreadMetrics {
     #[inline]
     fn add(&mut self, record: &RequestRecord, is_sample: bool) {
         self.account.add(record);
-        self.late_warmup += u64::from(record.is_warmup() && record.is_last() && record.end > self.warmup);
+        self.late_warmup += u64::from(record.is_warmup() && record.is_last() && record.end > self.warmup_end);
         if !is_sample {
             return;
         }
@@ -146,19 +146,23 @@ impl ThreadMetrics {
         }
     }
 
-    /// Hands over what is there, so that a listener is never long behind; begins to count rates after the warm-up.
-    pub fn upkeep(&mut self, now: Instant, warmup: Instant) {
+    /// Sends on the records so far, so that their consumers stay up to date, and starts to count rates after the warm-up.
+    pub fn maintain(&mut self, now: Instant) {
         if let Some(sender) = &mut self.sender {
             sender.flush();
         }
-        if self.rates.interval() == Time::ZERO && now >= warmup {
-            let interval = if warmup == Instant::START { UNCALIBRATED } else { calibrated_interval(&self.calibration) };
-            // From now on, not from the end of the warm-up: what came in between was not counted.
+        if self.rates.interval() == Time::ZERO && now >= self.warmup_end {
+            let interval = if self.warmup_end == Instant::START {
+                DEFAULT_INTERVAL
+            } else {
+                calibrated_interval(&self.calibration)
+            };
+            // From now on, not from the end of the warm-up: responses in between were not counted.
             self.rates.start(now, interval);
         }
     }
 
-    /// Hands over the rest; says how many records found no room during the run.
+    /// Sends on the remaining records. Returns how many were dropped during the run because the queue was full.
     pub fn finish(&mut self) -> u64 {
         self.sender.take().map_or(0, |mut sender| sender.finish())
     }
@@ -169,14 +173,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates_are_counted_from_the_moment_that_they_can_be() {
-        let mut log = ThreadMetrics::new(None, Arc::default(), Instant::START);
-        let (warmup, looked, until) = (Instant(10_000_000_000), Instant(10_090_000_000), Instant(11_000_000_000));
-        log.upkeep(warmup.minus(Time(1)), warmup);
-        log.upkeep(looked, warmup);
-        (looked.0..until.0).step_by(1_000_000).for_each(|at| log.rates.count(Instant(at)));
-        log.rates.pass(until);
-        let rates: Vec<_> = log.rates.rates().collect();
+    fn rates_are_counted_from_the_first_maintenance_after_the_warm_up() {
+        let (warmup_end, first, end) = (Instant(10_000_000_000), Instant(10_090_000_000), Instant(11_000_000_000));
+        let mut metrics = ThreadMetrics::new(None, Arc::default(), warmup_end);
+        metrics.maintain(warmup_end.minus(Time(1)));
+        metrics.maintain(first);
+        (first.0..end.0).step_by(1_000_000).for_each(|at| metrics.rates.count_response(Instant(at)));
+        metrics.rates.advance(end);
+        let rates: Vec<_> = metrics.rates.rates().collect();
         assert_eq!(rates, [(1000.0, 91)], "no interval is empty");
     }
 }

@@ -1,8 +1,10 @@
-//! One thread of the generator: its main loop, the state that its tasks share, and what it measures.
+//! One thread of the generator, a worker: its setup, the state that its tasks share, and what it measures.
 
+pub mod messages;
 pub mod metrics;
 pub mod rate_sampler;
 pub mod requests;
+pub mod result;
 pub mod slot;
 pub mod state;
 pub mod worker;

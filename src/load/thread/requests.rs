@@ -1,4 +1,5 @@
-//! The bytes of the requests: one for all, or what the script returns, built ahead of time where it lets us.
+//! The bytes of the requests: the same for all, or what the script returns. They are built ahead of time if the script
+//! allows it.
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -7,48 +8,49 @@ use crate::http1::PipelinedRequest;
 use crate::load::plan::LoadPlan;
 use crate::script::{Environment, ScriptError, Vm};
 
-/// What a script returned: the bytes of one request, or of several that go out together.
+/// What one call of the script returned: the bytes of one request, or of several that are sent together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Payload {
     pub bytes: Vec<u8>,
-    /// The requests in it, one at least.
+    /// The requests in it, at least one.
     pub parts: Vec<PipelinedRequest>,
-    /// The script stopped its thread while it made this: nothing follows.
-    pub last: bool,
+    /// The script stopped its thread in this call: no request follows.
+    pub is_last: bool,
 }
 
 /// One request of a payload.
 #[derive(Clone, Debug)]
 pub struct PayloadPart {
     pub payload: Rc<Payload>,
-    pub part: usize,
+    /// Its place among the parts, from 0.
+    pub index: usize,
 }
 
 impl PayloadPart {
-    /// Each request of a payload.
+    /// The requests of a payload, in order.
     pub fn all(payload: &Rc<Payload>) -> impl Iterator<Item = PayloadPart> {
-        (0..payload.parts.len()).map(|part| PayloadPart { payload: Rc::clone(payload), part })
+        (0..payload.parts.len()).map(|index| PayloadPart { payload: Rc::clone(payload), index })
     }
 
-    /// Its own bytes.
+    /// The bytes of this request.
     pub fn bytes(&self) -> &[u8] {
         &self.payload.bytes[self.range()]
     }
 
-    /// Where its own bytes are.
+    /// The range of these bytes in the payload.
     pub fn range(&self) -> Range<usize> {
         let parts = &self.payload.parts;
-        let start = self.part.checked_sub(1).and_then(|before| parts.get(before)).map_or(0, |part| part.end);
-        start..parts.get(self.part).map_or(self.payload.bytes.len(), |part| part.end)
+        let start = self.index.checked_sub(1).and_then(|before| parts.get(before)).map_or(0, |part| part.end);
+        start..parts.get(self.index).map_or(self.payload.bytes.len(), |part| part.end)
     }
 
     /// A HEAD request: its response has no body.
     pub fn is_head(&self) -> bool {
-        self.payload.parts.get(self.part).is_some_and(|part| part.head)
+        self.payload.parts.get(self.index).is_some_and(|part| part.head)
     }
 }
 
-/// What a thread's script is told, and the main script with thread 0.
+/// The environment of a worker's script. The main script has that of thread 0.
 pub fn environment(plan: &LoadPlan, thread: usize) -> Environment<'_> {
     Environment {
         target: plan.target(),
@@ -58,26 +60,30 @@ pub fn environment(plan: &LoadPlan, thread: usize) -> Environment<'_> {
     }
 }
 
-/// A thread's source of requests.
+/// The requests of a worker.
 pub struct Requests {
     vm: Vm,
     /// The request of a script without a `request` function.
     fixed: Option<Rc<Payload>>,
-    /// Built before it is due.
+    /// The next request, if it is built already.
     next: Option<Rc<Payload>>,
-    ahead: bool,
-    /// Payloads whose requests are over, to build in again.
+    /// Requests are built before they are due, unless they are fixed.
+    builds_ahead: bool,
+    /// Payloads whose requests are over. Their memory is used again.
     spare: Vec<Rc<Payload>>,
 }
 
+/// The most payloads that are kept to be used again.
+const MAX_SPARE: usize = 64;
+
 impl Requests {
-    /// Builds the first request, which shows that the script makes requests at all.
+    /// Builds the first request.
     ///
     /// # Errors
-    /// [`ScriptError`] where it doesn't.
+    /// [`ScriptError`] if the script makes no request.
     pub fn new(vm: Vm, ahead: bool) -> Result<Requests, ScriptError> {
-        let ahead = ahead && !vm.wants_responses() && !vm.delays();
-        let mut requests = Requests { vm, fixed: None, next: None, ahead, spare: Vec::new() };
+        let builds_ahead = ahead && !vm.wants_responses() && !vm.delays();
+        let mut requests = Requests { vm, fixed: None, next: None, builds_ahead, spare: Vec::new() };
         let first = requests.build()?;
         if requests.vm.is_fixed() {
             requests.fixed = Some(first);
@@ -91,15 +97,15 @@ impl Requests {
         &self.vm
     }
 
-    /// What was built first, as long as it has not been sent.
+    /// The first request, until it is sent.
     pub fn first(&self) -> Option<&Rc<Payload>> {
         self.fixed.as_ref().or(self.next.as_ref())
     }
 
-    /// What is to be sent now.
+    /// The next request to send.
     ///
     /// # Errors
-    /// [`ScriptError`] where the script fails.
+    /// [`ScriptError`] if the script fails.
     pub fn next(&mut self) -> Result<Rc<Payload>, ScriptError> {
         if let Some(fixed) = &self.fixed {
             return Ok(Rc::clone(fixed));
@@ -110,15 +116,15 @@ impl Requests {
         }
     }
 
-    /// There is something to build before it is due.
+    /// Requests are built before they are due.
     pub fn are_built_ahead(&self) -> bool {
-        self.ahead && self.fixed.is_none()
+        self.builds_ahead && self.fixed.is_none()
     }
 
-    /// Builds what comes next while nothing else is to be done.
+    /// Builds the next request, if requests are built ahead and it is not built yet.
     ///
     /// # Errors
-    /// [`ScriptError`] where the script fails.
+    /// [`ScriptError`] if the script fails.
     pub fn prepare(&mut self) -> Result<(), ScriptError> {
         if self.are_built_ahead() && self.next.is_none() && !self.vm.stopped() {
             self.next = Some(self.build()?);
@@ -126,18 +132,18 @@ impl Requests {
         Ok(())
     }
 
-    /// Takes back what a finished request no longer needs.
+    /// Takes back the payload of a request that is over.
     pub fn recycle(&mut self, payload: Rc<Payload>) {
-        if self.fixed.is_none() && self.spare.len() < 64 && Rc::strong_count(&payload) == 1 {
+        if self.fixed.is_none() && self.spare.len() < MAX_SPARE && Rc::strong_count(&payload) == 1 {
             self.spare.push(payload);
         }
     }
 
     fn build(&mut self) -> Result<Rc<Payload>, ScriptError> {
         let mut payload = self.spare.pop().unwrap_or_default();
-        let inside = Rc::make_mut(&mut payload);
-        self.vm.request(&mut inside.bytes, &mut inside.parts)?;
-        inside.last = self.vm.stopped();
+        let content = Rc::make_mut(&mut payload);
+        self.vm.request(&mut content.bytes, &mut content.parts)?;
+        content.is_last = self.vm.stopped();
         Ok(payload)
     }
 }

@@ -1,8 +1,7 @@
-//! Waits between connections.
-
 use std::time::Duration;
 
-/// Waits a little longer after each connection that served nothing, so that a broken peer costs no CPU.
+/// The wait before the next connection. It grows with each connection that carried no response, so that a broken server
+/// costs little CPU.
 pub struct Backoff(Duration);
 
 impl Default for Backoff {
@@ -12,9 +11,9 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    pub fn next(&mut self) -> Duration {
-        let now = self.0;
-        self.0 = (now * 2).min(Duration::from_secs(1));
-        now
+    pub fn next_wait(&mut self) -> Duration {
+        let wait = self.0;
+        self.0 = (wait * 2).min(Duration::from_secs(1));
+        wait
     }
 }

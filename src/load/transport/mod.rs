@@ -1,8 +1,10 @@
-//! How a connection is made: TCP, and TLS over it where the target's scheme is `https`.
+//! Connections to the target: TCP, with TLS if the scheme is `https`, and HTTP/1.1 or HTTP/2 over it.
 
 mod backoff;
+mod connect;
 pub mod http1;
 pub mod http2;
+mod response;
 pub mod tls;
 
 use std::io::{self, IoSlice};
@@ -17,31 +19,31 @@ use tokio_rustls::client::TlsStream;
 use super::plan::LoadPlan;
 use super::transport::tls::{Tls, TlsError};
 
-/// Everything that it takes to make a connection to the target. Cheap to clone.
+/// What is needed to open a connection to the target. Cheap to clone.
 #[derive(Clone)]
 pub struct Transport {
     tls: Option<Tls>,
 }
 
 impl Transport {
-    /// Connections as the plan's scheme and its `tls` want them. Reads the authorities, if it needs any.
+    /// Follows the scheme and the TLS settings of the plan. Reads the certificate authorities if certificates are verified.
     ///
     /// # Errors
-    /// [`TlsError`] where there are none, or the host is no name that a certificate could be for.
+    /// [`TlsError`] if there are none, or if the host is not a valid server name.
     pub fn new(plan: &LoadPlan) -> Result<Transport, TlsError> {
         let tls = plan.target().is_tls().then(|| Tls::new(plan)).transpose()?;
         Ok(Transport { tls })
     }
 
-    /// The same for a thread of its own: they resume no TLS sessions of each other.
-    pub fn apart(&self) -> Transport {
-        Transport { tls: self.tls.as_ref().map(Tls::apart) }
+    /// The same with a TLS session cache of its own. Each worker has one, so that workers share nothing.
+    pub fn with_own_sessions(&self) -> Transport {
+        Transport { tls: self.tls.as_ref().map(Tls::with_own_sessions) }
     }
 
-    /// Makes a connection to `address`, TLS handshake included.
+    /// Opens a connection to `address`, including the TLS handshake.
     ///
     /// # Errors
-    /// The system's, or those of the handshake in words for whoever set up the load.
+    /// The system's, or what is wrong in the TLS handshake and what to do about it.
     pub async fn connect(&self, address: SocketAddr) -> io::Result<Stream> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
@@ -52,7 +54,7 @@ impl Transport {
     }
 }
 
-/// A connection, in clear or not. With TLS, what was written is on its way only after a flush.
+/// A connection, encrypted or not. With TLS, written bytes are sent only after a flush.
 #[derive(Debug)]
 pub enum Stream {
     Plain(TcpStream),

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use anyhow::{anyhow, bail};
 
 use super::args::Args;
-use crate::load::plan::{LoadPlan, LoadSettings, PlanError, SchedulePart, TlsSettings, WhenBusy};
+use crate::load::plan::{LoadPlan, LoadSettings, SchedulePart, TlsSettings, WhenBusy};
+use crate::load::write_options;
 use crate::script::Script;
 use crate::units::Time;
 
@@ -60,11 +61,7 @@ impl Args {
         let plan = |(index, url): (u16, &str)| {
             let plan =
                 LoadPlan::new(LoadSettings { url: url.to_owned(), part: SchedulePart { index, of }, ..all.clone() });
-            plan.map_err(|error| match error {
-                // Settings are options here.
-                PlanError::Conflict { what, why } => anyhow!("--{what} {why}"),
-                error => error.into(),
-            })
+            plan.map_err(with_flags)
         };
         (0..of).zip(urls).map(plan).collect()
     }
@@ -102,6 +99,11 @@ impl Args {
             ),
         ]
     }
+}
+
+/// An error of a load, with the options that it names written as on a command line.
+pub fn with_flags(error: impl std::fmt::Display) -> anyhow::Error {
+    anyhow!(write_options(&error.to_string(), |name| format!("--{name}")))
 }
 
 /// Whether `text` begins with `scheme://`.

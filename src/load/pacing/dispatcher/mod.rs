@@ -1,4 +1,4 @@
-//! Which request goes next, when, and on which connection. Pure: instants come in as arguments.
+//! The dispatcher: decides which request is sent next, when, and on which connection. Pure: instants are arguments.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -10,73 +10,74 @@ use crate::load::thread::requests::PayloadPart;
 use crate::record::RequestRecord;
 use crate::units::{Instant, Time};
 
-/// An attempt that is to be made: its record so far, and the bytes of a retry (a first attempt has none yet).
+/// An attempt to be sent.
 #[derive(Clone, Debug)]
 pub struct Work {
     pub record: RequestRecord,
-    pub piece: Option<PayloadPart>,
-    /// Its latency counts.
+    /// The request, if it is built already: that of a retry, for example.
+    pub part: Option<PayloadPart>,
+    /// Its latency counts in the histograms.
     pub is_sample: bool,
 }
 
 /// What the pacer does next.
 #[derive(Debug)]
 pub enum Action {
-    /// Send this, on that connection or on a new one.
+    /// Send this request.
     Send(Work, Placement),
-    /// This is due, and the script says by how much it is put off: see [`Dispatcher::put_off`].
-    PutOff(Work),
-    /// Nothing before that instant, whatever connections do.
+    /// This request is due, and the script says how long to delay it: see [`Dispatcher::defer`].
+    Delay(Work),
+    /// Nothing is due before this instant.
     Wait(Instant),
-    /// Something is due and no connection may carry it: look again when one is free, or at that instant.
+    /// A request is due and no connection is free: wait for one, until this instant at most.
     Blocked(Instant),
-    /// Nothing is left to send. What is in flight has until that instant, and a failure may still want a retry.
+    /// Nothing is left to send. Requests in flight have until this instant, and may still be retried.
     Drain(Instant),
-    /// Nothing more is sent or waited for.
-    Over,
+    /// The run is over.
+    End,
 }
 
-/// One thread's schedule, and the connections that take from it.
+/// The schedule of one worker, and its pool of connections.
 pub struct Dispatcher {
     arrivals: Arrivals,
-    /// The next arrival, whether before the end of arrivals or not.
+    /// The next arrival. It may lie after the end of arrivals.
     head: Arrival,
-    /// The end of arrivals.
-    until: Instant,
-    /// Somebody wanted that end sooner than planned: what is late goes no more.
+    arrivals_end: Instant,
+    /// Arrivals were ended before the planned end: requests that are late then are not sent.
     ended_early: bool,
-    /// For so long after it, what is in flight may finish and what waits in `later` may go.
+    /// From the end of arrivals to the end of the run.
     drain: Time,
-    mode: WhenBusy,
+    when_busy: WhenBusy,
     catch_up: f64,
-    /// While behind, the head goes no earlier than this.
-    allowed: Instant,
-    /// The same, had the generator itself never been late.
-    ready_from: Instant,
-    /// The script puts requests off.
-    delays: bool,
-    /// What goes at an instant of its own: retries, and requests that the script put off.
-    later: BinaryHeap<Reverse<Deferred>>,
-    /// First attempts of those that the script's stop has kept from being made.
+    /// The earliest instant to send the head, as long as the schedule is caught up.
+    earliest_send: Instant,
+    /// The same, if the generator itself had never been late.
+    earliest_ready: Instant,
+    /// The script has a `delay` function.
+    has_delay: bool,
+    /// Retries, and requests that the script delayed.
+    deferred: BinaryHeap<Reverse<Deferred>>,
+    /// Deferred requests that are not sent because the script stopped its thread.
     stopped: Vec<RequestRecord>,
     pool: Pool,
-    bound_reached: bool,
-    /// Requests that had to wait for a connection that was busy.
+    limit_reached: bool,
+    /// Requests that waited for a busy connection.
     waited: u64,
-    begun: bool,
+    has_started: bool,
     thread: u16,
 }
 
-/// What goes next.
+/// What is sent next. At the same instant an arrival goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Next {
-    Head,
+enum Source {
+    Arrivals,
     Deferred,
 }
 
-/// Ordered by time, then by request, so that what goes first never depends on the heap.
+/// Work to be sent at an instant of its own. Ordered by that instant and then by request, so that the order is always
+/// the same.
 struct Deferred {
-    due: Instant,
+    at: Instant,
     work: Work,
 }
 
@@ -84,230 +85,231 @@ impl Dispatcher {
     pub fn new(plan: &LoadPlan, thread: usize) -> Dispatcher {
         let mut arrivals = plan.schedule(thread);
         Dispatcher {
-            head: following(&mut arrivals),
+            head: next_arrival(&mut arrivals),
             arrivals,
-            until: Instant::START.plus(plan.duration),
+            arrivals_end: Instant::START.plus(plan.duration),
             ended_early: false,
             drain: plan.drain,
-            mode: plan.when_busy,
+            when_busy: plan.when_busy,
             catch_up: plan.catch_up,
-            allowed: Instant::START,
-            ready_from: Instant::START,
-            delays: false,
-            later: BinaryHeap::new(),
+            earliest_send: Instant::START,
+            earliest_ready: Instant::START,
+            has_delay: false,
+            deferred: BinaryHeap::new(),
             stopped: Vec::new(),
             pool: Pool::new(plan, thread),
-            bound_reached: false,
+            limit_reached: false,
             waited: 0,
-            begun: false,
+            has_started: false,
             thread: plan.number(thread),
         }
     }
 
-    /// Every request is put off by what the script says, once it is due: [`Action::PutOff`].
-    pub fn delay_each(&mut self) {
-        self.delays = true;
+    /// The script has a `delay` function: each request is an [`Action::Delay`] first.
+    pub fn enable_delay(&mut self) {
+        self.has_delay = true;
     }
 
-    /// The clock is at its zero: what is due may go, on connections that are free from now on.
-    pub fn begin(&mut self) {
-        self.begun = true;
-        self.pool.begin();
+    /// The load starts. Connections count as free from now on.
+    pub fn start(&mut self) {
+        self.has_started = true;
+        self.pool.start();
     }
 
-    /// Arrivals end at `at`, if they don't end before.
+    /// Ends arrivals at `at`, if they do not end earlier.
     pub fn end_arrivals(&mut self, at: Instant) {
-        self.ended_early |= at < self.until;
-        self.until = self.until.min(at);
+        self.ended_early |= at < self.arrivals_end;
+        self.arrivals_end = self.arrivals_end.min(at);
     }
 
-    /// The script stops its thread at `at`: what it has put off is not made any more.
+    /// The script stops its thread at `at`: requests that it delayed are not sent any more.
     pub fn stop(&mut self, at: Instant) {
         self.end_arrivals(at);
-        let (made, stopped): (Vec<_>, Vec<_>) =
-            self.later.drain().partition(|Reverse(later)| later.work.piece.is_some());
-        self.later = made.into();
-        self.stopped.extend(stopped.into_iter().map(|Reverse(later)| later.work.record));
+        let (built, stopped): (Vec<_>, Vec<_>) =
+            self.deferred.drain().partition(|Reverse(deferred)| deferred.work.part.is_some());
+        self.deferred = built.into();
+        self.stopped.extend(stopped.into_iter().map(|Reverse(deferred)| deferred.work.record));
     }
 
-    /// The end of arrivals.
-    pub fn until(&self) -> Instant {
-        self.until
+    pub fn arrivals_end(&self) -> Instant {
+        self.arrivals_end
     }
 
-    /// Every connection is there and free.
+    /// All connections are established and free.
     pub fn all_free(&self) -> bool {
         self.pool.all_free()
     }
 
-    /// A due request had to wait because no further connection was allowed.
-    pub fn bound_reached(&self) -> bool {
-        self.bound_reached
+    /// A due request waited because no further connection was allowed.
+    pub fn limit_reached(&self) -> bool {
+        self.limit_reached
     }
 
-    /// Requests that were due, and had to wait for a connection that was busy.
+    /// The number of requests that were due and waited for a busy connection.
     pub fn waited(&self) -> u64 {
         self.waited
     }
 
     /// What the pacer does at `now`.
-    pub fn turn(&mut self, now: Instant) -> Action {
-        if now >= self.drained() {
-            return Action::Over;
+    pub fn next_action(&mut self, now: Instant) -> Action {
+        if now >= self.run_end() {
+            return Action::End;
         }
-        // Both ends change what may go.
-        let end = if now < self.until { self.until } else { self.drained() };
-        if self.delays && self.head_at(now).is_some_and(|at| at <= now) {
-            return Action::PutOff(self.take_head(now, Instant::START));
+        // At both ends the answer changes.
+        let end = if now < self.arrivals_end { self.arrivals_end } else { self.run_end() };
+        if self.has_delay && self.head_at(now).is_some_and(|at| at <= now) {
+            return Action::Delay(self.take_head(now, Instant::START));
         }
-        let next = match self.next(now) {
-            None if now < self.until => return Action::Wait(end),
+        let source = match self.next_source(now) {
+            None if now < self.arrivals_end => return Action::Wait(end),
             None => return Action::Drain(end),
             Some((at, _)) if at > now => return Action::Wait(at.min(end)),
-            Some((_, next)) => next,
+            Some((_, source)) => source,
         };
         match self.pool.take(now) {
-            Some((room, since)) => {
-                let work = self.take(next, now, since);
-                self.waited += u64::from(room == Placement::New && since > work.record.due);
-                Action::Send(work, room)
+            Some((placement, since)) => {
+                let work = self.take_work(source, now, since);
+                self.waited += u64::from(placement == Placement::New && since > work.record.due);
+                Action::Send(work, placement)
             }
             None => {
-                self.bound_reached |= self.pool.is_bounded();
+                self.limit_reached |= self.pool.is_at_limit();
                 Action::Blocked(end)
             }
         }
     }
 
-    /// A connection was made, and may take work from `now` on: gives it what is ready, or keeps it for later.
-    pub fn connected(&mut self, connection: usize, now: Instant) -> Option<Work> {
-        self.came_up();
-        self.give(connection, now)
+    /// A connection is established and free from `now` on. Returns work for it if some is due.
+    pub fn add_connection(&mut self, connection: usize, now: Instant) -> Option<Work> {
+        self.add_busy_connection();
+        self.assign_or_release(connection, now)
     }
 
-    /// A connection was made that has work already, or will be offered later.
-    pub fn came_up(&mut self) {
-        self.pool.came_up();
+    /// A connection is established that is busy already.
+    pub fn add_busy_connection(&mut self) {
+        self.pool.add_established();
     }
 
-    /// A connection that had work may take more from `now` on: gives it what is ready, or keeps it for later.
-    pub fn offer(&mut self, connection: usize, now: Instant) -> Option<Work> {
-        let work = self.give(connection, now)?;
+    /// A busy connection may take more work from `now` on. Returns work for it if some is due.
+    pub fn offer_connection(&mut self, connection: usize, now: Instant) -> Option<Work> {
+        let work = self.assign_or_release(connection, now)?;
         let RequestRecord { attempt, due, ready, .. } = work.record;
         self.waited += u64::from(attempt == 0 && due < ready && ready == now);
         Some(work)
     }
 
-    fn give(&mut self, connection: usize, now: Instant) -> Option<Work> {
-        // What is put off wants the script: that is the pacer's.
-        let next = self.next(now).filter(|(at, next)| *at <= now && !(self.delays && *next == Next::Head));
-        if let Some((_, next)) = next.filter(|_| self.begun) {
-            self.pool.carries(connection);
-            return Some(self.take(next, now, self.pool.free_since(now)));
+    fn assign_or_release(&mut self, connection: usize, now: Instant) -> Option<Work> {
+        // The pacer calls the script's `delay` for an arrival, and nobody else.
+        let next =
+            self.next_source(now).filter(|(at, source)| *at <= now && !(self.has_delay && *source == Source::Arrivals));
+        if let Some((_, source)) = next.filter(|_| self.has_started) {
+            self.pool.add_request(connection);
+            return Some(self.take_work(source, now, self.pool.free_since(now)));
         }
-        self.pool.give(connection, now);
+        self.pool.release(connection, now);
         None
     }
 
-    /// A connection carries one attempt less.
-    pub fn done(&mut self, connection: usize) {
-        self.pool.done(connection);
+    /// An attempt on the connection is over.
+    pub fn end_attempt(&mut self, connection: usize) {
+        self.pool.remove_request(connection);
     }
 
-    /// A connection that was made is no more; `was_free` if it had nothing to do.
-    pub fn went_down(&mut self, connection: usize, was_free: bool) {
-        self.pool.went_down(connection, was_free);
+    /// An established connection is closed; `was_free` if it carried no attempt.
+    pub fn remove_connection(&mut self, connection: usize, was_free: bool) {
+        self.pool.remove(connection, was_free);
     }
 
-    /// Many connections went at once, some of them free.
-    pub fn went_down_all(&mut self, gone: impl Fn(usize) -> bool, how_many: usize) {
-        self.pool.went_down_all(gone, how_many);
+    /// `count` established connections are closed at once, some of them free.
+    pub fn remove_connections(&mut self, is_closed: impl Fn(usize) -> bool, count: usize) {
+        self.pool.remove_all(is_closed, count);
     }
 
-    /// A connection is gone for good at `now` (open mode): another may take its place.
-    pub fn closed(&mut self, now: Instant) {
-        self.pool.closed(now);
+    /// A connection is closed at `now` and not opened again. With `open`, a new one may take its place.
+    pub fn retire_connection(&mut self, now: Instant) {
+        self.pool.retire(now);
     }
 
-    /// One more request goes with `first`, at `now`, in the same string of bytes: it takes the next place in the
-    /// schedule, and is due at its first. `connection` carries it too.
-    pub fn joined(&mut self, first: &RequestRecord, connection: Option<usize>, now: Instant) -> RequestRecord {
+    /// Takes the next arrival for a request that is sent at `now` in one string of bytes with `first`. It is due when
+    /// `first` is. `connection` is the one that carries both, if one does.
+    pub fn join_next(&mut self, first: &RequestRecord, connection: Option<usize>, now: Instant) -> RequestRecord {
         if let Some(connection) = connection {
-            self.pool.carries(connection);
+            self.pool.add_request(connection);
         }
         let mut record = RequestRecord::planned(self.head.request, first.due, self.thread);
         record.ready = first.ready;
-        let taken = std::mem::replace(&mut self.head, following(&mut self.arrivals));
-        if self.holds_back(now) {
-            // What its first left free is put off by its own gap.
-            let gap = self.gap_after(taken.due);
-            self.allowed = self.allowed.plus(gap);
-            self.ready_from = self.ready_from.plus(gap);
+        let taken = std::mem::replace(&mut self.head, next_arrival(&mut self.arrivals));
+        if self.limits_catch_up(now) {
+            // The next request waits for the gap of this one too.
+            let gap = self.shortest_gap_after(taken.due);
+            self.earliest_send = self.earliest_send.plus(gap);
+            self.earliest_ready = self.earliest_ready.plus(gap);
         }
         record
     }
 
-    /// The request goes at `due`, since the script wants it so.
-    pub fn put_off(&mut self, work: Work, due: Instant) {
-        self.later.push(Reverse(Deferred { due, work }));
+    /// Sends the work at `at` instead of now. Its due time stays.
+    pub fn defer(&mut self, work: Work, at: Instant) {
+        self.deferred.push(Reverse(Deferred { at, work }));
     }
 
-    /// The attempt failed and is to be made again at `due`.
-    pub fn retry(&mut self, failed: &RequestRecord, piece: PayloadPart, is_sample: bool, due: Instant) {
+    /// Sends a failed attempt again at `at`.
+    pub fn retry(&mut self, failed: &RequestRecord, part: PayloadPart, is_sample: bool, at: Instant) {
         let mut record = RequestRecord::planned(failed.request, failed.due, self.thread);
         record.attempt = failed.attempt + 1;
         record.set_warmup(failed.is_warmup());
-        self.later.push(Reverse(Deferred { due, work: Work { record, piece: Some(piece), is_sample } }));
+        self.defer(Work { record, part: Some(part), is_sample }, at);
     }
 
-    /// What still waits for an instant of its own when the run ends.
-    pub fn left_for_later(&mut self) -> Vec<RequestRecord> {
-        let later = self.later.drain().map(|Reverse(later)| later.work.record);
-        later.chain(self.stopped.drain(..)).collect()
+    /// Takes what is still deferred when the run ends.
+    pub fn take_deferred(&mut self) -> Vec<RequestRecord> {
+        let deferred = self.deferred.drain().map(|Reverse(deferred)| deferred.work.record);
+        deferred.chain(self.stopped.drain(..)).collect()
     }
 
-    /// The next request that was due before the end of arrivals and never sent.
+    /// Takes the next request that was due before the end of arrivals and was never sent.
     pub fn next_unsent(&mut self) -> Option<RequestRecord> {
         let head = self.head;
-        if head.due >= self.until {
+        if head.due >= self.arrivals_end {
             return None;
         }
-        self.head = following(&mut self.arrivals);
+        self.head = next_arrival(&mut self.arrivals);
         Some(RequestRecord::planned(head.request, head.due, self.thread))
     }
 
-    /// When the run ends, whatever is in flight then.
-    fn drained(&self) -> Instant {
-        self.until.plus(self.drain)
+    /// The end of the run, whatever is in flight then.
+    fn run_end(&self) -> Instant {
+        self.arrivals_end.plus(self.drain)
     }
 
-    /// When the next arrival may go. What is due and unsent at the end of arrivals stays unsent, unless it was only the
-    /// generator that was late.
+    /// The instant at which the next arrival may be sent, if it may be at all. A request that is due and not sent at the
+    /// end of arrivals stays unsent, unless only the generator was late.
     fn head_at(&self, now: Instant) -> Option<Instant> {
-        let at = self.head.due.max(self.allowed);
-        let late = || at < self.until && !self.ended_early && self.pool.had_room(self.until);
-        (self.head.due < self.until && (now < self.until || late())).then_some(at)
+        let at = self.head.due.max(self.earliest_send);
+        let generator_is_late =
+            || at < self.arrivals_end && !self.ended_early && self.pool.was_available_before(self.arrivals_end);
+        (self.head.due < self.arrivals_end && (now < self.arrivals_end || generator_is_late())).then_some(at)
     }
 
-    /// When the next retry, or request put off, may go.
-    fn later_at(&self, now: Instant) -> Option<Instant> {
-        let later = self.later.peek().map(|Reverse(later)| later.due);
-        later.filter(|&due| due < self.drained() && now < self.drained())
+    /// The instant at which the next deferred work may be sent.
+    fn deferred_at(&self, now: Instant) -> Option<Instant> {
+        let at = self.deferred.peek().map(|Reverse(deferred)| deferred.at);
+        at.filter(|&at| at < self.run_end() && now < self.run_end())
     }
 
-    /// What goes next, and when. Of two that may go at once the arrival goes first.
-    fn next(&self, now: Instant) -> Option<(Instant, Next)> {
-        let head = self.head_at(now).map(|at| (at, Next::Head));
-        let later = self.later_at(now).map(|at| (at, Next::Deferred));
-        head.into_iter().chain(later).min()
+    /// What is sent next, and when.
+    fn next_source(&self, now: Instant) -> Option<(Instant, Source)> {
+        let head = self.head_at(now).map(|at| (at, Source::Arrivals));
+        let deferred = self.deferred_at(now).map(|at| (at, Source::Deferred));
+        head.into_iter().chain(deferred).min()
     }
 
-    /// Takes what [`Dispatcher::next`] found, at `now`. A connection was free for it since `free_since`.
-    fn take(&mut self, next: Next, now: Instant, free_since: Instant) -> Work {
-        if next == Next::Deferred
-            && let Some(Reverse(Deferred { due, mut work })) = self.later.pop()
+    /// Takes what [`Dispatcher::next_source`] found, at `now`. A connection was free for it since `free_since`.
+    fn take_work(&mut self, source: Source, now: Instant, free_since: Instant) -> Work {
+        if source == Source::Deferred
+            && let Some(Reverse(Deferred { at, mut work })) = self.deferred.pop()
         {
-            work.record.ready = due.max(free_since);
+            work.record.ready = at.max(free_since);
             return work;
         }
         self.take_head(now, free_since)
@@ -316,39 +318,39 @@ impl Dispatcher {
     fn take_head(&mut self, now: Instant, free_since: Instant) -> Work {
         let head = self.head;
         let mut record = RequestRecord::planned(head.request, head.due, self.thread);
-        record.ready = head.due.max(self.ready_from).max(free_since);
-        self.head = following(&mut self.arrivals);
-        self.hold_back(head.due, record.ready, now);
-        Work { record, piece: None, is_sample: true }
+        record.ready = head.due.max(self.earliest_ready).max(free_since);
+        self.head = next_arrival(&mut self.arrivals);
+        self.limit_catch_up(head.due, record.ready, now);
+        Work { record, part: None, is_sample: true }
     }
 
-    /// After a request that was due at `due`, might have gone at `ready`, and goes at `now`: a late schedule is caught up no
-    /// faster than the plan allows. That the generator was late with this one makes it late with the next; but what a
-    /// thread is late when it is woken is not held against it, or it would send one request each time, however many are
-    /// due.
-    fn hold_back(&mut self, due: Instant, ready: Instant, now: Instant) {
-        if self.holds_back(now) {
-            let gap = self.gap_after(due);
-            self.allowed = self.allowed.max(ready).max(now.minus(LET_PASS)).plus(gap);
-            self.ready_from = ready.plus(gap);
+    /// Delays the head after a request that was due at `due`, could have been sent at `ready`, and is sent at `now`: a late
+    /// schedule is caught up no faster than the plan allows. When the generator is late with one request, it is late with
+    /// the next too. Lateness of up to [`FREE_CATCH_UP`] is exempt: with a wake-up latency, one request would be sent per
+    /// wake-up otherwise, however many are due.
+    fn limit_catch_up(&mut self, due: Instant, ready: Instant, now: Instant) {
+        if self.limits_catch_up(now) {
+            let gap = self.shortest_gap_after(due);
+            self.earliest_send = self.earliest_send.max(ready).max(now.minus(FREE_CATCH_UP)).plus(gap);
+            self.earliest_ready = ready.plus(gap);
         }
     }
 
-    fn holds_back(&self, now: Instant) -> bool {
-        self.mode == WhenBusy::Wait && now < self.until
+    fn limits_catch_up(&self, now: Instant) -> bool {
+        self.when_busy == WhenBusy::Wait && now < self.arrivals_end
     }
 
-    /// How soon after what was due at `due` the head may go.
-    fn gap_after(&self, due: Instant) -> Time {
+    /// The shortest gap between a request that was due at `due` and the head.
+    fn shortest_gap_after(&self, due: Instant) -> Time {
         Time((self.head.due.since(due).0 as f64 / self.catch_up) as u64)
     }
 }
 
-/// So much lateness is made up for at once: what wrk2, which counts in ms, sends together too.
-const LET_PASS: Time = Time::from_millis(1);
+/// Lateness up to this is caught up at once. wrk2 counts in ms, and so sends requests within 1 ms together too.
+const FREE_CATCH_UP: Time = Time::from_millis(1);
 
-/// Arrivals have no end; the last instant there is stands for those that never come.
-fn following(arrivals: &mut Arrivals) -> Arrival {
+/// Arrivals are endless. [`Instant::NEVER`] stands for one after the last representable instant.
+fn next_arrival(arrivals: &mut Arrivals) -> Arrival {
     arrivals.next().unwrap_or(Arrival { request: u64::MAX, due: Instant::NEVER })
 }
 
@@ -368,7 +370,7 @@ impl PartialOrd for Deferred {
 
 impl Ord for Deferred {
     fn cmp(&self, other: &Deferred) -> std::cmp::Ordering {
-        (self.due, self.work.record.request).cmp(&(other.due, other.work.record.request))
+        (self.at, self.work.record.request).cmp(&(other.at, other.work.record.request))
     }
 }
 

@@ -1,14 +1,14 @@
-//! HTTP/2: many requests at once on one connection, each on a stream of its own.
+//! HTTP/2: many requests at the same time on one connection, each on its own stream.
 //!
-//! A connection has as many *places* as the plan allows it streams (or the server, where that takes fewer), and to the
-//! rest of the generator each place is what an HTTP/1.1 connection is: something that carries one request at a time.
-//! Which connection carries it is chosen when it is sent: the one that carries the fewest.
+//! A connection has as many stream slots as the plan or the server allows it concurrent streams, whichever is fewer. To
+//! the rest of the generator a stream slot is like an HTTP/1.1 connection: it carries one request at a time. The
+//! connection that carries a request is chosen when the request is sent: the one with the fewest requests in flight.
 //!
-//! This is over the `h2` crate itself, not over hyper's client, which would take each request through two more tasks.
+//! This uses the `h2` crate directly. hyper's client would pass each request through two more tasks.
 
-mod link;
-mod place;
+mod connection;
 mod session;
+mod stream;
 mod translate;
 
 use std::cell::Cell;
@@ -18,66 +18,66 @@ use tokio::sync::Notify;
 
 pub use session::Session;
 
-use self::link::Link;
-use self::translate::{Translator, Untranslatable};
+use self::connection::Http2Connection;
+use self::translate::{TranslationError, Translator};
 use crate::load::plan::LoadPlan;
 use crate::load::thread::requests::{PayloadPart, Requests};
 use crate::load::thread::state::WorkerState;
 use crate::script::ScriptError;
 
-/// A thread's connections.
-struct Pool {
-    core: Rc<WorkerState>,
+/// The HTTP/2 connections of a worker.
+struct Http2Client {
+    state: Rc<WorkerState>,
     translator: Translator,
-    links: Vec<Link>,
-    /// Where to look first for the one that carries the fewest requests.
-    turn: Cell<usize>,
-    /// A connection came up.
-    up: Notify,
+    connections: Vec<Http2Connection>,
+    /// Where the next search for the connection with the fewest requests begins.
+    search_from: Cell<usize>,
+    /// A connection was established.
+    established: Notify,
 }
 
-/// Opens a thread's connections, and keeps them open.
-pub fn open(core: &Rc<WorkerState>, connections: usize) {
-    let slots = || (0..core.plan.streams).map(|_| core.new_slot()).collect();
-    let pool = Rc::new(Pool {
-        core: Rc::clone(core),
-        translator: Translator::new(core.plan.target()),
-        links: (0..connections).map(|_| Link::new(slots())).collect(),
-        turn: Cell::new(0),
-        up: Notify::new(),
+/// Opens the connections of a worker, and opens them again when they end.
+pub fn open(state: &Rc<WorkerState>, connections: usize) {
+    let slots = || (0..state.plan.streams).map(|_| state.add_slot()).collect();
+    let client = Rc::new(Http2Client {
+        state: Rc::clone(state),
+        translator: Translator::new(state.plan.target()),
+        connections: (0..connections).map(|_| Http2Connection::new(slots())).collect(),
+        search_from: Cell::new(0),
+        established: Notify::new(),
     });
-    for (number, link) in pool.links.iter().enumerate() {
-        for &slot in &link.slots {
-            tokio::task::spawn_local(place::run(Rc::clone(&pool), number, slot));
+    for (number, connection) in client.connections.iter().enumerate() {
+        for &slot in &connection.slots {
+            tokio::task::spawn_local(stream::run(Rc::clone(&client), number, slot));
         }
-        tokio::task::spawn_local(link::run(Rc::clone(&pool), number));
+        tokio::task::spawn_local(connection::run(Rc::clone(&client), number));
     }
 }
 
-/// The first request can be said in HTTP/2.
+/// Checks that the first request can be sent over HTTP/2.
 ///
 /// # Errors
-/// [`ScriptError::Untranslatable`] says why not.
+/// [`ScriptError::Untranslatable`] if it cannot.
 pub fn verify(plan: &LoadPlan, requests: &Requests) -> Result<(), ScriptError> {
     let translator = Translator::new(plan.target());
-    let pieces = requests.first().into_iter().flat_map(PayloadPart::all);
-    pieces
-        .map(|piece| translator.translate(&piece))
+    let parts = requests.first().into_iter().flat_map(PayloadPart::all);
+    parts
+        .map(|part| translator.translate(&part))
         .try_for_each(|translated| translated.map(drop))
         .map_err(|why| untranslatable(requests, &why))
 }
 
-fn untranslatable(requests: &Requests, why: &Untranslatable) -> ScriptError {
+fn untranslatable(requests: &Requests, why: &TranslationError) -> ScriptError {
     ScriptError::Untranslatable { script: requests.vm().name().to_owned(), why: why.to_string() }
 }
 
-impl Pool {
-    /// The number of the connection that carries the fewest requests, of those that are up; one with no place left only
-    /// where none has.
+impl Http2Client {
+    /// The number of the established connection with the fewest requests in flight. One without a free stream is chosen
+    /// only if none has a free stream.
     fn least_busy(&self) -> Option<usize> {
-        let all = self.links.len();
-        let from = self.turn.replace((self.turn.get() + 1) % all.max(1));
-        let up = (from..from + all).map(|i| i % all).filter(|&i| self.links[i].is_up());
-        up.min_by_key(|&i| (self.links[i].is_full(), self.links[i].carried.get()))
+        let count = self.connections.len();
+        let from = self.search_from.replace((self.search_from.get() + 1) % count.max(1));
+        let open = (from..from + count).map(|i| i % count).filter(|&i| self.connections[i].is_open());
+        open.min_by_key(|&i| (self.connections[i].is_full(), self.connections[i].in_flight.get()))
     }
 }

@@ -1,4 +1,4 @@
-//! The beginning of an HTTP/2 connection.
+//! The start of an HTTP/2 connection.
 
 use std::io;
 
@@ -9,21 +9,21 @@ use hyper::body::Bytes;
 use crate::http1::MAX_HEAD;
 use crate::load::transport::Stream;
 
-/// A connection whose server has shown that it speaks HTTP/2, and said how many streams it takes.
+/// An HTTP/2 connection whose server has confirmed that it speaks HTTP/2, and has sent its limit on streams.
 pub struct Session {
     pub sender: SendRequest<Bytes>,
     pub connection: Connection<Stream, Bytes>,
 }
 
-/// What a server may send on a stream, and on a connection, before it is read: more than a load ever waits with.
+/// Flow control windows of a stream and of a connection, in bytes: large enough never to hold up a load.
 const STREAM_WINDOW: u32 = 2 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
 
 impl Session {
-    /// Speaks HTTP/2 on `stream`: agreed on by ALPN before, or known to be spoken.
+    /// Starts HTTP/2 on `stream`. Over TLS, ALPN has agreed on it before; otherwise the server is known to speak it.
     ///
     /// # Errors
-    /// In words: the server does not speak it.
+    /// The server does not speak HTTP/2.
     pub async fn new(stream: Stream) -> io::Result<Session> {
         let mut builder = Builder::new();
         builder
@@ -31,27 +31,28 @@ impl Session {
             .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(MAX_HEAD as u32)
-            // Answers to streams that were given up long ago are the server's lateness, and break nothing.
+            // A slow server may respond to any number of abandoned streams.
             .max_local_error_reset_streams(None);
         let (sender, mut connection) = builder.handshake(stream).await.map_err(|error| refused(&error.to_string()))?;
         let mut pings = connection.ping_pong().ok_or_else(|| refused("no ping"))?;
         tokio::select! {
             biased;
-            answered = first_ping(&mut pings) => answered?,
+            ping = first_ping(&mut pings) => ping?,
             ended = &mut connection => {
-                return Err(refused(&ended.err().map_or_else(|| "it closed the connection".into(), |e| e.to_string())));
+                let why = ended.err().map_or_else(|| "it closed the connection".to_owned(), |error| error.to_string());
+                return Err(refused(&why));
             }
         }
         Ok(Session { sender, connection })
     }
 }
 
-/// A server's settings are the first thing that it sends, so that they are known with its first answer.
+/// A server sends its settings before anything else, so they are known when it has answered a ping.
 async fn first_ping(pings: &mut PingPong) -> io::Result<()> {
     pings.ping(Ping::opaque()).await.map_err(|error| refused(&error.to_string())).map(drop)
 }
 
 fn refused(why: &str) -> io::Error {
-    let words = format!("the server does not speak HTTP/2 there ({why}); leave --http2 out");
-    io::Error::new(io::ErrorKind::InvalidData, words)
+    let message = format!("the server does not speak HTTP/2: {why}. To use HTTP/1.1, leave out `http2`");
+    io::Error::new(io::ErrorKind::InvalidData, message)
 }

@@ -1,4 +1,4 @@
-//! From the bytes of an HTTP/1.1 request to the same request in HTTP/2 (RFC 9113, 8.2.2 and 8.3.1).
+//! Translates the bytes of an HTTP/1.1 request to an HTTP/2 request (RFC 9113, 8.2.2 and 8.3.1).
 
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
@@ -13,43 +13,43 @@ use crate::http1::{RequestError, parse_request};
 use crate::load::thread::requests::{Payload, PayloadPart};
 use crate::target::Target;
 
-/// Why a request cannot be said in HTTP/2.
+/// Why a request cannot be sent over HTTP/2.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Untranslatable {
+pub enum TranslationError {
     #[error(transparent)]
     Request(#[from] RequestError),
-    #[error("CONNECT asks for a tunnel, and load needs answers")]
+    #[error("CONNECT is not supported: it opens a tunnel and gets no response to measure")]
     Connect,
-    #[error("its target {0:?} is no path and no URL")]
+    #[error("its target {0:?} is neither a path nor a URL")]
     Target(String),
-    #[error("its header {0:?} has a name or a value that HTTP does not allow")]
+    #[error("its header {0:?} has an invalid name or value")]
     Header(String),
 }
 
-/// A request as HTTP/2 takes it.
+/// A request in the form that `h2` sends.
 #[derive(Clone, Debug)]
-pub struct Translated {
+pub struct Http2Request {
     pub head: Request<()>,
     pub body: Bytes,
 }
 
-/// Translates for one thread; what comes again is translated once.
+/// Translates the requests of one worker. The last translation is cached, since most loads repeat one request.
 pub struct Translator {
     scheme: Scheme,
     authority: String,
-    last: RefCell<Option<Known>>,
+    cached: RefCell<Option<CachedRequest>>,
 }
 
-/// What was translated last.
-struct Known {
-    /// Weak: once nobody sends that request any more, its bytes may be built in again, elsewhere.
+/// The last translation.
+struct CachedRequest {
+    /// Weak, so that the memory of a payload can be used again after its last request.
     payload: Weak<Payload>,
-    part: usize,
-    translated: Rc<Translated>,
+    index: usize,
+    request: Rc<Http2Request>,
 }
 
-/// What only makes sense on an HTTP/1.1 connection (RFC 9113, 8.2.2).
-const OF_CONNECTIONS: [HeaderName; 6] = [
+/// Headers that concern the HTTP/1.1 connection only (RFC 9113, 8.2.2), and Host, which becomes `:authority`.
+const CONNECTION_HEADERS: [HeaderName; 6] = [
     CONNECTION,
     HOST,
     HeaderName::from_static("keep-alive"),
@@ -61,34 +61,34 @@ const OF_CONNECTIONS: [HeaderName; 6] = [
 impl Translator {
     pub fn new(target: &Target) -> Translator {
         let scheme = if target.is_tls() { Scheme::HTTPS } else { Scheme::HTTP };
-        Translator { scheme, authority: target.authority.clone(), last: RefCell::default() }
+        Translator { scheme, authority: target.authority.clone(), cached: RefCell::default() }
     }
 
     /// # Errors
-    /// [`Untranslatable`] says what HTTP/2 has no place for.
-    pub fn translate(&self, piece: &PayloadPart) -> Result<Rc<Translated>, Untranslatable> {
-        let mut last = self.last.borrow_mut();
-        // The weak reference keeps the place of the bytes: what is at the same place is the same request.
-        if let Some(known) = &*last
-            && (known.payload.as_ptr(), known.part) == (Rc::as_ptr(&piece.payload), piece.part)
+    /// [`TranslationError`] if the request has no equivalent in HTTP/2.
+    pub fn translate(&self, part: &PayloadPart) -> Result<Rc<Http2Request>, TranslationError> {
+        let mut cached = self.cached.borrow_mut();
+        // The weak reference keeps the allocation: the same address means the same payload.
+        if let Some(last) = &*cached
+            && (last.payload.as_ptr(), last.index) == (Rc::as_ptr(&part.payload), part.index)
         {
-            return Ok(Rc::clone(&known.translated));
+            return Ok(Rc::clone(&last.request));
         }
-        let translated = Rc::new(self.anew(parse_request(piece.bytes())?)?);
-        let (payload, part) = (Rc::downgrade(&piece.payload), piece.part);
-        *last = Some(Known { payload, part, translated: Rc::clone(&translated) });
-        Ok(translated)
+        let request = Rc::new(self.translate_request(parse_request(part.bytes())?)?);
+        let (payload, index) = (Rc::downgrade(&part.payload), part.index);
+        *cached = Some(CachedRequest { payload, index, request: Rc::clone(&request) });
+        Ok(request)
     }
 
-    fn anew(&self, request: http1::Request<'_>) -> Result<Translated, Untranslatable> {
-        let bad_target = || Untranslatable::Target(request.target.to_owned());
+    fn translate_request(&self, request: http1::Request<'_>) -> Result<Http2Request, TranslationError> {
+        let bad_target = || TranslationError::Target(request.target.to_owned());
         let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| bad_target())?;
         if method == Method::CONNECT {
-            return Err(Untranslatable::Connect);
+            return Err(TranslationError::Connect);
         }
         let mut headers = HeaderMap::with_capacity(request.headers.len());
         for (name, value) in &request.headers {
-            let bad = || Untranslatable::Header((*name).to_owned());
+            let bad = || TranslationError::Header((*name).to_owned());
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?;
             headers.append(name, HeaderValue::from_bytes(value).map_err(|_| bad())?);
         }
@@ -102,23 +102,23 @@ impl Translator {
         if uri.authority.is_none() {
             let host = headers.get(HOST).map_or(self.authority.as_bytes(), HeaderValue::as_bytes);
             let authority = Authority::try_from(host);
-            uri.authority = Some(authority.map_err(|_| Untranslatable::Header(HOST.to_string()))?);
+            uri.authority = Some(authority.map_err(|_| TranslationError::Header(HOST.to_string()))?);
         }
         let uri = Uri::from_parts(uri).map_err(|_| bad_target())?;
 
         if headers.contains_key(TRANSFER_ENCODING) {
             headers.remove(CONTENT_LENGTH);
         }
-        drop_what_is_of_connections(&mut headers);
+        remove_connection_headers(&mut headers);
         let mut head = Request::new(());
         *head.method_mut() = method;
         *head.uri_mut() = uri;
         *head.headers_mut() = headers;
-        Ok(Translated { head, body: request.body.into() })
+        Ok(Http2Request { head, body: request.body.into() })
     }
 }
 
-fn drop_what_is_of_connections(headers: &mut HeaderMap) {
+fn remove_connection_headers(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()
@@ -126,7 +126,7 @@ fn drop_what_is_of_connections(headers: &mut HeaderMap) {
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
         .collect();
-    for name in OF_CONNECTIONS.iter().chain(&named) {
+    for name in CONNECTION_HEADERS.iter().chain(&named) {
         headers.remove(name);
     }
     if headers.get(TE).is_some_and(|te| te != "trailers") {
@@ -142,38 +142,38 @@ mod tests {
         Translator::new(&Target::parse("https://example.test:8443/").unwrap())
     }
 
-    fn piece(text: &str) -> PayloadPart {
+    fn part(text: &str) -> PayloadPart {
         let payload = Payload { bytes: text.replace('\n', "\r\n").into(), ..Payload::default() };
-        PayloadPart { payload: Rc::new(payload), part: 0 }
+        PayloadPart { payload: Rc::new(payload), index: 0 }
     }
 
-    /// What goes out, as text.
-    fn said(text: &str) -> String {
-        let translated = match translator().translate(&piece(text)) {
-            Ok(translated) => translated,
+    /// The translation as text, or the error.
+    fn translated(text: &str) -> String {
+        let request = match translator().translate(&part(text)) {
+            Ok(request) => request,
             Err(why) => return why.to_string(),
         };
-        let head = &translated.head;
-        let mut said = format!("{} {}", head.method(), head.uri());
+        let head = &request.head;
+        let mut text = format!("{} {}", head.method(), head.uri());
         for (name, value) in head.headers() {
-            said.push_str(&format!("\n{name}: {}", String::from_utf8_lossy(value.as_bytes())));
+            text.push_str(&format!("\n{name}: {}", String::from_utf8_lossy(value.as_bytes())));
         }
-        said.push_str(&format!("\n{}", String::from_utf8_lossy(&translated.body)));
-        said
+        text.push_str(&format!("\n{}", String::from_utf8_lossy(&request.body)));
+        text
     }
 
     #[test]
-    fn a_path_goes_to_the_host_that_it_names() {
-        insta::assert_snapshot!(said("GET /a?b=c HTTP/1.1\nHost: other.test\nX-A: 1\n\n"), @r"
+    fn a_path_is_sent_to_the_host_of_its_host_header() {
+        insta::assert_snapshot!(translated("GET /a?b=c HTTP/1.1\nHost: other.test\nX-A: 1\n\n"), @r"
         GET https://other.test/a?b=c
         x-a: 1
         ");
-        insta::assert_snapshot!(said("GET / HTTP/1.1\n\n"), @"GET https://example.test:8443/");
+        insta::assert_snapshot!(translated("GET / HTTP/1.1\n\n"), @"GET https://example.test:8443/");
     }
 
     #[test]
-    fn an_absolute_target_says_where_it_goes() {
-        insta::assert_snapshot!(said("POST http://localhost:8080/p?q HTTP/1.1\nHost: h\nContent-Length: 2\n\nok"), @r"
+    fn an_absolute_target_has_its_own_host() {
+        insta::assert_snapshot!(translated("POST http://localhost:8080/p?q HTTP/1.1\nHost: h\nContent-Length: 2\n\nok"), @r"
         POST http://localhost:8080/p?q
         content-length: 2
         ok
@@ -181,34 +181,34 @@ mod tests {
     }
 
     #[test]
-    fn what_is_of_the_connection_stays_behind() {
+    fn headers_of_the_connection_are_removed() {
         let text = "POST / HTTP/1.1\nHost: h\nConnection: Keep-Alive, X-Mine\nKeep-Alive: 5\nX-Mine: 1\nTE: gzip\n\
             Transfer-Encoding: chunked\nUpgrade: h2c\nProxy-Connection: close\nCookie: a=b\n\n2\nok\n1\n!\n0\n\n";
-        insta::assert_snapshot!(said(text), @r"
+        insta::assert_snapshot!(translated(text), @r"
         POST https://h/
         cookie: a=b
         ok!
         ");
-        insta::assert_snapshot!(said("GET / HTTP/1.1\nHost: h\nTE: trailers\n\n"), @r"
+        insta::assert_snapshot!(translated("GET / HTTP/1.1\nHost: h\nTE: trailers\n\n"), @r"
         GET https://h/
         te: trailers
         ");
     }
 
     #[test]
-    fn what_has_no_place_in_it_is_refused() {
-        insta::assert_snapshot!(said("CONNECT h:80 HTTP/1.1\nHost: h\n\n"), @"CONNECT asks for a tunnel, and load needs answers");
-        insta::assert_snapshot!(said("GET path HTTP/1.1\nHost: h\n\n"), @r#"its target "path" is no path and no URL"#);
-        insta::assert_snapshot!(said("GET / HTTP/1.1\nHost: a b\n\n"), @r#"its header "host" has a name or a value that HTTP does not allow"#);
+    fn a_request_without_equivalent_is_refused() {
+        insta::assert_snapshot!(translated("CONNECT h:80 HTTP/1.1\nHost: h\n\n"), @"CONNECT is not supported: it opens a tunnel and gets no response to measure");
+        insta::assert_snapshot!(translated("GET path HTTP/1.1\nHost: h\n\n"), @r#"its target "path" is neither a path nor a URL"#);
+        insta::assert_snapshot!(translated("GET / HTTP/1.1\nHost: a b\n\n"), @r#"its header "host" has an invalid name or value"#);
     }
 
     #[test]
-    fn the_same_request_is_translated_once_and_another_in_its_place_anew() {
+    fn the_same_request_is_translated_once_and_another_one_in_its_memory_again() {
         let translator = translator();
-        let mut same = piece("GET /1 HTTP/1.1\nHost: h\n\n");
+        let mut same = part("GET /1 HTTP/1.1\nHost: h\n\n");
         let first = translator.translate(&same).unwrap();
         assert!(Rc::ptr_eq(&first, &translator.translate(&same).unwrap()));
-        *Rc::make_mut(&mut same.payload) = Payload::clone(&piece("GET /2 HTTP/1.1\nHost: h\n\n").payload);
+        *Rc::make_mut(&mut same.payload) = Payload::clone(&part("GET /2 HTTP/1.1\nHost: h\n\n").payload);
         assert_eq!(translator.translate(&same).unwrap().head.uri().path(), "/2");
     }
 }

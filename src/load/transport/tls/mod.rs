@@ -1,4 +1,4 @@
-//! TLS 1.2 and 1.3 by rustls: which certificates are good, and in words what went wrong in a handshake.
+//! TLS 1.2 and 1.3 by rustls: which certificates are accepted, and what is wrong when a handshake fails.
 
 use std::io;
 use std::path::PathBuf;
@@ -17,57 +17,58 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{AlertDescription, CertificateError, ClientConfig, Error, RootCertStore};
 
 use crate::load::plan::{LoadPlan, TlsSettings};
-use anyone::Anyone;
-use named::{Named, is_an_authoritys_own};
+use any_certificate::AnyCertificate;
+use named_authorities::{NamedAuthorities, is_ca_certificate};
 
-mod anyone;
-mod named;
+mod any_certificate;
+mod named_authorities;
 
-/// Why no TLS connection can even be tried.
+/// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    #[error("cannot read the authorities in {}: {why}; --cacert takes a file of certificates in PEM", path.display())]
+    #[error("cannot read the certificate authorities in {}: {why}. `cacert` takes a PEM file of certificates", path.display())]
     Authorities { path: PathBuf, why: String },
     #[error(
-        "this system trusts no authorities that could be read ({why}); install them (ca-certificates), name a PEM file with --cacert, or leave --verify out"
+        "cannot verify certificates: no certificate authorities of the system can be read ({why}). Install ca-certificates, give a PEM file with `cacert`, or leave out `verify`"
     )]
     NoAuthorities { why: String },
-    #[error("{host} is no name that a TLS server can be asked for; use a host name or an IP address")]
+    #[error("{host} is not a valid TLS server name. Use a host name or an IP address")]
     Host { host: String },
-    #[error("TLS cannot be set up: {0}")]
+    #[error("cannot set up TLS: {0}")]
     Setup(#[from] Error),
-    #[error("TLS cannot be set up: {0}")]
+    #[error("cannot set up TLS: {0}")]
     Verifier(#[from] VerifierBuilderError),
 }
 
-/// What a thread's TLS connections have in common. Cheap to clone.
+/// The TLS configuration of a worker's connections. Cheap to clone.
 #[derive(Clone)]
 pub struct Tls {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
 }
 
-/// HTTP/2 over TLS, by its name in ALPN (RFC 9113, 3.2).
+/// The ALPN name of HTTP/2 over TLS (RFC 9113, 3.2).
 const H2: &[u8] = b"h2";
 
-const NO_HTTP2: &str = "the server does not speak HTTP/2 there (ALPN h2); leave --http2 out";
+const NO_HTTP2: &str =
+    "the server does not speak HTTP/2: it does not accept h2 in ALPN. To use HTTP/1.1, leave out `http2`";
 
-/// Sessions to resume that a thread remembers.
+/// The size of a worker's TLS session cache.
 const SESSIONS: usize = 256;
 
 impl Tls {
     /// # Errors
-    /// [`TlsError`] where the authorities cannot be read, or the host is no name.
+    /// [`TlsError`] if the authorities cannot be read, or the host is not a valid server name.
     pub fn new(plan: &LoadPlan) -> Result<Tls, TlsError> {
         let host = &plan.target().host;
-        // An IP address is no name to indicate: rustls leaves SNI out for it.
+        // For an IP address rustls sends no SNI.
         let name = ServerName::try_from(host.clone()).map_err(|_| TlsError::Host { host: host.clone() })?;
         let provider = Arc::new(ring::default_provider());
         let verifier: Arc<dyn ServerCertVerifier> = if plan.tls.verifies() {
-            let (trusted, named) = authorities(&plan.tls)?;
-            Arc::new(Named::new(trusted, named, Arc::clone(&provider))?)
+            let (roots, certificates) = read_authorities(&plan.tls)?;
+            Arc::new(NamedAuthorities::new(roots, certificates, Arc::clone(&provider))?)
         } else {
-            Arc::new(Anyone(Arc::clone(&provider)))
+            Arc::new(AnyCertificate(Arc::clone(&provider)))
         };
         let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
         let mut config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
@@ -77,20 +78,20 @@ impl Tls {
         Ok(Tls { config: Arc::new(config), name })
     }
 
-    /// The same with sessions of its own to resume.
-    pub fn apart(&self) -> Tls {
+    /// The same with a session cache of its own.
+    pub fn with_own_sessions(&self) -> Tls {
         let mut config = ClientConfig::clone(&self.config);
         config.resumption = Resumption::in_memory_sessions(SESSIONS);
         Tls { config: Arc::new(config), name: self.name.clone() }
     }
 
     /// # Errors
-    /// What went wrong, in words.
+    /// What is wrong in the handshake, and what to do about it.
     pub async fn handshake(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let connector = TlsConnector::from(Arc::clone(&self.config));
-        let shaken = connector.connect(self.name.clone(), stream).await;
-        let stream = shaken.map_err(|error| io::Error::new(error.kind(), words(&error)))?;
-        // A server that knows no ALPN goes on in HTTP/1.1.
+        let result = connector.connect(self.name.clone(), stream).await;
+        let stream = result.map_err(|error| io::Error::new(error.kind(), describe_handshake_error(&error)))?;
+        // A server without ALPN would speak HTTP/1.1.
         if self.config.alpn_protocols.is_empty() || stream.get_ref().1.alpn_protocol() == Some(H2) {
             Ok(stream)
         } else {
@@ -99,44 +100,49 @@ impl Tls {
     }
 }
 
-/// The certificates that are trusted to vouch for others, and those of them that the user named.
-fn authorities(settings: &TlsSettings) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), TlsError> {
-    let mut trusted = RootCertStore::empty();
+/// The trusted certificate authorities, and the certificates of the user's file.
+fn read_authorities(settings: &TlsSettings) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), TlsError> {
+    let mut roots = RootCertStore::empty();
     let Some(path) = &settings.authorities else {
         let found = load_native_certs();
-        trusted.add_parsable_certificates(found.certs);
-        if trusted.is_empty() {
+        roots.add_parsable_certificates(found.certs);
+        if roots.is_empty() {
             let why = found.errors.first().map_or_else(|| "none found".to_owned(), ToString::to_string);
             return Err(TlsError::NoAuthorities { why });
         }
-        return Ok((trusted, Vec::new()));
+        return Ok((roots, Vec::new()));
     };
-    let bad = |why: String| TlsError::Authorities { path: path.clone(), why };
-    let text = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
-    let named: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    let named = named.map_err(|_| bad("it is damaged or cut short".to_owned()))?;
-    for certificate in &named {
-        trusted.add(certificate.clone()).map_err(|_| bad("what it holds is no certificate".to_owned()))?;
+    let unreadable = |why: String| TlsError::Authorities { path: path.clone(), why };
+    let text = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    let certificates = certificates.map_err(|_| unreadable("the file is damaged or cut short".to_owned()))?;
+    for certificate in &certificates {
+        let added = roots.add(certificate.clone());
+        added.map_err(|_| unreadable("it contains something that is not a certificate".to_owned()))?;
     }
-    if trusted.is_empty() { Err(bad("there is none in it".to_owned())) } else { Ok((trusted, named)) }
+    if roots.is_empty() {
+        return Err(unreadable("it contains no certificate".to_owned()));
+    }
+    Ok((roots, certificates))
 }
 
-/// A handshake's error for whoever set up the load: what is wrong, and what to do.
-fn words(error: &io::Error) -> String {
+/// What is wrong in a handshake, and what to do about it.
+fn describe_handshake_error(error: &io::Error) -> String {
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<Error>());
     match cause {
         None if error.kind() == io::ErrorKind::UnexpectedEof => {
-            "the server closed the connection in the TLS handshake".to_owned()
+            "the server closed the connection during the TLS handshake".to_owned()
         }
         None => format!("the TLS handshake failed: {error}"),
         Some(Error::NoApplicationProtocol | Error::AlertReceived(AlertDescription::NoApplicationProtocol)) => {
             NO_HTTP2.to_owned()
         }
         Some(Error::InvalidMessage(_) | Error::InappropriateMessage { .. }) => {
-            "the server does not speak TLS there; write http:// if it speaks plain HTTP".to_owned()
+            "the server does not speak TLS. If it speaks plain HTTP, write http:// in the URL".to_owned()
         }
-        Some(Error::InvalidCertificate(why)) => {
-            format!("the server's certificate {}; leave --verify and --cacert out to take any certificate", flaw(why))
+        Some(Error::InvalidCertificate(error)) => {
+            let why = describe_certificate_error(error);
+            format!("the server's certificate {why}. To accept any certificate, leave out `verify` and `cacert`")
         }
         Some(
             Error::PeerIncompatible(_)
@@ -145,26 +151,26 @@ fn words(error: &io::Error) -> String {
                 | AlertDescription::ProtocolVersion
                 | AlertDescription::InsufficientSecurity,
             ),
-        ) => "the server takes no version or cipher of TLS that is offered (1.2 and 1.3 are)".to_owned(),
+        ) => "the server accepts no TLS version or cipher that is offered (versions 1.2 and 1.3)".to_owned(),
         Some(other) => format!("the TLS handshake failed: {other}"),
     }
 }
 
 /// What is wrong with a certificate.
-fn flaw(error: &CertificateError) -> String {
+fn describe_certificate_error(error: &CertificateError) -> String {
     match error {
-        // Bad signatures too: an authority of the same name, but another key.
+        // A bad signature comes from an authority of the same name with another key.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-            "comes from no trusted authority (--cacert names one)".to_owned()
+            "is not signed by a trusted certificate authority (`cacert` names one)".to_owned()
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "has expired".to_owned(),
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "is not valid yet".to_owned(),
         CertificateError::NotValidForNameContext { expected, .. } => {
             format!("is not valid for the name {}", expected.to_str())
         }
-        other if is_an_authoritys_own(other) => {
-            "is an authority's own (CA:TRUE); name it with --cacert if it is the server's too".to_owned()
+        other if is_ca_certificate(other) => {
+            "is a CA certificate (CA:TRUE), which is accepted only if it is in the file of `cacert`".to_owned()
         }
-        other => format!("is no good ({other})"),
+        other => format!("is invalid ({other})"),
     }
 }

@@ -1,5 +1,6 @@
-//! The dispatcher before a made-up pool of connections, on made-up time. Whatever the pool does: every request ends up
-//! somewhere, what is due first goes first, catching up keeps to its bound, and nobody sleeps while there is work.
+//! The dispatcher with simulated connections on simulated time. Whatever the connections do: every request ends exactly
+//! once, requests are sent in the order of their due times, catching up stays within its limit, and the pacer does not
+//! sleep while a request can be sent.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::iter::Peekable;
@@ -12,7 +13,7 @@ use crate::arrivals::{ArrivalProcess, Profile};
 use crate::load::plan::Retries;
 use crate::record::Outcome;
 
-/// What comes of an attempt.
+/// How an attempt ends.
 #[derive(Clone, Copy, Debug)]
 enum Fate {
     Answered,
@@ -20,26 +21,26 @@ enum Fate {
     Failed,
 }
 
-/// What happens at an instant.
-enum Happens {
+/// An event of the simulated world.
+enum WorldEvent {
     Ended(usize, Fate),
     Connected(usize),
     IdleClosed(usize),
     EndOfArrivals,
 }
 
-/// How the world behaves; times in ns.
+/// The behaviour of the simulated world. Times are in ns.
 #[derive(Clone, Debug)]
 struct World {
-    /// Of one attempt after the other, over and over.
+    /// Service time and end of one attempt after the other, repeated.
     fates: Vec<(u64, Fate)>,
     reconnects_after: u64,
     idle_for: u64,
-    pacer_late_by: u64,
+    wake_up_latency: u64,
     ends_at: Option<u64>,
-    /// The script puts every request off by so much.
+    /// The script delays every request by this.
     delay: Option<u64>,
-    /// The script returns so many requests in one string.
+    /// The number of requests that the script returns in one string.
     batch: usize,
 }
 
@@ -48,22 +49,22 @@ struct Simulation {
     plan: LoadPlan,
     world: World,
     now: u64,
-    happens: BTreeMap<(u64, u64), Happens>,
+    events: BTreeMap<(u64, u64), WorldEvent>,
     number: u64,
-    /// Connections without work, and since when.
+    /// Free connections, and since when.
     idle: BTreeMap<usize, u64>,
-    /// Open mode: since when a further connection may be made.
-    room_since: u64,
-    /// Connections there are, made or being made.
+    /// With `open`: since when a further connection may be opened.
+    may_open_since: u64,
+    /// Connections that exist, established or not.
     open: usize,
     connections: usize,
-    /// By connection, in order.
+    /// Requests in flight by connection, in order.
     in_flight: BTreeMap<usize, VecDeque<RequestRecord>>,
-    /// Retries, and requests put off, that were not yet made: due, request.
+    /// Retries and delayed requests that were not sent yet: instant, request.
     pending: BTreeSet<(u64, u64)>,
     schedule: Peekable<Arrivals>,
-    /// The next request may not go before.
-    allowed: u64,
+    /// The next request may not be sent before this.
+    earliest_send: u64,
     pacer_wakes: u64,
     pacer_waits: bool,
     over: bool,
@@ -82,13 +83,13 @@ impl Simulation {
             plan,
             world,
             now: 0,
-            happens: BTreeMap::new(),
+            events: BTreeMap::new(),
             number: 0,
             idle: BTreeMap::new(),
-            room_since: 0,
+            may_open_since: 0,
             in_flight: BTreeMap::new(),
             pending: BTreeSet::new(),
-            allowed: 0,
+            earliest_send: 0,
             pacer_wakes: 0,
             pacer_waits: true,
             over: false,
@@ -97,30 +98,30 @@ impl Simulation {
         }
     }
 
-    /// Runs to the end; gives the records, the last of each request marked.
+    /// Runs to the end. Returns the records; the last attempt of each request is marked.
     fn run(mut self) -> Vec<RequestRecord> {
         for connection in 0..self.connections {
             if connection % 2 == 0 {
                 self.connected(connection);
             } else {
-                self.later(self.world.reconnects_after, Happens::Connected(connection));
+                self.later(self.world.reconnects_after, WorldEvent::Connected(connection));
             }
         }
         if let Some(at) = self.world.ends_at {
-            self.later(at, Happens::EndOfArrivals);
+            self.later(at, WorldEvent::EndOfArrivals);
         }
         if self.world.delay.is_some() {
-            self.dispatcher.delay_each();
+            self.dispatcher.enable_delay();
         }
-        self.dispatcher.begin();
+        self.dispatcher.start();
         self.pace();
         while !self.over {
-            self.nobody_sleeps_while_there_is_work();
-            match self.happens.first_key_value() {
+            self.the_pacer_does_not_sleep_while_a_request_can_be_sent();
+            match self.events.first_key_value() {
                 Some((&(at, _), _)) if at <= self.pacer_wakes => {
                     self.now = at;
-                    let (_, what) = self.happens.pop_first().unwrap();
-                    if self.take(what) {
+                    let (_, event) = self.events.pop_first().unwrap();
+                    if self.handle(event) {
                         self.pace();
                     }
                 }
@@ -130,34 +131,34 @@ impl Simulation {
                 }
             }
         }
-        self.settle()
+        self.record_unfinished()
     }
 
-    fn later(&mut self, after: u64, what: Happens) {
+    fn later(&mut self, after: u64, event: WorldEvent) {
         self.number += 1;
-        self.happens.insert((self.now + after, self.number), what);
+        self.events.insert((self.now + after, self.number), event);
     }
 
-    /// Says whether the pacer is to look again.
-    fn take(&mut self, what: Happens) -> bool {
-        match what {
-            Happens::EndOfArrivals => {
+    /// Returns whether the event wakes the pacer.
+    fn handle(&mut self, event: WorldEvent) -> bool {
+        match event {
+            WorldEvent::EndOfArrivals => {
                 self.dispatcher.end_arrivals(Instant(self.now));
                 true
             }
-            Happens::Connected(connection) => self.connected(connection),
-            Happens::IdleClosed(connection) => {
+            WorldEvent::Connected(connection) => self.connected(connection),
+            WorldEvent::IdleClosed(connection) => {
                 let busy = self.in_flight.contains_key(&connection);
                 let idle = !busy && self.idle.remove(&connection).is_some();
                 idle && self.gone(connection, true)
             }
-            Happens::Ended(connection, fate) => {
+            WorldEvent::Ended(connection, fate) => {
                 let Some(record) = self.in_flight.get_mut(&connection).and_then(VecDeque::pop_front) else {
-                    // It failed with the connection that was to bring its answer.
+                    // It failed together with its connection.
                     return false;
                 };
                 let failed = matches!(fate, Fate::Failed);
-                self.dispatcher.done(connection);
+                self.dispatcher.end_attempt(connection);
                 let mut again = self.ended(record, failed);
                 if !matches!(fate, Fate::Answered) {
                     for record in self.in_flight.remove(&connection).unwrap_or_default() {
@@ -166,17 +167,17 @@ impl Simulation {
                 }
                 self.in_flight.retain(|_, records| !records.is_empty());
                 let last = self.in_flight.is_empty() && self.pacer_waits;
-                let nudged = match fate {
+                let wakes = match fate {
                     Fate::Answered if self.in_flight.contains_key(&connection) => false,
                     Fate::Answered => self.free(connection),
                     Fate::AnsweredAndClosed | Fate::Failed => self.gone(connection, false),
                 };
-                again || last || nudged
+                again || last || wakes
             }
         }
     }
 
-    /// Says whether it is made again.
+    /// Returns whether the request is retried.
     fn ended(&mut self, mut record: RequestRecord, failed: bool) -> bool {
         let again = failed && record.attempt < self.plan.retries.count;
         record.end = Instant(self.now);
@@ -185,8 +186,8 @@ impl Simulation {
         self.records.push(record);
         if again {
             let due = self.now + self.plan.retries.backoff.0;
-            let piece = PayloadPart { payload: Rc::default(), part: 0 };
-            self.dispatcher.retry(&record, piece, true, Instant(due));
+            let part = PayloadPart { payload: Rc::default(), index: 0 };
+            self.dispatcher.retry(&record, part, true, Instant(due));
             self.pending.insert((due, record.request));
         }
         again
@@ -197,16 +198,16 @@ impl Simulation {
     }
 
     fn connected(&mut self, connection: usize) -> bool {
-        let work = self.dispatcher.connected(connection, Instant(self.now));
-        self.given(connection, work)
+        let work = self.dispatcher.add_connection(connection, Instant(self.now));
+        self.assigned(connection, work)
     }
 
     fn free(&mut self, connection: usize) -> bool {
-        let work = self.dispatcher.offer(connection, Instant(self.now));
-        self.given(connection, work)
+        let work = self.dispatcher.offer_connection(connection, Instant(self.now));
+        self.assigned(connection, work)
     }
 
-    fn given(&mut self, connection: usize, work: Option<Work>) -> bool {
+    fn assigned(&mut self, connection: usize, work: Option<Work>) -> bool {
         match work {
             Some(work) => {
                 self.send(connection, work);
@@ -214,25 +215,25 @@ impl Simulation {
             }
             None => {
                 self.idle.insert(connection, self.now);
-                self.later(self.world.idle_for, Happens::IdleClosed(connection));
+                self.later(self.world.idle_for, WorldEvent::IdleClosed(connection));
                 self.pacer_waits
             }
         }
     }
 
     fn gone(&mut self, connection: usize, was_free: bool) -> bool {
-        self.dispatcher.went_down(connection, was_free);
+        self.dispatcher.remove_connection(connection, was_free);
         match self.plan.when_busy {
             WhenBusy::Wait | WhenBusy::Pipeline => {
-                self.later(self.world.reconnects_after, Happens::Connected(connection));
+                self.later(self.world.reconnects_after, WorldEvent::Connected(connection));
                 false
             }
             WhenBusy::Open => {
                 if !self.may_open() {
-                    self.room_since = self.now;
+                    self.may_open_since = self.now;
                 }
                 self.open -= 1;
-                self.dispatcher.closed(Instant(self.now));
+                self.dispatcher.retire_connection(Instant(self.now));
                 self.pacer_waits
             }
         }
@@ -240,19 +241,19 @@ impl Simulation {
 
     fn pace(&mut self) {
         loop {
-            (self.pacer_wakes, self.pacer_waits) = match self.dispatcher.turn(Instant(self.now)) {
+            (self.pacer_wakes, self.pacer_waits) = match self.dispatcher.next_action(Instant(self.now)) {
                 Action::Send(work, Placement::On(connection)) => {
                     let was_free = self.idle.remove(&connection).is_some();
-                    let behind = self.is_pipeline() && self.idle.is_empty() && self.carries_least(connection);
-                    assert!(was_free || behind, "connection {connection} is not the one to take");
+                    let behind = self.is_pipeline() && self.idle.is_empty() && self.has_fewest_requests(connection);
+                    assert!(was_free || behind, "connection {connection} is the wrong one");
                     self.send(connection, work);
                     continue;
                 }
-                Action::PutOff(work) => {
+                Action::Delay(work) => {
                     self.as_planned(&work.record);
                     let due = work.record.ready.0 + self.world.delay.unwrap();
                     self.pending.insert((due, work.record.request));
-                    self.dispatcher.put_off(work, Instant(due));
+                    self.dispatcher.defer(work, Instant(due));
                     continue;
                 }
                 Action::Send(work, Placement::New) => {
@@ -261,17 +262,17 @@ impl Simulation {
                     self.send(self.connections - 1, work);
                     continue;
                 }
-                Action::Over => break self.over = true,
+                Action::End => break self.over = true,
                 Action::Drain(_) if self.in_flight.is_empty() => break self.over = true,
                 Action::Blocked(at) => {
-                    assert!(!self.has_room(), "blocked with connections to spare");
+                    assert!(!self.can_send(), "blocked while a connection is free");
                     (at.0, true)
                 }
                 Action::Drain(at) => (at.0, true),
                 Action::Wait(at) => (at.0, false),
             };
             assert!(self.pacer_wakes > self.now);
-            break self.pacer_wakes += self.world.pacer_late_by;
+            break self.pacer_wakes += self.world.wake_up_latency;
         }
     }
 
@@ -289,16 +290,16 @@ impl Simulation {
             let head = self.head_at().filter(|_| self.world.delay.is_none());
             assert!(head.is_none_or(|at| due < at), "a request was due before {record:?}");
         }
-        assert_eq!(work.piece.is_some(), record.attempt > 0);
+        assert_eq!(work.part.is_some(), record.attempt > 0);
         self.begin(connection, record);
         if record.attempt == 0 {
             for _ in 1..self.world.batch {
-                let mut joined = self.dispatcher.joined(&record, Some(connection), Instant(self.now));
+                let mut joined = self.dispatcher.join_next(&record, Some(connection), Instant(self.now));
                 assert_eq!((joined.due, joined.ready), (record.due, record.ready));
                 let head = self.schedule.next().unwrap();
                 assert_eq!(joined.request, head.request);
-                if self.holds_back() {
-                    self.allowed += self.gap_after(head.due.0);
+                if self.limits_catch_up() {
+                    self.earliest_send += self.shortest_gap_after(head.due.0);
                 }
                 joined.sent = Instant(self.now);
                 self.begin(connection, joined);
@@ -306,28 +307,28 @@ impl Simulation {
         }
     }
 
-    /// A first attempt is the next of the schedule, and not too early. Says when it might go.
+    /// Checks that a first attempt is the next of the schedule and not early. Returns the earliest instant to send it.
     fn as_planned(&mut self, record: &RequestRecord) -> u64 {
         let head = self.schedule.next().unwrap();
-        assert_eq!((record.request, record.due), (head.request, head.due), "in order, as planned");
-        let at = head.due.0.max(self.allowed);
-        assert!(at <= self.now, "{record:?} goes before {at}");
-        self.hold_back(head.due.0, record.ready.0);
+        assert_eq!((record.request, record.due), (head.request, head.due), "in the order of the schedule");
+        let at = head.due.0.max(self.earliest_send);
+        assert!(at <= self.now, "{record:?} is sent before {at}");
+        self.limit_catch_up(head.due.0, record.ready.0);
         at
     }
 
-    fn hold_back(&mut self, due: u64, ready: u64) {
-        if self.holds_back() {
-            let late = self.now.saturating_sub(LET_PASS.0);
-            self.allowed = self.allowed.max(ready).max(late) + self.gap_after(due);
+    fn limit_catch_up(&mut self, due: u64, ready: u64) {
+        if self.limits_catch_up() {
+            let late = self.now.saturating_sub(FREE_CATCH_UP.0);
+            self.earliest_send = self.earliest_send.max(ready).max(late) + self.shortest_gap_after(due);
         }
     }
 
-    fn holds_back(&self) -> bool {
-        self.plan.when_busy == WhenBusy::Wait && self.now < self.dispatcher.until().0
+    fn limits_catch_up(&self) -> bool {
+        self.plan.when_busy == WhenBusy::Wait && self.now < self.dispatcher.arrivals_end().0
     }
 
-    fn gap_after(&mut self, due: u64) -> u64 {
+    fn shortest_gap_after(&mut self, due: u64) -> u64 {
         ((self.schedule.peek().unwrap().due.0 - due) as f64 / self.plan.catch_up) as u64
     }
 
@@ -337,51 +338,52 @@ impl Simulation {
         let before = self.in_flight.entry(connection).or_default();
         assert!(before.is_empty() || self.world.batch > 1 || self.plan.when_busy == WhenBusy::Pipeline);
         before.push_back(record);
-        self.later(service, Happens::Ended(connection, fate));
+        self.later(service, WorldEvent::Ended(connection, fate));
     }
 
-    /// When the next first attempt may go, if it still may.
+    /// The earliest instant to send the next first attempt, if it may still be sent.
     fn head_at(&mut self) -> Option<u64> {
-        let until = self.dispatcher.until().0;
+        let until = self.dispatcher.arrivals_end().0;
         let head = self.schedule.peek().filter(|head| head.due.0 < until)?;
-        let at = head.due.0.max(self.allowed);
+        let at = head.due.0.max(self.earliest_send);
         (self.now < until || at < until && self.may_be_late()).then_some(at)
     }
 
-    fn has_room(&self) -> bool {
+    fn can_send(&self) -> bool {
         !self.idle.is_empty() || self.may_open() || self.is_pipeline() && !self.in_flight.is_empty()
     }
 
-    fn carries_least(&self, connection: usize) -> bool {
-        let carried = |connection| self.in_flight.get(connection).map_or(0, VecDeque::len);
-        self.in_flight.keys().all(|other| carried(other) >= carried(&connection))
+    fn has_fewest_requests(&self, connection: usize) -> bool {
+        let in_flight = |connection| self.in_flight.get(connection).map_or(0, VecDeque::len);
+        self.in_flight.keys().all(|other| in_flight(other) >= in_flight(&connection))
     }
 
     fn may_open(&self) -> bool {
         self.plan.when_busy == WhenBusy::Open && self.open < self.plan.max_connections
     }
 
-    /// What was due might have gone before the planned end of arrivals, and so still does.
+    /// A due request could have been sent before the planned end of arrivals, and so is still sent.
     fn may_be_late(&self) -> bool {
-        let until = self.dispatcher.until().0;
-        let was_room = self.may_open() && self.room_since < until || self.is_pipeline() && !self.in_flight.is_empty();
-        until == self.plan.duration.0 && (self.idle.values().any(|since| *since < until) || was_room)
+        let until = self.dispatcher.arrivals_end().0;
+        let was_available =
+            self.may_open() && self.may_open_since < until || self.is_pipeline() && !self.in_flight.is_empty();
+        until == self.plan.duration.0 && (self.idle.values().any(|since| *since < until) || was_available)
     }
 
-    fn nobody_sleeps_while_there_is_work(&mut self) {
+    fn the_pacer_does_not_sleep_while_a_request_can_be_sent(&mut self) {
         let later = self.pending.first().map(|(due, _)| *due);
-        if self.has_room()
+        if self.can_send()
             && let Some(at) = self.head_at().into_iter().chain(later).min()
         {
-            assert!(self.pacer_wakes <= at.max(self.now) + self.world.pacer_late_by, "nobody looks after {at}");
+            assert!(self.pacer_wakes <= at.max(self.now) + self.world.wake_up_latency, "the pacer sleeps past {at}");
         }
     }
 
-    /// As [`WorkerState::settle`](crate::load) does it.
-    fn settle(mut self) -> Vec<RequestRecord> {
-        let (until, late) = (self.dispatcher.until().0, self.world.pacer_late_by);
+    /// Records the rest as the worker does it at the end of a run.
+    fn record_unfinished(mut self) -> Vec<RequestRecord> {
+        let (until, late) = (self.dispatcher.arrivals_end().0, self.world.wake_up_latency);
         assert!(self.now <= until + self.plan.drain.0 + late, "the run ends with the drain");
-        let later = self.dispatcher.left_for_later();
+        let later = self.dispatcher.take_deferred();
         assert_eq!(later.len(), self.pending.len());
         let unsent = std::iter::from_fn(|| self.dispatcher.next_unsent());
         let open = self.in_flight.into_values().flatten().chain(later);
@@ -394,16 +396,13 @@ impl Simulation {
         let mut last: Vec<_> =
             self.records.iter().filter(|r| r.is_last()).map(|r| Arrival { request: r.request, due: r.due }).collect();
         last.sort_unstable_by_key(|arrival| arrival.request);
-        // What was due at the very instant of an early end may have gone already.
+        // A request that is due at the very instant of an early end may be sent already.
         let planned: Vec<_> = self.plan.schedule(0).take_while(|arrival| arrival.due.0 <= until).collect();
         let certain = planned.partition_point(|arrival| arrival.due.0 < until);
         if self.world.batch == 1 {
-            assert!(
-                last.len() >= certain && last == planned[..last.len()],
-                "each request ends once, when it was planned"
-            );
+            assert!(last.len() >= certain && last == planned[..last.len()], "each request of the schedule ends once");
         } else {
-            // What is joined to another is due with it, even past the end of arrivals.
+            // A request in one string with another is due with it, even after the end of arrivals.
             assert!(last.len() >= certain && last.iter().enumerate().all(|(i, arrival)| arrival.request == i as u64));
             assert!(last.iter().zip(&planned).all(|(arrival, plan)| arrival.due <= plan.due));
         }
@@ -422,11 +421,11 @@ fn worlds() -> impl Strategy<Value = World> {
     let ends = proptest::option::weighted(0.3, 0..200 * MS);
     let script = (proptest::option::weighted(0.3, 0..30 * MS), prop_oneof![3 => Just(1), 1 => 2..5usize]);
     (fates(), 0..60 * MS, MS..300 * MS, late, ends, script).prop_map(
-        |(fates, reconnects_after, idle_for, pacer_late_by, ends_at, (delay, batch))| World {
+        |(fates, reconnects_after, idle_for, wake_up_latency, ends_at, (delay, batch))| World {
             fates,
             reconnects_after,
             idle_for,
-            pacer_late_by,
+            wake_up_latency,
             ends_at,
             delay,
             batch,
@@ -463,7 +462,7 @@ fn loads() -> impl Strategy<Value = LoadSettings> {
 
 proptest! {
     #[test]
-    fn whatever_the_pool_does(settings in loads(), world in worlds()) {
+    fn whatever_the_connections_do(settings in loads(), world in worlds()) {
         let (wait, catch_up, until) = (settings.when_busy == WhenBusy::Wait, settings.catch_up, settings.duration.0);
         let in_order = world.delay.is_none();
         let records = Simulation::new(settings, world).run();
@@ -472,11 +471,11 @@ proptest! {
         let mut first: Vec<_> = records.iter().filter(|r| r.attempt == 0 && r.sent != Instant::NEVER).collect();
         first.sort_unstable_by_key(|r| r.request);
         prop_assert!(!in_order || first.is_sorted_by_key(|record| record.sent));
-        // However many go one after the other before the end: no faster than that, but for what is let pass.
+        // Before the end of arrivals the schedule is caught up no faster than the plan allows, apart from the free catch-up.
         let behind = |record: &RequestRecord| record.sent.0 as f64 - record.due.0 as f64 / catch_up;
         let mut most = f64::MIN;
         for record in first.iter().filter(|record| in_order && wait && record.sent.0 < until) {
-            prop_assert!(behind(record) + LET_PASS.0 as f64 + 1.0 + first.len() as f64 >= most, "{record:?}");
+            prop_assert!(behind(record) + FREE_CATCH_UP.0 as f64 + 1.0 + first.len() as f64 >= most, "{record:?}");
             most = most.max(behind(record));
         }
     }

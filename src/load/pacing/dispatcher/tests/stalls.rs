@@ -1,4 +1,4 @@
-//! Coordinated omission, exactly: servers that stall, on made-up time, and the percentiles that arithmetic demands.
+//! Coordinated omission on simulated time: servers that stall, and the exact percentiles that follow from it.
 
 use std::collections::HashMap;
 
@@ -12,78 +12,78 @@ use crate::stats::value_at_percentile;
 
 const SECOND: u64 = 1000 * MS;
 
-/// What is under way.
+/// The requests in flight.
 #[derive(Default)]
-struct Flying {
-    /// When which connection ends which request.
+struct InFlight {
+    /// End, connection and request, the first end first.
     ends: BinaryHeap<Reverse<(u64, usize, u64)>>,
-    carried: HashMap<usize, usize>,
+    per_connection: HashMap<usize, usize>,
     sent: HashMap<u64, RequestRecord>,
 }
 
-impl Flying {
+impl InFlight {
     fn send(&mut self, work: Work, connection: usize, now: u64, ends: &mut impl FnMut(u64, u64) -> u64) {
         let mut record = work.record;
         record.sent = Instant(now);
         self.ends.push(Reverse((ends(now, record.request), connection, record.request)));
-        *self.carried.entry(connection).or_default() += 1;
+        *self.per_connection.entry(connection).or_default() += 1;
         self.sent.insert(record.request, record);
     }
 
-    /// The first that ends; says whether its connection carries nothing more.
+    /// Takes the request that ends first: its connection, its number, and whether the connection is free then.
     fn end(&mut self) -> Option<(usize, u64, bool)> {
         let Reverse((_, connection, request)) = self.ends.pop()?;
-        let carried = self.carried.entry(connection).or_default();
-        *carried -= 1;
-        Some((connection, request, *carried == 0))
+        let per_connection = self.per_connection.entry(connection).or_default();
+        *per_connection -= 1;
+        Some((connection, request, *per_connection == 0))
     }
 }
 
-/// Runs a thread's schedule against a server that ends a request sent at `t` at `ends(t, its number)`; `u64::MAX` if
-/// not at all. The generator itself is never late.
+/// Runs a worker's schedule against a server that ends a request sent at `t` at `ends(t, request)`, or never if that is
+/// `u64::MAX`. The generator itself is never late.
 fn against(settings: LoadSettings, mut ends: impl FnMut(u64, u64) -> u64) -> Latencies {
     let mut d = dispatcher(settings.clone());
-    let mut flying = Flying::default();
+    let mut in_flight = InFlight::default();
     let mut connections = settings.connections;
     let mut now = 0;
     for connection in 0..connections {
-        if let Some(work) = d.connected(connection, Instant::START) {
-            flying.send(work, connection, 0, &mut ends);
+        if let Some(work) = d.add_connection(connection, Instant::START) {
+            in_flight.send(work, connection, 0, &mut ends);
         }
     }
     let mut done = Vec::new();
     let end = loop {
-        let wake = match d.turn(Instant(now)) {
-            Action::Send(work, room) => {
-                let connection = match room {
+        let wake = match d.next_action(Instant(now)) {
+            Action::Send(work, placement) => {
+                let connection = match placement {
                     Placement::On(connection) => connection,
                     Placement::New => {
                         connections += 1;
                         connections - 1
                     }
                 };
-                flying.send(work, connection, now, &mut ends);
+                in_flight.send(work, connection, now, &mut ends);
                 continue;
             }
-            Action::Over => break now,
-            Action::Drain(_) if flying.ends.is_empty() => break now,
+            Action::End => break now,
+            Action::Drain(_) if in_flight.ends.is_empty() => break now,
             Action::Drain(at) | Action::Blocked(at) | Action::Wait(at) => at.0,
-            Action::PutOff(_) => unreachable!("no script"),
+            Action::Delay(_) => unreachable!("no script"),
         };
-        let first = flying.ends.peek().map_or(u64::MAX, |Reverse((end, _, _))| *end);
+        let first = in_flight.ends.peek().map_or(u64::MAX, |Reverse((end, _, _))| *end);
         now = wake.min(first);
         if first <= wake
-            && let Some((connection, request, is_free)) = flying.end()
+            && let Some((connection, request, is_free)) = in_flight.end()
         {
             done.push((request, now));
-            d.done(connection);
-            if let Some(work) = is_free.then(|| d.offer(connection, Instant(now))).flatten() {
-                flying.send(work, connection, now, &mut ends);
+            d.end_attempt(connection);
+            if let Some(work) = is_free.then(|| d.offer_connection(connection, Instant(now))).flatten() {
+                in_flight.send(work, connection, now, &mut ends);
             }
         }
     };
     let mut latencies = Latencies::default();
-    let Flying { ends: in_flight, sent, .. } = flying;
+    let InFlight { ends: in_flight, sent, .. } = in_flight;
     let mut add = |mut record: RequestRecord, end: u64, outcome: Outcome| {
         record.end = Instant(end);
         record.set_outcome(outcome);
@@ -96,7 +96,7 @@ fn against(settings: LoadSettings, mut ends: impl FnMut(u64, u64) -> u64) -> Lat
     latencies
 }
 
-/// One thread at 1,000/s with this many connections.
+/// One worker at 1,000 requests/s with this many connections.
 fn load(seconds: u64, connections: usize, when_busy: WhenBusy) -> LoadSettings {
     LoadSettings {
         threads: 1,
@@ -122,8 +122,8 @@ fn close<const N: usize>(found: [f64; N], expected: [f64; N]) {
     assert!(near, "found {found:?} ms, expected {expected:?}");
 }
 
-/// What arithmetic says of requests that are due at a constant 1,000/s for so many seconds and served in order by
-/// `servers`, each until `ends` says, or until `over`: response times in ms, sorted (Kiefer and Wolfowitz's recursion).
+/// The expected response times in ms, sorted, of requests that are due at a constant 1,000/s for `seconds` and served in
+/// order by `servers`. Each takes until `ends`, or until `over` (Kiefer and Wolfowitz's recursion).
 fn queue(seconds: u64, servers: usize, over: u64, ends: impl Fn(u64, u64) -> u64) -> Vec<f64> {
     let mut free: BinaryHeap<Reverse<u64>> = (0..servers).map(|_| Reverse(0)).collect();
     let mut all: Vec<f64> = (0..seconds * 1000)
@@ -138,7 +138,7 @@ fn queue(seconds: u64, servers: usize, over: u64, ends: impl Fn(u64, u64) -> u64
     all
 }
 
-/// Every tenth of a percent is what it is in the sorted list.
+/// Compares every tenth of a percent with the sorted list.
 fn as_sorted(latencies: &Latencies, sorted: &[f64]) {
     assert_eq!(latencies.response.len(), sorted.len() as u64);
     for tenth in 1..=1000 {
@@ -148,18 +148,18 @@ fn as_sorted(latencies: &Latencies, sorted: &[f64]) {
     }
 }
 
-/// Nothing moves between 5 s and 6 s.
+/// The server stalls between 5 s and 6 s.
 fn one_stall(sent: u64, service: u64) -> u64 {
     let end = sent + service;
     if end <= 5 * SECOND || sent >= 6 * SECOND { end } else { 6 * SECOND + (end - 5 * SECOND).min(service) }
 }
 
 #[test]
-fn a_stall_of_a_second_at_a_thousand_a_second_as_an_open_system_sees_it() {
+fn a_stall_of_a_second_in_an_open_system() {
     for when_busy in [WhenBusy::Open, WhenBusy::Pipeline] {
         let open = against(load(10, 10, when_busy), |sent, _| one_stall(sent, 10 * MS));
-        // Due k ms into the stall: answered 1010 - k ms later. 1,000 such, and 9 that were in flight when it began,
-        // answered 1,010 ms after they were due.
+        // A request that is due k ms into the stall is answered 1010 - k ms later. There are 1,000 of these, and 9 that
+        // were in flight at its start and are answered 1,010 ms after their due time.
         assert_eq!(open.response.len(), 10_000);
         close(at(&open, [50.0, 89.9, 95.0, 99.0, 99.9, 100.0]), [10.0, 10.0, 519.0, 919.0, 1009.0, 1010.0]);
     }
@@ -168,11 +168,11 @@ fn a_stall_of_a_second_at_a_thousand_a_second_as_an_open_system_sees_it() {
 #[test]
 fn a_stall_of_a_second_caught_up_at_twice_the_rate() {
     let wait = against(load(10, 1, WhenBusy::Wait), |sent, _| one_stall(sent, MS / 10));
-    // The connection is stuck with what was due at 5 s. The rest goes from 6.0001 s on, half a ms apart: what was due j ms
-    // later is answered 999.7 - j/2 ms late, until j = 1999.
+    // The connection is stuck with the request that was due at 5 s. The others are sent from 6.0001 s on, half a ms apart.
+    // The one that is due j ms later is answered 999.7 - j/2 ms late, up to j = 1999.
     assert_eq!(wait.response.len(), 10_000);
     close(at(&wait, [50.0, 80.0, 90.0, 95.0, 99.0, 100.0]), [0.1, 0.1, 499.7, 749.7, 949.7, 1000.1]);
-    // Sent to end they took 0.1 ms, all but one: that is the omission.
+    // The service time is 0.1 ms for all but one: that is the omission.
     assert!(value_at_percentile(&wait.service, 99.98) <= 100);
 }
 
@@ -183,7 +183,7 @@ fn a_stall_of_200_ms_every_10_seconds() {
         if into < 200 * MS { round * 10 * SECOND + 201 * MS } else { sent + MS }
     };
     let open = against(load(100, 10, WhenBusy::Open), stalls);
-    // 2 % are due in a stall, k ms into it, and answered 201 - k ms later.
+    // 2 % are due in a stall. One that is due k ms into it is answered 201 - k ms later.
     assert_eq!(open.response.len(), 100_000);
     close(at(&open, [50.0, 97.9, 99.0, 99.9, 100.0]), [1.0, 1.0, 101.0, 191.0, 201.0]);
 }
@@ -195,12 +195,12 @@ fn a_random_percent_of_half_a_second() {
     let ends = |sent: u64, request: u64| sent + if slow[request as usize] { 500 * MS } else { MS / 2 };
     let open = against(load(100, 10, WhenBusy::Open), ends);
     close(at(&open, [98.8, 99.2, 100.0]), [0.5, 500.0, 500.0]);
-    // With few connections the others wait behind the slow ones: 5 of 8 are busy with these on average.
+    // With few connections, requests wait behind the slow ones: these keep 5 of 8 connections busy on average.
     let wait = against(LoadSettings { catch_up: 1e6, ..load(100, 8, WhenBusy::Wait) }, ends);
     let sorted = queue(100, 8, u64::MAX, ends);
-    assert!(sorted[90_000] > 5.0, "they do wait: {}", sorted[90_000]);
+    assert!(sorted[90_000] > 5.0, "requests do wait: {}", sorted[90_000]);
     as_sorted(&wait, &sorted);
-    assert!(value_at_percentile(&wait.service, 98.5) <= 500, "which what was sent does not know of");
+    assert!(value_at_percentile(&wait.service, 98.5) <= 500, "the service time does not contain the wait");
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn an_outage_to_the_end() {
     let dead = |sent: u64, _| if sent < 5 * SECOND { sent + MS / 2 } else { u64::MAX };
     for when_busy in [WhenBusy::Open, WhenBusy::Wait, WhenBusy::Pipeline] {
         let latencies = against(load(10, 10, when_busy), dead);
-        // Load ends at 10 s and gives up at 12 s: what was due k ms after 5 s has waited for 7000 - k ms.
+        // Arrivals end at 10 s and the run ends at 12 s: a request that was due k ms after 5 s has waited for 7000 - k ms.
         assert_eq!(latencies.response.len(), 10_000, "{when_busy:?}");
         close(at(&latencies, [50.0, 60.0, 90.0, 99.0, 100.0]), [0.5, 3000.0, 6000.0, 6900.0, 7000.0]);
         assert_eq!(latencies.service.len(), 5000);
@@ -217,11 +217,11 @@ fn an_outage_to_the_end() {
 
 #[test]
 fn a_steady_slow_down() {
-    // From 1 ms to 101 ms over 10 s, with connections enough: the service time is all there is to see.
+    // From 1 ms to 101 ms over 10 s, with enough connections: the response time is the service time.
     let slower = |sent: u64, _| sent + MS + sent / 100;
     let open = against(load(10, 10, WhenBusy::Open), slower);
     close(at(&open, [10.0, 50.0, 90.0, 99.0]), [11.0, 51.0, 91.0, 100.0]);
-    // Two connections carry ever less of it: the queue grows to the end, and what is in it then has waited so long.
+    // Two connections are too few: the queue grows until the end.
     let settings = LoadSettings { catch_up: 1e6, drain: Time::ZERO, ..load(10, 2, WhenBusy::Wait) };
     let two = against(settings, slower);
     as_sorted(&two, &queue(10, 2, 10 * SECOND, slower));

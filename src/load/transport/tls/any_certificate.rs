@@ -5,11 +5,11 @@ use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{DigitallySignedStruct, Error, SignatureScheme};
 
-/// Takes any certificate, as wrk2 does: expired, self-signed, for another name, of a kind that cannot be verified.
+/// Accepts any certificate, as wrk2 does: expired, self-signed, for another name, or with an unknown signature scheme.
 #[derive(Debug)]
-pub struct Anyone(pub Arc<CryptoProvider>);
+pub struct AnyCertificate(pub Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Anyone {
+impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,
@@ -39,8 +39,8 @@ impl ServerCertVerifier for Anyone {
         Ok(HandshakeSignatureValid::assertion())
     }
 
-    /// Those that can be verified, so that a server with several certificates sends the one that others get, and those
-    /// that only a client can take that verifies none.
+    /// The schemes that can be verified, so that a server with several certificates sends its usual one, and further
+    /// schemes for servers that have no other certificate.
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         let mut schemes = self.0.signature_verification_algorithms.supported_schemes();
         schemes.extend([SignatureScheme::ECDSA_NISTP521_SHA512, SignatureScheme::ED448]);

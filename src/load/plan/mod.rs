@@ -1,0 +1,206 @@
+//! The plan of a load: plain data that one process can send to another. An existing [`LoadPlan`] is valid.
+
+mod settings;
+
+use serde::{Deserialize, Serialize};
+
+pub use settings::{LoadSettings, OnTimeout, Retries, Spin, TlsSettings, WhenBusy};
+
+pub use crate::arrivals::SchedulePart;
+use crate::arrivals::{Arrivals, Rate, RateError, ThreadShare};
+use crate::stats::ratio;
+use crate::target::{Target, TargetError};
+use crate::units::{Instant, Time};
+
+/// Why a load is not possible with its settings. Messages name options as [`write_options`](super::write_options)
+/// replaces them.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PlanError {
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    #[error(transparent)]
+    Rate(#[from] RateError),
+    // wrk's words.
+    #[error("number of connections must be >= threads ({connections} < {threads})")]
+    FewConnections { connections: usize, threads: usize },
+    /// A value out of range.
+    #[error("`{option}` must be {range}, not {value}")]
+    Range { option: &'static str, range: &'static str, value: String },
+    /// Options that exclude each other.
+    #[error("`{option}` {why}")]
+    Conflict { option: &'static str, why: &'static str },
+}
+
+/// [`LoadSettings`] that were found valid.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "LoadSettings", into = "LoadSettings")]
+pub struct LoadPlan {
+    settings: LoadSettings,
+    target: Target,
+    rate: Rate,
+}
+
+const MAX_CONNECTIONS: usize = 1_000_000;
+const MAX_STREAMS: usize = 65_536;
+const DAY: Time = Time::from_secs(24 * 3600);
+
+impl LoadPlan {
+    /// # Errors
+    /// [`PlanError`] if a setting is not possible.
+    pub fn new(settings: LoadSettings) -> Result<LoadPlan, PlanError> {
+        let s = &settings;
+        let target = Target::parse(&s.url)?;
+        range((1..=1024).contains(&s.threads), "threads", "between 1 and 1024", &s.threads)?;
+        if s.connections < s.threads {
+            return Err(PlanError::FewConnections { connections: s.connections, threads: s.threads });
+        }
+        range(s.connections <= MAX_CONNECTIONS, "connections", "at most 1000000", &s.connections)?;
+        let connections = s.connections..=MAX_CONNECTIONS;
+        let is_possible = connections.contains(&s.max_connections);
+        range(is_possible, "max-connections", "at least `connections`", &s.max_connections)?;
+        range(s.duration > Time::ZERO && s.duration <= DAY, "duration", "above 0 and at most 24h", &s.duration)?;
+        let rate = s.rate.resolve(s.duration)?;
+        let threads = s.threads * usize::from(s.part.of);
+        range(threads < usize::from(u16::MAX), "threads", "below 65535 over all URLs", &threads)?;
+        range(s.part.index < s.part.of, "part", "below the number of parts", &s.part.index)?;
+        range(s.timeout > Time::ZERO && s.timeout <= DAY, "timeout", "above 0 and at most 24h", &s.timeout)?;
+        range(s.drain <= DAY, "drain", "at most 24h", &s.drain)?;
+        range(s.warmup <= s.duration, "warmup", "no longer than the duration", &s.warmup)?;
+        range((1.0..=1e6).contains(&s.catch_up), "catch-up", "between 1 and 1000000", &s.catch_up)?;
+        range(s.retries.count <= 100, "retries", "at most 100", &s.retries.count)?;
+        range((1..=MAX_STREAMS).contains(&s.streams), "streams", "between 1 and 65536", &s.streams)?;
+        if s.http2 {
+            let streams = s.connections.saturating_mul(s.streams);
+            check_http2(s)?;
+            range(streams <= MAX_CONNECTIONS, "streams", "at most 1000000 over all connections", &streams)?;
+        }
+        check_conflicts(s, &target)?;
+        Ok(LoadPlan { settings, target, rate })
+    }
+
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The number of `thread` among the threads of all parts.
+    pub fn number(&self, thread: usize) -> u16 {
+        (usize::from(self.part.index) * self.threads + thread) as u16
+    }
+
+    /// The arrivals of `thread`.
+    pub fn schedule(&self, thread: usize) -> Arrivals {
+        let share = ThreadShare { part: self.part, ..ThreadShare::new(thread as u64, self.threads as u64) };
+        Arrivals::new(self.arrivals, &self.rate, self.seed, share)
+    }
+
+    /// The mean rate of the whole run, in requests per second.
+    pub fn planned_rate(&self) -> f64 {
+        self.rate.mean()
+    }
+
+    /// The mean rate of the first `time` of the run, in requests per second.
+    pub fn planned_rate_over(&self, time: Time) -> f64 {
+        ratio(self.rate.cumulated(Instant::START.plus(time)), time.as_secs_f64())
+    }
+
+    /// The share of `thread` in `total` connections.
+    pub fn share(&self, total: usize, thread: usize) -> usize {
+        total / self.threads + usize::from(thread < total % self.threads)
+    }
+
+    /// The most requests in flight on the connections that `thread` keeps open, without pipelining.
+    pub fn max_in_flight(&self, thread: usize) -> usize {
+        self.share(self.connections, thread) * if self.http2 { self.streams } else { 1 }
+    }
+}
+
+fn range(ok: bool, option: &'static str, range: &'static str, value: &dyn ToString) -> Result<(), PlanError> {
+    if ok { Ok(()) } else { Err(PlanError::Range { option, range, value: value.to_string() }) }
+}
+
+fn check_http2(s: &LoadSettings) -> Result<(), PlanError> {
+    if s.when_busy != WhenBusy::Wait {
+        let why = "cannot be combined with `when-busy`: a request is sent on a free stream, or waits for one. Leave out `when-busy`, and raise `streams` or `connections` to have more requests in flight";
+        return Err(PlanError::Conflict { option: "http2", why });
+    }
+    Ok(())
+}
+
+fn check_conflicts(s: &LoadSettings, target: &Target) -> Result<(), PlanError> {
+    if s.http2 && s.batch_latency {
+        let why = "cannot be combined with `http2`: it measures requests that are sent together, and HTTP/2 sends each on its own stream. Leave out `batch_latency`";
+        return Err(PlanError::Conflict { option: "batch_latency", why });
+    }
+    if s.tls.verifies() && !target.is_tls() {
+        let why = "needs an https URL: with http there is no certificate to verify. Write https, or leave it out";
+        let option = if s.tls.authorities.is_some() { "cacert" } else { "verify" };
+        return Err(PlanError::Conflict { option, why });
+    }
+    if s.when_busy == WhenBusy::Pipeline && s.on_timeout == OnTimeout::Abandon {
+        let why = "abandon cannot be combined with `when-busy` pipeline: it would abandon all requests in the pipeline. Choose another `when-busy`";
+        return Err(PlanError::Conflict { option: "on-timeout", why });
+    }
+    Ok(())
+}
+
+impl std::ops::Deref for LoadPlan {
+    type Target = LoadSettings;
+
+    fn deref(&self) -> &LoadSettings {
+        &self.settings
+    }
+}
+
+impl TryFrom<LoadSettings> for LoadPlan {
+    type Error = PlanError;
+
+    fn try_from(settings: LoadSettings) -> Result<LoadPlan, PlanError> {
+        LoadPlan::new(settings)
+    }
+}
+
+impl From<LoadPlan> for LoadSettings {
+    fn from(plan: LoadPlan) -> LoadSettings {
+        plan.settings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arrivals::Profile;
+
+    fn settings(rate: &str) -> LoadSettings {
+        LoadSettings::new("http://localhost/", rate.parse::<Profile>().unwrap())
+    }
+
+    #[test]
+    fn a_plan_knows_its_mean_rate() {
+        let plan = LoadPlan::new(settings("100@2s,500")).unwrap();
+        assert_eq!(plan.planned_rate(), 420.0);
+        assert_eq!(plan.planned_rate_over(Time::from_secs(4)), 300.0);
+        assert_eq!(plan.planned_rate_over(Time::ZERO), 0.0);
+    }
+
+    #[test]
+    fn impossible_rates_and_parts_are_refused() {
+        let why = |settings| LoadPlan::new(settings).unwrap_err().to_string();
+        insta::assert_snapshot!(why(settings("0@1s,0")), @"the rate must be above 0 and at most 100M requests/s, but it is 0@1s,0");
+        insta::assert_snapshot!(
+            why(settings("100@10s,500")),
+            @"the rate `500` begins at 10s, but the run ends at 10s. Remove it, or run for longer"
+        );
+        let part = SchedulePart { index: 2, of: 2 };
+        insta::assert_snapshot!(why(LoadSettings { part, ..settings("1") }), @"`part` must be below the number of parts, not 2");
+    }
+
+    #[test]
+    fn a_rate_is_a_number_or_a_profile() {
+        for (rate, json) in [("300", "\"rate\":300.0,"), ("0..300@5s,0", "\"rate\":\"0..300@5s,0\",")] {
+            let plan = LoadPlan::new(settings(rate)).unwrap();
+            let text = serde_json::to_string(&plan).unwrap();
+            assert!(text.contains(json), "{text}");
+            assert_eq!(serde_json::from_str::<LoadPlan>(&text).unwrap(), plan);
+        }
+    }
+}

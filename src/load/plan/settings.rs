@@ -1,0 +1,151 @@
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::arrivals::{ArrivalProcess, Profile, SchedulePart};
+use crate::script::Script;
+use crate::units::Time;
+
+/// The settings of a load. A [`LoadPlan`](super::LoadPlan) has checked them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LoadSettings {
+    /// `http://host:port/path?query`, or `https`.
+    pub url: String,
+    pub threads: usize,
+    /// Connections of all threads together, spread evenly over the threads.
+    pub connections: usize,
+    /// Requests are due within this time.
+    pub duration: Time,
+    /// Requests per second of all threads together.
+    pub rate: Profile,
+    pub arrivals: ArrivalProcess,
+    /// The seed of random arrivals.
+    pub seed: u64,
+    /// The place of this load among the loads that share one schedule.
+    pub part: SchedulePart,
+    pub script: Option<Script>,
+    /// The arguments of the script's `init` function.
+    pub args: Vec<String>,
+    /// Headers that are added to `wrk.headers`.
+    pub headers: Vec<(String, String)>,
+    pub when_busy: WhenBusy,
+    /// With `open`: the most connections of all threads together.
+    pub max_connections: usize,
+    /// With `wait`: a late schedule is caught up at no more than this multiple of the planned rate.
+    pub catch_up: f64,
+    pub timeout: Time,
+    pub on_timeout: OnTimeout,
+    pub retries: Retries,
+    /// After the end of arrivals, requests in flight may finish within this time.
+    pub drain: Time,
+    /// Requests that are due before this time are not in the histograms.
+    pub warmup: Time,
+    /// Build the next request before it is due, if the script allows it.
+    pub ahead: bool,
+    /// Of the requests that a script returns in one string, only the latency of the last one counts.
+    pub batch_latency: bool,
+    pub spin: Spin,
+    pub tls: TlsSettings,
+    /// Use HTTP/2: by ALPN over TLS, with prior knowledge otherwise.
+    pub http2: bool,
+    /// With HTTP/2: the most requests in flight per connection.
+    pub streams: usize,
+}
+
+impl LoadSettings {
+    /// wrk2's defaults: 2 threads, 10 connections, 10 s, and a timeout of 2 s that is only counted.
+    pub fn new(url: impl Into<String>, rate: impl Into<Profile>) -> LoadSettings {
+        LoadSettings {
+            url: url.into(),
+            threads: 2,
+            connections: 10,
+            duration: Time::from_secs(10),
+            rate: rate.into(),
+            arrivals: ArrivalProcess::Fixed,
+            seed: 1,
+            part: SchedulePart::default(),
+            script: None,
+            args: Vec::new(),
+            headers: Vec::new(),
+            when_busy: WhenBusy::Wait,
+            max_connections: 10_000,
+            catch_up: 2.0,
+            timeout: Time::from_secs(2),
+            on_timeout: OnTimeout::Wait,
+            retries: Retries::default(),
+            drain: Time::from_secs(2),
+            warmup: Time::ZERO,
+            ahead: true,
+            batch_latency: false,
+            spin: Spin::Auto,
+            tls: TlsSettings::default(),
+            http2: false,
+            streams: 100,
+        }
+    }
+}
+
+/// How a thread waits for the due time of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Spin {
+    /// Sleep until then. The kernel wakes the thread some time later
+    Never,
+    /// Sleep, then spin for the learned wake-up latency. Uses up to a tenth of a core per thread
+    #[default]
+    Auto,
+    /// Spin all the time. Uses a whole core per thread
+    Always,
+}
+
+/// How the certificate of an `https` target is verified.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TlsSettings {
+    /// Verify it. wrk2 does not.
+    pub verify: bool,
+    /// Verify it with the certificate authorities in this PEM file, not with the system's.
+    pub authorities: Option<PathBuf>,
+}
+
+impl TlsSettings {
+    /// Certificates are verified. Certificate authorities in a file imply it.
+    pub fn verifies(&self) -> bool {
+        self.verify || self.authorities.is_some()
+    }
+}
+
+/// What happens to a due request if all connections are busy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhenBusy {
+    /// It waits for a connection. The wait is part of its response time
+    #[default]
+    Wait,
+    /// It is sent on a busy connection behind the requests in flight: HTTP/1.1 pipelining
+    Pipeline,
+    /// A new connection is opened for it: an open system
+    Open,
+}
+
+/// What happens to a request that reaches the timeout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnTimeout {
+    /// It is counted as a timeout, and its response is still waited for, as in wrk2
+    #[default]
+    Wait,
+    /// Its connection is closed, and the attempt has failed
+    Abandon,
+}
+
+/// How often a failed attempt (no response, or a status of 500 or above) is retried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Retries {
+    /// The most further attempts per request.
+    pub count: u16,
+    /// The wait before the first further attempt. It doubles for each one after it.
+    pub backoff: Time,
+}

@@ -1,0 +1,73 @@
+use hdrhistogram::Histogram;
+
+use super::rate_sampler::RateSampler;
+use super::state::WorkerState;
+use crate::record::{Account, Latencies};
+use crate::script::ScriptError;
+use crate::units::{Instant, Time};
+
+/// What a worker returns at the end of its run.
+pub struct WorkerResult {
+    /// The number of the worker's thread, from 0.
+    pub thread: usize,
+    pub account: Account,
+    pub latencies: Latencies,
+    /// Response times within the warm-up, in us.
+    pub calibration: Histogram<u64>,
+    pub rates: RateSampler,
+    /// Responses up to the end of arrivals, and the bytes read up to then.
+    pub in_time: (u64, u64),
+    /// The end of this worker's arrivals.
+    pub arrivals_end: Instant,
+    /// The end of this worker's run.
+    pub ended: Instant,
+    /// CPU time of the thread since the start of load.
+    pub cpu: Time,
+    pub connections_opened: u64,
+    pub connect_errors: u64,
+    /// Responses without a request. Each closes its connection.
+    pub unsolicited: u64,
+    /// With HTTP/2: the lowest limit on the streams of a connection, the plan's or the server's.
+    pub fewest_streams: usize,
+    pub in_flight_max: u64,
+    /// A request waited because of the limit on connections.
+    pub limit_reached: bool,
+    /// Requests that waited for a busy connection.
+    pub waited: u64,
+    /// Requests due within the warm-up that were still in flight at its end.
+    pub late_warmup: u64,
+    /// Records that were dropped because their queue was full.
+    pub dropped: u64,
+    /// The error of the script that ended the run.
+    pub failure: Option<ScriptError>,
+}
+
+impl WorkerResult {
+    /// Collects the result of a run that has ended.
+    pub(super) fn collect(state: &WorkerState, arrivals_end: Instant, ended: Instant, cpu: Time) -> WorkerResult {
+        let mut metrics = state.metrics.borrow_mut();
+        let dropped = metrics.finish();
+        let dispatcher = state.dispatcher.borrow();
+        WorkerResult {
+            thread: usize::from(state.thread()),
+            account: metrics.account,
+            latencies: std::mem::take(&mut metrics.latencies),
+            calibration: metrics.calibration.clone(),
+            rates: std::mem::take(&mut metrics.rates),
+            in_time: metrics.in_time,
+            arrivals_end,
+            ended,
+            cpu,
+            connections_opened: state.connections_opened.get(),
+            connect_errors: state.connect_errors.get(),
+            unsolicited: state.unsolicited.get(),
+            fewest_streams: state.fewest_streams.get(),
+            in_flight_max: metrics.in_flight_max,
+            limit_reached: dispatcher.limit_reached(),
+            late_warmup: metrics.late_warmup,
+            waited: dispatcher.waited(),
+            dropped,
+            failure: state.take_failure(),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! How attempts end.
+
+use super::WorkerState;
+use crate::load::plan::OnTimeout;
+use crate::load::thread::slot::{Attempt, Slot};
+use crate::record::{Outcome, RequestRecord};
+use crate::units::Instant;
+
+impl WorkerState {
+    /// Ends the first attempt of a connection at `now`: records it, and schedules a retry if it failed.
+    pub fn conclude(&self, id: usize, outcome: Outcome, now: Instant) {
+        let Some(attempt) = self.slots.borrow_mut()[id].end_first() else { return };
+        let mut record = attempt.record_at(now, self.plan.timeout);
+        let Attempt { part, is_sample, .. } = attempt;
+        record.set_outcome(outcome);
+        let retries = self.plan.retries;
+        let failed = outcome.is_failure() || record.status >= 500;
+        let is_retried = failed && record.attempt < retries.count && self.failure.borrow().is_none();
+        record.set_last(!is_retried);
+        let mut dispatcher = self.dispatcher.borrow_mut();
+        let mut metrics = self.metrics.borrow_mut();
+        dispatcher.end_attempt(id);
+        metrics.end_attempt(&record, dispatcher.arrivals_end(), is_sample);
+        if is_retried {
+            let backoff = retries.backoff.times(1 << record.attempt.min(20));
+            dispatcher.retry(&record, part, is_sample, now.plus(backoff));
+            self.wake_flag.wake();
+        } else {
+            self.requests.borrow_mut().recycle(part.payload);
+            if metrics.in_flight == 0 {
+                // This may be the end of the drain, and the connection may be offered late or never.
+                self.wake_flag.wake_for_connection();
+            }
+        }
+    }
+
+    /// Ends all attempts of a connection. After a read error, those that were never written are write errors.
+    pub fn conclude_all(&self, id: usize, outcome: Outcome, now: Instant) {
+        loop {
+            let is_sent = self.slots.borrow()[id].first().map(|attempt| attempt.record.sent != Instant::NEVER);
+            match (is_sent, outcome) {
+                (None, _) => return,
+                (Some(false), Outcome::ReadError) => self.conclude(id, Outcome::WriteError, now),
+                _ => self.conclude(id, outcome, now),
+            }
+        }
+    }
+
+    /// Abandons the attempts that have reached the timeout by `now`, if the plan wants it. Returns the instant at which the
+    /// next one reaches it.
+    pub fn abandon_expired(&self, now: Instant) -> Option<Instant> {
+        if self.plan.on_timeout == OnTimeout::Wait {
+            return None;
+        }
+        self.slots.borrow_mut().iter_mut().filter_map(|slot| slot.abandon_expired(now, self.plan.timeout)).min()
+    }
+
+    /// Records all requests that are not finished at the end of the run: in flight, deferred, or never sent.
+    pub fn record_unfinished(&self, now: Instant) {
+        let in_flight: Vec<Attempt> = self.slots.borrow_mut().iter_mut().flat_map(Slot::take_all).collect();
+        for attempt in in_flight {
+            self.record_unfinished_attempt(attempt.record_at(now, self.plan.timeout), attempt.is_sample, now);
+        }
+        let deferred = self.dispatcher.borrow_mut().take_deferred();
+        for record in deferred {
+            self.record_unfinished_attempt(record, true, now);
+        }
+        loop {
+            let Some(record) = self.dispatcher.borrow_mut().next_unsent() else { break };
+            self.record_unfinished_attempt(record, true, now);
+        }
+    }
+
+    pub(super) fn record_unfinished_attempt(&self, mut record: RequestRecord, is_sample: bool, now: Instant) {
+        // A deferred retry belongs to a request that was sent.
+        let is_sent = record.sent != Instant::NEVER || record.attempt > 0;
+        record.end = now.max(record.due);
+        record.set_outcome(if is_sent { Outcome::Unanswered } else { Outcome::Unsent });
+        if record.sent == Instant::NEVER {
+            record.connection = u32::MAX;
+        }
+        record.set_last(true);
+        record.set_warmup(record.due < Instant::START.plus(self.plan.warmup));
+        self.metrics.borrow_mut().add_unfinished(&record, is_sample);
+    }
+}

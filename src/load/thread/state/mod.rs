@@ -1,0 +1,146 @@
+//! What the tasks of one worker share: the schedule, the slots of its connections, its metrics. Workers share nothing
+//! while they run.
+
+mod assign;
+mod conclude;
+mod connection;
+
+use std::cell::{Cell, RefCell};
+use std::io;
+
+use super::metrics::ThreadMetrics;
+use super::requests::Requests;
+use super::slot::Slot;
+use crate::load::pacing::dispatcher::Dispatcher;
+use crate::load::pacing::wake_flag::WakeFlag;
+use crate::load::plan::LoadPlan;
+use crate::load::transport::{Stream, Transport};
+use crate::record::Clock;
+use crate::script::ScriptError;
+use crate::units::Instant;
+
+/// The shared state of one worker.
+pub struct WorkerState {
+    pub plan: LoadPlan,
+    pub dispatcher: RefCell<Dispatcher>,
+    pub requests: RefCell<Requests>,
+    pub metrics: RefCell<ThreadMetrics>,
+    /// Wakes the pacer.
+    pub wake_flag: WakeFlag,
+    /// All connections read into this buffer: one per worker needs less memory than one per connection.
+    pub read_buffer: RefCell<Box<[u8]>>,
+    pub connections_opened: Cell<u64>,
+    pub connect_errors: Cell<u64>,
+    /// Responses without a request. Each closes its connection.
+    pub unsolicited: Cell<u64>,
+    /// With HTTP/2: the lowest limit on the streams of a connection so far.
+    pub fewest_streams: Cell<usize>,
+    transport: Transport,
+    thread: u16,
+    clock: Cell<Clock>,
+    slots: RefCell<Vec<Slot>>,
+    /// Slots that no connection uses.
+    vacant: RefCell<Vec<usize>>,
+    is_stopped: Cell<bool>,
+    failure: RefCell<Option<ScriptError>>,
+}
+
+const READ_BUFFER: usize = 64 * 1024;
+
+impl WorkerState {
+    pub fn new(
+        plan: LoadPlan,
+        thread: usize,
+        transport: Transport,
+        clock: Clock,
+        requests: Requests,
+        metrics: ThreadMetrics,
+    ) -> WorkerState {
+        WorkerState {
+            dispatcher: RefCell::new(Dispatcher::new(&plan, thread)),
+            fewest_streams: Cell::new(plan.streams),
+            plan,
+            requests: RefCell::new(requests),
+            metrics: RefCell::new(metrics),
+            wake_flag: WakeFlag::default(),
+            read_buffer: RefCell::new(vec![0; READ_BUFFER].into_boxed_slice()),
+            connections_opened: Cell::new(0),
+            connect_errors: Cell::new(0),
+            unsolicited: Cell::new(0),
+            transport,
+            thread: thread as u16,
+            clock: Cell::new(clock),
+            slots: RefCell::default(),
+            vacant: RefCell::default(),
+            is_stopped: Cell::new(false),
+            failure: RefCell::new(None),
+        }
+    }
+
+    /// The number of the worker's thread, from 0.
+    pub fn thread(&self) -> u16 {
+        self.thread
+    }
+
+    /// Now, on the clock of the run.
+    #[inline]
+    pub fn now(&self) -> Instant {
+        self.clock.get().now()
+    }
+
+    pub fn set_clock(&self, clock: Clock) {
+        self.clock.set(clock);
+    }
+
+    /// Connects to the address that the script set, or to the target's. Takes no longer than the plan's timeout.
+    pub async fn connect(&self) -> io::Result<Stream> {
+        let address = self.requests.borrow().vm().address();
+        tokio::time::timeout(self.plan.timeout.std(), self.transport.connect(address)).await?
+    }
+
+    /// Builds the next request before it is due.
+    pub fn prepare_request(&self) {
+        if let Err(error) = self.requests.borrow_mut().prepare() {
+            self.fail(error);
+        }
+    }
+
+    /// Ends arrivals if the script stopped its thread in its last call.
+    pub fn check_script_stop(&self, now: Instant) {
+        let stopped = self.requests.borrow().vm().stopped();
+        if stopped {
+            self.apply_script_stop(now);
+        }
+    }
+
+    fn apply_script_stop(&self, now: Instant) {
+        self.dispatcher.borrow_mut().stop(now);
+        self.wake_flag.wake();
+    }
+
+    /// Ends arrivals at `now`.
+    pub fn end_arrivals(&self, now: Instant) {
+        self.dispatcher.borrow_mut().end_arrivals(now);
+        self.wake_flag.wake();
+    }
+
+    /// Ends the run at once.
+    pub fn stop(&self) {
+        self.is_stopped.set(true);
+        self.wake_flag.wake();
+    }
+
+    /// Ends the run at once because the script failed.
+    pub fn fail(&self, error: ScriptError) {
+        self.failure.borrow_mut().get_or_insert(error);
+        self.stop();
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        self.is_stopped.get()
+    }
+
+    pub fn take_failure(&self) -> Option<ScriptError> {
+        self.failure.borrow_mut().take()
+    }
+}

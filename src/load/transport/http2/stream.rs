@@ -1,0 +1,167 @@
+//! A stream slot of an HTTP/2 connection: carries one request and its response at a time.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+
+use h2::RecvStream;
+use h2::client::SendRequest;
+use http::HeaderMap;
+use hyper::body::Bytes;
+
+use super::connection::Http2Connection;
+use super::translate::Http2Request;
+use super::{Http2Client, untranslatable};
+use crate::load::thread::state::WorkerState;
+use crate::load::transport::response::{self, CapturedResponse};
+use crate::record::Outcome;
+use crate::units::Instant;
+
+/// Runs the stream slot `id`. It is offered for requests as long as connection `number` is open. Ends with the worker.
+pub async fn run(client: Rc<Http2Client>, number: usize, id: usize) {
+    let (state, connection) = (&client.state, &client.connections[number]);
+    loop {
+        poll_fn(|cx| state.poll_assigned(id, cx)).await;
+        let Some(part) = state.first_request(id) else { continue };
+        let request = match client.translator.translate(&part) {
+            Ok(request) => request,
+            Err(why) => {
+                let error = untranslatable(&state.requests.borrow(), &why);
+                return state.fail(error);
+            }
+        };
+        drop(part);
+        // An abandoned exchange drops its stream, which resets it. The other streams go on.
+        let exchanged = tokio::select! {
+            biased;
+            exchanged = exchange(&client, id, &request) => exchanged,
+            () = poll_fn(|cx| state.poll_abandoned(id, cx)) => Err(Outcome::Abandoned),
+        };
+        match exchanged {
+            Ok(exchange) => response::complete(state, id, exchange.status, exchange.captured, exchange.end),
+            Err(outcome) => state.conclude(id, outcome, state.now()),
+        }
+        if connection.is_open() {
+            state.offer_connection(id, state.now());
+        }
+    }
+}
+
+/// A complete response.
+struct Exchange {
+    status: u16,
+    /// Its content, if the script wants responses.
+    captured: Option<CapturedResponse>,
+    /// The instant at which it was complete.
+    end: Instant,
+}
+
+/// Sends a request and reads its response.
+async fn exchange(client: &Http2Client, id: usize, request: &Http2Request) -> Result<Exchange, Outcome> {
+    let state = &client.state;
+    let (stream, mut sender) = client.open_stream(id).await;
+    state.update_record(id, |record| record.sent = state.now());
+    let end_of_stream = request.body.is_empty();
+    let sent = sender.send_request(request.head.clone(), end_of_stream);
+    let (response, mut body) = sent.map_err(|_| Outcome::WriteError)?;
+    if !end_of_stream {
+        // A server may respond before it has read the body, and refuse the rest of it: its response counts.
+        let _ = body.send_data(request.body.clone(), true);
+    }
+    if state.requests.borrow().are_built_ahead() {
+        // The task of the connection writes this request first.
+        tokio::task::yield_now().await;
+        state.prepare_request();
+    }
+
+    let (head, mut body) = response.await.map_err(|_| Outcome::ReadError)?.into_parts();
+    let (now, status) = (state.now(), head.status.as_u16());
+    state.update_record(id, |record| {
+        record.first_byte = now;
+        record.status = status;
+        record.bytes += header_bytes(&head.headers);
+    });
+    stream.connection.has_responded.set(true);
+    let mut captured = state.requests.borrow().vm().wants_responses().then(CapturedResponse::default);
+    let end = match &mut captured {
+        Some(captured) => {
+            captured.status = status;
+            captured.headers =
+                head.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect();
+            read_body(state, id, &mut body, |data| captured.body.extend_from_slice(data)).await?
+        }
+        None => read_body(state, id, &mut body, |_| {}).await?,
+    };
+    Ok(Exchange { status, captured, end })
+}
+
+/// Reads a body to its end. Returns the instant at which it was complete.
+async fn read_body(
+    state: &WorkerState,
+    id: usize,
+    body: &mut RecvStream,
+    mut handle: impl FnMut(&[u8]),
+) -> Result<Instant, Outcome> {
+    while let Some(data) = body.data().await {
+        let data = data.map_err(|_| Outcome::ReadError)?;
+        state.update_record(id, |record| record.bytes += data.len() as u64);
+        handle(&data);
+        // The server may send as many bytes again.
+        let _ = body.flow_control().release_capacity(data.len());
+    }
+    let trailers = body.trailers().await.map_err(|_| Outcome::ReadError)?;
+    state.update_record(id, |record| record.bytes += trailers.as_ref().map_or(0, header_bytes));
+    Ok(state.now())
+}
+
+/// The length of the decoded names and values.
+fn header_bytes(headers: &HeaderMap) -> u64 {
+    headers.iter().map(|(name, value)| name.as_str().len() as u64 + value.len() as u64).sum()
+}
+
+impl Http2Client {
+    /// Chooses the connection for the request of slot `id`. Waits for one if none is open.
+    async fn open_stream(&self, id: usize) -> (ActiveStream<'_>, SendRequest<Bytes>) {
+        let mut has_waited = false;
+        loop {
+            let Some(number) = self.least_busy() else {
+                has_waited = true;
+                self.established.notified().await;
+                continue;
+            };
+            let connection = &self.connections[number];
+            let sender = connection.sender.borrow().clone();
+            let Some(mut sender) = sender else { continue };
+            if poll_fn(|cx| sender.poll_ready(cx)).await.is_err() {
+                // The connection has no stream identifiers left, and its task does not know it yet.
+                connection.sender.take();
+                connection.exhausted.notify_waiters();
+                continue;
+            }
+            // The time to connect is the system's, not the generator's: it is no send lag.
+            let since = if has_waited { connection.established_at.get() } else { Instant::START };
+            self.state.update_record(id, |record| {
+                record.connection = number as u32;
+                record.ready = record.ready.max(since);
+            });
+            return (ActiveStream::new(connection), sender);
+        }
+    }
+}
+
+/// Counts a request in flight on its connection until it is dropped.
+struct ActiveStream<'a> {
+    connection: &'a Http2Connection,
+}
+
+impl ActiveStream<'_> {
+    fn new(connection: &Http2Connection) -> ActiveStream<'_> {
+        connection.in_flight.set(connection.in_flight.get() + 1);
+        ActiveStream { connection }
+    }
+}
+
+impl Drop for ActiveStream<'_> {
+    fn drop(&mut self) {
+        self.connection.in_flight.set(self.connection.in_flight.get() - 1);
+    }
+}
