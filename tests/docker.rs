@@ -5,13 +5,12 @@ mod support;
 use std::time::Duration;
 
 use bollard::models::HostConfig;
-use bytesize::ByteSize;
 use futures_util::StreamExt;
 use metawrk::docker::inside::{Answer, Link, Question};
 use metawrk::docker::{Details, DockerError, Endpoint, Engine, Happened, Place};
-use metawrk::fault::{ContainerFault, Fault, FaultError, UndoRecord};
+use metawrk::fault::{Fault, FaultError, Machine};
 use support::Server;
-use support::docker::{Stack, Wanted, engine};
+use support::docker::{Stack, Wanted, engine, fault};
 
 /// What a fault must leave as it was.
 fn kept(details: &Details) -> Details {
@@ -22,15 +21,16 @@ fn kept(details: &Details) -> Details {
     kept
 }
 
-async fn prepared(stack: &Stack, id: &str, fault: &ContainerFault) -> Result<Box<dyn Fault>, FaultError> {
-    let details = stack.details(id).await;
-    Ok(UndoRecord::look_well(&stack.engine, &details, fault).await?.fault(&stack.engine))
+/// The fault of these keys on a container.
+async fn prepared(stack: &Stack, id: &str, keys: &str) -> Result<Box<dyn Fault>, FaultError> {
+    let machine = Machine { engine: Some(stack.engine.clone()) };
+    fault(keys, id).snapshot(&machine, None, |_| Ok(())).await?.fault(&machine)
 }
 
 /// Applies a fault, looks at the container, removes it again, and compares. What was said of its removal.
-async fn there_and_back(stack: &Stack, id: &str, fault: ContainerFault, look: impl AsyncFnOnce(&Details)) -> String {
+async fn there_and_back(stack: &Stack, id: &str, keys: &str, look: impl AsyncFnOnce(&Details)) -> String {
     let before = stack.details(id).await;
-    let mut fault = prepared(stack, id, &fault).await.unwrap();
+    let mut fault = prepared(stack, id, keys).await.unwrap();
     fault.apply().await.unwrap();
     fault.verify_applied().await.unwrap();
     look(&stack.details(id).await).await;
@@ -50,15 +50,20 @@ async fn with_db(engine: &Engine) -> (Stack, String) {
     (stack, id)
 }
 
-fn disconnect() -> ContainerFault {
-    ContainerFault::Disconnect { network: None }
-}
+const DISCONNECT: &str = "kind = 'disconnect'";
+const BLACKHOLE: &str = "kind = 'blackhole'";
+const PAUSE: &str = "kind = 'pause'";
+const KILL: &str = "kind = 'kill'";
+const STOP: &str = "kind = 'stop'";
+const RESTART: &str = "kind = 'restart'";
+const THROTTLE: &str = "kind = 'throttle'\ncpus = 0.25";
+const MEMORY_LIMIT: &str = "kind = 'memory-limit'\nlimit = '128MiB'";
 
 #[tokio::test]
 async fn a_disconnected_container_gets_all_its_names_back() {
     let Some(engine) = engine().await else { return };
     let (stack, id) = with_db(&engine).await;
-    let said = there_and_back(&stack, &id, disconnect(), async |now| assert_eq!(now.endpoints, [])).await;
+    let said = there_and_back(&stack, &id, DISCONNECT, async |now| assert_eq!(now.endpoints, [])).await;
     // The service's name is an alias, and nothing else: without it the stack would look broken for ever.
     let name = format!("{}-db-1", stack.project);
     assert!(said.contains(&format!("a peer on {} reaches db, {name} on port 4000", stack.network)), "{said}");
@@ -69,7 +74,7 @@ async fn a_disconnected_container_gets_all_its_names_back() {
 async fn a_bare_connection_loses_the_service_s_name_which_is_seen_and_mended() {
     let Some(engine) = engine().await else { return };
     let (stack, id) = with_db(&engine).await;
-    let mut fault = prepared(&stack, &id, &disconnect()).await.unwrap();
+    let mut fault = prepared(&stack, &id, DISCONNECT).await.unwrap();
     fault.apply().await.unwrap();
     stack.connect_barely(&id).await;
     let error = fault.verify_removed().await.unwrap_err();
@@ -90,7 +95,7 @@ async fn a_disconnected_container_gets_its_chosen_address_and_options_back() {
         ..Default::default()
     };
     let id = stack.add("db", wanted).await;
-    there_and_back(&stack, &id, disconnect(), async |_| {}).await;
+    there_and_back(&stack, &id, DISCONNECT, async |_| {}).await;
     let endpoint = &stack.details(&id).await.endpoints[0];
     assert_eq!((endpoint.address.as_str(), endpoint.fixed.ipv4.as_deref()), ("10.213.77.99", Some("10.213.77.99")));
     assert_eq!((endpoint.driver_opts.len(), endpoint.links.len()), (1, 1));
@@ -102,13 +107,12 @@ async fn only_the_named_network_is_left() {
     let (stack, id) = with_db(&engine).await;
     let other = Stack::new(&engine, None).await;
     other.connect_barely(&id).await;
-    let fault = ContainerFault::Disconnect { network: Some(other.network.clone()) };
+    let named = |network: &str| format!("{DISCONNECT}\nnetwork = '{network}'");
     let networks = async |now: &Details| {
         assert_eq!(now.endpoints.iter().map(|e| &e.network).collect::<Vec<_>>(), [&stack.network])
     };
-    there_and_back(&stack, &id, fault, networks).await;
-    let absent = ContainerFault::Disconnect { network: Some("absent".into()) };
-    let error = prepared(&stack, &id, &absent).await.err().unwrap();
+    there_and_back(&stack, &id, &named(&other.network), networks).await;
+    let error = prepared(&stack, &id, &named("absent")).await.err().unwrap();
     assert!(error.why.contains(&stack.network) && error.why.contains(&other.network), "{error}");
     drop(stack);
 }
@@ -119,7 +123,7 @@ async fn a_network_that_is_no_more_keeps_it_off_no_other() {
     let (stack, id) = with_db(&engine).await;
     let other = Stack::new(&engine, None).await;
     other.connect_barely(&id).await;
-    let mut fault = prepared(&stack, &id, &disconnect()).await.unwrap();
+    let mut fault = prepared(&stack, &id, DISCONNECT).await.unwrap();
     let networks: Vec<_> = stack.details(&id).await.endpoints.into_iter().map(|endpoint| endpoint.network).collect();
     fault.apply().await.unwrap();
     stack.docker.remove_network(&networks[0]).await.unwrap();
@@ -135,12 +139,11 @@ async fn behind_a_black_hole_names_and_addresses_stay_and_nothing_answers() {
     let Some(engine) = engine().await else { return };
     let (stack, id) = with_db(&engine).await;
     let before = stack.details(&id).await;
-    let blackhole = ContainerFault::Blackhole { network: None };
-    there_and_back(&stack, &id, blackhole, async |now| {
+    there_and_back(&stack, &id, BLACKHOLE, async |now| {
         assert_eq!(now.endpoints, before.endpoints);
         assert!(!stack.serves(&id).await);
         // Undoing a second one would be undoing somebody else's.
-        let error = prepared(&stack, &id, &ContainerFault::Blackhole { network: None }).await.err().unwrap();
+        let error = prepared(&stack, &id, BLACKHOLE).await.err().unwrap();
         assert!(error.why.contains("off already"), "{error}");
     })
     .await;
@@ -180,10 +183,10 @@ async fn an_engine_too_old_is_said_with_what_to_do() {
 async fn a_paused_container_answers_again() {
     let Some(engine) = engine().await else { return };
     let (stack, id) = with_db(&engine).await;
-    there_and_back(&stack, &id, ContainerFault::Pause, async |now| {
+    there_and_back(&stack, &id, PAUSE, async |now| {
         assert!(now.paused && now.running);
         assert!(!stack.serves(&id).await);
-        let error = prepared(&stack, &id, &ContainerFault::Pause).await.err().unwrap();
+        let error = prepared(&stack, &id, PAUSE).await.err().unwrap();
         assert!(error.why.contains("paused already"), "{error}");
     })
     .await;
@@ -193,11 +196,11 @@ async fn a_paused_container_answers_again() {
 async fn containers_that_were_ended_run_again() {
     let Some(engine) = engine().await else { return };
     let (stack, id) = with_db(&engine).await;
-    for fault in [ContainerFault::Kill, ContainerFault::Stop] {
+    for fault in [KILL, STOP] {
         there_and_back(&stack, &id, fault, async |now| assert!(!now.running)).await;
     }
     let before = stack.details(&id).await.started_at;
-    there_and_back(&stack, &id, ContainerFault::Restart, async |now| {
+    there_and_back(&stack, &id, RESTART, async |now| {
         assert!(now.running && now.started_at != before);
     })
     .await;
@@ -216,14 +219,14 @@ async fn a_throttled_container_has_its_cpus_back_whichever_way_it_had_them() {
         let id = stack.add(&format!("db{number}"), Wanted { host, ..Default::default() }).await;
         let effective = |now: &Details| stack.engine.cgroup(now, "cpu").and_then(|cgroup| cgroup.cpu_quota());
         let before = effective(&stack.details(&id).await);
-        there_and_back(&stack, &id, ContainerFault::Throttle { cpus: 0.25 }, async |now| {
+        there_and_back(&stack, &id, THROTTLE, async |now| {
             if let Some((quota, period)) = effective(now) {
                 assert_eq!(quota.map(|quota| quota * 4), Some(period));
             }
         })
         .await;
         assert_eq!(effective(&stack.details(&id).await), before);
-        let error = prepared(&stack, &id, &ContainerFault::Throttle { cpus: 999.0 }).await.err().unwrap();
+        let error = prepared(&stack, &id, "kind = 'throttle'\ncpus = 999.0").await.err().unwrap();
         assert!(error.why.contains("are not less"), "{error}");
     }
 }
@@ -237,13 +240,12 @@ async fn a_memory_limit_is_changed_and_given_back_where_there_is_one() {
         let host = HostConfig { memory: Some(256 << 20), memory_swap, ..Default::default() };
         let id = stack.add(service, Wanted { host, ..Default::default() }).await;
         for mib in [128, 512] {
-            let fault = ContainerFault::MemoryLimit { limit: ByteSize::mib(mib) };
-            there_and_back(&stack, &id, fault, async |now| assert_eq!(now.memory, (mib << 20) as i64)).await;
+            let fault = format!("kind = 'memory-limit'\nlimit = '{mib}MiB'");
+            there_and_back(&stack, &id, &fault, async |now| assert_eq!(now.memory, (mib << 20) as i64)).await;
         }
     }
     let boundless = stack.add("cache", Wanted::default()).await;
-    let fault = ContainerFault::MemoryLimit { limit: ByteSize::mib(128) };
-    let error = prepared(&stack, &boundless, &fault).await.err().unwrap();
+    let error = prepared(&stack, &boundless, MEMORY_LIMIT).await.err().unwrap();
     assert!(error.why.contains("no limit"), "{error}");
 }
 
@@ -253,14 +255,14 @@ async fn what_cannot_be_undone_is_refused() {
     let mut stack = Stack::new(&engine, None).await;
     let host = HostConfig { auto_remove: Some(true), ..Default::default() };
     let fleeting = stack.add("db", Wanted { host, ..Default::default() }).await;
-    for fault in [ContainerFault::Kill, ContainerFault::Stop] {
-        let error = prepared(&stack, &fleeting, &fault).await.err().unwrap();
+    for fault in [KILL, STOP] {
+        let error = prepared(&stack, &fleeting, fault).await.err().unwrap();
         assert!(error.why.contains("--rm"), "{error}");
     }
     let host = HostConfig { network_mode: Some("none".to_owned()), ..Default::default() };
     let alone = stack.add("alone", Wanted { host, ..Default::default() }).await;
-    for fault in [disconnect(), ContainerFault::Blackhole { network: None }] {
-        let error = prepared(&stack, &alone, &fault).await.err().unwrap();
+    for fault in [DISCONNECT, BLACKHOLE] {
+        let error = prepared(&stack, &alone, fault).await.err().unwrap();
         assert!(error.why.contains("no network of its own"), "{error}");
     }
 }
@@ -271,15 +273,15 @@ async fn a_container_whose_network_others_share_is_not_ended() {
     let (mut stack, id) = with_db(&engine).await;
     let host = HostConfig { network_mode: Some(format!("container:{id}")), ..Default::default() };
     let guest = stack.add("guest", Wanted { host, port: Some(4001), ..Default::default() }).await;
-    for fault in [ContainerFault::Kill, ContainerFault::Stop, ContainerFault::Restart] {
-        let error = prepared(&stack, &id, &fault).await.err().unwrap();
+    for fault in [KILL, STOP, RESTART] {
+        let error = prepared(&stack, &id, fault).await.err().unwrap();
         assert!(error.why.contains("its network is shared by ") && error.why.contains("-guest-1"), "{error}");
     }
-    prepared(&stack, &id, &ContainerFault::Pause).await.unwrap();
+    prepared(&stack, &id, PAUSE).await.unwrap();
     engine.kill(&guest).await.unwrap();
     let left = async || engine.guests(&stack.details(&id).await).await.unwrap().is_empty();
     assert!(until(left).await, "a guest that has ended shares nothing");
-    prepared(&stack, &id, &ContainerFault::Kill).await.unwrap();
+    prepared(&stack, &id, KILL).await.unwrap();
 }
 
 /// For some seconds at most.
@@ -299,9 +301,8 @@ async fn a_fault_needs_a_container_that_runs_and_one_that_died_under_it_is_not_a
     let mut stack = Stack::new(&engine, None).await;
     let host = HostConfig { memory: Some(256 << 20), ..Default::default() };
     let id = stack.add("db", Wanted { host, ..Default::default() }).await;
-    let limit = ContainerFault::MemoryLimit { limit: ByteSize::mib(128) };
-    let faults = [disconnect(), ContainerFault::Throttle { cpus: 0.25 }, limit, ContainerFault::Pause];
-    for fault in faults.iter().take(3) {
+    let faults = [DISCONNECT, THROTTLE, MEMORY_LIMIT, PAUSE];
+    for fault in faults.into_iter().take(3) {
         let mut fault = prepared(&stack, &id, fault).await.unwrap();
         fault.apply().await.unwrap();
         engine.kill(&id).await.unwrap();
@@ -315,7 +316,7 @@ async fn a_fault_needs_a_container_that_runs_and_one_that_died_under_it_is_not_a
     }
     engine.kill(&id).await.unwrap();
     assert!(until(async || !stack.details(&id).await.running).await);
-    for fault in &faults {
+    for fault in faults {
         let error = prepared(&stack, &id, fault).await.err().unwrap();
         assert!(error.why.contains("it does not run"), "{error}");
     }

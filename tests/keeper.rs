@@ -8,11 +8,11 @@ use std::time::Duration;
 use bollard::query_parameters::RemoveContainerOptionsBuilder;
 use metawrk::docker::inside::{Answer, Link, Question};
 use metawrk::docker::{Details, Engine, Place};
-use metawrk::fault::{ContainerFault, Fault, FaultError, KeeperClient, Outcome, Schedule, drive};
+use metawrk::fault::{Fault, FaultError, KeeperClient, Machine, Outcome, Schedule, drive};
 use metawrk::record::{Clock, Event, EventKind};
 use metawrk::units::Time;
 use rustix::process::Signal;
-use support::docker::{Stack, Wanted, engine, journals, with_own_state};
+use support::docker::{Stack, Wanted, engine, fault, journals, with_own_state};
 use support::program::{Ended, is_alive, kill, run};
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
@@ -39,9 +39,10 @@ impl Lab {
         Lab { name: before.name.clone(), before, stack, id, dir: tempfile::tempdir().unwrap() }
     }
 
-    async fn keeping(&self, fault: ContainerFault, lasting: Time) -> Result<KeeperClient, FaultError> {
+    async fn keeping(&self, keys: &str, lasting: Time) -> Result<KeeperClient, FaultError> {
         let program = with_own_state(self.dir.path());
-        KeeperClient::prepare(&self.stack.engine, &self.name, fault, lasting, Some(&program)).await
+        let machine = Machine { engine: Some(self.stack.engine.clone()) };
+        KeeperClient::prepare(&machine, &fault(keys, &self.name), lasting, Some(&program)).await
     }
 
     fn journals(&self) -> usize {
@@ -71,9 +72,8 @@ async fn eventually(what: &str, mut happened: impl AsyncFnMut() -> bool) {
     }
 }
 
-fn disconnect() -> ContainerFault {
-    ContainerFault::Disconnect { network: None }
-}
+const DISCONNECT: &str = "kind = 'disconnect'";
+const PAUSE: &str = "kind = 'pause'";
 
 const LONG: Time = Time::from_secs(600);
 
@@ -81,8 +81,8 @@ const LONG: Time = Time::from_secs(600);
 async fn a_kept_fault_is_driven_as_any_other() {
     let Some(engine) = engine().await else { return };
     let lab = Lab::new(&engine).await;
-    let mut kept = lab.keeping(disconnect(), LONG).await.unwrap();
-    assert_eq!((kept.kind(), &kept.subject().id), ("disconnect", &lab.id));
+    let mut kept = lab.keeping(DISCONNECT, LONG).await.unwrap();
+    assert_eq!((kept.kind(), kept.target().name()), ("disconnect", &*lab.name));
     let (outcome, steps) = driven(&mut kept, Time::from_millis(500)).await;
     assert_eq!(outcome, Outcome::Verified);
     assert_eq!(
@@ -101,7 +101,7 @@ async fn a_kept_fault_is_driven_as_any_other() {
 #[tokio::test]
 async fn the_end_of_the_run_is_the_end_of_its_fault() {
     let Some(engine) = engine().await else { return };
-    for fault in [disconnect(), ContainerFault::Pause, ContainerFault::Blackhole { network: None }] {
+    for fault in [DISCONNECT, PAUSE, "kind = 'blackhole'"] {
         let lab = Lab::new(&engine).await;
         let mut kept = lab.keeping(fault, LONG).await.unwrap();
         kept.apply().await.unwrap();
@@ -118,7 +118,7 @@ async fn the_end_of_the_run_is_the_end_of_its_fault() {
 async fn a_run_that_forgets_its_fault_is_overdue() {
     let Some(engine) = engine().await else { return };
     let lab = Lab::new(&engine).await;
-    let mut kept = lab.keeping(ContainerFault::Pause, Time::from_millis(100)).await.unwrap();
+    let mut kept = lab.keeping(PAUSE, Time::from_millis(100)).await.unwrap();
     kept.apply().await.unwrap();
     eventually("the end of the fault", async || lab.is_as_before().await).await;
     eventually("the end of the journal", async || lab.journals() == 0).await;
@@ -127,7 +127,7 @@ async fn a_run_that_forgets_its_fault_is_overdue() {
     assert!(error.why.contains("removed it already"), "{error}");
     kept.remove().await.unwrap();
     let said = kept.verify_removed().await.unwrap();
-    assert!(said.warnings.contains(&"its keeper removed it, since the run was late".to_owned()), "{said}");
+    assert!(said.warnings.contains(&"its keeper removed it, because the run was late".to_owned()), "{said}");
     assert_eq!(lab.journals(), 0);
 }
 
@@ -137,7 +137,7 @@ async fn driven(kept: &mut KeeperClient, lasting: Time) -> (Outcome, Vec<(String
     let (tell, mut told) = mpsc::unbounded_channel::<Event>();
     let (_cancel, cancelled) = watch::channel(false);
     let schedule = Schedule { at: Time::from_millis(50), lasting };
-    let outcome = drive(kept, 0, schedule, || clock.now().0, tell, cancelled).await;
+    let outcome = drive(kept, 0, schedule, || clock.now(), tell, cancelled).await;
     let mut steps = Vec::new();
     while let Some(Event { what: EventKind::Fault { step, detail, .. }, .. }) = told.recv().await {
         steps.push((format!("{step:?}"), detail));
@@ -150,7 +150,7 @@ async fn a_fault_that_takes_its_time_to_apply_is_not_undone_before_it_was_on() {
     let Some(engine) = engine().await else { return };
     // Longer than a fault of a moment may be overdue.
     let lab = Lab::with(&engine, Wanted { ends_after: Some(7), ..Default::default() }).await;
-    let mut kept = lab.keeping(ContainerFault::Restart, Time::from_millis(100)).await.unwrap();
+    let mut kept = lab.keeping("kind = 'restart'", Time::from_millis(100)).await.unwrap();
     let (outcome, steps) = driven(&mut kept, Time::from_millis(100)).await;
     assert_eq!(outcome, Outcome::Verified, "{steps:?}");
     assert_eq!(steps[1], ("Effective".to_owned(), "it ended, and was started again".to_owned()), "{steps:?}");
@@ -166,7 +166,7 @@ async fn switch(lab: &Lab, links: &[Link], up: bool) {
 async fn a_run_that_waits_for_a_container_to_come_up_is_not_overruled() {
     let Some(engine) = engine().await else { return };
     let lab = Lab::new(&engine).await;
-    let mut kept = lab.keeping(ContainerFault::Kill, Time::from_millis(100)).await.unwrap();
+    let mut kept = lab.keeping("kind = 'kill'", Time::from_millis(100)).await.unwrap();
     kept.apply().await.unwrap();
     kept.verify_applied().await.unwrap();
     kept.remove().await.unwrap();
@@ -190,11 +190,11 @@ async fn a_run_that_waits_for_a_container_to_come_up_is_not_overruled() {
 async fn a_container_that_is_removed_under_its_fault_is_an_error_at_once() {
     let Some(engine) = engine().await else { return };
     let lab = Lab::new(&engine).await;
-    let mut kept = lab.keeping(ContainerFault::Pause, LONG).await.unwrap();
+    let mut kept = lab.keeping(PAUSE, LONG).await.unwrap();
     kept.apply().await.unwrap();
     lab.remove_container().await;
     let (first, again) = (kept.remove().await.unwrap_err(), kept.remove().await.unwrap_err());
-    assert!(first.why.contains("the container is no more"), "{first}");
+    assert!(first.why.contains("it is gone"), "{first}");
     assert_eq!((&again, lab.journals()), (&first, 0));
 }
 
@@ -202,7 +202,7 @@ async fn a_container_that_is_removed_under_its_fault_is_an_error_at_once() {
 async fn the_keeper_of_a_container_that_is_no_more_does_not_stay() {
     let Some(engine) = engine().await else { return };
     let lab = Lab::new(&engine).await;
-    let mut kept = lab.keeping(disconnect(), LONG).await.unwrap();
+    let mut kept = lab.keeping(DISCONNECT, LONG).await.unwrap();
     kept.apply().await.unwrap();
     lab.remove_container().await;
     let keeper = kept.pid().unwrap();
@@ -215,7 +215,7 @@ async fn the_keeper_of_a_container_that_is_no_more_does_not_stay() {
 async fn restoring_waits_for_the_keeper_of_a_slow_end() {
     let Some(engine) = engine().await else { return };
     let lab = Lab::with(&engine, Wanted { ends_after: Some(5), ..Default::default() }).await;
-    let mut kept = lab.keeping(ContainerFault::Stop, LONG).await.unwrap();
+    let mut kept = lab.keeping("kind = 'stop'", LONG).await.unwrap();
     kept.apply().await.unwrap();
     drop(kept);
     let restored = lab.restore();
@@ -228,20 +228,20 @@ async fn restoring_waits_for_the_keeper_of_a_slow_end() {
 async fn a_fault_that_did_not_last_is_told_of() {
     let Some(engine) = engine().await else { return };
     let lab = Lab::new(&engine).await;
-    let mut kept = lab.keeping(ContainerFault::Pause, LONG).await.unwrap();
+    let mut kept = lab.keeping(PAUSE, LONG).await.unwrap();
     kept.apply().await.unwrap();
     kept.verify_applied().await.unwrap();
     engine.unpause(&lab.id).await.unwrap();
     kept.remove().await.unwrap();
     let said = kept.verify_removed().await.unwrap();
-    assert_eq!(said.warnings, ["right before its removal it was not seen to be on: it is not paused"]);
+    assert_eq!(said.warnings, ["right before its removal the fault was no longer on: it is not paused"]);
 }
 
 #[tokio::test]
 async fn a_keeper_that_is_told_to_end_removes_its_fault_first() {
     let Some(engine) = engine().await else { return };
     let lab = Lab::new(&engine).await;
-    let mut kept = lab.keeping(ContainerFault::Throttle { cpus: 0.1 }, LONG).await.unwrap();
+    let mut kept = lab.keeping("kind = 'throttle'\ncpus = 0.1", LONG).await.unwrap();
     kept.apply().await.unwrap();
     let keeper = kept.pid().unwrap();
     kill(keeper, Signal::TERM);
@@ -253,35 +253,35 @@ async fn a_keeper_that_is_told_to_end_removes_its_fault_first() {
 async fn what_a_killed_keeper_left_is_restored_and_refused_until_then() {
     let Some(engine) = engine().await else { return };
     let lab = Lab::new(&engine).await;
-    let mut kept = lab.keeping(disconnect(), LONG).await.unwrap();
+    let mut kept = lab.keeping(DISCONNECT, LONG).await.unwrap();
     kept.apply().await.unwrap();
     // A run that goes on is left alone.
     let held = lab.restore();
-    assert!(held.code == Some(1) && held.err.contains("a run, or its keeper, is still at work"), "{held:?}");
+    assert!(held.code == Some(1) && held.err.contains("another run, or its keeper, is at work"), "{held:?}");
 
     kill(kept.pid().unwrap(), Signal::KILL);
     let error = kept.remove().await.unwrap_err();
     assert!(error.to_string().contains("metawrk restore"), "{error}");
-    let error = lab.keeping(ContainerFault::Pause, LONG).await.err().unwrap();
-    assert!(error.why.contains("still carries a `disconnect`") && error.why.contains("metawrk restore"), "{error}");
+    let error = lab.keeping(PAUSE, LONG).await.err().unwrap();
+    assert!(error.why.contains("still has a disconnect fault") && error.why.contains("metawrk restore"), "{error}");
 
     let restored = lab.restore();
-    assert!(restored.code == Some(0) && restored.out.contains("`disconnect`"), "{restored:?}");
+    assert!(restored.code == Some(0) && restored.out.contains(", disconnect of "), "{restored:?}");
     assert!(lab.is_as_before().await);
     assert_eq!(lab.restore().out, "nothing to undo\n");
-    drop(lab.keeping(ContainerFault::Pause, LONG).await.unwrap());
+    drop(lab.keeping(PAUSE, LONG).await.unwrap());
 }
 
 #[tokio::test]
 async fn a_container_that_is_no_more_has_nothing_to_undo() {
     let Some(engine) = engine().await else { return };
     let lab = Lab::new(&engine).await;
-    let mut kept = lab.keeping(ContainerFault::Pause, LONG).await.unwrap();
+    let mut kept = lab.keeping(PAUSE, LONG).await.unwrap();
     kept.apply().await.unwrap();
     kill(kept.pid().unwrap(), Signal::KILL);
     lab.remove_container().await;
     let restored = lab.restore();
-    assert!(restored.code == Some(0) && restored.out.contains("no longer there"), "{restored:?}");
+    assert!(restored.code == Some(0) && restored.out.contains("the target is gone"), "{restored:?}");
     assert_eq!(lab.journals(), 0);
 }
 
@@ -290,10 +290,11 @@ async fn what_can_be_no_fault_is_said_before_anything_is_touched() {
     let Some(engine) = engine().await else { return };
     let lab = Lab::new(&engine).await;
     let program = with_own_state(lab.dir.path());
-    let prepare = |name: &'static str| KeeperClient::prepare(&engine, name, disconnect(), LONG, Some(&program));
-    let error = prepare("absent").await.err().unwrap();
+    let machine = Machine { engine: Some(engine) };
+    let absent = fault(DISCONNECT, "absent");
+    let error = KeeperClient::prepare(&machine, &absent, LONG, Some(&program)).await.err().unwrap();
     assert!(error.why.contains("no container, compose service or id `absent`"), "{error}");
-    let error = lab.keeping(ContainerFault::Throttle { cpus: 1e-6 }, LONG).await.err().unwrap();
+    let error = lab.keeping("kind = 'throttle'\ncpus = 1e-6", LONG).await.err().unwrap();
     assert!(error.to_string().contains("CPUs"), "{error}");
     assert_eq!(lab.journals(), 0);
 }

@@ -13,15 +13,14 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use bollard::models::HostConfig;
-use bytesize::ByteSize;
 use metawrk::docker::{Details, Engine};
-use metawrk::fault::{ContainerFault, KeeperClient, Schedule, drive};
+use metawrk::fault::{KeeperClient, KeptFault, Machine, Schedule, drive};
 use metawrk::record::Clock;
 use metawrk::units::Time;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rustix::process::Signal;
-use support::docker::{Stack, Wanted, engine, journals, with_own_state};
+use support::docker::{Stack, Wanted, engine, fault, journals, with_own_state};
 use support::program::{is_alive, kill, run};
 use tokio::sync::{mpsc, watch};
 
@@ -31,29 +30,27 @@ const MANY: usize = 40;
 const LANES: usize = 4;
 const LASTING: Time = Time::from_millis(700);
 
-fn faults() -> [ContainerFault; 8] {
-    [
-        ContainerFault::Disconnect { network: None },
-        ContainerFault::Blackhole { network: None },
-        ContainerFault::Pause,
-        ContainerFault::Kill,
-        ContainerFault::Stop,
-        ContainerFault::Restart,
-        ContainerFault::Throttle { cpus: 0.2 },
-        ContainerFault::MemoryLimit { limit: ByteSize::mib(96) },
-    ]
-}
+const FAULTS: [&str; 8] = [
+    "kind = 'disconnect'",
+    "kind = 'blackhole'",
+    "kind = 'pause'",
+    "kind = 'kill'",
+    "kind = 'stop'",
+    "kind = 'restart'",
+    "kind = 'throttle'\ncpus = 0.2",
+    "kind = 'memory-limit'\nlimit = '96MiB'",
+];
 
 /// The run: a process of its own, which tells on stdout what it is at.
 #[test]
 #[ignore = "started by the test below"]
 fn runner() {
     let Ok(order) = std::env::var("METAWRK_KILL9_RUN") else { return };
-    let (program, container, fault) = serde_json::from_str::<(String, String, ContainerFault)>(&order).unwrap();
+    let (program, fault) = serde_json::from_str::<(String, KeptFault)>(&order).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let engine = Engine::connect().await.unwrap();
-        let kept = KeeperClient::prepare(&engine, &container, fault, LASTING, Some(Path::new(&program))).await;
+        let machine = Machine { engine: Some(Engine::connect().await.unwrap()) };
+        let kept = KeeperClient::prepare(&machine, &fault, LASTING, Some(Path::new(&program))).await;
         let mut kept = kept.unwrap();
         println!("\nkeeper {}", kept.pid().unwrap());
         let (tell, mut told) = mpsc::unbounded_channel();
@@ -65,7 +62,7 @@ fn runner() {
                 println!("{}", serde_json::to_string(&event).unwrap());
             }
         });
-        let outcome = drive(&mut kept, 0, schedule, || clock.now().0, tell, cancelled).await;
+        let outcome = drive(&mut kept, 0, schedule, || clock.now(), tell, cancelled).await;
         telling.await.unwrap();
         println!("done {outcome:?}");
         // Its killer comes.
@@ -159,13 +156,13 @@ fn torment(engine: &Engine, lane: usize, runs: usize, mut random: ChaCha8Rng) ->
     let mut tally = Tally::default();
     for run in 0..runs {
         // Each kind in turn, beginning with another in each lane.
-        let fault = faults()[(run + 2 * lane) % 8].clone();
+        let fault = fault(FAULTS[(run + 2 * lane) % 8], &id);
         let moment = Moment::choose(&mut random);
         let before = runtime.block_on(stack.details(&id));
         let state_before = state(engine, &before);
-        let told = one_run(dir.path(), &before.name, &fault, &moment, &mut tally);
+        let told = one_run(dir.path(), &fault, &moment, &mut tally);
         let now = runtime.block_on(stack.details(&id));
-        let context = format!("{} after {:?} + {:?}: {told}", fault.name(), moment.after, moment.delay);
+        let context = format!("{} after {:?} + {:?}: {told}", fault.kind(), moment.after, moment.delay);
         assert_eq!(state(engine, &now), state_before, "{context}");
         assert!(runtime.block_on(until(async || stack.serves(&id).await)), "{context}");
         let left = journals(dir.path());
@@ -176,9 +173,9 @@ fn torment(engine: &Engine, lane: usize, runs: usize, mut random: ChaCha8Rng) ->
 }
 
 /// One run and its death; returns when all is undone. What `restore` said.
-fn one_run(dir: &Path, container: &str, fault: &ContainerFault, moment: &Moment, tally: &mut Tally) -> String {
+fn one_run(dir: &Path, fault: &KeptFault, moment: &Moment, tally: &mut Tally) -> String {
     let program = with_own_state(dir);
-    let order = serde_json::to_string(&(program.to_str().unwrap(), container, fault)).unwrap();
+    let order = serde_json::to_string(&(program.to_str().unwrap(), fault)).unwrap();
     let mut runner = Command::new(std::env::current_exe().unwrap());
     runner.args(["--exact", "runner", "--ignored", "--nocapture"]).env("METAWRK_KILL9_RUN", order);
     let mut runner = runner.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
@@ -229,7 +226,7 @@ fn one_run(dir: &Path, container: &str, fault: &ContainerFault, moment: &Moment,
             let gone = || keeper.is_none_or(|pid| !is_alive(pid)) && what_is_left() == 0;
             let deadline = Instant::now() + Duration::from_secs(60);
             while !gone() {
-                assert!(Instant::now() < deadline, "the keeper of `{}` does not end", fault.name());
+                assert!(Instant::now() < deadline, "the keeper of `{}` does not end", fault.kind());
                 std::thread::sleep(Duration::from_millis(20));
             }
             String::new()

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use metawrk::fault::{CutLink, DelayLink, Fault, LimitLink, LossyLink, Outcome, Schedule, drive};
+use metawrk::fault::{Fault, LinkBandwidth, LinkCut, LinkDelay, LinkLoss, LinkSpec, Outcome, Schedule, drive};
 use metawrk::monitor::Process;
 use metawrk::record::{Clock, Event, EventKind, FaultStep};
 use metawrk::testbed::{Probe, Role, Testbed, TestbedError, TestbedPlan, TestbedSettings};
@@ -133,9 +133,9 @@ async fn the_link_is_cut_and_healed_on_the_run_s_clock_and_both_are_seen() {
     let (events, mut seen) = mpsc::unbounded_channel::<Event>();
     let (_cancel, cancelled) = watch::channel(false);
     let schedule = Schedule { at: Time::from_millis(50), lasting: Time::from_millis(600) };
-    let mut fault = CutLink::new(testbed.link());
-    assert_eq!(fault.kind(), "cut-link");
-    let outcome = drive(&mut fault, 0, schedule, || clock.now().0, events, cancelled).await;
+    let mut fault = LinkCut {}.fault(testbed.link());
+    assert_eq!(fault.kind(), "link-cut");
+    let outcome = drive(fault.as_mut(), 0, schedule, || clock.now(), events, cancelled).await;
     assert_eq!(outcome, Outcome::Verified);
     let mut steps = Vec::new();
     let mut times = Vec::new();
@@ -155,12 +155,13 @@ async fn the_link_is_cut_and_healed_on_the_run_s_clock_and_both_are_seen() {
 #[tokio::test]
 async fn what_a_link_is_made_to_do_is_seen_through_it_and_so_is_its_end() {
     let testbed = testbed().await;
-    let faults: [Box<dyn Fault>; 3] = [
-        Box::new(DelayLink::new(testbed.link(), Time::from_millis(25))),
-        Box::new(LossyLink::new(testbed.link(), 0.2)),
-        Box::new(LimitLink::new(testbed.link(), 20_000)),
+    let faults: [Box<dyn LinkSpec>; 3] = [
+        Box::new(LinkDelay { delay: Time::from_millis(25) }),
+        Box::new(LinkLoss { loss: 0.2 }),
+        Box::new(LinkBandwidth { bandwidth: bytesize::ByteSize(20_000) }),
     ];
-    for mut fault in faults {
+    for fault in faults {
+        let mut fault: Box<dyn Fault> = fault.fault(testbed.link());
         let kind = fault.kind().to_owned();
         fault.verify_removed().await.unwrap_or_else(|e| panic!("{kind}, before: {e}"));
         fault.apply().await.unwrap();
@@ -190,7 +191,7 @@ async fn a_link_to_a_dead_database_is_not_waited_for_long() {
     let pid = rustix::process::Pid::from_raw(testbed.pid(Role::PostDb) as i32).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     let start = Instant::now();
-    let error = CutLink::new(testbed.link()).verify_removed().await.unwrap_err();
+    let error = LinkCut {}.fault(testbed.link()).verify_removed().await.unwrap_err();
     // A link that is only slow to heal gets 5 s.
     assert!(error.why.contains("Broken") && start.elapsed() < Duration::from_secs(4), "{error} {:?}", start.elapsed());
     testbed.stop().await;

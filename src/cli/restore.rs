@@ -1,14 +1,15 @@
-//! `metawrk restore`: what runs that died have left on containers, undone.
+//! `metawrk restore`: undoes the faults that a dead run left on.
 
 use std::process::ExitCode;
 
 use crate::docker::inside::{self, Question};
+use crate::fault::keeper::journal::Entry;
 use crate::fault::keeper::restore;
-use crate::fault::keeper::restore::Restored;
+use crate::fault::keeper::restore::Restoration;
 use crate::out::{say, warn};
 
 /// # Errors
-/// Where the journals can't be read. What could not be undone is told, and makes a failure.
+/// Where the journals cannot be read. A fault that could not be undone is a warning, and the exit code is 1.
 pub fn run() -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let restored = runtime.block_on(restore::all())?;
@@ -16,31 +17,18 @@ pub fn run() -> anyhow::Result<ExitCode> {
         say("nothing to undo\n")?;
     }
     let mut code = ExitCode::SUCCESS;
-    for one in &restored {
-        match one {
-            Restored::Undone(entry, said) => {
-                say(&format!("{}: `{}` of {} undone: {said}\n", entry.subject().name, entry.kind, entry.since))?
-            }
-            Restored::Gone(entry) => {
-                say(&format!("{}: no longer there, so no `{}` is left to undo\n", entry.subject().name, entry.kind))?
-            }
-            Restored::Held(entry) => {
-                warn(&format!(
-                    "{}: a run, or its keeper, is still at work on the `{}` of {}: end the run, or try again in a minute",
-                    entry.subject().name,
-                    entry.kind,
-                    entry.since
-                ));
+    for restoration in &restored {
+        match restoration {
+            Restoration::Undone(entry, report) => say(&format!("{}: undone: {report}\n", fault(entry)))?,
+            Restoration::Gone(entry) => say(&format!("{}: nothing to undo: the target is gone\n", fault(entry)))?,
+            Restoration::Held(entry) => {
+                let why = "another run, or its keeper, is at work on it. End that run, or try again in a minute";
+                warn(&format!("{}: not undone: {why}", fault(entry)));
                 code = ExitCode::FAILURE;
             }
-            Restored::Failed(entry, why) => {
+            Restoration::Failed(entry, why) => {
                 match entry {
-                    Some(entry) => warn(&format!(
-                        "{}: `{}` of {} is not undone: {why}",
-                        entry.subject().name,
-                        entry.kind,
-                        entry.since
-                    )),
+                    Some(entry) => warn(&format!("{}: not undone: {why}", fault(entry))),
                     None => warn(why),
                 }
                 code = ExitCode::FAILURE;
@@ -48,6 +36,11 @@ pub fn run() -> anyhow::Result<ExitCode> {
         }
     }
     Ok(code)
+}
+
+/// `container db, pause of 2026-01-02T03:04:05Z`
+fn fault(entry: &Entry) -> String {
+    format!("{}, {} of {}", entry.target(), entry.kind, entry.since)
 }
 
 /// `metawrk inside`: the answer to a question, in a container of our image.

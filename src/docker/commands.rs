@@ -1,5 +1,7 @@
 //! What a container can be told.
 
+use std::fmt;
+
 use bollard::models::ContainerUpdateBody;
 use bollard::query_parameters::{
     KillContainerOptions, RestartContainerOptions, StartContainerOptions, StopContainerOptions,
@@ -14,6 +16,17 @@ pub enum Cpu {
     Quota(i64),
     /// 10⁹ is one CPU.
     Nano(i64),
+}
+
+impl fmt::Display for Cpu {
+    /// `0.2 CPUs`, or `20000 µs of CPU time in a period`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cpu::Quota(quota) if *quota < 0 => f.write_str("no limit on CPU time"),
+            Cpu::Quota(quota) => write!(f, "{quota} µs of CPU time in a period"),
+            Cpu::Nano(nano) => write!(f, "{} CPUs", *nano as f64 / 1e9),
+        }
+    }
 }
 
 /// Each fails where the engine refuses, or does not answer.

@@ -109,12 +109,12 @@ impl IntervalCollector {
 
 /// The phase at `at`, and when it ends at the latest.
 pub fn find_phase(plan: &ExperimentPlan, events: &[Event], at: Instant) -> (Phase, Instant) {
-    let timeline = Timeline::of(events, plan.fault.len());
+    let timeline = Timeline::of(events, plan.faults().len());
     let after = |span: Time| Instant::START.plus(span);
     let end = after(plan.duration());
     let warmup = after(plan.phases.warmup);
-    let first = plan.fault.iter().map(|fault| after(plan.at(fault))).min();
-    let last = plan.fault.iter().map(|fault| after(plan.at(fault)).plus(fault.lasts)).max();
+    let first = plan.faults().iter().map(|fault| after(fault.at)).min();
+    let last = plan.faults().iter().map(|fault| after(fault.end())).max();
     match (first, last) {
         _ if at >= end => (Phase::Drain, end.plus(plan.load_settings("").drain)),
         _ if at < warmup => (Phase::WarmUp, warmup),
@@ -142,7 +142,7 @@ mod tests {
     fn fault(at: Instant, step: FaultStep) -> Event {
         Event {
             at,
-            what: EventKind::Fault { fault: 0, kind: "link".into(), step, detail: String::new(), warnings: vec![] },
+            what: EventKind::Fault { fault: 0, kind: "link-cut".into(), step, detail: String::new(), warnings: vec![] },
         }
     }
 

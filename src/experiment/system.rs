@@ -6,16 +6,16 @@ use tokio::task::JoinHandle;
 
 use crate::docker::{DockerError, Engine};
 use crate::fault::keeper::journal::{JournalError, refuse_listed};
-use crate::fault::surge::Look;
-use crate::fault::{self, CutLink, DelayLink, Fault, FaultError, KeeperClient, LimitLink, LossyLink, Surge};
+use crate::fault::surge::CountLoad;
+use crate::fault::{self, Fault, FaultError, FaultSpec, KeeperClient, LoadCount, LoadFault, Machine};
 use crate::load::Traffic;
 use crate::monitor::{self, Monitor, Process, WatchError, Watched};
 use crate::plan::settings;
-use crate::plan::settings::{DOCKER, FaultKind, MonitorKind};
-use crate::plan::surge;
-use crate::plan::{ExperimentPlan, Goal};
+use crate::plan::settings::{DOCKER, MonitorKind};
+use crate::plan::{ExperimentPlan, Goal, PlannedFault};
 use crate::record::{Clock, Event, Sample};
 use crate::testbed::{Role, Testbed, TestbedError, TestbedPlan, TestbedPlanError};
+use crate::units::Instant;
 
 /// Why the system under test is not there, or its faults can't be done to it.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,10 @@ pub enum StartError {
     Fault(#[from] FaultError),
     #[error(transparent)]
     Journal(#[from] JournalError),
+    #[error(
+        "cannot prepare the {0} fault: the plan has no [testbed], whose link it needs. Add one, or use a fault on a container"
+    )]
+    NoLink(&'static str),
 }
 
 /// What the load goes to.
@@ -39,10 +43,17 @@ pub struct System {
     /// Where requests go.
     pub url: String,
     testbed: Option<Testbed>,
-    /// By place in the plan; nothing is touched before they are driven.
-    faults: Vec<(usize, Box<dyn Fault>)>,
+    /// In the plan's order; nothing is changed before they are driven.
+    faults: Vec<PreparedFault>,
     /// Monitored containers, in the plan's order.
     watched: Vec<Watched>,
+}
+
+/// A fault that is known to be possible.
+enum PreparedFault {
+    Ready(Box<dyn Fault>),
+    /// It needs the load, which has not started yet.
+    OnLoad(LoadFault),
 }
 
 impl System {
@@ -59,28 +70,24 @@ impl System {
                 (format!("{}/wrk2-api/post/compose", testbed.url()), Some(testbed))
             }
         };
-        let engine = engine(plan).await?;
+        let machine = Machine { engine: engine(plan).await? };
         let mut system = System { url, testbed, faults: Vec::new(), watched: Vec::new() };
         // A plan without a testbed, or without an engine, names nothing of it.
-        if let Some(engine) = &engine {
+        if let Some(engine) = &machine.engine {
             for container in plan.monitor.iter().filter_map(|monitor| monitor.container.as_deref()) {
                 system.watched.push(Watched::find(engine, container).await?);
             }
             // What an earlier run left done to one would be taken for this run's.
             refuse_listed(engine, &system.watched.iter().map(Watched::id).collect::<Vec<_>>())?;
         }
-        for (index, planned) in plan.fault.iter().enumerate() {
-            let fault = match (&system.testbed, &engine) {
-                (Some(testbed), _) if planned.kind.is_on_link() => link_fault(testbed, planned),
-                (_, Some(engine)) => docker_fault(engine, planned).await?,
-                (_, None) => None,
-            };
-            system.faults.extend(fault.map(|fault| (index, fault)));
+        for planned in plan.faults() {
+            system.faults.push(prepare(planned, system.testbed.as_ref(), &machine).await?);
         }
         Ok(system)
     }
 
-    /// Applies and removes the plan's faults on the run's clock, each in a task of its own. A surge is seen in `traffic`.
+    /// Applies and removes the plan's faults on the run's clock, each in a task of its own. `traffic` counts the load's
+    /// requests.
     pub fn drive_faults(
         &mut self,
         plan: &ExperimentPlan,
@@ -89,18 +96,20 @@ impl System {
         tell: &UnboundedSender<Event>,
         cancelled: &watch::Receiver<bool>,
     ) -> Vec<JoinHandle<fault::Outcome>> {
-        let surges = plan.fault.iter().enumerate().filter_map(|(index, planned)| {
-            let (size, until) = (surge(plan, planned)?, plan.at(planned).plus(planned.lasts));
-            let fault: Box<dyn Fault> = Box::new(Surge::new(size, until.0, looking(traffic(), clock)));
-            Some((index, fault))
-        });
-        let driven = std::mem::take(&mut self.faults).into_iter().chain(surges).filter_map(|(index, mut fault)| {
-            let planned = plan.fault.get(index)?;
-            let schedule = fault::Schedule { at: plan.at(planned), lasting: planned.lasts };
+        let prepared = std::mem::take(&mut self.faults).into_iter().zip(plan.faults());
+        let driven = prepared.enumerate().map(|(index, (prepared, planned))| {
+            let mut fault = match prepared {
+                PreparedFault::Ready(fault) => fault,
+                PreparedFault::OnLoad(fault) => {
+                    let until = Instant::START.plus(planned.end());
+                    fault.spec().fault(plan.load.rate, until, counting(traffic(), clock))
+                }
+            };
+            let schedule = fault::Schedule { at: planned.at, lasting: planned.lasts };
             let (tell, cancelled) = (tell.clone(), cancelled.clone());
-            Some(tokio::spawn(async move {
-                fault::drive(fault.as_mut(), index, schedule, || clock.now().0, tell, cancelled).await
-            }))
+            tokio::spawn(
+                async move { fault::drive(fault.as_mut(), index, schedule, || clock.now(), tell, cancelled).await },
+            )
         });
         driven.collect()
     }
@@ -160,28 +169,28 @@ pub async fn engine(plan: &ExperimentPlan) -> Result<Option<Engine>, DockerError
     }
 }
 
-/// A fault on the testbed's link.
-fn link_fault(testbed: &Testbed, planned: &settings::Fault) -> Option<Box<dyn Fault>> {
-    let link = testbed.link();
-    Some(match planned.kind {
-        FaultKind::Link => Box::new(CutLink::new(link)),
-        FaultKind::LinkDelay => Box::new(DelayLink::new(link, planned.delay?)),
-        FaultKind::LinkLoss => Box::new(LossyLink::new(link, planned.loss?)),
-        FaultKind::LinkBandwidth => Box::new(LimitLink::new(link, planned.bandwidth?.0.0)),
-        _ => return None,
+/// Makes a fault that is known to be possible; changes nothing.
+async fn prepare(
+    planned: &PlannedFault,
+    testbed: Option<&Testbed>,
+    machine: &Machine,
+) -> Result<PreparedFault, StartError> {
+    Ok(match &planned.spec {
+        FaultSpec::Link(fault) => {
+            let testbed = testbed.ok_or(StartError::NoLink(fault.kind()))?;
+            PreparedFault::Ready(fault.spec().fault(testbed.link()))
+        }
+        FaultSpec::Load(fault) => PreparedFault::OnLoad(fault.clone()),
+        FaultSpec::Kept(fault) => {
+            PreparedFault::Ready(Box::new(KeeperClient::prepare(machine, fault, planned.lasts, None).await?))
+        }
     })
 }
 
-/// A fault on a container, which is found to be possible, and not touched.
-async fn docker_fault(engine: &Engine, planned: &settings::Fault) -> Result<Option<Box<dyn Fault>>, FaultError> {
-    let (Some(container), Some(fault)) = (&planned.container, planned.on_container()) else { return Ok(None) };
-    Ok(Some(Box::new(KeeperClient::prepare(engine, container, fault, planned.lasts, None).await?)))
-}
-
-/// Looks at the load on the run's clock.
-fn looking(mut traffic: Traffic, clock: Clock) -> impl FnMut() -> Look {
-    move || {
+/// Counts the load's requests on the run's clock.
+fn counting(mut traffic: Traffic, clock: Clock) -> CountLoad {
+    Box::new(move || {
         let (at, sent) = (clock.now(), traffic.sent());
-        Look { at: at.0, due: traffic.due(at), sent }
-    }
+        LoadCount { at, due: traffic.due(at), sent }
+    })
 }

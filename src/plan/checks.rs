@@ -2,11 +2,10 @@
 
 use std::ops::RangeInclusive;
 
-use bytesize::ByteSize;
-
-use super::settings::{DOCKER, Fault, FaultKind, MonitorKind, Settings};
-use super::{InvalidSetting, Windows, impossible, surge};
+use super::settings::{DOCKER, MonitorKind, Settings};
+use super::{InvalidSetting, PlannedFault, Windows, impossible};
 use crate::arrivals::Rate;
+use crate::fault::{CheckContext, FaultSpec, InvalidKey};
 use crate::load::plan::{OnTimeout, PlanError};
 use crate::testbed::TestbedPlanError;
 use crate::units::{Instant, Time};
@@ -20,20 +19,8 @@ const RATES: RangeInclusive<f64> = 1e-3..=1e6;
 /// Of a run: judging it and drawing it takes some 200 bytes of memory for each.
 const MOST_REQUESTS: f64 = 1e8;
 
-/// What an engine takes; the smallest is a hundredth of the least period.
-const CPUS: RangeInclusive<f64> = 0.01..=1024.0;
-const LEAST_MEMORY: ByteSize = ByteSize::mib(6);
 const ENGINES: [&str; 3] = ["unix://", "tcp://", "http://"];
 const NO_ENGINE: &str = "the [target] has no engine: engine = \"docker\" is the one of your environment";
-/// Of a surge. Below, it is hard to tell from none.
-const FACTORS: RangeInclusive<f64> = 1.1..=100.0;
-/// Of a link: what requests through it can show within seconds. A look at a delay takes four times as long.
-const DELAYS: RangeInclusive<Time> = Time::from_millis(10)..=Time::from_secs(5);
-const LOSSES: RangeInclusive<f64> = 0.01..=0.9;
-const BANDWIDTHS: RangeInclusive<u64> = 1 << 10..=10 << 20;
-
-/// The longest that a look at a surge may take: it is a step of a fault, which soon counts as one that hangs.
-const MOST_SURGE_WINDOW: Time = Time::from_secs(20);
 
 /// A fault's removal may take this long to be verified without shortening the observation.
 const VERIFICATION: Time = Time::from_secs(5);
@@ -107,107 +94,43 @@ pub fn requests(planned: &Rate, duration: Time) -> Result<(), InvalidSetting> {
     Err(impossible("load.rate", why))
 }
 
-/// When the last fault is to be gone, if there is one.
-pub fn faults(s: &Settings, windows: Windows) -> Result<Option<Time>, InvalidSetting> {
+/// The faults, found possible.
+pub fn faults(s: &Settings, windows: Windows) -> Result<Vec<PlannedFault>, InvalidSetting> {
     let default_at = s.phases.warmup.plus(s.phases.baseline);
     let earliest = s.phases.warmup.plus(windows.least_baseline);
-    let mut spans: Vec<(&Fault, Time, Time)> = Vec::new();
+    let mut planned: Vec<PlannedFault> = Vec::new();
     for (i, fault) in s.fault.iter().enumerate() {
-        let at = fault.at.unwrap_or(default_at);
-        let end = at.plus(fault.lasts);
-        if fault.lasts == Time::ZERO || end > DAY {
-            return Err(impossible(format!("fault.{i}.for"), "must be above 0, and over within 24h"));
+        let refuse = |key: &str, why: String| Err(impossible(format!("fault.{i}.{key}"), why));
+        let invalid = |InvalidKey { key, why }| impossible(format!("fault.{i}.{key}"), why);
+        let spec = FaultSpec::read(&fault.kind, &fault.keys).map_err(invalid)?;
+        let planned_fault = PlannedFault { at: fault.at.unwrap_or(default_at), lasts: fault.lasts, spec };
+        let PlannedFault { at, lasts, spec } = &planned_fault;
+        if *lasts == Time::ZERO || planned_fault.end() > DAY {
+            return refuse("for", "must be above 0, and over within 24h".to_owned());
         }
-        if at < earliest {
-            let why = format!("must be at {earliest} or later: before it come the warm-up and the least baseline");
-            return Err(impossible(format!("fault.{i}.at"), why));
-        }
-        let same = |other: &Fault| match &fault.container {
-            Some(_) => other.container == fault.container,
-            None => other.kind == fault.kind || other.kind.is_on_link() && fault.kind.is_on_link(),
-        };
-        if spans.iter().any(|&(other, from, to)| same(other) && at < to && from < end) {
-            let why = if fault.container.is_some() { "on its container" } else { "of its kind, or on the same link" };
-            return Err(impossible(format!("fault.{i}.at"), format!("overlaps an earlier fault {why}")));
-        }
-        of_fault(s, fault).map_err(|(key, why)| impossible(format!("fault.{i}.{key}"), why))?;
-        magnitude(s, i, fault)?;
-        spans.push((fault, at, end));
-    }
-    Ok(spans.into_iter().map(|(_, _, end)| end).max())
-}
-
-/// What a fault is done to, and how much of it there is: each kind has keys of its own.
-fn of_fault(s: &Settings, fault: &Fault) -> Result<(), (&'static str, String)> {
-    let Fault { kind, container, network, cpus, limit, .. } = fault;
-    let name = kind.name();
-    if kind.is_on_link() && s.testbed.is_none() {
-        return Err(("kind", "only the [testbed] has a link".to_owned()));
-    }
-    let keys = [
-        ("container", container.is_some(), kind.is_on_container(), "its name, compose service or id"),
-        ("cpus", cpus.is_some(), *kind == FaultKind::Throttle, "so many CPUs, such as 0.2"),
-        ("limit", limit.is_some(), *kind == FaultKind::MemoryLimit, "a size, such as 64MiB"),
-    ];
-    for (key, given, wanted, what) in keys {
-        match (given, wanted) {
-            (true, false) => return Err((key, format!("a {name} has none"))),
-            (false, true) => return Err(("kind", format!("a {name} needs `{key}`: {what}"))),
-            _ => {}
-        }
-    }
-    if network.is_some() && !matches!(kind, FaultKind::Disconnect | FaultKind::Blackhole) {
-        return Err(("network", format!("a {name} has none")));
-    }
-    if cpus.is_some_and(|cpus| !CPUS.contains(&cpus)) {
-        return Err(("cpus", format!("must be between {} and {}", CPUS.start(), CPUS.end())));
-    }
-    if limit.is_some_and(|limit| limit < LEAST_MEMORY) {
-        return Err(("limit", format!("must be at least {LEAST_MEMORY}, which an engine asks for")));
-    }
-    if container.is_some() && engine(s).is_none() {
-        return Err(("container", NO_ENGINE.to_owned()));
-    }
-    Ok(())
-}
-
-/// How much of it there is, for the kinds that come in sizes.
-fn magnitude(s: &Settings, i: usize, fault: &Fault) -> Result<(), InvalidSetting> {
-    let key = |key: &str| format!("fault.{i}.{key}");
-    let bandwidth = fault.bandwidth.map(|size| size.0.0);
-    // The key of each, the kind that takes it, whether it is there, and whether it can be.
-    let sizes = [
-        ("factor", FaultKind::Surge, fault.factor.map(|factor| FACTORS.contains(&factor)), "between 1.1 and 100"),
-        ("delay", FaultKind::LinkDelay, fault.delay.map(|delay| DELAYS.contains(&delay)), "between 10ms and 5s"),
-        ("loss", FaultKind::LinkLoss, fault.loss.map(|share| LOSSES.contains(&share)), "between 0.01 and 0.9"),
-        ("bandwidth", FaultKind::LinkBandwidth, bandwidth.map(|b| BANDWIDTHS.contains(&b)), "between 1KiB and 10MiB"),
-    ];
-    for (name, kind, given, range) in sizes {
-        match given {
-            None if kind == fault.kind => {
-                return Err(impossible(key("kind"), format!("takes a {name}, {range}")));
-            }
-            Some(_) if kind != fault.kind => {
-                return Err(impossible(key(name), format!("is for kind = \"{}\"", kind.name())));
-            }
-            Some(false) => return Err(impossible(key(name), format!("must be {range}"))),
-            None | Some(true) => {}
-        }
-    }
-    // In ms, since ns are nothing to type.
-    match surge(s, fault).map(|size| Time(size.window().0.next_multiple_of(1_000_000))) {
-        Some(least) if least > MOST_SURGE_WINDOW => {
-            let why = format!(
-                "adds so few requests at this rate that only {least} would show them, and {MOST_SURGE_WINDOW} is the most"
+        if *at < earliest {
+            return refuse(
+                "at",
+                format!("must be at {earliest} or later: before it come the warm-up and the least baseline"),
             );
-            Err(impossible(key("factor"), why + ": raise it, or the rate"))
         }
-        Some(least) if fault.lasts < least => {
-            let why = format!("must be at least {least} at this rate, so that the surge shows in what is sent");
-            Err(impossible(key("for"), why))
+        let target = spec.spec().target();
+        let overlaps = |other: &PlannedFault| {
+            other.spec.spec().target() == target && *at < other.end() && other.at < planned_fault.end()
+        };
+        if planned.iter().any(overlaps) {
+            return refuse("at", format!("overlaps an earlier fault {}", target.in_words()));
         }
-        _ => Ok(()),
+        let context = CheckContext {
+            lasts: *lasts,
+            rate: s.load.rate,
+            has_testbed: s.testbed.is_some(),
+            has_engine: engine(s).is_some(),
+        };
+        spec.check(&context).map_err(invalid)?;
+        planned.push(planned_fault);
     }
+    Ok(planned)
 }
 
 /// Whose containers the plan names.

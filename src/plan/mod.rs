@@ -8,9 +8,9 @@ pub mod source;
 use serde::{Deserialize, Serialize};
 
 use crate::arrivals::{Profile, Rate};
-use crate::fault::surge::Size;
+use crate::fault::FaultSpec;
 use crate::load::plan::{LoadPlan, LoadSettings, OnTimeout, PlanError};
-use crate::plan::settings::{Fault, FaultKind, ScriptSetting, Settings};
+use crate::plan::settings::{Fault, ScriptSetting, Settings};
 use crate::script::Script;
 use crate::testbed::{TestbedPlan, TestbedSettings};
 use crate::units::Time;
@@ -20,9 +20,33 @@ use crate::units::Time;
 #[serde(try_from = "Settings", into = "Settings")]
 pub struct ExperimentPlan {
     settings: Settings,
+    faults: Vec<PlannedFault>,
     observe: Time,
     duration: Time,
     planned: Rate,
+}
+
+/// A fault, when it is applied, and for how long.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedFault {
+    /// Since the start of load.
+    pub at: Time,
+    pub lasts: Time,
+    pub spec: FaultSpec,
+}
+
+impl PlannedFault {
+    /// When it is to be removed, since the start of load.
+    pub fn end(&self) -> Time {
+        self.at.plus(self.lasts)
+    }
+
+    /// Every choice as it is typed.
+    fn settings(&self) -> Result<Fault, toml::ser::Error> {
+        let mut keys = toml::Table::try_from(&self.spec)?;
+        keys.remove("kind");
+        Ok(Fault { kind: self.spec.kind().to_owned(), at: Some(self.at), lasts: self.lasts, keys })
+    }
 }
 
 /// A setting that cannot be: the path of its key (`load.rate`, `fault.0.for`) and why.
@@ -71,15 +95,17 @@ impl ExperimentPlan {
         checks::load(s)?;
         let windows = Windows::of(s.load.rate);
         checks::phases(s, windows)?;
-        let (faults_end, default_at) = (checks::faults(s, windows)?, s.phases.warmup.plus(s.phases.baseline));
+        let faults = checks::faults(s, windows)?;
+        let faults_end = faults.iter().map(PlannedFault::end).max();
         checks::monitors(s)?;
         let (observe, duration) = checks::spans(s, windows, faults_end)?;
-        let planned = profile(s).resolve(duration).map_err(|error| checks::of_load(error.into()))?;
+        let planned = profile(s, &faults).resolve(duration).map_err(|error| checks::of_load(error.into()))?;
         checks::requests(&planned, duration)?;
-        settings.fault.iter_mut().for_each(|fault| fault.at = fault.at.or(Some(default_at)));
+        let typed: Result<_, _> = faults.iter().map(PlannedFault::settings).collect();
+        settings.fault = typed.map_err(|error| impossible("fault", error.to_string()))?;
         settings.phases.observe = Some(observe);
         settings.phases.duration = Some(duration);
-        let plan = ExperimentPlan { settings, observe, duration, planned };
+        let plan = ExperimentPlan { settings, faults, observe, duration, planned };
         let url = match plan.goal() {
             Goal::Url(url) => url,
             Goal::Embedded(_) => SOMEWHERE,
@@ -130,7 +156,7 @@ impl ExperimentPlan {
             retries: load.retries,
             drain: slo.plus(load.timeout.unwrap_or(Time::ZERO)),
             warmup: self.settings.phases.warmup,
-            ..LoadSettings::new(url, profile(&self.settings))
+            ..LoadSettings::new(url, profile(&self.settings, &self.faults))
         }
     }
 
@@ -161,9 +187,9 @@ impl ExperimentPlan {
         Windows::of(self.settings.load.rate)
     }
 
-    /// When a fault is to be applied.
-    pub fn at(&self, fault: &Fault) -> Time {
-        at(&self.settings, fault)
+    /// Its faults, in the order of the file.
+    pub fn faults(&self) -> &[PlannedFault] {
+        &self.faults
     }
 
     pub fn on_timeout(&self) -> OnTimeout {
@@ -182,21 +208,13 @@ impl ExperimentPlan {
     }
 }
 
-/// When a fault is to be applied: right after the baseline unless it says when.
-fn at(s: &Settings, fault: &Fault) -> Time {
-    fault.at.unwrap_or(s.phases.warmup.plus(s.phases.baseline))
-}
-
-/// The load's rate over time: its surges are a part of it.
-fn profile(s: &Settings) -> Profile {
-    let surges = s.fault.iter().filter_map(|fault| Some((at(s, fault), fault.lasts, surge(s, fault)?.factor)));
+/// The load's rate over time: faults on the load are a part of it.
+fn profile(s: &Settings, faults: &[PlannedFault]) -> Profile {
+    let surges = faults.iter().filter_map(|fault| match &fault.spec {
+        FaultSpec::Load(load) => Some((fault.at, fault.lasts, load.spec().factor())),
+        FaultSpec::Link(_) | FaultSpec::Kept(_) => None,
+    });
     Profile::with_surges(s.load.rate, surges)
-}
-
-/// How large a surge is, if the fault is one.
-pub fn surge(s: &Settings, fault: &Fault) -> Option<Size> {
-    let factor = fault.factor.filter(|_| fault.kind == FaultKind::Surge)?;
-    Some(Size { rate: s.load.rate, factor })
 }
 
 /// SLOs that nobody set lie between these.

@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
 use crate::arrivals::ArrivalProcess;
-use crate::fault::ContainerFault;
 use crate::load::plan::{OnTimeout, Retries, WhenBusy};
 use crate::script::Script;
 use crate::testbed::TestbedSettings;
-use crate::units::{Time, exact_size};
+use crate::units::Time;
 
 /// An experiment file. Every key is described in `experiments/embedded.toml`, and those of Docker in `docker.toml` there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -118,130 +116,18 @@ pub struct VerdictSettings {
     pub slo: Option<Time>,
 }
 
+/// A `[[fault]]` as typed: [`super::PlannedFault`] is the same, found possible.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Fault {
-    pub kind: FaultKind,
+    pub kind: String,
     /// Right after the baseline unless set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Time>,
     #[serde(rename = "for")]
     pub lasts: Time,
-    /// By name, compose service or id: of every kind but `link`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub container: Option<String>,
-    /// Of a `disconnect` or `blackhole`; all networks of the container unless set.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub network: Option<String>,
-    /// Of a `throttle`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cpus: Option<f64>,
-    /// Of a `memory-limit`.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "exact_size::option")]
-    pub limit: Option<ByteSize>,
-    /// Of a `surge`: so many times the rate.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub factor: Option<f64>,
-    /// Of a `link-delay`: so much longer, each way.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub delay: Option<Time>,
-    /// Of a `link-loss`: the share that is lost, 0 to 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub loss: Option<f64>,
-    /// Of a `link-bandwidth`: what passes in a second, each way.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bandwidth: Option<Size>,
-}
-
-/// A number of bytes, as `100KiB`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Size(#[serde(with = "crate::units::exact_size")] pub ByteSize);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FaultKind {
-    /// The testbed's link between post-storage and post-db passes nothing.
-    Link,
-    // On a container, as `fault::ContainerFault` has them.
-    Disconnect,
-    Blackhole,
-    Pause,
-    Kill,
-    Stop,
-    Restart,
-    Throttle,
-    MemoryLimit,
-    /// All that passes the link takes longer.
-    LinkDelay,
-    /// A share of what passes the link is lost, and sent again.
-    LinkLoss,
-    /// The link passes only so much.
-    LinkBandwidth,
-    /// The load is a multiple of its rate.
-    Surge,
-}
-
-impl FaultKind {
-    pub const fn name(self) -> &'static str {
-        match self {
-            FaultKind::Link => "link",
-            FaultKind::Disconnect => "disconnect",
-            FaultKind::Blackhole => "blackhole",
-            FaultKind::Pause => "pause",
-            FaultKind::Kill => "kill",
-            FaultKind::Stop => "stop",
-            FaultKind::Restart => "restart",
-            FaultKind::Throttle => "throttle",
-            FaultKind::MemoryLimit => "memory-limit",
-            FaultKind::LinkDelay => "link-delay",
-            FaultKind::LinkLoss => "link-loss",
-            FaultKind::LinkBandwidth => "link-bandwidth",
-            FaultKind::Surge => "surge",
-        }
-    }
-
-    /// Something is done to the testbed's link.
-    pub const fn is_on_link(self) -> bool {
-        matches!(self, FaultKind::Link | FaultKind::LinkDelay | FaultKind::LinkLoss | FaultKind::LinkBandwidth)
-    }
-
-    /// Something is done to a container.
-    pub const fn is_on_container(self) -> bool {
-        !self.is_on_link() && !matches!(self, FaultKind::Surge)
-    }
-}
-
-impl Fault {
-    /// What is done to its container; `None` for a fault on something else, or without its size.
-    pub fn on_container(&self) -> Option<ContainerFault> {
-        let network = self.network.clone();
-        Some(match self.kind {
-            FaultKind::Link
-            | FaultKind::LinkDelay
-            | FaultKind::LinkLoss
-            | FaultKind::LinkBandwidth
-            | FaultKind::Surge => {
-                return None;
-            }
-            FaultKind::Disconnect => ContainerFault::Disconnect { network },
-            FaultKind::Blackhole => ContainerFault::Blackhole { network },
-            FaultKind::Pause => ContainerFault::Pause,
-            FaultKind::Kill => ContainerFault::Kill,
-            FaultKind::Stop => ContainerFault::Stop,
-            FaultKind::Restart => ContainerFault::Restart,
-            FaultKind::Throttle => ContainerFault::Throttle { cpus: self.cpus? },
-            FaultKind::MemoryLimit => ContainerFault::MemoryLimit { limit: self.limit? },
-        })
-    }
-
-    /// Its name in reports: what, and on what.
-    pub fn name(&self) -> String {
-        match &self.container {
-            Some(container) => format!("{} {container}", self.kind.name()),
-            None => self.kind.name().to_owned(),
-        }
-    }
+    /// The keys of its kind.
+    #[serde(flatten)]
+    pub keys: toml::Table,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

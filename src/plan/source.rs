@@ -30,11 +30,7 @@ impl Source<'_> {
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
         toml::from_str(self.text).map_err(|error| {
             let span = error.span().unwrap_or(0..0);
-            let why = error.message().to_owned();
-            let why = match nearest(&why) {
-                Some(known) => format!("{why}; did you mean `{known}`?"),
-                None => why,
-            };
+            let why = with_suggestion(error.message().to_owned());
             let key = self.key_at(&span).filter(|key| !key.is_empty());
             ConfigError::At { origin: self.origin.to_owned(), line: self.line(span.start), key, why }
         })
@@ -43,6 +39,7 @@ impl Source<'_> {
     /// An error about the value at `key` (`load.rate`, `fault.0.for`), or about what holds it if the file leaves it out.
     pub fn error(&self, key: &str, why: String) -> ConfigError {
         let line = self.line(self.position(key).unwrap_or(0));
+        let why = with_suggestion(why);
         ConfigError::At { origin: self.origin.to_owned(), line, key: Some(key.to_owned()), why }
     }
 
@@ -95,6 +92,14 @@ fn key_in(table: &DeTable<'_>, span: &Range<usize>) -> Option<String> {
         let here = name.span() == *span || value.span() == *span;
         deeper.or_else(|| here.then(own))
     })
+}
+
+/// An unknown name may be a misspelled one.
+fn with_suggestion(why: String) -> String {
+    match nearest(&why) {
+        Some(known) => format!("{why}; did you mean `{known}`?"),
+        None => why,
+    }
 }
 
 /// Of the names that serde expects in `message`, the one that the unknown name was likely meant to be.

@@ -21,7 +21,7 @@ mod write;
 pub mod wrk2;
 
 pub use data::{FaultWindow, ReportData};
-pub use read::{ReportDataError, build_report_data, describe_fault, read_report_data};
+pub use read::{ReportDataError, build_report_data, read_report_data};
 pub use write::{ReportError, write_report};
 
 #[cfg(test)]

@@ -3,9 +3,9 @@ use std::path::Path;
 use super::{FaultWindow, ReportData};
 use crate::arrivals::ArrivalProcess;
 use crate::load::plan::{OnTimeout, WhenBusy};
-use crate::plan::settings::{Fault, Settings};
+use crate::plan::settings::Settings;
 use crate::plan::source::{ConfigError, Source};
-use crate::plan::{ExperimentPlan, Goal};
+use crate::plan::{ExperimentPlan, Goal, PlannedFault};
 use crate::record::event::ComponentState;
 use crate::record::folder;
 use crate::record::folder::{FolderError, PLAN};
@@ -93,18 +93,18 @@ fn state_name(state: ComponentState) -> &'static str {
 }
 
 fn fault_windows(plan: &ExperimentPlan, timeline: &Timeline) -> Vec<FaultWindow> {
-    let window = |(fault, history): (&Fault, &FaultHistory)| {
-        Some(FaultWindow { label: fault.name(), from: history.effective?, to: history.removed })
+    let window = |(fault, history): (&PlannedFault, &FaultHistory)| {
+        Some(FaultWindow { label: fault.spec.label(), from: history.effective?, to: history.removed })
     };
-    plan.fault.iter().zip(&timeline.faults).filter_map(window).collect()
+    plan.faults().iter().zip(&timeline.faults).filter_map(window).collect()
 }
 
 fn fault_warnings(plan: &ExperimentPlan, timeline: &Timeline) -> Vec<(Instant, String)> {
-    let warnings = |(fault, history): (&Fault, &FaultHistory)| {
-        let name = fault.name();
+    let warnings = |(fault, history): (&PlannedFault, &FaultHistory)| {
+        let name = fault.spec.label();
         history.warnings.iter().map(|(at, text)| (*at, format!("{name}: {text}"))).collect::<Vec<_>>()
     };
-    plan.fault.iter().zip(&timeline.faults).flat_map(warnings).collect()
+    plan.faults().iter().zip(&timeline.faults).flat_map(warnings).collect()
 }
 
 /// The rows of the table that shows the plan: name and value.
@@ -146,10 +146,10 @@ fn plan_facts(plan: &ExperimentPlan) -> Vec<(String, String)> {
         add("retries", format!("{}, the first after {}", load.retries.count, load.retries.backoff));
     }
     add("phases", format!("warm-up {}, baseline {}", plan.phases.warmup, plan.phases.baseline));
-    for fault in &plan.fault {
-        add("fault", format!("{} at {} for {}", describe_fault(fault), plan.at(fault), fault.lasts));
+    for fault in plan.faults() {
+        add("fault", format!("{} at {} for {}", fault.spec.description(), fault.at, fault.lasts));
     }
-    if !plan.fault.is_empty() {
+    if !plan.faults().is_empty() {
         add("time limit for recovery", plan.observe().to_string());
     }
     facts
@@ -166,18 +166,6 @@ fn describe_system(plan: &ExperimentPlan) -> String {
         }
         Goal::Url(url) => url.to_owned(),
     }
-}
-
-/// The kind of a fault, its subject, and its size if the kind has one: `surge of 3 times the load`.
-pub fn describe_fault(fault: &Fault) -> String {
-    let size = match (fault.factor, fault.delay, fault.loss, fault.bandwidth) {
-        (Some(factor), ..) => format!(" of {factor} times the load"),
-        (_, Some(delay), ..) => format!(" of {delay} each way"),
-        (_, _, Some(share), _) => format!(" of {:.1} %", 100.0 * share),
-        (.., Some(bandwidth)) => format!(" of {}/s", bandwidth.0),
-        _ => String::new(),
-    };
-    format!("{}{size}", fault.name())
 }
 
 #[cfg(test)]
@@ -220,18 +208,18 @@ mod tests {
         assert_eq!((data.name.as_str(), data.started.as_str()), ("made up", "2026-01-02T03:04:05Z"));
         assert_eq!((data.warmup_end, data.arrivals_end, data.slo), (at(5), at(141), Time(S)));
         assert_eq!((data.baseline, data.recovered_at), (Some((at(5), at(15))), Some(at(38))));
-        assert_eq!(data.faults, [FaultWindow { label: "link".into(), from: at(15), to: Some(at(35)) }]);
+        assert_eq!(data.faults, [FaultWindow { label: "link-cut".into(), from: at(15), to: Some(at(35)) }]);
         assert_eq!((data.goodput.len(), data.requests.len()), (141, 14_100));
         assert_eq!(data.incidents, [(at(20), "post-db ran out of memory (137)".to_owned())]);
         assert_eq!((data.explanation.name.as_str(), data.generator.connections_opened), ("RECOVERED", 7));
-        assert!(data.facts.contains(&("fault".to_owned(), "link at 15s for 20s".to_owned())), "{:?}", data.facts);
+        assert!(data.facts.contains(&("fault".to_owned(), "link-cut at 15s for 20s".to_owned())), "{:?}", data.facts);
     }
 
     #[test]
     fn a_warning_of_a_fault_is_a_warning_of_the_report() {
         let what = EventKind::Fault {
             fault: 0,
-            kind: "link".into(),
+            kind: "link-cut".into(),
             step: crate::record::FaultStep::RemovalVerified,
             detail: "names as before".into(),
             warnings: vec!["its address was a, and is b".into()],
@@ -239,7 +227,7 @@ mod tests {
         let run = Run::new().with(profile(&[(15, 35, 0.0)])).event(36, what);
         let results = tempfile::tempdir().unwrap();
         let (_, data) = read_report_data(recorded(&run, results.path()).path()).unwrap();
-        assert_eq!(data.warnings, [(at(36), "link: its address was a, and is b".to_owned())]);
+        assert_eq!(data.warnings, [(at(36), "link-cut: its address was a, and is b".to_owned())]);
     }
 
     #[test]

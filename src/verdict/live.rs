@@ -30,7 +30,7 @@ pub fn judge_live(
     events: &[Event],
     now: Instant,
 ) -> LiveJudgement {
-    let timeline = Timeline::of(events, plan.fault.len());
+    let timeline = Timeline::of(events, plan.faults().len());
     let (windows, warmup) = (plan.windows(), plan.phases.warmup);
     let end = now.min(Instant::START.plus(plan.duration()));
     let due = due_times.until(end).iter().copied();

@@ -23,7 +23,7 @@ pub fn judge(plan: &ExperimentPlan, records: &[RequestRecord], events: &[Event])
 }
 
 fn gather_evidence(plan: &ExperimentPlan, cohorts: &Cohorts, events: &[Event]) -> Evidence {
-    let timeline = Timeline::of(events, plan.fault.len());
+    let timeline = Timeline::of(events, plan.faults().len());
     let (windows, warmup) = (plan.windows(), plan.phases.warmup);
     let end = find_end_of_arrivals(plan, cohorts);
     let baseline = timeline.t0().and_then(|t0| cohorts.baseline(windows, warmup, t0, plan.verdict.slo, cohorts.due()));

@@ -227,7 +227,7 @@ impl InvalidReason {
     }
 
     fn explain(&self, plan: &ExperimentPlan) -> String {
-        let fault = |i: &usize| plan.fault.get(*i).map_or_else(String::new, |fault| fault.name());
+        let fault = |i: &usize| plan.faults().get(*i).map_or_else(String::new, |fault| fault.spec.label());
         let appended = |detail: &Option<String>| detail.as_ref().map(|d| format!(": {d}")).unwrap_or_default();
         match self {
             InvalidReason::Interrupted => "The run was interrupted before its end.".to_owned(),

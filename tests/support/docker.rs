@@ -16,6 +16,7 @@ use bollard::query_parameters::{
     CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptions, StartContainerOptions,
 };
 use metawrk::docker::{Details, Engine, OUR_IMAGE, OUR_PROGRAM};
+use metawrk::fault::KeptFault;
 use tokio::sync::OnceCell;
 
 use super::program::{METAWRK, run};
@@ -203,6 +204,11 @@ impl Drop for Stack {
         });
         let _ = cleaning.join();
     }
+}
+
+/// The fault of these keys on a container.
+pub fn fault(keys: &str, container: &str) -> KeptFault {
+    toml::from_str(&format!("{keys}\ncontainer = '{container}'")).unwrap()
 }
 
 /// This program with a folder of its own for journals: in `dir`.

@@ -3,12 +3,10 @@
 use super::Finding;
 use crate::docker::{Container, Engine};
 use crate::experiment::system;
-use crate::fault::keeper::journal::{provide, refuse_listed};
-use crate::fault::{ContainerFault, UndoRecord};
+use crate::fault::keeper::journal::{provide, refuse_listed, refuse_target};
+use crate::fault::{FaultSpec, KeptFault, Machine, Target};
 use crate::monitor::Watched;
 use crate::plan::ExperimentPlan;
-use crate::plan::settings;
-use crate::report::describe_fault;
 
 /// Checks the engine, if the plan has one, and each container that the plan names.
 pub async fn check_containers(plan: &ExperimentPlan, report: &mut dyn FnMut(Finding)) {
@@ -23,16 +21,19 @@ pub async fn check_containers(plan: &ExperimentPlan, report: &mut dyn FnMut(Find
     for name in plan.monitor.iter().filter_map(|monitor| monitor.container.as_deref()) {
         report(check_monitor(&engine, name).await);
     }
-    let mut journal = false;
-    for planned in &plan.fault {
-        let (Some(name), Some(fault)) = (planned.container.as_deref(), planned.on_container()) else { continue };
-        if !std::mem::replace(&mut journal, true) {
+    let machine = Machine { engine: Some(engine) };
+    let kept = plan.faults().iter().filter_map(|planned| match &planned.spec {
+        FaultSpec::Kept(fault) => Some((planned.spec.description(), fault)),
+        FaultSpec::Link(_) | FaultSpec::Load(_) => None,
+    });
+    for (i, (description, fault)) in kept.enumerate() {
+        if i == 0 {
             report(match provide() {
                 Ok(folder) => Finding::ok("journal", format!("undo records are kept in {}", folder.display())),
                 Err(error) => Finding::fail("journal", error.to_string()),
             });
         }
-        report(check_fault(&engine, planned, name, &fault).await);
+        report(check_fault(&machine, &description, fault).await);
     }
 }
 
@@ -47,24 +48,28 @@ async fn check_monitor(engine: &Engine, name: &str) -> Finding {
     }
 }
 
-/// Whether the fault can be applied to the container called `name`, and its removal verified from another container.
-async fn check_fault(engine: &Engine, planned: &settings::Fault, name: &str, fault: &ContainerFault) -> Finding {
+/// Whether the fault can be applied to its target, and its removal verified from another container.
+async fn check_fault(machine: &Machine, description: &str, fault: &KeptFault) -> Finding {
     const SUBJECT: &str = "fault";
-    let undo = match UndoRecord::find(engine, name, fault).await {
+    let undo = match fault.snapshot(machine, None, |target| refuse_target(machine, target)).await {
         Ok(undo) => undo,
         Err(error) => return Finding::fail(SUBJECT, error.to_string()),
     };
-    let text = format!("{} can be applied", describe_fault(planned));
-    let missing = match engine.find(&undo.subject().id).await {
-        Ok(container) => find_missing_alias(engine, &container, planned.network.as_deref()).await,
-        Err(_) => None,
+    let text = format!("{description} can be applied");
+    let missing = match (undo.target(), &machine.engine) {
+        (Target::Container(target), Some(engine)) => match engine.find(&target.id).await {
+            Ok(container) => find_missing_alias(engine, &container, fault.network()).await,
+            Err(_) => None,
+        },
+        _ => None,
     };
-    let reach = undo.reach();
-    let unverified = reach.unknown().map(|why| format!("its removal cannot be verified from another container: {why}"));
+    let reachability = undo.reachability().cloned().unwrap_or_default();
+    let unverified =
+        reachability.unknown().map(|why| format!("its removal cannot be verified from another container: {why}"));
     let problems: Vec<_> = missing.into_iter().chain(unverified).collect();
-    match (problems.as_slice(), reach.to_string()) {
-        ([], seen) if seen.is_empty() => Finding::ok(SUBJECT, text),
-        ([], seen) => Finding::ok(SUBJECT, format!("{text}; {seen}")),
+    match (problems.as_slice(), reachability.to_string()) {
+        ([], reached) if reached.is_empty() => Finding::ok(SUBJECT, text),
+        ([], reached) => Finding::ok(SUBJECT, format!("{text}; {reached}")),
         (problems, _) => Finding::warn(SUBJECT, format!("{text}, but {}", problems.join("; and "))),
     }
 }

@@ -13,8 +13,8 @@ mod system;
 use std::fmt;
 use std::path::Path;
 
-use crate::plan::ExperimentPlan;
 use crate::plan::config::{Overrides, read_plan};
+use crate::plan::{ExperimentPlan, PlannedFault};
 
 /// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,8 +92,8 @@ pub fn check(
 }
 
 fn summarize(plan: &ExperimentPlan) -> String {
-    let fault = |fault| format!("; {} at {}", crate::report::describe_fault(fault), plan.at(fault));
-    let faults: String = plan.fault.iter().map(fault).collect();
+    let fault = |fault: &PlannedFault| format!("; {} at {}", fault.spec.description(), fault.at);
+    let faults: String = plan.faults().iter().map(fault).collect();
     format!("{}: {} requests/s for at most {}{faults}", plan.name, plan.load.rate, plan.duration())
 }
 

@@ -1,30 +1,101 @@
-//! `disconnect`: off its networks. Its names no longer resolve, its routes are gone.
+//! `disconnect`: a container is off its networks. Its names no longer resolve, its routes are gone.
 //!
 //! A disconnection deletes every setting of an endpoint, and a bare connection brings back the container's own name
-//! alone: peers would never again resolve the name of its compose service. So all of it is saved, given back, compared.
+//! alone: peers would never again resolve the name of its compose service. So all settings are saved, given back, and
+//! compared.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::reach::Reach;
-use super::revival::all_as_before;
+use super::Container;
+use super::lifecycle::verify_endpoints;
+use super::reachability::Reachability;
+use super::target::ContainerTarget;
 use crate::docker::{Change, Details, DockerError, Endpoint, Engine};
-use crate::fault::{Fault, FaultError, StepFuture, StepReport, Subject};
+use crate::fault::kept::{KeptSpec, Machine, Snapshot, Target, is_id};
+use crate::fault::{Fault, FaultError, Spec, StepFuture, StepReport, TargetName};
 
-/// What undoing it takes.
+/// A container off its networks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Before {
-    pub subject: Subject,
-    pub endpoints: Vec<Endpoint>,
-    pub published: std::collections::BTreeMap<String, Vec<String>>,
-    pub reach: Reach,
+#[serde(deny_unknown_fields)]
+pub struct Disconnect {
+    /// By name, compose service or id.
+    pub container: String,
+    /// By name or id; all networks of the container unless set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
 }
 
-impl Before {
-    pub(crate) fn look(details: &Details, network: Option<&str>, reach: Reach) -> Result<Before, FaultError> {
-        let subject = Subject::running(details, "disconnect")?;
-        let endpoints = endpoints_on(details, network, "disconnect")?;
-        let reach = reach.on(&endpoints);
-        Ok(Before { subject, endpoints, published: details.published.clone(), reach })
+/// The state before it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DisconnectSnapshot {
+    #[serde(rename = "subject")]
+    target: ContainerTarget,
+    endpoints: Vec<Endpoint>,
+    published: BTreeMap<String, Vec<String>>,
+    #[serde(rename = "reach")]
+    reachability: Reachability,
+}
+
+impl Spec for Disconnect {
+    fn example() -> &'static str {
+        "kind = \"disconnect\"\ncontainer = \"db\"\nnetwork = \"backend\"\nfor = \"20s\""
+    }
+
+    fn target(&self) -> TargetName {
+        TargetName::Container(self.container.clone())
+    }
+
+    fn network(&self) -> Option<&str> {
+        self.network.as_deref()
+    }
+}
+
+impl KeptSpec for Disconnect {
+    type Target = Container;
+    type Snapshot = DisconnectSnapshot;
+
+    async fn find(&self, machine: &Machine, previous: Option<&DisconnectSnapshot>) -> Result<Container, FaultError> {
+        Container::find(machine, &self.container, previous.map(|snapshot| &snapshot.target)).await
+    }
+
+    async fn snapshot(
+        &self,
+        container: &Container,
+        previous: Option<&DisconnectSnapshot>,
+    ) -> Result<DisconnectSnapshot, FaultError> {
+        let details = &container.details;
+        let target = ContainerTarget::running(details, "disconnect")?;
+        let endpoints = endpoints_on(details, self.network.as_deref(), "disconnect")?;
+        let reachability = container.reachability(previous.map(|snapshot| &snapshot.reachability)).await;
+        let reachability = reachability.on(&endpoints);
+        Ok(DisconnectSnapshot { target, endpoints, published: details.published.clone(), reachability })
+    }
+}
+
+impl Snapshot for DisconnectSnapshot {
+    fn target(&self) -> Target {
+        Target::Container(self.target.clone())
+    }
+
+    fn reachability(&self) -> Option<&Reachability> {
+        Some(&self.reachability)
+    }
+
+    fn ignore_condition(&mut self) {
+        (self.target.ran, self.reachability) = (false, Reachability::none());
+    }
+
+    fn check_paths(&self) -> Result<(), String> {
+        match self.endpoints.iter().find(|endpoint| !is_id(&endpoint.network_id)) {
+            Some(endpoint) => Err(format!("`{}` is not the id of a network", endpoint.network_id)),
+            None => Ok(()),
+        }
+    }
+
+    fn fault(&self, machine: &Machine) -> Result<Box<dyn Fault>, FaultError> {
+        Ok(Box::new(DisconnectFault { engine: machine.engine()?.clone(), before: self.clone() }))
     }
 }
 
@@ -32,7 +103,7 @@ impl Before {
 pub(crate) fn endpoints_on(
     details: &Details,
     network: Option<&str>,
-    what: &'static str,
+    action: &'static str,
 ) -> Result<Vec<Endpoint>, FaultError> {
     let mut endpoints = details.endpoints.clone();
     endpoints.retain(|endpoint| !matches!(endpoint.network.as_str(), "host" | "none"));
@@ -44,48 +115,43 @@ pub(crate) fn endpoints_on(
         (false, _) => Ok(endpoints),
         (true, Some(network)) if !all.is_empty() => {
             let why = format!("it is not on network {network}, but on {}", all.join(", "));
-            Err(Subject::of(details).refused(what, &why, "name one of these"))
+            Err(ContainerTarget::of(details).refused(action, &why, "Name one of these networks."))
         }
         (true, _) => {
             let why = format!("it has no network of its own (its network mode is {})", details.network_mode);
-            Err(Subject::of(details).refused(what, &why, "choose another fault, or another container"))
+            Err(ContainerTarget::of(details).refused(action, &why, "Use another fault, or another container."))
         }
     }
 }
 
-/// A container off its networks.
-pub struct Disconnect {
+struct DisconnectFault {
     engine: Engine,
-    before: Before,
+    before: DisconnectSnapshot,
 }
 
-impl Disconnect {
-    pub(crate) fn new(engine: Engine, before: Before) -> Disconnect {
-        Disconnect { engine, before }
-    }
-
-    /// To each of its networks, whatever becomes of the others; the first error tells of the first that it is still off.
+impl DisconnectFault {
+    /// Connects it to each of its networks, also where another one fails; the first error is given back.
     async fn connect(&self) -> Result<StepReport, FaultError> {
-        let Before { subject, endpoints, .. } = &self.before;
-        let failed = subject.failed("connect");
-        let now = self.engine.inspect(&subject.id).await.map_err(&failed)?;
+        let DisconnectSnapshot { target, endpoints, .. } = &self.before;
+        let failed = target.failed("connect");
+        let now = self.engine.inspect(&target.id).await.map_err(&failed)?;
         let mut all = Ok(format!("connected to {}", self.networks()).into());
         for endpoint in endpoints {
             let connected = self.connect_to(&now, endpoint).await.map_err(&failed);
-            all = all.and_then(|said| connected.map(|()| said));
+            all = all.and_then(|report| connected.map(|()| report));
         }
         all
     }
 
     async fn connect_to(&self, now: &Details, endpoint: &Endpoint) -> Result<(), DockerError> {
-        let is_kept = |change: &Change| matches!(change, Change::Address { .. });
+        let is_address = |change: &Change| matches!(change, Change::Address { .. });
         match now.endpoints.iter().find(|now| now.network_id == endpoint.network_id) {
-            Some(now) if endpoint.changes(now, self.engine.api()).iter().all(is_kept) => return Ok(()),
+            Some(now) if endpoint.changes(now, self.engine.api()).iter().all(is_address) => return Ok(()),
             // Somebody connected it without its names.
-            Some(now) => self.engine.disconnect(&self.before.subject.id, now).await?,
+            Some(now) => self.engine.disconnect(&self.before.target.id, now).await?,
             None => {}
         }
-        self.engine.connect_again(&self.before.subject.id, endpoint).await
+        self.engine.connect_again(&self.before.target.id, endpoint).await
     }
 
     fn networks(&self) -> String {
@@ -94,16 +160,16 @@ impl Disconnect {
     }
 }
 
-impl Fault for Disconnect {
+impl Fault for DisconnectFault {
     fn kind(&self) -> &str {
         "disconnect"
     }
 
     fn apply(&mut self) -> StepFuture<'_> {
         Box::pin(async {
-            let Before { subject, endpoints, .. } = &self.before;
+            let DisconnectSnapshot { target, endpoints, .. } = &self.before;
             for endpoint in endpoints {
-                self.engine.disconnect(&subject.id, endpoint).await.map_err(subject.failed("disconnect"))?;
+                self.engine.disconnect(&target.id, endpoint).await.map_err(target.failed("disconnect"))?;
             }
             Ok(format!("disconnected from {}", self.networks()).into())
         })
@@ -111,13 +177,13 @@ impl Fault for Disconnect {
 
     fn verify_applied(&mut self) -> StepFuture<'_> {
         Box::pin(async {
-            let Before { subject, endpoints, .. } = &self.before;
-            let failed = subject.failed("verify the disconnection of");
-            let now = self.engine.inspect(&subject.id).await.map_err(&failed)?;
+            let DisconnectSnapshot { target, endpoints, .. } = &self.before;
+            let failed = target.failed("verify the disconnection of");
+            let now = self.engine.inspect(&target.id).await.map_err(&failed)?;
             let still = now.endpoints.iter().find(|now| endpoints.iter().any(|e| e.network_id == now.network_id));
             match still {
                 Some(endpoint) => {
-                    Err(self.before.subject.failed("disconnect")(format!("it is still on {}", endpoint.network)))
+                    Err(self.before.target.failed("disconnect")(format!("it is still on {}", endpoint.network)))
                 }
                 None => Ok(format!("not on {} any more", self.networks()).into()),
             }
@@ -129,7 +195,7 @@ impl Fault for Disconnect {
     }
 
     fn verify_removed(&mut self) -> StepFuture<'_> {
-        let Before { subject, endpoints, published, reach } = &self.before;
-        Box::pin(all_as_before(&self.engine, subject, endpoints, Some(published), reach))
+        let DisconnectSnapshot { target, endpoints, published, reachability } = &self.before;
+        Box::pin(verify_endpoints(&self.engine, target, endpoints, Some(published), reachability))
     }
 }

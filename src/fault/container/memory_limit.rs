@@ -1,46 +1,110 @@
-//! `memory-limit`: another limit on memory than it has. A limit can be changed but not lifted, so a container without
-//! one is refused.
+//! `memory-limit`: a container gets another limit on its memory. A limit can be changed but not lifted, so a container
+//! without one is refused.
 
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
+use super::Container;
+use super::target::ContainerTarget;
 use crate::docker::{Details, Engine};
-use crate::fault::{Fault, FaultError, StepFuture, StepReport, Subject};
+use crate::fault::kept::{KeptSpec, Machine, Snapshot, Target};
+use crate::fault::{CheckContext, Fault, FaultError, InvalidKey, Spec, StepFuture, StepReport, TargetName};
+use crate::units::exact_size;
 
-/// What undoing it takes.
+/// A container with another limit on its memory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Before {
-    pub subject: Subject,
-    /// Bytes, as the engine has them.
-    pub memory: i64,
-    /// Memory and swap together; 0 and -1 are no limit.
-    pub with_swap: i64,
-    /// Bytes while the fault lasts.
-    pub wanted: i64,
+#[serde(deny_unknown_fields)]
+pub struct MemoryLimit {
+    /// By name, compose service or id.
+    pub container: String,
+    #[serde(with = "exact_size")]
+    pub limit: ByteSize,
 }
 
-/// Less the engine refuses.
-const LEAST: u64 = 6 << 20;
+/// The state before it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MemoryLimitSnapshot {
+    #[serde(rename = "subject")]
+    target: ContainerTarget,
+    /// Bytes, by the engine.
+    memory: i64,
+    /// Memory and swap together; 0 and -1 are no limit.
+    with_swap: i64,
+    /// Bytes while the fault lasts.
+    wanted: i64,
+}
 
-impl Before {
-    pub(crate) fn look(details: &Details, wanted: ByteSize) -> Result<Before, FaultError> {
-        let subject = Subject::running(details, "limit the memory of")?;
-        let Details { memory, memory_swap: with_swap, .. } = *details;
-        if memory <= 0 {
-            let why = "it has no limit, and Docker can't take one away that it was given";
-            return Err(subject.refused("limit the memory of", why, "start it with one (`--memory`, `mem_limit`)"));
+/// An engine refuses less.
+const LEAST: ByteSize = ByteSize::mib(6);
+
+impl Spec for MemoryLimit {
+    fn example() -> &'static str {
+        "kind = \"memory-limit\"\ncontainer = \"db\"\nlimit = \"64MiB\"\nfor = \"20s\""
+    }
+
+    fn target(&self) -> TargetName {
+        TargetName::Container(self.container.clone())
+    }
+
+    fn size(&self) -> Option<String> {
+        Some(format!("of {}", self.limit))
+    }
+
+    fn check(&self, _context: &CheckContext) -> Result<(), InvalidKey> {
+        match self.limit >= LEAST {
+            true => Ok(()),
+            false => Err(InvalidKey::new("limit", format!("must be at least {LEAST}: engines refuse less"))),
         }
-        match i64::try_from(wanted.0) {
-            Ok(bytes) if wanted.0 >= LEAST => Ok(Before { subject, memory, with_swap, wanted: bytes }),
+    }
+}
+
+impl KeptSpec for MemoryLimit {
+    type Target = Container;
+    type Snapshot = MemoryLimitSnapshot;
+
+    async fn find(&self, machine: &Machine, previous: Option<&MemoryLimitSnapshot>) -> Result<Container, FaultError> {
+        Container::find(machine, &self.container, previous.map(|snapshot| &snapshot.target)).await
+    }
+
+    async fn snapshot(
+        &self,
+        container: &Container,
+        _previous: Option<&MemoryLimitSnapshot>,
+    ) -> Result<MemoryLimitSnapshot, FaultError> {
+        let target = ContainerTarget::running(&container.details, "limit the memory of")?;
+        let Details { memory, memory_swap: with_swap, .. } = container.details;
+        if memory <= 0 {
+            let why = "it has no limit, and Docker cannot remove a limit once it is set";
+            let remedy = "Start it with a limit (`--memory`, `mem_limit`).";
+            return Err(target.refused("limit the memory of", why, remedy));
+        }
+        match i64::try_from(self.limit.0) {
+            Ok(wanted) if self.limit >= LEAST => Ok(MemoryLimitSnapshot { target, memory, with_swap, wanted }),
             _ => {
-                let why = format!("{wanted} can't be its limit");
-                Err(subject.refused("limit the memory of", &why, "write 6MiB or more"))
+                let why = format!("an engine cannot set a limit of {}", self.limit);
+                Err(target.refused("limit the memory of", &why, "Set `limit` to 6MiB or more."))
             }
         }
     }
+}
 
-    /// Memory and swap together at such a limit on memory: as much swap as before. No limit has to be said, or an engine
-    /// refuses memory beyond what it takes for one.
+impl Snapshot for MemoryLimitSnapshot {
+    fn target(&self) -> Target {
+        Target::Container(self.target.clone())
+    }
+
+    fn ignore_condition(&mut self) {
+        self.target.ran = false;
+    }
+
+    fn fault(&self, machine: &Machine) -> Result<Box<dyn Fault>, FaultError> {
+        Ok(Box::new(MemoryLimitFault { engine: machine.engine()?.clone(), before: self.clone() }))
+    }
+}
+
+impl MemoryLimitSnapshot {
+    /// Memory and swap together for a limit on memory: as much swap as before. "No limit" must be given too, or an engine
+    /// refuses memory beyond its own idea of one.
     fn with_swap(&self, memory: i64) -> Option<i64> {
         match self.with_swap {
             0 => None,
@@ -60,30 +124,25 @@ impl Before {
     }
 }
 
-/// A container with another limit on its memory.
-pub struct MemoryLimit {
+struct MemoryLimitFault {
     engine: Engine,
-    before: Before,
+    before: MemoryLimitSnapshot,
 }
 
-impl MemoryLimit {
-    pub(crate) fn new(engine: Engine, before: Before) -> MemoryLimit {
-        MemoryLimit { engine, before }
-    }
-
+impl MemoryLimitFault {
     async fn set(&self, memory: i64) -> Result<StepReport, FaultError> {
-        let Before { subject, .. } = &self.before;
-        let done = self.engine.limit_memory(&subject.id, memory, self.before.with_swap(memory)).await;
-        done.map(|()| "limit set".into()).map_err(subject.failed("limit the memory of"))
+        let MemoryLimitSnapshot { target, .. } = &self.before;
+        let done = self.engine.limit_memory(&target.id, memory, self.before.with_swap(memory)).await;
+        done.map(|()| "limit set".into()).map_err(target.failed("limit the memory of"))
     }
 
-    async fn look(&self) -> Result<Details, FaultError> {
-        let subject = &self.before.subject;
-        self.engine.inspect(&subject.id).await.map_err(subject.failed("limit the memory of"))
+    async fn inspect(&self) -> Result<Details, FaultError> {
+        let target = &self.before.target;
+        self.engine.inspect(&target.id).await.map_err(target.failed("limit the memory of"))
     }
 
     fn compare(&self, details: &Details, wanted: i64) -> Result<StepReport, FaultError> {
-        let subject = &self.before.subject;
+        let target = &self.before.target;
         let kernel = self.engine.cgroup(details, "memory").and_then(|cgroup| cgroup.memory_limit());
         let now = kernel.and_then(|bytes| i64::try_from(bytes).ok()).unwrap_or(details.memory);
         // The kernel counts in pages.
@@ -91,13 +150,13 @@ impl MemoryLimit {
             true => Ok(format!("its limit is {}", ByteSize(now.unsigned_abs())).into()),
             false => {
                 let (now, wanted) = (ByteSize(now.unsigned_abs()), ByteSize(wanted.unsigned_abs()));
-                Err(subject.failed("limit the memory of")(format!("its limit is {now}, not {wanted}")))
+                Err(target.failed("limit the memory of")(format!("its limit is {now}, not {wanted}")))
             }
         }
     }
 }
 
-impl Fault for MemoryLimit {
+impl Fault for MemoryLimitFault {
     fn kind(&self) -> &str {
         "memory-limit"
     }
@@ -107,7 +166,7 @@ impl Fault for MemoryLimit {
     }
 
     fn verify_applied(&mut self) -> StepFuture<'_> {
-        Box::pin(async { self.compare(&self.look().await?, self.before.wanted) })
+        Box::pin(async { self.compare(&self.inspect().await?, self.before.wanted) })
     }
 
     fn remove(&mut self) -> StepFuture<'_> {
@@ -116,12 +175,12 @@ impl Fault for MemoryLimit {
 
     fn verify_removed(&mut self) -> StepFuture<'_> {
         Box::pin(async {
-            let (before, now) = (&self.before, self.look().await?);
-            let said = self.compare(&now, before.memory)?;
+            let (before, now) = (&self.before, self.inspect().await?);
+            let report = self.compare(&now, before.memory)?;
             if let Some(why) = before.swap_changed(now.memory_swap) {
-                return Err(before.subject.failed("limit the memory of")(why));
+                return Err(before.target.failed("limit the memory of")(why));
             }
-            before.subject.still_runs(&now).map(|()| said)
+            before.target.check_running(&now).map(|()| report)
         })
     }
 }
@@ -130,9 +189,9 @@ impl Fault for MemoryLimit {
 mod tests {
     use super::*;
 
-    fn before(with_swap: i64) -> Before {
-        let subject = Subject { id: "f00".into(), name: "db".into(), ran: true };
-        Before { subject, memory: 256, with_swap, wanted: 128 }
+    fn before(with_swap: i64) -> MemoryLimitSnapshot {
+        let target = ContainerTarget { id: "f00".into(), name: "db".into(), ran: true };
+        MemoryLimitSnapshot { target, memory: 256, with_swap, wanted: 128 }
     }
 
     #[test]
@@ -148,6 +207,6 @@ mod tests {
     fn a_journal_of_an_older_version_does_not_say_whether_it_ran() {
         let mut json = serde_json::to_value(before(0)).unwrap();
         json["subject"].as_object_mut().unwrap().remove("ran");
-        assert!(!serde_json::from_value::<Before>(json).unwrap().subject.ran);
+        assert!(!serde_json::from_value::<MemoryLimitSnapshot>(json).unwrap().target.ran);
     }
 }

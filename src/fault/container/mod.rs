@@ -1,74 +1,60 @@
-//! Faults on containers, one file each.
+//! Faults on containers, one file each, and what they share.
 
 pub mod blackhole;
 pub mod disconnect;
-pub mod ended;
+pub mod kill;
+pub(crate) mod lifecycle;
 pub mod memory_limit;
 pub mod pause;
-pub mod reach;
-pub mod revival;
-pub mod subject;
+pub mod reachability;
+pub mod restart;
+pub mod stop;
+pub mod target;
 pub mod throttle;
 
-use bytesize::ByteSize;
-use serde::{Deserialize, Serialize};
+use super::FaultError;
+use super::kept::{Inspected, Machine, Target};
+use crate::docker::{Details, Engine};
+use reachability::Reachability;
+use target::ContainerTarget;
 
-/// A fault on a container, as a plan has it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum ContainerFault {
-    /// Off the network: its name no longer resolves, its route is gone. Off all that it is on unless one is named.
-    Disconnect {
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        network: Option<String>,
-    },
-    /// Its link passes nothing: names, addresses and connections stay, and hang.
-    Blackhole {
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        network: Option<String>,
-    },
-    /// Frozen: its sockets take connections, and nobody answers.
-    Pause,
-    /// Ended at once, and started again after the outage.
-    Kill,
-    /// Asked to end, and started again after the outage.
-    Stop,
-    /// Ended and started again at once.
-    Restart,
-    /// So many CPUs, and no more.
-    Throttle { cpus: f64 },
-    /// Another limit on its memory than it has.
-    MemoryLimit { limit: ByteSize },
+/// A container as inspected.
+pub struct Container {
+    pub engine: Engine,
+    pub details: Details,
 }
 
-impl ContainerFault {
-    /// Its name in plans and reports.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            ContainerFault::Disconnect { .. } => "disconnect",
-            ContainerFault::Blackhole { .. } => "blackhole",
-            ContainerFault::Pause => "pause",
-            ContainerFault::Kill => "kill",
-            ContainerFault::Stop => "stop",
-            ContainerFault::Restart => "restart",
-            ContainerFault::Throttle { .. } => "throttle",
-            ContainerFault::MemoryLimit { .. } => "memory-limit",
+impl Container {
+    /// The container called `name` (by name, compose service or id); the one of the `previous` inspection if there was
+    /// one.
+    pub(crate) async fn find(
+        machine: &Machine,
+        name: &str,
+        previous: Option<&ContainerTarget>,
+    ) -> Result<Container, FaultError> {
+        let engine = machine.engine()?.clone();
+        let details = match previous {
+            Some(target) => engine.inspect(&target.id).await.map_err(target.untouched("inspect"))?,
+            None => {
+                let failed = FaultError::new("find", format!("container {name}"), "Nothing was changed.");
+                let found = engine.find(name).await.map_err(|e| failed(e.to_string()))?;
+                engine.inspect(&found.id).await.map_err(|e| failed(e.to_string()))?
+            }
+        };
+        Ok(Container { engine, details })
+    }
+
+    /// What its peers can reach of it; as in the `previous` snapshot if there was one.
+    pub(crate) async fn reachability(&self, previous: Option<&Reachability>) -> Reachability {
+        match previous {
+            Some(reachability) => reachability.clone(),
+            None => Reachability::probe(&self.engine, &self.details).await,
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn faults_are_written_as_in_a_plan() {
-        let read = |text: &str| toml::from_str::<ContainerFault>(text);
-        assert_eq!(read("kind = 'disconnect'").unwrap(), ContainerFault::Disconnect { network: None });
-        assert_eq!(read("kind = 'throttle'\ncpus = 0.2").unwrap(), ContainerFault::Throttle { cpus: 0.2 });
-        let limit = ContainerFault::MemoryLimit { limit: ByteSize::mib(64) };
-        assert_eq!(read("kind = 'memory-limit'\nlimit = '64MiB'").unwrap(), limit);
-        assert_eq!(read(&toml::to_string(&limit).unwrap()).unwrap(), limit);
-        assert!(read("kind = 'disconnect'\ncpus = 1").is_err());
+impl Inspected for Container {
+    fn target(&self) -> Target {
+        Target::Container(ContainerTarget::of(&self.details))
     }
 }

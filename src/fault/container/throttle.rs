@@ -1,52 +1,118 @@
-//! `throttle`: less CPU time.
+//! `throttle`: less CPU time for a container.
 //!
-//! The engine has two ways of saying it, and cannot take back one of them (`NanoCpus`): that is used only where the
-//! container has it already. "As before" is what the kernel says, where this machine's kernel it is.
+//! The engine has two settings for it, and cannot take back one of them (`NanoCpus`): that one is used only where the
+//! container has it already. On a local engine "as before" is compared with the kernel's own value.
+
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
+use super::Container;
+use super::target::ContainerTarget;
 use crate::docker::{Cpu, Details, Engine};
-use crate::fault::{Fault, FaultError, StepFuture, StepReport, Subject};
+use crate::fault::kept::{KeptSpec, Machine, Snapshot, Target};
+use crate::fault::{CheckContext, Fault, FaultError, InvalidKey, Spec, StepFuture, StepReport, TargetName};
 
-/// What undoing it takes.
+/// A container with less CPU time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Before {
-    pub subject: Subject,
-    /// As the engine has it.
-    pub quota: i64,
-    pub nano: i64,
-    /// µs; the engine's default where it is 0.
-    pub period: i64,
-    /// CPUs, as the kernel has it: no number is no limit.
-    pub cpus: Option<f64>,
-    /// CPUs while the fault lasts.
-    pub wanted: f64,
+#[serde(deny_unknown_fields)]
+pub struct Throttle {
+    /// By name, compose service or id.
+    pub container: String,
+    pub cpus: f64,
 }
 
+/// The state before it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ThrottleSnapshot {
+    #[serde(rename = "subject")]
+    target: ContainerTarget,
+    /// The engine's settings.
+    quota: i64,
+    nano: i64,
+    /// µs; the engine's default where it is 0.
+    period: i64,
+    /// CPUs by the kernel; `None` is no limit.
+    cpus: Option<f64>,
+    /// CPUs while the fault lasts.
+    wanted: f64,
+}
+
+/// What an engine takes; the smallest is a hundredth of the least period.
+const CPUS: RangeInclusive<f64> = 0.01..=1024.0;
 /// µs; the kernel's default, and Docker's.
 const PERIOD: i64 = 100_000;
 /// The kernel gives no less than 1 ms in a period.
 const LEAST_QUOTA: f64 = 1000.0;
 
-impl Before {
-    pub(crate) fn look(engine: &Engine, details: &Details, wanted: f64) -> Result<Before, FaultError> {
-        let subject = Subject::running(details, "throttle")?;
+impl Spec for Throttle {
+    fn example() -> &'static str {
+        "kind = \"throttle\"\ncontainer = \"db\"\ncpus = 0.2\nfor = \"20s\""
+    }
+
+    fn target(&self) -> TargetName {
+        TargetName::Container(self.container.clone())
+    }
+
+    fn size(&self) -> Option<String> {
+        Some(format!("to {} CPUs", self.cpus))
+    }
+
+    fn check(&self, _context: &CheckContext) -> Result<(), InvalidKey> {
+        match CPUS.contains(&self.cpus) {
+            true => Ok(()),
+            false => Err(InvalidKey::new("cpus", format!("must be between {} and {}", CPUS.start(), CPUS.end()))),
+        }
+    }
+}
+
+impl KeptSpec for Throttle {
+    type Target = Container;
+    type Snapshot = ThrottleSnapshot;
+
+    async fn find(&self, machine: &Machine, previous: Option<&ThrottleSnapshot>) -> Result<Container, FaultError> {
+        Container::find(machine, &self.container, previous.map(|snapshot| &snapshot.target)).await
+    }
+
+    async fn snapshot(
+        &self,
+        container: &Container,
+        _previous: Option<&ThrottleSnapshot>,
+    ) -> Result<ThrottleSnapshot, FaultError> {
+        let Container { engine, details } = container;
+        let (target, wanted) = (ContainerTarget::running(details, "throttle")?, self.cpus);
         let Details { cpu_quota: quota, nano_cpus: nano, cpu_period: period, .. } = *details;
-        let before = Before { subject, quota, nano, period, cpus: effective(engine, details), wanted };
-        // False for what is no number, too.
+        let before = ThrottleSnapshot { target, quota, nano, period, cpus: effective(engine, details), wanted };
+        // False for NaN, too.
         if !(wanted * before.period() >= LEAST_QUOTA && wanted <= 1000.0) {
-            let why = format!("{wanted} CPUs can't be given");
-            return Err(before.subject.refused("throttle", &why, "write a number such as 0.2"));
+            let why = format!("an engine cannot give it {wanted} CPUs");
+            return Err(before.target.refused("throttle", &why, "Set `cpus` to a number such as 0.2."));
         }
         match before.cpus.or(engine.cpus()) {
             Some(has) if wanted >= has => {
-                let why = format!("it has only {has} CPUs, so that {wanted} are not less");
-                Err(before.subject.refused("throttle", &why, "write a smaller number, such as 0.2"))
+                let why = format!("it has only {has} CPUs, and {wanted} are not less");
+                Err(before.target.refused("throttle", &why, "Set `cpus` to a smaller number, such as 0.2."))
             }
             _ => Ok(before),
         }
     }
+}
 
+impl Snapshot for ThrottleSnapshot {
+    fn target(&self) -> Target {
+        Target::Container(self.target.clone())
+    }
+
+    fn ignore_condition(&mut self) {
+        self.target.ran = false;
+    }
+
+    fn fault(&self, machine: &Machine) -> Result<Box<dyn Fault>, FaultError> {
+        Ok(Box::new(ThrottleFault { engine: machine.engine()?.clone(), before: self.clone() }))
+    }
+}
+
+impl ThrottleSnapshot {
     fn period(&self) -> f64 {
         if self.period > 0 { self.period as f64 } else { PERIOD as f64 }
     }
@@ -67,7 +133,7 @@ impl Before {
     }
 }
 
-/// The CPUs that a container may use: as the kernel says, or else as the engine does. `None` is no limit.
+/// The CPUs that a container may use: by the kernel where the engine is local, else by the engine. `None` is no limit.
 fn effective(engine: &Engine, details: &Details) -> Option<f64> {
     if let Some((quota, period)) = engine.cgroup(details, "cpu").and_then(|cgroup| cgroup.cpu_quota()) {
         return Some(quota? as f64 / period as f64);
@@ -80,29 +146,24 @@ fn effective(engine: &Engine, details: &Details) -> Option<f64> {
     }
 }
 
-/// A container with less CPU time.
-pub struct Throttle {
+struct ThrottleFault {
     engine: Engine,
-    before: Before,
+    before: ThrottleSnapshot,
 }
 
-impl Throttle {
-    pub(crate) fn new(engine: Engine, before: Before) -> Throttle {
-        Throttle { engine, before }
+impl ThrottleFault {
+    async fn set(&self, cpu: Cpu, action: &'static str) -> Result<StepReport, FaultError> {
+        let ContainerTarget { id, .. } = &self.before.target;
+        let done = self.engine.limit_cpu(id, cpu).await.map_err(self.before.target.failed(action));
+        done.map(|()| format!("the engine set {cpu}").into())
     }
 
-    async fn set(&self, cpu: Cpu, what: &'static str) -> Result<StepReport, FaultError> {
-        let Subject { id, .. } = &self.before.subject;
-        let done = self.engine.limit_cpu(id, cpu).await.map_err(self.before.subject.failed(what));
-        done.map(|()| format!("{cpu:?} set").into())
+    async fn inspect(&self, action: &'static str) -> Result<Details, FaultError> {
+        let target = &self.before.target;
+        self.engine.inspect(&target.id).await.map_err(target.failed(action))
     }
 
-    async fn look(&self, what: &'static str) -> Result<Details, FaultError> {
-        let subject = &self.before.subject;
-        self.engine.inspect(&subject.id).await.map_err(subject.failed(what))
-    }
-
-    fn compare(&self, details: &Details, wanted: Option<f64>, what: &'static str) -> Result<StepReport, FaultError> {
+    fn compare(&self, details: &Details, wanted: Option<f64>, action: &'static str) -> Result<StepReport, FaultError> {
         let now = effective(&self.engine, details);
         let same = match (wanted, now) {
             (Some(wanted), Some(now)) => (wanted - now).abs() < 0.005 * wanted.max(0.1),
@@ -112,12 +173,12 @@ impl Throttle {
         let text = |cpus: Option<f64>| cpus.map_or_else(|| "no limit".to_owned(), |cpus| format!("{cpus:.3} CPUs"));
         match same {
             true => Ok(format!("it has {}", text(now)).into()),
-            false => Err(self.before.subject.failed(what)(format!("it has {}, not {}", text(now), text(wanted)))),
+            false => Err(self.before.target.failed(action)(format!("it has {}, not {}", text(now), text(wanted)))),
         }
     }
 }
 
-impl Fault for Throttle {
+impl Fault for ThrottleFault {
     fn kind(&self) -> &str {
         "throttle"
     }
@@ -127,7 +188,7 @@ impl Fault for Throttle {
     }
 
     fn verify_applied(&mut self) -> StepFuture<'_> {
-        Box::pin(async { self.compare(&self.look("throttle").await?, Some(self.before.wanted), "throttle") })
+        Box::pin(async { self.compare(&self.inspect("throttle").await?, Some(self.before.wanted), "throttle") })
     }
 
     fn remove(&mut self) -> StepFuture<'_> {
@@ -136,9 +197,9 @@ impl Fault for Throttle {
 
     fn verify_removed(&mut self) -> StepFuture<'_> {
         Box::pin(async {
-            let now = self.look("give CPUs back to").await?;
-            let said = self.compare(&now, self.before.cpus, "give CPUs back to")?;
-            self.before.subject.still_runs(&now).map(|()| said)
+            let now = self.inspect("give CPUs back to").await?;
+            let report = self.compare(&now, self.before.cpus, "give CPUs back to")?;
+            self.before.target.check_running(&now).map(|()| report)
         })
     }
 }
@@ -147,14 +208,14 @@ impl Fault for Throttle {
 mod tests {
     use super::*;
 
-    fn before(quota: i64, nano: i64, period: i64) -> Before {
-        let subject = Subject { id: "f00".into(), name: "db".into(), ran: true };
-        Before { subject, quota, nano, period, cpus: None, wanted: 0.2 }
+    fn before(quota: i64, nano: i64, period: i64) -> ThrottleSnapshot {
+        let target = ContainerTarget { id: "f00".into(), name: "db".into(), ran: true };
+        ThrottleSnapshot { target, quota, nano, period, cpus: None, wanted: 0.2 }
     }
 
     #[test]
     fn each_way_of_limiting_is_kept() {
-        let commands = |before: Before| (before.throttled(), before.as_before());
+        let commands = |before: ThrottleSnapshot| (before.throttled(), before.as_before());
         assert_eq!(commands(before(0, 0, 0)), (Cpu::Quota(20_000), Cpu::Quota(-1)));
         assert_eq!(commands(before(50_000, 0, 50_000)), (Cpu::Quota(10_000), Cpu::Quota(50_000)));
         assert_eq!(commands(before(0, 1_500_000_000, 0)), (Cpu::Nano(200_000_000), Cpu::Nano(1_500_000_000)));

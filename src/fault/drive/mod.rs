@@ -1,4 +1,4 @@
-//! When a fault's steps are due, and that it is removed whatever comes in between.
+//! Carries out the steps of a fault when they are due, and removes it whatever happens in between.
 
 use std::time::Duration;
 
@@ -18,51 +18,51 @@ pub struct Schedule {
     pub lasting: Time,
 }
 
-/// What became of a fault.
+/// The outcome of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Cancelled before it was due: nothing was touched.
+    /// Cancelled before it was due: nothing was changed.
     Untouched,
     /// Applied and removed, both verified.
     Verified,
     /// Removed and verified, but it never took effect as it should.
     Ineffective,
-    /// It could not be removed, or that could not be verified. What it was done to is not as before.
+    /// It could not be removed, or its removal could not be verified. Its target may not be as before.
     Stuck,
 }
 
-/// A step that takes longer has failed; removal follows all the same.
+/// A step that takes longer has failed; the removal follows nevertheless.
 const STEP: Duration = Duration::from_secs(30);
-/// How often removal is tried.
+/// How many times the removal is tried.
 const REMOVALS: u32 = 3;
 const BETWEEN_REMOVALS: Duration = Duration::from_secs(1);
 
-/// Applies `fault`, number `index` of the plan, when `schedule` says, and removes it. `now` is the run's clock, in ns
-/// since the start of load. When `cancel` turns true, or its sender is gone, it is removed at once.
+/// Applies `fault`, number `index` of the plan, when `schedule` says, and removes it. `now` is the run's clock. When
+/// `cancel` turns true, or its sender is gone, the fault is removed at once.
 ///
-/// Events go to `events`; that nobody takes them stops nothing. Dropping this future leaves the fault as it is: cancel
+/// Events go to `events`; it goes on where nothing receives them. Dropping this future leaves the fault as it is: cancel
 /// it instead, and await it.
 pub async fn drive(
     fault: &mut dyn Fault,
     index: usize,
     schedule: Schedule,
-    now: impl Fn() -> u64,
+    now: impl Fn() -> Instant,
     events: UnboundedSender<Event>,
     mut cancel: watch::Receiver<bool>,
 ) -> Outcome {
     let kind = fault.kind().to_owned();
-    let tell_of = |at: Option<u64>, step, said: StepReport| {
-        let StepReport { text: detail, warnings } = said;
+    let report = |at: Option<Instant>, step, report: StepReport| {
+        let StepReport { text: detail, warnings } = report;
         let what = EventKind::Fault { fault: index, kind: kind.clone(), step, detail, warnings };
-        // A run that is ending may not listen any more.
-        let _ = events.send(Event { at: Instant(at.unwrap_or_else(&now)), what });
+        // A run that is ending may not receive it any more.
+        let _ = events.send(Event { at: at.unwrap_or_else(&now), what });
     };
-    let tell = |step, text: String| tell_of(None, step, text.into());
+    let report_now = |step, text: String| report(None, step, text.into());
     if !sleep_until(schedule.at, &now, &mut cancel).await {
         return Outcome::Untouched;
     }
 
-    tell(FaultStep::Commanded, String::new());
+    report_now(FaultStep::Commanded, String::new());
     let applied = match limited(fault.apply()).await {
         Ok(_) => limited(fault.verify_applied()).await,
         Err(e) => Err(e),
@@ -70,14 +70,14 @@ pub async fn drive(
     let effective = applied.is_ok();
     match applied {
         Ok(detail) => {
-            tell_of(fault.since(), FaultStep::Effective, detail);
+            report(fault.since(), FaultStep::Effective, detail);
             sleep_until(schedule.at.plus(schedule.lasting), &now, &mut cancel).await;
         }
-        // What half took effect is removed at once.
-        Err(why) => tell(FaultStep::Failed, why),
+        // It may have taken effect in part, so it is removed at once.
+        Err(why) => report_now(FaultStep::Failed, why),
     }
 
-    tell(FaultStep::RemovalCommanded, String::new());
+    report_now(FaultStep::RemovalCommanded, String::new());
     let mut failure = String::new();
     for attempt in 0..REMOVALS {
         if attempt > 0 {
@@ -89,13 +89,13 @@ pub async fn drive(
         };
         match removed {
             Ok(detail) => {
-                tell_of(fault.since(), FaultStep::RemovalVerified, detail);
+                report(fault.since(), FaultStep::RemovalVerified, detail);
                 return if effective { Outcome::Verified } else { Outcome::Ineffective };
             }
             Err(why) => failure = why,
         }
     }
-    tell(FaultStep::Failed, failure);
+    report_now(FaultStep::Failed, failure);
     Outcome::Stuck
 }
 
@@ -106,19 +106,19 @@ async fn limited(step: StepFuture<'_>) -> Result<StepReport, String> {
     }
 }
 
-/// Sleeps until the run's clock shows `at`; false if cancelled before.
-async fn sleep_until(at: Time, now: &impl Fn() -> u64, cancel: &mut watch::Receiver<bool>) -> bool {
+/// Sleeps until the run's clock shows `at`; `false` if cancelled before.
+async fn sleep_until(at: Time, now: &impl Fn() -> Instant, cancel: &mut watch::Receiver<bool>) -> bool {
     loop {
         // Before the start of load the clock stands at zero, so one sleep may not be enough.
-        let left = at.0.saturating_sub(now());
+        let left = Instant::START.plus(at).since(now());
         if *cancel.borrow_and_update() {
             return false;
         }
-        if left == 0 {
+        if left == Time::ZERO {
             return true;
         }
         tokio::select! {
-            () = sleep(Duration::from_nanos(left)) => {}
+            () = sleep(left.std()) => {}
             changed = cancel.changed() => if changed.is_err() { return false },
         }
     }

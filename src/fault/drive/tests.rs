@@ -26,8 +26,7 @@ impl Mock {
             match self.failing.iter().position(|s| *s == step) {
                 Some(at) => {
                     self.failing.swap_remove(at);
-                    let (on, why, remedy) = ("a mock".into(), "so told".into(), "try again".into());
-                    Err(FaultError { what: step.into(), on, why, remedy })
+                    Err(FaultError::new(step, "a mock", "Try again.")("so told"))
                 }
                 None => Ok(format!("{step} done").into()),
             }
@@ -64,7 +63,7 @@ async fn driven(mut mock: Mock, cancel_at: Option<u64>) -> (Outcome, Vec<String>
     let (events, mut seen) = unbounded_channel();
     let (cancel, cancelled) = watch::channel(false);
     let schedule = Schedule { at: Time::from_secs(10), lasting: Time::from_secs(20) };
-    let now = move || start.elapsed().as_nanos() as u64;
+    let now = move || crate::units::Instant(start.elapsed().as_nanos() as u64);
     let done = Arc::clone(&mock.done);
     let (outcome, ()) = tokio::join!(drive(&mut mock, 3, schedule, now, events, cancelled), async {
         match cancel_at {
@@ -159,5 +158,8 @@ async fn the_end_of_who_could_cancel_is_a_cancellation() {
     let (cancel, cancelled) = watch::channel(false);
     drop(cancel);
     let schedule = Schedule { at: Time::from_secs(10), lasting: Time::from_secs(20) };
-    assert_eq!(drive(&mut Mock::default(), 0, schedule, || 0, events, cancelled).await, Outcome::Untouched);
+    assert_eq!(
+        drive(&mut Mock::default(), 0, schedule, || crate::units::Instant::START, events, cancelled).await,
+        Outcome::Untouched
+    );
 }

@@ -1,72 +1,71 @@
+//! The run's handle of a keeper.
+
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
-use super::process::{Answer, Ask, Order, Ready, Step};
-use crate::docker::Engine;
-use crate::fault::{ContainerFault, Fault, FaultError, StepFuture, StepReport, Subject};
+use super::messages::{Assignment, AssignmentAnswer, FaultAction, StepAnswer, StepRequest};
+use crate::fault::{Fault, FaultError, KeptFault, Machine, StepFuture, StepReport, Target};
 use crate::units::Time;
 
-/// A fault on a container, whose steps a keeper does: a process that removes the fault whatever becomes of this one.
-/// Dropping it is the keeper's end, once all is as before.
+/// A fault whose steps a keeper carries out: a process that removes the fault whatever becomes of this one. Dropping
+/// this ends the keeper, after it has removed the fault.
 pub struct KeeperClient {
-    fault: ContainerFault,
-    subject: Subject,
-    asked: u64,
+    fault: KeptFault,
+    target: Target,
+    /// Requests so far.
+    requests: u64,
     stdin: ChildStdin,
     answers: Lines<BufReader<ChildStdout>>,
     keeper: Child,
 }
 
-/// A look from a peer on each of a container's networks is in it.
+/// It includes a probe from a peer on each of a container's networks.
 const START: Duration = Duration::from_secs(30);
 
 impl KeeperClient {
-    /// Starts a keeper, which looks for the container (by name, compose service or id) and whether such a fault, of at
-    /// most `lasting`, can be done to it. Nothing is touched yet. `program` is this program itself if not given.
+    /// Starts a keeper. It finds the target, and checks that the fault can be done to it, for at most `lasting`. Nothing
+    /// is changed yet. `program` is the keeper's program; this program unless given.
     ///
     /// # Errors
-    /// What keeps the fault from being done: an unknown or ambiguous name, a journal that still lists the container.
+    /// Why the fault cannot be done: an unknown or ambiguous name, a journal that still lists the target.
     pub async fn prepare(
-        engine: &Engine,
-        container: &str,
-        fault: ContainerFault,
+        machine: &Machine,
+        fault: &KeptFault,
         lasting: Time,
         program: Option<&Path>,
     ) -> Result<KeeperClient, FaultError> {
-        let order =
-            Order { host: engine.host().to_owned(), container: container.to_owned(), fault: fault.clone(), lasting };
-        let failed = |why: String| FaultError {
-            what: "start the keeper of".into(),
-            on: format!("a {} of container {container}", fault.name()),
-            why,
-            remedy: "nothing was touched".into(),
-        };
+        let host = machine.engine.as_ref().map(|engine| engine.host().to_owned());
+        let assignment = Assignment { host, fault: fault.clone(), lasting };
+        let failed =
+            FaultError::new("start", format!("the keeper of a {} fault", fault.kind()), "Nothing was changed.");
         let program = program.map(Path::to_owned).map_or_else(std::env::current_exe, Ok);
         let mut command = Command::new(program.map_err(|e| failed(e.to_string()))?);
-        // It lives on, so nobody may wait for the end of its stderr.
+        // It lives on, so nothing may wait for the end of its stderr.
         command.arg("keeper").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut keeper = command.spawn().map_err(|e| failed(e.to_string()))?;
         let (Some(mut stdin), Some(stdout)) = (keeper.stdin.take(), keeper.stdout.take()) else {
             return Err(failed("it has no pipes".to_owned()));
         };
         let mut answers = BufReader::new(stdout).lines();
-        let ready = async {
-            say(&mut stdin, &order).await?;
-            hear::<Ready>(&mut answers).await
+        let answer = async {
+            send(&mut stdin, &assignment).await?;
+            receive::<AssignmentAnswer>(&mut answers).await
         };
-        let ready = timeout(START, ready).await.unwrap_or_else(|_| Err(format!("no answer in {START:?}")));
-        let subject = ready.map_err(failed)??;
-        Ok(KeeperClient { fault, subject, asked: 0, stdin, answers, keeper })
+        let answer = timeout(START, answer).await.unwrap_or_else(|_| Err(format!("no answer in {START:?}")));
+        let target = answer.map_err(failed)??;
+        Ok(KeeperClient { fault: fault.clone(), target, requests: 0, stdin, answers, keeper })
     }
 
-    /// The container that was found.
-    pub fn subject(&self) -> &Subject {
-        &self.subject
+    /// The target that was found.
+    pub fn target(&self) -> &Target {
+        &self.target
     }
 
     /// The keeper's process, while it lives.
@@ -74,15 +73,15 @@ impl KeeperClient {
         self.keeper.id()
     }
 
-    async fn step(&mut self, step: Step, what: &'static str) -> Result<StepReport, FaultError> {
-        self.asked += 1;
-        let failed = self.subject.failed(what);
-        let ask = Ask { number: self.asked, step };
-        say(&mut self.stdin, &ask).await.map_err(&failed)?;
+    async fn step(&mut self, step: FaultAction, action: &'static str) -> Result<StepReport, FaultError> {
+        self.requests += 1;
+        let failed = self.target.failed(action);
+        let request = StepRequest { number: self.requests, step };
+        send(&mut self.stdin, &request).await.map_err(&failed)?;
         loop {
-            let Answer { number, result } = hear(&mut self.answers).await.map_err(&failed)?;
-            // Whoever asked before lost patience.
-            if number == ask.number {
+            let StepAnswer { number, result } = receive(&mut self.answers).await.map_err(&failed)?;
+            // An earlier request may have timed out: its answer comes late.
+            if number == request.number {
                 return result;
             }
         }
@@ -91,33 +90,33 @@ impl KeeperClient {
 
 impl Fault for KeeperClient {
     fn kind(&self) -> &str {
-        self.fault.name()
+        self.fault.kind()
     }
 
     fn apply(&mut self) -> StepFuture<'_> {
-        Box::pin(self.step(Step::Apply, "apply a fault to"))
+        Box::pin(self.step(FaultAction::Apply, "apply a fault to"))
     }
 
     fn verify_applied(&mut self) -> StepFuture<'_> {
-        Box::pin(self.step(Step::VerifyApplied, "verify a fault on"))
+        Box::pin(self.step(FaultAction::VerifyApplied, "verify a fault on"))
     }
 
     fn remove(&mut self) -> StepFuture<'_> {
-        Box::pin(self.step(Step::Remove, "remove a fault from"))
+        Box::pin(self.step(FaultAction::Remove, "remove a fault from"))
     }
 
     fn verify_removed(&mut self) -> StepFuture<'_> {
-        Box::pin(self.step(Step::VerifyRemoved, "verify the removal of a fault from"))
+        Box::pin(self.step(FaultAction::VerifyRemoved, "verify the removal of a fault from"))
     }
 }
 
-async fn say(stdin: &mut ChildStdin, what: &impl serde::Serialize) -> Result<(), String> {
-    let line = serde_json::to_string(what).map_err(|e| e.to_string())? + "\n";
-    let said = async { stdin.write_all(line.as_bytes()).await.and(stdin.flush().await) };
-    said.await.map_err(|e| format!("its keeper is gone ({e})"))
+async fn send(stdin: &mut ChildStdin, message: &impl Serialize) -> Result<(), String> {
+    let line = serde_json::to_string(message).map_err(|e| e.to_string())? + "\n";
+    let sent = async { stdin.write_all(line.as_bytes()).await.and(stdin.flush().await) };
+    sent.await.map_err(|e| format!("its keeper has ended ({e})"))
 }
 
-async fn hear<T: serde::de::DeserializeOwned>(answers: &mut Lines<BufReader<ChildStdout>>) -> Result<T, String> {
-    let line = answers.next_line().await.ok().flatten().ok_or("its keeper is gone")?;
-    serde_json::from_str(&line).map_err(|e| format!("its keeper said `{line}`: {e}"))
+async fn receive<T: DeserializeOwned>(answers: &mut Lines<BufReader<ChildStdout>>) -> Result<T, String> {
+    let line = answers.next_line().await.ok().flatten().ok_or("its keeper has ended")?;
+    serde_json::from_str(&line).map_err(|e| format!("its keeper answered `{line}`: {e}"))
 }

@@ -1,7 +1,8 @@
-//! The keeper: a process of its own that applies and removes faults on containers, whatever becomes of the run.
+//! The keeper: a process of its own that applies and removes faults whose targets outlive the run, whatever becomes of
+//! the run.
 
 pub mod client;
 pub mod journal;
+mod messages;
 pub mod process;
 pub mod restore;
-pub mod undo;

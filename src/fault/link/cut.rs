@@ -1,61 +1,77 @@
-//! `cut-link`: nothing passes between the testbed's post-storage and its post-db; both stay up.
+//! `link-cut`: nothing passes between the testbed's post-storage and its post-db.
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
-use super::{PATIENCE, PAUSE, failed, tell};
-use crate::fault::{Fault, FaultError, StepFuture, StepReport};
+use super::{LinkSpec, PATIENCE, PAUSE, command, failed};
+use crate::fault::{Fault, FaultError, Spec, StepFuture, StepReport, TargetName};
 use crate::testbed::{Command, LinkHandle, Probe};
 
-/// Cuts the testbed's link.
-#[derive(Clone, Debug)]
-pub struct CutLink {
+/// Connections through the link hang.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinkCut {}
+
+impl Spec for LinkCut {
+    fn example() -> &'static str {
+        "kind = \"link-cut\"\nfor = \"20s\""
+    }
+
+    fn target(&self) -> TargetName {
+        TargetName::Link
+    }
+}
+
+impl LinkSpec for LinkCut {
+    fn fault(&self, link: LinkHandle) -> Box<dyn Fault> {
+        Box::new(LinkCutFault { link })
+    }
+}
+
+struct LinkCutFault {
     link: LinkHandle,
 }
 
-/// What answers with an error is in trouble that waiting seldom ends.
-const PATIENCE_WITH_TROUBLE: Duration = Duration::from_millis(500);
+/// An answer that is an error seldom goes away by waiting.
+const PATIENCE_WITH_ERRORS: Duration = Duration::from_millis(500);
 
-impl CutLink {
-    pub fn new(link: LinkHandle) -> CutLink {
-        CutLink { link }
-    }
-
-    async fn look_for(&self, wanted: Probe, what: &'static str, found: &str) -> Result<StepReport, FaultError> {
+impl LinkCutFault {
+    async fn probe_for(&self, wanted: Probe, action: &'static str, found: &str) -> Result<StepReport, FaultError> {
         let start = Instant::now();
         loop {
             let seen = self.link.probe().await;
             if seen == wanted {
                 return Ok(found.into());
             }
-            let patience = if matches!(seen, Probe::Broken(_)) { PATIENCE_WITH_TROUBLE } else { PATIENCE };
+            let patience = if matches!(seen, Probe::Broken(_)) { PATIENCE_WITH_ERRORS } else { PATIENCE };
             if start.elapsed() >= patience {
-                return Err(failed(what, format!("a request through it was {seen:?}, not {wanted:?}")));
+                return Err(failed(action, format!("a request through it was {seen:?}, not {wanted:?}")));
             }
             sleep(PAUSE).await;
         }
     }
 }
 
-impl Fault for CutLink {
+impl Fault for LinkCutFault {
     fn kind(&self) -> &str {
-        "cut-link"
+        "link-cut"
     }
 
     fn apply(&mut self) -> StepFuture<'_> {
-        Box::pin(tell(&self.link, Command::Cut))
+        Box::pin(command(&self.link, Command::Cut))
     }
 
     fn verify_applied(&mut self) -> StepFuture<'_> {
-        Box::pin(self.look_for(Probe::Silent, "verify the cut of", "a request through it gets no answer"))
+        Box::pin(self.probe_for(Probe::Silent, "verify the cut of", "a request through it gets no answer"))
     }
 
     fn remove(&mut self) -> StepFuture<'_> {
-        Box::pin(tell(&self.link, Command::Heal))
+        Box::pin(command(&self.link, Command::Heal))
     }
 
     fn verify_removed(&mut self) -> StepFuture<'_> {
-        Box::pin(self.look_for(Probe::Answered, "verify the healing of", "a request through it is answered"))
+        Box::pin(self.probe_for(Probe::Answered, "verify the end of the cut of", "a request through it is answered"))
     }
 }

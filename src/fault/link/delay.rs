@@ -1,15 +1,54 @@
-//! `link-delay`: all that passes the testbed's link takes so much longer, each way.
+//! `link-delay`: all that passes the testbed's link takes longer, each way.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::{PATIENCE, insist, tell};
-use crate::fault::{Fault, FaultError, StepFuture, StepReport};
+use serde::{Deserialize, Serialize};
+
+use super::{LinkSpec, PATIENCE, command, probe_until};
+use crate::fault::{CheckContext, Fault, FaultError, InvalidKey, Spec, StepFuture, StepReport, TargetName};
 use crate::testbed::{Command, LinkHandle};
 use crate::units::Time;
 
-/// Makes the link a long one.
-#[derive(Clone, Debug)]
-pub struct DelayLink {
+/// The link takes longer.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinkDelay {
+    /// Each way.
+    pub delay: Time,
+}
+
+/// What requests can show within seconds: a probe takes four times the delay.
+const DELAYS: RangeInclusive<Time> = Time::from_millis(10)..=Time::from_secs(5);
+
+impl Spec for LinkDelay {
+    fn example() -> &'static str {
+        "kind = \"link-delay\"\ndelay = \"50ms\"\nfor = \"20s\""
+    }
+
+    fn target(&self) -> TargetName {
+        TargetName::Link
+    }
+
+    fn size(&self) -> Option<String> {
+        Some(format!("of {} each way", self.delay))
+    }
+
+    fn check(&self, _context: &CheckContext) -> Result<(), InvalidKey> {
+        match DELAYS.contains(&self.delay) {
+            true => Ok(()),
+            false => Err(InvalidKey::new("delay", "must be between 10ms and 5s")),
+        }
+    }
+}
+
+impl LinkSpec for LinkDelay {
+    fn fault(&self, link: LinkHandle) -> Box<dyn Fault> {
+        Box::new(LinkDelayFault { link, delay: self.delay })
+    }
+}
+
+struct LinkDelayFault {
     link: LinkHandle,
     delay: Time,
 }
@@ -17,12 +56,7 @@ pub struct DelayLink {
 /// Requests at once, of which the fastest counts: a busy machine delays some.
 const REQUESTS: usize = 3;
 
-impl DelayLink {
-    /// `delay` each way.
-    pub fn new(link: LinkHandle, delay: Time) -> DelayLink {
-        DelayLink { link, delay }
-    }
-
+impl LinkDelayFault {
     /// What a request on a new connection takes at least: two round trips.
     fn least(&self) -> Duration {
         self.delay.std() * 4
@@ -33,8 +67,12 @@ impl DelayLink {
         times.into_iter().min().unwrap_or_default()
     }
 
-    async fn look(&self, what: &'static str, is_so: fn(Duration, Duration) -> bool) -> Result<StepReport, FaultError> {
-        insist(what, || async {
+    async fn probe(
+        &self,
+        action: &'static str,
+        is_so: fn(Duration, Duration) -> bool,
+    ) -> Result<StepReport, FaultError> {
+        probe_until(action, || async {
             let (fastest, least) = (self.fastest().await, self.least());
             let seen = format!("a request through it takes {fastest:.1?}");
             if is_so(fastest, least) { Ok(seen) } else { Err(format!("{seen}; delayed it takes {least:?} at least")) }
@@ -43,24 +81,24 @@ impl DelayLink {
     }
 }
 
-impl Fault for DelayLink {
+impl Fault for LinkDelayFault {
     fn kind(&self) -> &str {
         "link-delay"
     }
 
     fn apply(&mut self) -> StepFuture<'_> {
-        Box::pin(tell(&self.link, Command::Delay(self.delay)))
+        Box::pin(command(&self.link, Command::Delay(self.delay)))
     }
 
     fn verify_applied(&mut self) -> StepFuture<'_> {
-        Box::pin(self.look("verify the delay of", |fastest, least| fastest >= least))
+        Box::pin(self.probe("verify the delay of", |fastest, least| fastest >= least))
     }
 
     fn remove(&mut self) -> StepFuture<'_> {
-        Box::pin(tell(&self.link, Command::Heal))
+        Box::pin(command(&self.link, Command::Heal))
     }
 
     fn verify_removed(&mut self) -> StepFuture<'_> {
-        Box::pin(self.look("verify the end of the delay of", |fastest, least| fastest < least / 2))
+        Box::pin(self.probe("verify the end of the delay of", |fastest, least| fastest < least / 2))
     }
 }

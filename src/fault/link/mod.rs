@@ -1,6 +1,6 @@
 //! Faults on the testbed's link, between its post-storage and its post-db: both stay up.
 //!
-//! Each is seen from outside, by requests through the link, and not believed because the link says so.
+//! Requests through the link show whether a fault took effect; the link's own word is not enough.
 
 mod bandwidth;
 mod cut;
@@ -11,40 +11,45 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::{FaultError, StepReport};
+use super::{Fault, FaultError, Spec, StepReport};
 use crate::testbed::{Command, LinkHandle};
 
-pub use bandwidth::LimitLink;
-pub use cut::CutLink;
-pub use delay::DelayLink;
-pub use loss::LossyLink;
+pub use bandwidth::LinkBandwidth;
+pub use cut::LinkCut;
+pub use delay::LinkDelay;
+pub use loss::LinkLoss;
 
-/// How long a look may differ from what it should be: a busy machine answers late.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Between two looks.
-const PAUSE: Duration = Duration::from_millis(20);
-
-async fn tell(link: &LinkHandle, command: Command) -> Result<StepReport, FaultError> {
-    let told = link.tell(command).await;
-    told.map(|()| format!("told: {command}").into()).map_err(|e| failed("command", e.to_string()))
+/// A fault on the testbed's link.
+pub trait LinkSpec: Spec {
+    fn fault(&self, link: LinkHandle) -> Box<dyn Fault>;
 }
 
-/// Looks again until it sees what it should; what it saw instead after [`PATIENCE`] is the error.
-async fn insist<F>(what: &'static str, mut look: impl FnMut() -> F) -> Result<StepReport, FaultError>
+/// How long requests may show something else than they should: a busy machine answers late.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Between two probes.
+const PAUSE: Duration = Duration::from_millis(20);
+
+async fn command(link: &LinkHandle, command: Command) -> Result<StepReport, FaultError> {
+    let obeyed = link.tell(command).await;
+    obeyed.map(|()| format!("the link obeyed `{command}`").into()).map_err(|e| failed("command", e.to_string()))
+}
+
+/// Probes again until it sees what it should; what it saw instead after [`PATIENCE`] is the error.
+async fn probe_until<F>(action: &'static str, mut probe: impl FnMut() -> F) -> Result<StepReport, FaultError>
 where
     F: Future<Output = Result<String, String>>,
 {
     let start = Instant::now();
     loop {
-        match look().await {
+        match probe().await {
             Ok(seen) => return Ok(seen.into()),
-            Err(why) if start.elapsed() >= PATIENCE => return Err(failed(what, why)),
+            Err(why) if start.elapsed() >= PATIENCE => return Err(failed(action, why)),
             Err(_) => sleep(PAUSE).await,
         }
     }
 }
 
-fn failed(what: &'static str, why: String) -> FaultError {
-    let remedy = "the testbed ends with the run: start it again".into();
-    FaultError { what: what.into(), on: "the testbed's link".into(), why, remedy }
+fn failed(action: &'static str, why: String) -> FaultError {
+    let remedy = "The testbed ends with the run: start the experiment again.";
+    FaultError::new(action, "the testbed's link", remedy)(why)
 }

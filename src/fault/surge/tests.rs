@@ -1,6 +1,5 @@
 use proptest::prelude::*;
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
 
 use super::*;
 use crate::fault::{Outcome, Schedule, drive};
@@ -15,16 +14,16 @@ fn due(at: f64) -> f64 {
 
 /// Drives it over a load that has sent so many requests by a second. What became of it, and its events by ms.
 async fn driven(sent: fn(f64) -> f64) -> (Outcome, Vec<(u64, FaultStep, String)>) {
-    let start = Instant::now();
-    let now = move || start.elapsed().as_nanos() as u64;
-    let look = move || {
-        let second = now() as f64 / 1e9;
-        Look { at: now(), due: due(second).round() as u64, sent: sent(second).round() as u64 }
+    let start = tokio::time::Instant::now();
+    let now = move || Instant(start.elapsed().as_nanos() as u64);
+    let count = move || {
+        let second = now().as_secs_f64();
+        LoadCount { at: now(), due: due(second).round() as u64, sent: sent(second).round() as u64 }
     };
     let (tell, mut told) = mpsc::unbounded_channel();
     let (_cancel, cancelled) = watch::channel(false);
     let schedule = Schedule { at: Time::from_secs(10), lasting: Time::from_secs(10) };
-    let mut surge = Surge::new(SURGE, 20_000_000_000, look);
+    let mut surge = SurgeFault::new(SURGE, Instant(20_000_000_000), Box::new(count));
     let outcome = drive(&mut surge, 0, schedule, now, tell, cancelled).await;
     let events = std::iter::from_fn(|| told.try_recv().ok()).map(|Event { at, what }| match what {
         EventKind::Fault { step, detail, .. } => (at.0 / 1_000_000, step, detail),
@@ -64,7 +63,7 @@ async fn a_surge_that_is_not_sent_never_took_effect() {
     assert_eq!(outcome, Outcome::Ineffective);
     let seen = instants(&events);
     assert_eq!((seen[1].1, seen[3].1), (Failed, RemovalVerified));
-    insta::assert_snapshot!(events[1].2, @r#"send the surge: 1000 requests sent in 10.00 s, 3000 due; take when-busy = "open", or more connections"#);
+    insta::assert_snapshot!(events[1].2, @r#"cannot send the surge: 1000 requests sent in 10.00 s, 3000 due. Set when-busy = "open" in [load], or more connections."#);
 }
 
 #[tokio::test(start_paused = true)]
@@ -85,7 +84,7 @@ async fn a_load_that_never_returns_is_said() {
     let (outcome, events) = driven(|at| due(at) + 200.0 * (at - 20.0).max(0.0)).await;
     assert_eq!(outcome, Outcome::Stuck);
     assert!(
-        events.last().is_some_and(|(_, step, detail)| *step == Failed && detail.contains("caught up")),
+        events.last().is_some_and(|(_, step, detail)| *step == Failed && detail.contains("held back")),
         "{events:?}"
     );
 }
@@ -101,10 +100,11 @@ proptest! {
     #[test]
     fn a_window_tells_the_two_loads_apart(rate in 1.0..1e5f64, factor in 1.1..50.0f64) {
         let size = Size { rate, factor };
-        let window = size.window().0;
-        let seconds = window as f64 / 1e9;
-        let begin = Look { at: 0, due: 0, sent: 0 };
-        let end = |due: f64, sent: f64| Look { at: window, due: (due * seconds) as u64, sent: (sent * seconds) as u64 };
+        let window = size.window();
+        let seconds = window.as_secs_f64();
+        let begin = LoadCount { at: Instant::START, due: 0, sent: 0 };
+        let at = Instant::START.plus(window);
+        let end = |due: f64, sent: f64| LoadCount { at, due: (due * seconds) as u64, sent: (sent * seconds) as u64 };
         prop_assert!(size.came(begin, end(rate * factor, rate * factor)));
         prop_assert!(!size.came(begin, end(rate * factor, rate)));
         prop_assert!(size.went(begin, end(rate, rate)));

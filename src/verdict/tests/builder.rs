@@ -46,7 +46,7 @@ pub struct Run {
 }
 
 const BASE: &str = "name = \"made up\"\n[testbed]\n[load]\nrate = 100\n[verdict]\n[phases]\n";
-const FAULT: &str = "[[fault]]\nkind = \"link\"\nfor = \"20s\"\n";
+const FAULT: &str = "[[fault]]\nkind = \"link-cut\"\nfor = \"20s\"\n";
 
 fn plan(text: &str) -> ExperimentPlan {
     config::parse(text, "made-up.toml", Path::new(""), &Overrides::default()).unwrap()
@@ -79,11 +79,11 @@ impl Run {
         let mut run = Run { plan, events: Vec::new(), fate: Box::new(profile(&[])), lag: |_| 0, lost: |_| false, stop };
         let steps =
             [FaultStep::Commanded, FaultStep::Effective, FaultStep::RemovalCommanded, FaultStep::RemovalVerified];
-        for (fault, planned) in run.plan.fault.iter().enumerate() {
-            let (from, to) = (run.plan.at(planned).0, run.plan.at(planned).plus(planned.lasts).0);
+        for (fault, planned) in run.plan.faults().iter().enumerate() {
+            let (from, to) = (planned.at.0, planned.end().0);
             for (step, at_ns) in steps.into_iter().zip([from, from, to, to]) {
                 let what =
-                    EventKind::Fault { fault, kind: "link".into(), step, detail: String::new(), warnings: vec![] };
+                    EventKind::Fault { fault, kind: "link-cut".into(), step, detail: String::new(), warnings: vec![] };
                 run.events.push(Event { at: Instant(at_ns), what });
             }
         }
@@ -96,7 +96,7 @@ impl Run {
 
     /// The fault is a surge of three times the load.
     pub fn surging() -> Run {
-        Run::of(plan(&format!("{BASE}{FAULT}factor = 3").replace("\"link\"", "\"surge\"")))
+        Run::of(plan(&format!("{BASE}{FAULT}factor = 3").replace("\"link-cut\"", "\"surge\"")))
     }
 
     pub fn without_fault() -> Run {
@@ -115,7 +115,7 @@ impl Run {
     }
 
     pub fn slo(mut self, slo: &str) -> Run {
-        let fault = if self.plan.fault.is_empty() { "" } else { FAULT };
+        let fault = if self.plan.faults().is_empty() { "" } else { FAULT };
         self.plan = plan(&format!("{BASE}{fault}").replace("[verdict]", &format!("[verdict]\nslo = \"{slo}\"")));
         self
     }

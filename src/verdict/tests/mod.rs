@@ -264,7 +264,7 @@ fn an_observation_is_over_when_nothing_more_can_be_learned() {
     assert_eq!(Run::new().without_step(FaultStep::RemovalVerified).over_at(), None);
     let failed = EventKind::Fault {
         fault: 0,
-        kind: "link".into(),
+        kind: "link-cut".into(),
         step: FaultStep::Failed,
         detail: String::new(),
         warnings: vec![],

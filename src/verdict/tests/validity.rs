@@ -8,7 +8,7 @@ use crate::verdict::trend::backlog_grows;
 fn each_reason_makes_a_run_invalid() {
     let fault = |step, detail: &str| EventKind::Fault {
         fault: 0,
-        kind: "link".into(),
+        kind: "link-cut".into(),
         step,
         detail: detail.into(),
         warnings: vec![],
@@ -97,7 +97,7 @@ fn harmless_deviations_leave_a_run_valid() {
                 14,
                 EventKind::Fault {
                     fault: 0,
-                    kind: "link".into(),
+                    kind: "link-cut".into(),
                     step: FaultStep::Failed,
                     detail: "once".into(),
                     warnings: vec![],

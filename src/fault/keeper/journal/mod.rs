@@ -1,6 +1,6 @@
-//! What undoing each fault takes that is done to a container now, on disk: a file a fault, under
-//! `$XDG_STATE_HOME/metawrk/faults`. It is there before anything is touched, and gone once all is as before; whoever
-//! holds it locked is at work on it.
+//! What undoing each fault needs that is on now, on disk: a file a fault, under `$XDG_STATE_HOME/metawrk/faults`. It is
+//! written before anything is changed, and deleted once all is as before. The process that holds its lock is at work on
+//! the fault.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -12,19 +12,22 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::docker::Engine;
-use crate::fault::{Subject, UndoRecord};
+use crate::fault::{FaultError, Machine, Target, UndoRecord};
 
-/// One fault that is done to a container.
+/// One fault that is, or may be, on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     version: u32,
-    /// The engine's address, and what it calls itself.
-    pub host: String,
+    /// The address of the engine of a fault on a container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The id of that engine.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub engine: String,
     /// Wall time, RFC 3339.
     pub since: String,
     pub kind: String,
-    /// The process of the run that had it done; 0 where that is not known.
+    /// The process of the run that wanted it; 0 where that is not known.
     #[serde(default)]
     pub run: u32,
     pub undo: UndoRecord,
@@ -32,31 +35,37 @@ pub struct Entry {
 
 const VERSION: u32 = 1;
 
-/// Why a journal can't be kept or read.
+/// Why a journal cannot be kept or read.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    #[error("there is no place for what undoing a fault takes: set HOME, or XDG_STATE_HOME to a folder of your own")]
-    NoPlace,
-    #[error("cannot {doing} {}: {source}; faults need a place for what undoing them takes (XDG_STATE_HOME says where)", path.display())]
-    Io { doing: &'static str, path: PathBuf, source: io::Error },
-    #[error("{}: {why}; if nothing is amiss with the containers, delete it", path.display())]
-    Foreign { path: PathBuf, why: String },
-    #[error("container {name} still carries a `{kind}` of {since} ({}): run `metawrk restore` first", path.display())]
-    Listed { name: String, kind: String, since: String, path: PathBuf },
     #[error(
-        "another run, or its keeper, is at work on container {name}, with a `{kind}` of {since} ({}): wait for its end, \
-         or end it",
+        "cannot keep a journal of faults: neither XDG_STATE_HOME nor HOME is set. Set XDG_STATE_HOME to a folder of yours"
+    )]
+    NoPlace,
+    #[error(
+        "cannot {doing} {}: {source}. A fault needs a journal of how to undo it; XDG_STATE_HOME sets its place",
         path.display()
     )]
-    AtWork { name: String, kind: String, since: String, path: PathBuf },
+    Io { doing: &'static str, path: PathBuf, source: io::Error },
+    #[error("cannot read the journal {}: {why}. Delete it if no fault is left on your system", path.display())]
+    Foreign { path: PathBuf, why: String },
+    #[error("{target} still has a {kind} fault of {since} ({}). Run `metawrk restore` first", path.display())]
+    Listed { target: String, kind: String, since: String, path: PathBuf },
+    #[error(
+        "another run, or its keeper, is at work on {target}, with a {kind} fault of {since} ({}). Wait for its end, or \
+         end it",
+        path.display()
+    )]
+    AtWork { target: String, kind: String, since: String, path: PathBuf },
 }
 
 impl Entry {
-    pub(crate) fn new(engine: &Engine, kind: &str, run: u32, undo: UndoRecord) -> Entry {
+    pub(crate) fn new(machine: &Machine, kind: &str, run: u32, undo: UndoRecord) -> Entry {
+        let engine = machine.engine.as_ref();
         Entry {
             version: VERSION,
-            host: engine.host().to_owned(),
-            engine: engine.id().to_owned(),
+            host: engine.map(|engine| engine.host().to_owned()),
+            engine: engine.map(|engine| engine.id().to_owned()).unwrap_or_default(),
             since: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             kind: kind.to_owned(),
             run,
@@ -64,32 +73,27 @@ impl Entry {
         }
     }
 
-    pub fn subject(&self) -> &Subject {
-        self.undo.subject()
+    pub fn target(&self) -> Target {
+        self.undo.target()
     }
 
-    /// By engine, container and kind: two journals can't be about the same.
+    /// Whether it is about this target, of the engine with this id.
+    fn is_about(&self, engine: &str, target: &Target) -> bool {
+        match (self.target(), target) {
+            (Target::Container(own), Target::Container(other)) => self.engine == engine && own.id == other.id,
+        }
+    }
+
+    /// By engine, target and kind: two journals cannot be about the same.
     fn file_name(&self) -> String {
         let plain = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).take(16).collect::<String>();
-        format!("{}-{}-{}.json", plain(&self.engine), plain(&self.subject().id), self.kind)
+        format!("{}-{}-{}.json", plain(&self.engine), plain(&self.target().id()), self.kind)
     }
 
-    /// A journal is not trusted: what goes into an engine's paths must be what it seems.
     fn check(&self) -> Result<(), String> {
-        let is_id = |text: &str| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
-        let networks = match &self.undo {
-            UndoRecord::Disconnect(before) => {
-                before.endpoints.iter().map(|endpoint| endpoint.network_id.as_str()).collect()
-            }
-            _ => Vec::new(),
-        };
         match self.version == VERSION {
-            false => Err(format!("it is of version {}, and this program knows {VERSION}", self.version)),
-            true if !is_id(&self.subject().id) => Err(format!("`{}` is no container's id", self.subject().id)),
-            true => match networks.into_iter().find(|id| !is_id(id)) {
-                Some(id) => Err(format!("`{id}` is no network's id")),
-                None => Ok(()),
-            },
+            false => Err(format!("it is of version {}, and this program reads version {VERSION}", self.version)),
+            true => self.undo.check(),
         }
     }
 }
@@ -103,32 +107,32 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Writes `entry` down so that a power cut does not lose it.
+    /// Writes `entry` so that a power cut does not lose it.
     ///
     /// # Errors
-    /// [`JournalError::Listed`] or [`JournalError::AtWork`] where the same is done to the container already.
+    /// [`JournalError::Listed`] or [`JournalError::AtWork`] where the target has such a fault already.
     pub fn write(entry: Entry) -> Result<Journal, JournalError> {
         let folder = provide()?;
         let io = |doing, path: &Path| io_error(doing, path);
         let path = folder.join(entry.file_name());
-        // A name that no reader looks at, until it is whole.
-        let unborn = folder.join(format!(".{}.{}", entry.file_name(), std::process::id()));
+        // Readers ignore such a name: it is linked to its own once it is whole.
+        let partial = folder.join(format!(".{}.{}", entry.file_name(), std::process::id()));
         let mut file = OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(true)
             .mode(0o600)
-            .open(&unborn)
-            .map_err(io("create", &unborn))?;
+            .open(&partial)
+            .map_err(io("create", &partial))?;
         let written = (|| {
             flock(&file, FlockOperation::NonBlockingLockExclusive)?;
             file.write_all(&serde_json::to_vec_pretty(&entry)?)?;
             file.sync_all()?;
-            // Unlike a renaming this fails where there is one.
-            fs::hard_link(&unborn, &path)
+            // Unlike renaming this fails where there is a journal already.
+            fs::hard_link(&partial, &path)
         })();
-        // What is left of it matters to nobody.
-        let _ = fs::remove_file(&unborn);
+        // A leftover is deleted by the next reader.
+        let _ = fs::remove_file(&partial);
         written.map_err(|e| match e.kind() {
             io::ErrorKind::AlreadyExists => open(&path).map_or_else(|| io("write", &path)(e), refusal),
             _ => io("write", &path)(e),
@@ -137,10 +141,10 @@ impl Journal {
         Ok(Journal { entry, path, _lock: file })
     }
 
-    /// All is as before.
+    /// Deletes it: all is as before.
     ///
     /// # Errors
-    /// Where it can't be deleted.
+    /// Where it cannot be deleted.
     pub fn close(self) -> Result<(), JournalError> {
         match fs::remove_file(&self.path) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(io_error("delete", &self.path)(e)),
@@ -153,21 +157,21 @@ impl Journal {
     }
 }
 
-/// A journal as one finds it.
+/// A journal as found on disk.
 #[derive(Debug)]
-pub enum Found {
-    /// Nobody is at work on it.
+pub enum FoundJournal {
+    /// No process is at work on it; now this one is.
     Open(Journal),
-    /// A run is, or another `restore`.
+    /// A run, a keeper or another `restore` is at work on it.
     Held(Entry, PathBuf),
     Unreadable(JournalError),
 }
 
-/// Sees to a place for journals that can be written to, and says where it is: before any load, since a fault without
-/// one is not done.
+/// Makes the folder of journals, checks that it can be written to, and gives its path. It is called before any load,
+/// since a fault without a journal is refused.
 ///
 /// # Errors
-/// Where there can be none.
+/// Where there can be no such folder.
 pub fn provide() -> Result<PathBuf, JournalError> {
     let folder = folder()?;
     make(&folder)?;
@@ -175,7 +179,7 @@ pub fn provide() -> Result<PathBuf, JournalError> {
     Ok(folder)
 }
 
-/// Makes a folder, with those that it lies in, so that a power cut does not lose it.
+/// Makes a folder and its parents, so that a power cut does not lose them.
 fn make(folder: &Path) -> Result<(), JournalError> {
     let missing: Vec<_> = folder.ancestors().take_while(|folder| !folder.exists()).collect();
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io_error("create", folder))?;
@@ -185,15 +189,15 @@ fn make(folder: &Path) -> Result<(), JournalError> {
 /// All journals of this user.
 ///
 /// # Errors
-/// Where their folder can't be read.
-pub fn all() -> Result<Vec<Found>, JournalError> {
+/// Where their folder cannot be read.
+pub fn all() -> Result<Vec<FoundJournal>, JournalError> {
     let folder = folder()?;
     let entries = match fs::read_dir(&folder) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(io_error("read", &folder))?,
     };
     let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.iter().filter(|path| is_stillborn(path)).for_each(|path| drop(fs::remove_file(path)));
+    paths.iter().filter(|path| is_abandoned(path)).for_each(|path| drop(fs::remove_file(path)));
     paths.retain(|path| !name(path).starts_with('.') && name(path).ends_with(".json"));
     paths.sort();
     Ok(paths.iter().filter_map(|path| open(path)).collect())
@@ -203,18 +207,18 @@ fn name(path: &Path) -> &str {
     path.file_name().and_then(|name| name.to_str()).unwrap_or(".")
 }
 
-/// Whether it was never whole, and who wrote it is gone.
-fn is_stillborn(path: &Path) -> bool {
+/// Whether it was never whole, and its writer is gone.
+fn is_abandoned(path: &Path) -> bool {
     let writer = name(path).strip_prefix('.').and_then(|name| name.rsplit_once('.')?.1.parse::<u32>().ok());
     writer.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists())
 }
 
 /// `None` for one that was closed meanwhile.
-pub(crate) fn open(path: &Path) -> Option<Found> {
-    try_open(path).transpose().map(|found| found.unwrap_or_else(Found::Unreadable))
+pub(crate) fn open(path: &Path) -> Option<FoundJournal> {
+    try_open(path).transpose().map(|found| found.unwrap_or_else(FoundJournal::Unreadable))
 }
 
-fn try_open(path: &Path) -> Result<Option<Found>, JournalError> {
+fn try_open(path: &Path) -> Result<Option<FoundJournal>, JournalError> {
     let path = path.to_owned();
     // NFS locks only what may be written to.
     let file = match OpenOptions::new().read(true).write(true).open(&path) {
@@ -235,55 +239,61 @@ fn try_open(path: &Path) -> Result<Option<Found>, JournalError> {
     let entry: Entry = serde_json::from_str(&text).map_err(|e| foreign(e.to_string()))?;
     entry.check().map_err(foreign)?;
     Ok(Some(match locked {
-        true => Found::Open(Journal { entry, path, _lock: file }),
-        false => Found::Held(entry, path),
+        true => FoundJournal::Open(Journal { entry, path, _lock: file }),
+        false => FoundJournal::Held(entry, path),
     }))
 }
 
-/// Refuses containers of this engine that still carry a fault, of a run that died or of one that goes on.
+/// Refuses containers of this engine that still have a fault, of a run that died or of one that goes on.
 ///
 /// # Errors
-/// [`JournalError::Listed`] or [`JournalError::AtWork`] for the first of them; and where there may be others that can't
-/// be read.
+/// [`JournalError::Listed`] or [`JournalError::AtWork`] for the first of them; also where a journal cannot be read, which
+/// may be about one of them.
 pub fn refuse_listed(engine: &Engine, ids: &[&str]) -> Result<(), JournalError> {
-    refuse(engine.id(), ids, 0, all()?)
+    refuse(0, all()?, |entry| entry.engine == engine.id() && ids.contains(&&*entry.target().id()))
 }
 
-/// The same for a container that `run` is about to touch: with its own faults a run gets along, as its plan has them.
-pub(crate) fn refuse_others(engine: &Engine, id: &str, run: u32) -> Result<(), JournalError> {
-    refuse(engine.id(), &[id], run, all()?)
+/// The same for the target of a fault that is being prepared.
+pub(crate) fn refuse_target(machine: &Machine, target: &Target) -> Result<(), FaultError> {
+    refuse_others(machine, target, 0).map_err(target.untouched("prepare a fault on"))
 }
 
-fn refuse(engine: &str, ids: &[&str], run: u32, all: Vec<Found>) -> Result<(), JournalError> {
+/// The same for a target that `run` is about to change: its own faults are no obstacle, as its plan orders them.
+pub(crate) fn refuse_others(machine: &Machine, target: &Target, run: u32) -> Result<(), JournalError> {
+    let engine = machine.engine.as_ref().map_or("", Engine::id);
+    refuse(run, all()?, |entry| entry.is_about(engine, target))
+}
+
+fn refuse(run: u32, all: Vec<FoundJournal>, is_meant: impl Fn(&Entry) -> bool) -> Result<(), JournalError> {
     for found in all {
         let entry = match &found {
-            Found::Open(Journal { entry, .. }) => entry,
-            Found::Held(entry, _) if run != 0 && entry.run == run => continue,
-            Found::Held(entry, _) => entry,
-            Found::Unreadable(_) => return Err(refusal(found)),
+            FoundJournal::Open(Journal { entry, .. }) => entry,
+            FoundJournal::Held(entry, _) if run != 0 && entry.run == run => continue,
+            FoundJournal::Held(entry, _) => entry,
+            FoundJournal::Unreadable(_) => return Err(refusal(found)),
         };
-        if entry.engine == engine && ids.contains(&entry.subject().id.as_str()) {
+        if is_meant(entry) {
             return Err(refusal(found));
         }
     }
     Ok(())
 }
 
-/// Why nothing may be done to the container of such a journal.
-fn refusal(found: Found) -> JournalError {
+/// Why nothing may be done to the target of such a journal.
+fn refusal(found: FoundJournal) -> JournalError {
     let (held, entry, path) = match found {
-        Found::Open(Journal { entry, path, .. }) => (false, entry, path),
-        Found::Held(entry, path) => (true, entry, path),
-        Found::Unreadable(error) => return error,
+        FoundJournal::Open(Journal { entry, path, .. }) => (false, entry, path),
+        FoundJournal::Held(entry, path) => (true, entry, path),
+        FoundJournal::Unreadable(error) => return error,
     };
-    let (name, kind, since) = (entry.subject().name.clone(), entry.kind, entry.since);
+    let (target, kind, since) = (entry.target().to_string(), entry.kind, entry.since);
     match held {
-        true => JournalError::AtWork { name, kind, since, path },
-        false => JournalError::Listed { name, kind, since, path },
+        true => JournalError::AtWork { target, kind, since, path },
+        false => JournalError::Listed { target, kind, since, path },
     }
 }
 
-/// The XDG base directory specification: a relative path counts as none.
+/// The XDG base directory specification: a relative path is ignored.
 fn folder() -> Result<PathBuf, JournalError> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let state = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));

@@ -11,16 +11,17 @@ use crate::fault::StepReport;
 
 /// What could be reached before the fault, and so must be again after it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reach {
-    seen: Vec<Seen>,
-    /// Why nobody could look.
+pub struct Reachability {
+    #[serde(rename = "seen")]
+    networks: Vec<NetworkView>,
+    /// Why no peer could probe it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     unknown: Option<String>,
 }
 
 /// What could be reached from one network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Seen {
+struct NetworkView {
     network: String,
     network_id: String,
     names: BTreeSet<String>,
@@ -31,25 +32,25 @@ struct Seen {
 }
 
 /// Before the load: what does not answer by then is not counted on.
-const FIRST_LOOK_MS: u64 = 1000;
+const FIRST_PROBE_MS: u64 = 1000;
 /// A service that starts again takes its time.
 const PATIENCE_MS: u64 = 10_000;
 
-impl Reach {
+impl Reachability {
     /// Nobody looks.
-    pub fn none() -> Reach {
-        Reach::default()
+    pub fn none() -> Reachability {
+        Reachability::default()
     }
 
     /// Looks at the container from each of the networks that it is on.
-    pub async fn look(engine: &Engine, container: &Details) -> Reach {
-        match Reach::try_look(engine, container).await {
-            Ok(seen) => Reach { seen, unknown: None },
-            Err(why) => Reach { seen: Vec::new(), unknown: Some(why) },
+    pub async fn probe(engine: &Engine, container: &Details) -> Reachability {
+        match Reachability::try_probe(engine, container).await {
+            Ok(networks) => Reachability { networks, unknown: None },
+            Err(why) => Reachability { networks: Vec::new(), unknown: Some(why) },
         }
     }
 
-    async fn try_look(engine: &Engine, container: &Details) -> Result<Vec<Seen>, String> {
+    async fn try_probe(engine: &Engine, container: &Details) -> Result<Vec<NetworkView>, String> {
         if !engine.has_image(OUR_IMAGE).await.map_err(|e| e.to_string())? {
             return Err(format!("the engine has no image {OUR_IMAGE} to look from: `metawrk testbed image` makes it"));
         }
@@ -58,29 +59,30 @@ impl Reach {
         let mut seen = Vec::new();
         for endpoint in &container.endpoints {
             let names = names(container, endpoint);
-            if let Some(reached) = ask(engine, endpoint, &names, &ports, FIRST_LOOK_MS).await? {
+            if let Some(reached) = ask(engine, endpoint, &names, &ports, FIRST_PROBE_MS).await? {
                 let Endpoint { network, network_id, .. } = endpoint.clone();
                 let Reached { names, ports, .. } = reached;
-                seen.push(Seen { network, network_id, names, ports, undeclared: BTreeSet::new() });
+                seen.push(NetworkView { network, network_id, names, ports, undeclared: BTreeSet::new() });
             }
         }
         Ok(seen)
     }
 
     /// The same from these networks alone.
-    pub fn on(mut self, endpoints: &[Endpoint]) -> Reach {
-        self.seen.retain(|seen| endpoints.iter().any(|endpoint| endpoint.network_id == seen.network_id));
+    pub fn on(mut self, endpoints: &[Endpoint]) -> Reachability {
+        self.networks.retain(|seen| endpoints.iter().any(|endpoint| endpoint.network_id == seen.network_id));
         self
     }
 
     /// The same of a container that will be started again, where its image or its user declares these ports. It may
     /// choose others than these anew, so a port that nobody declared is worth a word at most. Where none that answers
     /// was declared, nobody knows which matter, and all do.
-    pub fn declared(mut self, ports: &[u16]) -> Reach {
-        for seen in &mut self.seen {
+    pub fn declared(mut self, ports: &[u16]) -> Reachability {
+        for seen in &mut self.networks {
             let (declared, undeclared): (BTreeSet<u16>, _) = seen.ports.iter().partition(|port| ports.contains(port));
             if !declared.is_empty() {
-                (seen.ports, seen.undeclared) = (declared, undeclared);
+                seen.ports = declared;
+                seen.undeclared.extend(undeclared);
             }
         }
         self
@@ -91,10 +93,10 @@ impl Reach {
     ///
     /// # Errors
     /// Says what cannot.
-    pub async fn again(&self, engine: &Engine, now: &Details) -> Result<StepReport, String> {
-        let mut said = self.unknown.as_deref().map_or_else(StepReport::default, unseen);
-        for seen in &self.seen {
-            said = said.and(seen.again(engine, now).await?);
+    pub async fn verify(&self, engine: &Engine, now: &Details) -> Result<StepReport, String> {
+        let mut said = self.unknown.as_deref().map_or_else(StepReport::default, unverified);
+        for seen in &self.networks {
+            said = said.and(seen.verify(engine, now).await?);
         }
         Ok(said)
     }
@@ -105,20 +107,20 @@ impl Reach {
     }
 }
 
-impl Seen {
-    async fn again(&self, engine: &Engine, now: &Details) -> Result<StepReport, String> {
-        let Seen { network, network_id, names, ports, undeclared } = self;
+impl NetworkView {
+    async fn verify(&self, engine: &Engine, now: &Details) -> Result<StepReport, String> {
+        let NetworkView { network, network_id, names, ports, undeclared } = self;
         let endpoint = now.endpoints.iter().find(|endpoint| endpoint.network_id == *network_id);
         let endpoint = endpoint.ok_or_else(|| format!("it is not on {network}"))?;
         match ask(engine, endpoint, names, &(ports | undeclared), PATIENCE_MS).await {
             Ok(Some(reached)) => self.compare(&reached),
             Ok(None) => Err(format!("it has no address on {network}: it does not run")),
-            Err(why) => Ok(unseen(&why)),
+            Err(why) => Ok(unverified(&why)),
         }
     }
 
     fn compare(&self, reached: &Reached) -> Result<StepReport, String> {
-        let Seen { network, names, ports, undeclared, .. } = self;
+        let NetworkView { network, names, ports, undeclared, .. } = self;
         if reached.names != *names || !reached.ports.is_superset(ports) {
             return Err(format!("from a peer on {network}, {}", reached.trouble));
         }
@@ -132,15 +134,16 @@ impl Seen {
     }
 }
 
-impl fmt::Display for Reach {
+impl fmt::Display for Reachability {
     /// `a peer on metawrk reaches db, net-db-1 on port 4000`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seen = self.seen.iter().map(|seen| in_words(&seen.network, &seen.names, &(&seen.ports | &seen.undeclared)));
+        let seen =
+            self.networks.iter().map(|seen| in_words(&seen.network, &seen.names, &(&seen.ports | &seen.undeclared)));
         f.write_str(&seen.collect::<Vec<_>>().join("; "))
     }
 }
 
-fn unseen(why: &str) -> StepReport {
+fn unverified(why: &str) -> StepReport {
     StepReport::warning(format!("not seen from a peer ({why})"))
 }
 
@@ -221,15 +224,15 @@ mod tests {
         assert_eq!(listening_in(table), [443]);
     }
 
-    fn seen(ports: &[u16], undeclared: &[u16]) -> Seen {
+    fn seen(ports: &[u16], undeclared: &[u16]) -> NetworkView {
         let names = ["db".to_owned()].into();
         let (ports, undeclared) = (ports.iter().copied().collect(), undeclared.iter().copied().collect());
-        Seen { network: "net".into(), network_id: "f00".into(), names, ports, undeclared }
+        NetworkView { network: "net".into(), network_id: "f00".into(), names, ports, undeclared }
     }
 
     #[test]
     fn a_port_that_nobody_declared_is_worth_a_word_where_others_were() {
-        let reach = |seen: Seen| Reach { seen: vec![seen], unknown: None };
+        let reach = |seen: NetworkView| Reachability { networks: vec![seen], unknown: None };
         assert_eq!(reach(seen(&[80, 4369], &[])).declared(&[80, 443]), reach(seen(&[80], &[4369])));
         // Which of them matters nobody knows.
         assert_eq!(reach(seen(&[80, 4369], &[])).declared(&[443]), reach(seen(&[80, 4369], &[])));
@@ -265,15 +268,15 @@ mod tests {
     #[tokio::test]
     async fn a_peer_that_cannot_look_is_a_warning_and_no_address_an_error() {
         let engine = forgetful().await;
-        let reach = Reach { seen: vec![seen(&[80], &[])], unknown: None };
+        let reach = Reachability { networks: vec![seen(&[80], &[])], unknown: None };
         let endpoint = |address: &str| {
             let json = serde_json::json!({ "network": "net", "network_id": "f00", "address": address });
             serde_json::from_value::<Endpoint>(json).unwrap()
         };
         let now = |address: &str| Details { endpoints: vec![endpoint(address)], ..Details::default() };
-        let said = reach.again(&engine, &now("10.0.0.2")).await.unwrap().to_string();
+        let said = reach.verify(&engine, &now("10.0.0.2")).await.unwrap().to_string();
         assert!(said.starts_with("warning: not seen from a peer (the Docker engine did not create"), "{said}");
-        let error = reach.again(&engine, &now("")).await.unwrap_err();
+        let error = reach.verify(&engine, &now("")).await.unwrap_err();
         assert_eq!(error, "it has no address on net: it does not run");
     }
 }

@@ -1,0 +1,156 @@
+//! What faults share that end a container and bring it back to its peers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Container;
+use super::reachability::Reachability;
+use super::target::ContainerTarget;
+use crate::docker::{Change, Endpoint, Engine};
+use crate::fault::kept::LATENESS;
+use crate::fault::{FaultError, StepReport};
+
+/// A running container, before it is ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Lifecycle {
+    #[serde(rename = "subject")]
+    pub target: ContainerTarget,
+    /// RFC 3339. Every start has another time.
+    pub started_at: String,
+    pub endpoints: Vec<Endpoint>,
+    /// Seconds that it gets to end after a polite stop.
+    pub grace: i32,
+    #[serde(rename = "reach")]
+    pub reachability: Reachability,
+}
+
+/// A step of a fault must not take longer than this, in seconds.
+const MOST_GRACE: i32 = 15;
+/// What engines give unless told otherwise, in seconds.
+const GRACE: i32 = 10;
+
+impl Lifecycle {
+    /// Takes the state of a container that is about to end, by `action`. `stays_down`: the fault does not start it again
+    /// at once.
+    pub(crate) async fn snapshot(
+        container: &Container,
+        action: &'static str,
+        stays_down: bool,
+        previous: Option<&Lifecycle>,
+    ) -> Result<Lifecycle, FaultError> {
+        let Container { engine, details } = container;
+        let target = ContainerTarget::running(details, action)?;
+        if details.auto_remove && stays_down {
+            let why = "it was started with --rm, so its end would delete it";
+            return Err(target.refused(action, why, "Start it without --rm."));
+        }
+        let guests = engine.guests(details).await.map_err(target.untouched(action))?;
+        if !guests.is_empty() {
+            // Started again it has another name space, and they stay in the old one: off every network.
+            let why = format!("its network is shared by {}, which would lose it for good", guests.join(", "));
+            let remedy = "Use `pause`, or a container whose network no other container shares.";
+            return Err(target.refused(action, &why, remedy));
+        }
+        let reachability = container.reachability(previous.map(|previous| &previous.reachability)).await;
+        Ok(Lifecycle {
+            target,
+            started_at: details.started_at.clone(),
+            endpoints: details.endpoints.clone(),
+            grace: grace(details.stop_timeout),
+            reachability: reachability.declared(&details.ports),
+        })
+    }
+
+    pub(crate) fn ignore_condition(&mut self) {
+        (self.target.ran, self.reachability) = (false, Reachability::none());
+    }
+
+    /// How long an engine may still carry out a polite stop.
+    pub(crate) fn lateness_of_stop(&self) -> Duration {
+        LATENESS + Duration::from_secs(self.grace.unsigned_abs().into())
+    }
+
+    /// # Errors
+    /// Where it runs as if nothing had happened.
+    pub(crate) async fn verify_ended(&self, engine: &Engine) -> Result<StepReport, FaultError> {
+        let now = engine.inspect(&self.target.id).await.map_err(self.target.failed("inspect"))?;
+        match now.running {
+            false => Ok("it does not run".into()),
+            true if now.started_at != self.started_at => Ok("it ended, and was started again".into()),
+            true => Err(self.target.failed("end")("it still runs")),
+        }
+    }
+
+    /// Starts it where it does not run.
+    pub(crate) async fn start(&self, engine: &Engine) -> Result<StepReport, FaultError> {
+        let failed = self.target.failed("start");
+        if engine.inspect(&self.target.id).await.map_err(&failed)?.running {
+            return Ok("it runs".into());
+        }
+        engine.start(&self.target.id).await.map_err(&failed)?;
+        Ok("started".into())
+    }
+
+    pub(crate) async fn verify_started(&self, engine: &Engine) -> Result<StepReport, FaultError> {
+        let now = engine.inspect(&self.target.id).await.map_err(self.target.failed("inspect"))?;
+        if !now.running {
+            return Err(self.target.failed("start")("it does not run"));
+        }
+        verify_endpoints(engine, &self.target, &self.endpoints, None, &self.reachability).await
+    }
+}
+
+/// A container that asks for more time than a step has gets what a step has.
+fn grace(stop_timeout: Option<i64>) -> i32 {
+    let Some(seconds) = stop_timeout else { return GRACE };
+    i32::try_from(seconds).ok().filter(|seconds| (0..=MOST_GRACE).contains(seconds)).unwrap_or(MOST_GRACE)
+}
+
+/// Verifies that the endpoints are as before, and that peers reach the container again. Other addresses are no fault's
+/// trace, but a warning.
+///
+/// # Errors
+/// Says what is not as before.
+pub(crate) async fn verify_endpoints(
+    engine: &Engine,
+    target: &ContainerTarget,
+    endpoints: &[Endpoint],
+    published: Option<&BTreeMap<String, Vec<String>>>,
+    reachability: &Reachability,
+) -> Result<StepReport, FaultError> {
+    let failed = target.failed("verify the return of");
+    let now = engine.inspect(&target.id).await.map_err(&failed)?;
+    target.check_running(&now)?;
+    let mut report = StepReport::from("names and networks as before");
+    for endpoint in endpoints {
+        let found = now.endpoints.iter().find(|now| now.network_id == endpoint.network_id);
+        let found = found.ok_or_else(|| target.failed("connect")(format!("it is not on {}", endpoint.network)))?;
+        for change in endpoint.changes(found, engine.api()) {
+            match change {
+                Change::Setting(text) => return Err(target.failed("verify the return of")(text)),
+                Change::Address { before, now } => {
+                    let warning = format!("its address on {} was {before}, and is {now}", endpoint.network);
+                    report = report.and(StepReport::warning(warning));
+                }
+            }
+        }
+    }
+    if published.is_some_and(|published| now.running && *published != now.published) {
+        report = report.and(StepReport::warning(format!("its published ports are {:?} now", now.published)));
+    }
+    let reached = reachability.verify(engine, &now).await.map_err(target.failed("reach"))?;
+    Ok(report.and(reached))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_container_gets_the_time_that_it_asks_for_and_never_more_than_a_step_has() {
+        let asked = [None, Some(0), Some(3), Some(600), Some(-1), Some(i64::MAX)];
+        assert_eq!(asked.map(grace), [GRACE, 0, 3, MOST_GRACE, MOST_GRACE, MOST_GRACE]);
+    }
+}

@@ -1,0 +1,149 @@
+//! What a fault must give for a keeper to apply and remove it: a fault whose target outlives the run.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+
+use super::container::reachability::Reachability;
+use super::container::target::ContainerTarget;
+use super::{Fault, FaultError, Spec};
+use crate::docker::Engine;
+
+/// A fault that the keeper applies and removes.
+pub trait KeptSpec: Spec {
+    /// The target as inspected.
+    type Target: Inspected;
+    /// The state of the target before the fault: all that undoing needs.
+    type Snapshot: Snapshot;
+
+    /// Finds and inspects the target; the same one as before where there is a `previous` snapshot of it.
+    fn find(
+        &self,
+        machine: &Machine,
+        previous: Option<&Self::Snapshot>,
+    ) -> impl Future<Output = Result<Self::Target, FaultError>>;
+
+    /// Refuses a target to which the fault cannot be done. Changes nothing.
+    fn snapshot(
+        &self,
+        target: &Self::Target,
+        previous: Option<&Self::Snapshot>,
+    ) -> impl Future<Output = Result<Self::Snapshot, FaultError>>;
+}
+
+pub trait Inspected {
+    fn target(&self) -> Target;
+}
+
+/// The state of a target before a fault. It lies in a journal while the fault may be on.
+pub trait Snapshot {
+    fn target(&self) -> Target;
+
+    /// What its peers could reach.
+    fn reachability(&self) -> Option<&Reachability> {
+        None
+    }
+
+    /// From here on only what is left of the fault itself counts: not what a peer reaches of the target, nor whether
+    /// it died meanwhile.
+    fn ignore_condition(&mut self);
+
+    /// For how long after the last request the engine may still carry it out.
+    fn lateness(&self) -> Duration {
+        LATENESS
+    }
+
+    /// Refuses what may not go into the paths of an engine's requests, beside the target's id: journals are not trusted.
+    fn check_paths(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// The fault that brings this state back.
+    fn fault(&self, machine: &Machine) -> Result<Box<dyn Fault>, FaultError>;
+}
+
+/// An engine may carry out a request this long after its sender died.
+pub(crate) const LATENESS: Duration = Duration::from_secs(5);
+
+/// Where kept faults are done: the containers of an engine, if there is one.
+#[derive(Clone, Debug, Default)]
+pub struct Machine {
+    pub engine: Option<Engine>,
+}
+
+impl Machine {
+    pub(crate) fn engine(&self) -> Result<&Engine, FaultError> {
+        let failed = FaultError::new("find", "the container of a fault", "Add engine = \"docker\" to the [target].");
+        self.engine.as_ref().ok_or_else(|| failed("no Docker engine is named"))
+    }
+}
+
+/// What a kept fault is done to, as found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Target {
+    Container(ContainerTarget),
+}
+
+impl Target {
+    /// Without the kind of thing that it is: `db`.
+    pub fn name(&self) -> &str {
+        match self {
+            Target::Container(container) => &container.name,
+        }
+    }
+
+    pub(crate) fn id(&self) -> Cow<'_, str> {
+        match self {
+            Target::Container(container) => Cow::Borrowed(&container.id),
+        }
+    }
+
+    /// Whether it is gone. A target that cannot be inspected within `patience` may be there.
+    pub(crate) async fn is_gone(&self, machine: &Machine, patience: Duration) -> bool {
+        match (self, &machine.engine) {
+            (Target::Container(container), Some(engine)) => {
+                let inspected = timeout(patience, engine.inspect(&container.id)).await;
+                inspected.is_ok_and(|inspected| inspected.is_err_and(|error| error.is_gone()))
+            }
+            (Target::Container(_), None) => false,
+        }
+    }
+
+    /// Refuses what may not go into the paths of an engine's requests: journals are not trusted.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        match self {
+            Target::Container(container) if !is_id(&container.id) => {
+                Err(format!("`{}` is not the id of a container", container.id))
+            }
+            Target::Container(_) => Ok(()),
+        }
+    }
+
+    /// A step that failed: for `map_err`.
+    pub(crate) fn failed<E: ToString>(&self, action: &'static str) -> impl Fn(E) -> FaultError {
+        FaultError::new(action, self.to_string(), "Run `metawrk restore` to undo what is left of the fault.")
+    }
+
+    /// The same, of a step before anything was changed.
+    pub(crate) fn untouched<E: ToString>(&self, action: &'static str) -> impl Fn(E) -> FaultError {
+        FaultError::new(action, self.to_string(), "Nothing was changed.")
+    }
+}
+
+impl fmt::Display for Target {
+    /// `container db`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Container(container) => container.fmt(f),
+        }
+    }
+}
+
+/// Whether it is the whole id of a container or network.
+pub(crate) fn is_id(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}

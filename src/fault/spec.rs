@@ -1,0 +1,88 @@
+//! What every kind of fault says of itself, as a plan has it.
+
+use super::InvalidKey;
+use crate::units::Time;
+
+/// The keys of a fault in a plan, beside `kind`, `at` and `for`.
+pub trait Spec {
+    /// A whole `[[fault]]` table in TOML. Errors quote its lines, and a test reads it.
+    fn example() -> &'static str
+    where
+        Self: Sized;
+
+    /// What it is done to.
+    fn target(&self) -> TargetName;
+
+    /// The network of its container that it is done on, if it names one.
+    fn network(&self) -> Option<&str> {
+        None
+    }
+
+    /// How much of it there is, where it comes in sizes: `50ms each way`.
+    fn size(&self) -> Option<String> {
+        None
+    }
+
+    /// Refuses values that cannot be.
+    ///
+    /// # Errors
+    /// The key, and what it can be.
+    fn check(&self, context: &CheckContext) -> Result<(), InvalidKey> {
+        let _ = context;
+        Ok(())
+    }
+}
+
+/// What a fault is done to, as a plan names it. Two faults on one target may not overlap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetName {
+    /// The testbed's link between post-storage and post-db.
+    Link,
+    /// By name, compose service or id.
+    Container(String),
+    /// The load itself.
+    Load,
+}
+
+/// What the rest of the plan means for a fault.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CheckContext {
+    /// How long the fault lasts.
+    pub lasts: Time,
+    /// Requests/s without it.
+    pub rate: f64,
+    /// The run starts the testbed.
+    pub has_testbed: bool,
+    /// The plan names the engine of its containers.
+    pub has_engine: bool,
+}
+
+const NO_ENGINE: &str = "the [target] has no engine: add engine = \"docker\" for the engine of your environment";
+
+impl TargetName {
+    /// Refuses a target that the plan does not have.
+    pub(super) fn check(&self, context: &CheckContext) -> Result<(), InvalidKey> {
+        match self {
+            TargetName::Link if !context.has_testbed => Err(InvalidKey::new("kind", "only the [testbed] has a link")),
+            TargetName::Container(_) if !context.has_engine => Err(InvalidKey::new("container", NO_ENGINE)),
+            _ => Ok(()),
+        }
+    }
+
+    /// What a fault's name in reports ends with: a container's name. There is only one link and one load.
+    pub(super) fn label(&self) -> Option<&str> {
+        match self {
+            TargetName::Link | TargetName::Load => None,
+            TargetName::Container(container) => Some(container),
+        }
+    }
+
+    /// Why two faults on it may not overlap.
+    pub fn in_words(&self) -> &'static str {
+        match self {
+            TargetName::Link => "on the link",
+            TargetName::Container(_) => "on the same container",
+            TargetName::Load => "on the load",
+        }
+    }
+}
