@@ -2,7 +2,8 @@ use std::process::ExitCode;
 
 use metawrk::testbed;
 
-// One of the testbed's roles lives with a memory limit that its small allocations must not feel; the others pay a load.
+// The testbed's role compose-post limits its memory, and keeps its own heap outside of that limit. For everything else, this
+// is the system allocator.
 #[global_allocator]
 static HEAP: testbed::Heap = testbed::Heap;
 

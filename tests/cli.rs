@@ -1,4 +1,4 @@
-//! The command lines as users type them, wrong ones above all: a clear word, an exit code, nothing lost, no panic.
+//! The command lines as users type them, valid and invalid: messages, exit codes and output files.
 
 mod support;
 
@@ -18,23 +18,24 @@ use support::{OK, Server};
 const TARGET: &str = "name = \"t\"\n[target]\nurl = \"URL\"\n[load]\nrate = 100\nthreads = 1\nconnections = 2\n\
                       [phases]\nwarmup = \"0s\"\nbaseline = \"5s\"\nduration = \"5s\"\n";
 
-fn refused(program: &str, dir: &Path, args: &[&str], says: &str) {
+/// Runs a command that must exit with 1 and print `message`.
+fn assert_refused(program: &str, dir: &Path, args: &[&str], message: &str) {
     let ended = run(program, dir, args);
     assert_eq!(ended.code, Some(1), "{args:?}: {ended:?}");
-    assert!(ended.err.contains(says), "{args:?}: wanted {says}: {ended:?}");
+    assert!(ended.err.contains(message), "{args:?}: no {message}: {ended:?}");
 }
 
 #[test]
-fn wrk2_refuses_what_cannot_be() {
+fn wrk2_refuses_invalid_arguments() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("bad.lua"), "function request( return").unwrap();
     let server = Server::answering(OK);
-    for (args, says) in [
+    for (args, message) in [
         (&["-R10", "-t0"][..], "`0` is not a count"),
         (&["-R10", "-t", "x"], "`x` is not a count"),
         (&["-R10", "-t5", "-c2"], "number of connections must be >= threads"),
-        (&["-R10", "-c1G"], "connections must be at most"),
-        (&["-R10", "-d0"], "duration must be above 0"),
+        (&["-R10", "-c1G"], "--connections must be at most"),
+        (&["-R10", "-d0"], "--duration must be above 0"),
         (&["-R10", "-d", "long"], "`long` is not a time"),
         (&["-R0"], "rate must be above 0"),
         (&["-R1e12"], "`1e12` is not a number"),
@@ -43,27 +44,27 @@ fn wrk2_refuses_what_cannot_be() {
         (&["-R100,200@5s"], "`100` has no duration, but another rate follows"),
         (&["-R100@10s,200"], "rate `200` begins at 10s, but the run ends at 10s"),
         (&["-R10", "-D", "even"], "invalid value 'even' for '--dist <HOW>'"),
-        (&["-R10", "-T0"], "timeout must be above 0"),
-        (&["-R10", "-H", "nonsense"], "-H takes \"Name: value\", not `nonsense`"),
-        (&["-R10", "-H", ": x"], "-H takes"),
+        (&["-R10", "-T0"], "--timeout must be above 0"),
+        (&["-R10", "-H", "nonsense"], "invalid header `nonsense`. Write -H \"Name: value\"."),
+        (&["-R10", "-H", ": x"], "invalid header `: x`"),
         (&["-R10", "-s", "none.lua"], "cannot read the script none.lua"),
         (&["-R10", "-s", "."], "cannot read the script ."),
         (&["-R10", "-s", "bad.lua"], "bad.lua:1: "),
         (&["-R10", "--bogus"], "--bogus"),
         (&[], "Throughput MUST be specified with the --rate or -R option"),
     ] {
-        refused(WRK2, dir.path(), &[args, &[&server.url()]].concat(), says);
+        assert_refused(WRK2, dir.path(), &[args, &[&server.url()]].concat(), message);
     }
-    refused(WRK2, dir.path(), &["-R10"], "<URL>");
-    refused(WRK2, dir.path(), &["-R10", "there"], "invalid URL: there");
-    refused(METAWRK, dir.path(), &["load", "-R10", "ftp://x/"], "invalid URL");
+    assert_refused(WRK2, dir.path(), &["-R10"], "<URL>");
+    assert_refused(WRK2, dir.path(), &["-R10", "there"], "invalid URL: there");
+    assert_refused(METAWRK, dir.path(), &["load", "-R10", "ftp://x/"], "invalid URL");
     assert!(server.requests.lock().unwrap().is_empty());
 }
 
 #[test]
-fn what_is_asked_of_the_program_itself_needs_no_url_and_succeeds() {
+fn help_version_and_generated_texts_need_no_url() {
     let dir = tempfile::tempdir().unwrap();
-    for (program, args, says) in [
+    for (program, args, message) in [
         (WRK2, &["-v"][..], "wrk2 "),
         (WRK2, &["--version"], "wrk2 "),
         (WRK2, &["--help"], "Usage: wrk2 -R <N> [OPTIONS] <URL>..."),
@@ -77,15 +78,15 @@ fn what_is_asked_of_the_program_itself_needs_no_url_and_succeeds() {
     ] {
         let ended = run(program, dir.path(), args);
         assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{args:?}");
-        assert!(ended.out.contains(says), "{args:?}: {}", ended.out);
+        assert!(ended.out.contains(message), "{args:?}: {}", ended.out);
     }
-    refused(WRK2, dir.path(), &[], "Usage: wrk2");
-    refused(METAWRK, dir.path(), &[], "Usage: metawrk");
-    refused(METAWRK, dir.path(), &["load"], "<URL>");
+    assert_refused(WRK2, dir.path(), &[], "Usage: wrk2");
+    assert_refused(METAWRK, dir.path(), &[], "Usage: metawrk");
+    assert_refused(METAWRK, dir.path(), &["load"], "<URL>");
 }
 
 #[test]
-fn several_urls_are_loaded_at_once_and_reported_together() {
+fn several_urls_are_loaded_concurrently_and_have_one_report() {
     let dir = tempfile::tempdir().unwrap();
     let servers = [Server::answering(OK), Server::answering(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")];
     let urls = servers.each_ref().map(Server::url);
@@ -95,7 +96,7 @@ fn several_urls_are_loaded_at_once_and_reported_together() {
         assert_eq!(server.requests.lock().unwrap().len(), 100);
     }
     let mut at = 0;
-    for says in [
+    for message in [
         &format!("Running 1s test @ {}\n  1 threads and 4 connections\n\n", urls[0]),
         &format!("Running 1s test @ {}\n  1 threads and 4 connections\n\n", urls[1]),
         &format!("Test Results @ {} \nSent 100 requests\n\n  Thread Stats   Avg      Stdev     99%", urls[0]),
@@ -108,15 +109,15 @@ fn several_urls_are_loaded_at_once_and_reported_together() {
         "Requests/sec:    200.00\n",
         "  scheduled   200 = 200 answered",
     ] {
-        let found = ended.out[at..].find(says);
-        at += found.unwrap_or_else(|| panic!("{says} is missing or too early: {}", ended.out));
+        let found = ended.out[at..].find(message);
+        at += found.unwrap_or_else(|| panic!("{message} is missing or too early: {}", ended.out));
     }
     let ended = run(WRK2, dir.path(), &["-d100ms", "-R100", &urls[0], &urls[1]]);
     assert!(ended.out.contains("Overall") && !ended.out.contains("Test Results"), "{ended:?}");
 }
 
 #[test]
-fn a_script_that_fails_against_one_url_ends_the_load_of_all() {
+fn a_script_error_for_one_url_ends_all_loads() {
     let dir = tempfile::tempdir().unwrap();
     let servers = [Server::answering(OK), Server::answering(OK)];
     let urls = servers.each_ref().map(Server::url);
@@ -127,12 +128,12 @@ fn a_script_that_fails_against_one_url_ends_the_load_of_all() {
     fs::write(dir.path().join("fails.lua"), fails).unwrap();
     let ended = run(WRK2, dir.path(), &["-R100", "-d1h", "-s", "fails.lua", &urls[0], &urls[1]]);
     assert_eq!(ended.code, Some(1));
-    assert!(ended.err.contains("the run was ended by its script") && ended.err.contains("enough"), "{ended:?}");
+    assert!(ended.err.contains("the script ended the load: ") && ended.err.contains("enough"), "{ended:?}");
     assert!(ended.out.contains("Overall Statistics"), "{ended:?}");
 }
 
 #[test]
-fn the_third_column_is_the_99th_percentile_with_deathstarbenchs_options_only() {
+fn deathstarbench_options_change_the_third_column_to_the_99th_percentile() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::answering(OK);
     for (option, head) in [("-L", "Max"), ("-D", "99%"), ("-S", "99%"), ("-r", "99%")] {
@@ -144,7 +145,7 @@ fn the_third_column_is_the_99th_percentile_with_deathstarbenchs_options_only() {
 }
 
 #[test]
-fn strict_says_by_its_exit_code_that_numbers_are_doubtful() {
+fn strict_exits_with_3_if_the_report_has_a_warning() {
     let dir = tempfile::tempdir().unwrap();
     let silent = Server::start(|mut peer| peer.swallow());
     for (url, option, code) in [(silent.url(), "--strict", 3), (silent.url(), "--latency", 0)] {
@@ -155,7 +156,7 @@ fn strict_says_by_its_exit_code_that_numbers_are_doubtful() {
 }
 
 #[test]
-fn progress_is_shown_on_a_terminal_and_nowhere_else() {
+fn the_progress_line_is_shown_only_on_a_terminal() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::answering(OK);
     let (url, args) = (server.url(), ["-R100", "-d1200ms"]);
@@ -173,14 +174,14 @@ fn progress_is_shown_on_a_terminal_and_nowhere_else() {
 }
 
 #[test]
-fn an_error_says_everything_once() {
+fn an_error_message_has_each_cause_once() {
     let dir = tempfile::tempdir().unwrap();
     let ended = run(METAWRK, dir.path(), &["experiment", "none.toml"]);
     assert_eq!(ended.err, "cannot read none.toml: No such file or directory (os error 2)\n");
 }
 
 #[test]
-fn of_an_option_given_twice_the_last_counts_and_headers_add_up() {
+fn the_last_of_repeated_options_counts_and_headers_add_up() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::answering(OK);
     for (program, first) in [(WRK2, None), (METAWRK, Some("load"))] {
@@ -194,13 +195,13 @@ fn of_an_option_given_twice_the_last_counts_and_headers_add_up() {
 }
 
 #[test]
-fn a_reader_that_leaves_early_is_no_error() {
+fn a_closed_standard_output_is_not_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::answering(OK);
     let mut wrk2 = started(WRK2, dir.path(), &["-R100", "-d100ms", &server.url()]);
     assert!(wrk2.line().starts_with("Running "));
     wrk2.hang_up();
-    let mut report = started(METAWRK, dir.path(), &["report", recorded(dir.path()).to_str().unwrap()]);
+    let mut report = started(METAWRK, dir.path(), &["report", create_results(dir.path()).to_str().unwrap()]);
     report.hang_up();
     for ended in [wrk2.end(), report.end()] {
         assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
@@ -208,11 +209,11 @@ fn a_reader_that_leaves_early_is_no_error() {
 }
 
 #[test]
-fn text_that_is_lost_is_an_error() {
+fn output_that_cannot_be_written_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let full = fs::File::options().write(true).open("/dev/full").unwrap();
     let mut command = std::process::Command::new(METAWRK);
-    let output = command.arg("report").arg(recorded(dir.path())).stdout(full).output().unwrap();
+    let output = command.arg("report").arg(create_results(dir.path())).stdout(full).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write to standard output"));
 }
@@ -227,14 +228,14 @@ fn sigint_and_sigterm_end_wrk2_with_a_full_report() {
         wrk2.send(signal);
         let ended = wrk2.end();
         assert_eq!(ended.code, Some(code), "{ended:?}");
-        for says in [" requests in ", "Requests/sec:", "scheduled ", "ended within its warm-up of 10s"] {
-            assert!(ended.out.contains(says), "{says}: {ended:?}");
+        for message in [" requests in ", "Requests/sec:", "scheduled ", "ended within its warm-up of 10s"] {
+            assert!(ended.out.contains(message), "{message}: {ended:?}");
         }
     }
 }
 
 #[test]
-fn what_a_script_prints_stands_where_it_was_printed() {
+fn the_output_of_a_script_keeps_its_place() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::answering(OK);
     let script = r#"
@@ -253,7 +254,7 @@ fn what_a_script_prints_stands_where_it_was_printed() {
 }
 
 #[test]
-fn json_has_standard_output_for_itself() {
+fn json_on_standard_output_replaces_all_text() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::answering(OK);
     let ended = run(WRK2, dir.path(), &["-R100", "-d200ms", "--json", "-", "--plot", "figures", &server.url()]);
@@ -264,19 +265,19 @@ fn json_has_standard_output_for_itself() {
 }
 
 #[test]
-fn a_signal_before_the_load_leaves_nothing_to_report() {
+fn a_signal_before_the_load_prints_nothing_and_leaves_files_unchanged() {
     let dir = tempfile::tempdir().unwrap();
-    let reached = Server::answering(OK);
+    let server = Server::answering(OK);
     fs::write(dir.path().join("stuck.lua"), "function init() while true do end end").unwrap();
     fs::write(dir.path().join("a.json"), "of the run before").unwrap();
     fs::write(dir.path().join("a.csv"), "of the run before").unwrap();
     let was = contents(dir.path());
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
-        let before = reached.connections.load(Ordering::SeqCst);
-        let url = reached.url();
+        let before = server.connections.load(Ordering::SeqCst);
+        let url = server.url();
         let args = ["-R100", "-s", "stuck.lua", "--json", "a.json", "--record", "a.csv", "-P", &url];
         let wrk2 = started(WRK2, dir.path(), &args);
-        eventually("a look at the server", || reached.connections.load(Ordering::SeqCst) > before);
+        eventually("a connection to the server", || server.connections.load(Ordering::SeqCst) > before);
         let ended = wrk2.end_by(signal);
         assert_eq!((ended.code, ended.out.as_str(), ended.err.as_str()), (Some(code), "", ""));
         assert!(contents(dir.path()) == was, "what was there is there, and nothing else");
@@ -284,7 +285,7 @@ fn a_signal_before_the_load_leaves_nothing_to_report() {
 }
 
 #[test]
-fn a_signal_while_the_last_answers_are_awaited_gives_the_full_report() {
+fn a_signal_during_the_drain_gives_a_full_report() {
     let dir = tempfile::tempdir().unwrap();
     let silent = Server::start(|mut peer| peer.swallow());
     let mut wrk2 = started(WRK2, dir.path(), &["-R100", "-d100ms", "-c10", "-T1h", &silent.url()]);
@@ -298,7 +299,7 @@ fn a_signal_while_the_last_answers_are_awaited_gives_the_full_report() {
 }
 
 #[test]
-fn a_script_that_is_stuck_is_left_at_the_second_signal() {
+fn a_second_signal_ends_a_load_with_a_stuck_script() {
     let dir = tempfile::tempdir().unwrap();
     let stuck = "n = 0 function request() n = n + 1 while n > 5 do end return wrk.format() end";
     fs::write(dir.path().join("stuck.lua"), stuck).unwrap();
@@ -311,7 +312,7 @@ fn a_script_that_is_stuck_is_left_at_the_second_signal() {
 }
 
 #[test]
-fn an_experiment_that_cannot_be_says_where_and_leaves_nothing() {
+fn an_invalid_experiment_is_refused_with_its_place_and_leaves_no_results() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::answering(OK);
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -320,7 +321,7 @@ fn an_experiment_that_cannot_be_says_where_and_leaves_nothing() {
         format!("rate = 100\nscript = \"{name}\"")
     };
     let good = TARGET.replace("URL", &server.url());
-    for (text, says) in [
+    for (text, message) in [
         (good.replace("rate", "raet"), "x.toml:5: load.raet: unknown field `raet`"),
         (good.replace("[load]", "[laod]"), "did you mean `load`?"),
         (good.replace("100", "\"fast\""), "x.toml:5: load.rate: invalid type"),
@@ -335,22 +336,22 @@ fn an_experiment_that_cannot_be_says_where_and_leaves_nothing() {
         (good.replace("rate = 100", &script("d.lua", "error({})")), "d.lua:1: table: "),
     ] {
         fs::write(dir.path().join("x.toml"), text).unwrap();
-        refused(METAWRK, dir.path(), &["experiment", "x.toml"], says);
+        assert_refused(METAWRK, dir.path(), &["experiment", "x.toml"], message);
         let results = fs::read_dir(dir.path().join("results"));
-        assert_eq!(results.map_or(0, Iterator::count), 0, "{says}");
+        assert_eq!(results.map_or(0, Iterator::count), 0, "{message}");
     }
     fs::write(dir.path().join("x.toml"), good).unwrap();
-    refused(METAWRK, dir.path(), &["experiment", "x.toml", "--rate", "0"], "--rate: must be above 0");
-    refused(METAWRK, dir.path(), &["experiment", "x.toml", "--rate", "1000G"], "--rate: must be between");
-    refused(METAWRK, dir.path(), &["experiment", "."], "cannot read .: Is a directory");
-    refused(METAWRK, dir.path(), &["experiment", "x.toml", "--out", "x.toml"], "cannot create x.toml: ");
+    assert_refused(METAWRK, dir.path(), &["experiment", "x.toml", "--rate", "0"], "--rate: must be above 0");
+    assert_refused(METAWRK, dir.path(), &["experiment", "x.toml", "--rate", "1000G"], "--rate: must be between");
+    assert_refused(METAWRK, dir.path(), &["experiment", "."], "cannot read .: Is a directory");
+    assert_refused(METAWRK, dir.path(), &["experiment", "x.toml", "--out", "x.toml"], "cannot create x.toml: ");
     fs::create_dir_all(dir.path().join("taken/latest")).unwrap();
-    refused(METAWRK, dir.path(), &["experiment", "x.toml", "--out", "taken"], "move it away");
+    assert_refused(METAWRK, dir.path(), &["experiment", "x.toml", "--out", "taken"], "move it away");
     assert!(server.requests.lock().unwrap().is_empty());
 }
 
-/// What a run that was killed leaves after two seconds.
-fn recorded(results: &Path) -> std::path::PathBuf {
+/// Creates the results folder of a run that was killed after 2 s.
+fn create_results(results: &Path) -> std::path::PathBuf {
     let overrides = Overrides { rate: Some(100.0), ..Overrides::default() };
     let plan = plan::config::read_plan(None, &overrides).unwrap();
     let folder = ResultsFolder::create(results, "small", jiff::civil::date(2026, 1, 2).at(3, 4, 5, 0)).unwrap();
@@ -379,7 +380,7 @@ fn answered(i: u64) -> RequestRecord {
     record
 }
 
-/// Names and bytes of what is in a folder.
+/// The names and contents of the files in a folder.
 fn contents(dir: &Path) -> Vec<(String, Vec<u8>)> {
     let entries = fs::read_dir(dir).unwrap().flatten();
     let mut all: Vec<_> =
@@ -389,9 +390,9 @@ fn contents(dir: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
-fn a_report_drawn_twice_is_the_same_to_the_byte() {
+fn a_report_that_is_written_twice_has_the_same_bytes() {
     let results = tempfile::tempdir().unwrap();
-    let dir = recorded(results.path());
+    let dir = create_results(results.path());
     let first = run(METAWRK, &dir, &["report", ".", "--exit-code"]);
     assert_eq!(first.code, Some(20), "{first:?}");
     assert!(first.out.contains("INVALID: the run was killed"), "{first:?}");
@@ -408,9 +409,9 @@ fn a_report_drawn_twice_is_the_same_to_the_byte() {
 }
 
 #[test]
-fn lines_that_a_crash_tore_are_passed_over() {
+fn lines_that_a_crash_left_incomplete_are_ignored() {
     let results = tempfile::tempdir().unwrap();
-    let dir = recorded(results.path());
+    let dir = create_results(results.path());
     for (file, torn) in
         [("events.jsonl", &b"{\"at_ns\":9,\"eve"[..]), ("samples.csv", b"77,a,1"), ("requests.rows", b"tor")]
     {
@@ -425,9 +426,9 @@ fn lines_that_a_crash_tore_are_passed_over() {
 }
 
 #[test]
-fn what_is_no_results_folder_or_a_damaged_one_is_named() {
+fn a_missing_or_damaged_file_of_a_results_folder_is_named() {
     let results = tempfile::tempdir().unwrap();
-    for (file, text, says) in [
+    for (file, text, message) in [
         ("experiment.toml", None, "contains no experiment.toml"),
         ("experiment.toml", Some("x = ["), "experiment.toml:1: "),
         ("events.jsonl", None, "contains no events.jsonl"),
@@ -438,8 +439,8 @@ fn what_is_no_results_folder_or_a_damaged_one_is_named() {
         ("requests.parquet", Some("PAR1 garbage PAR1"), "requests.parquet: "),
         ("requests.rows", Some("garbage"), "requests.rows: it is not a file of request rows"),
     ] {
-        let dir = recorded(results.path());
-        // Rows that are left would come before it.
+        let dir = create_results(results.path());
+        // As long as requests.rows exists, it is read instead.
         if file == "requests.parquet" {
             assert_eq!(run(METAWRK, &dir, &["report", "."]).code, Some(0));
         }
@@ -448,8 +449,8 @@ fn what_is_no_results_folder_or_a_damaged_one_is_named() {
             Some(text) => fs::write(path, text).unwrap(),
             None => fs::remove_file(path).unwrap(),
         }
-        refused(METAWRK, &dir, &["report", "."], says);
+        assert_refused(METAWRK, &dir, &["report", "."], message);
     }
-    refused(METAWRK, results.path(), &["report", "nowhere"], "nowhere contains no experiment.toml");
-    refused(METAWRK, results.path(), &["report", "."], "contains no experiment.toml");
+    assert_refused(METAWRK, results.path(), &["report", "nowhere"], "nowhere contains no experiment.toml");
+    assert_refused(METAWRK, results.path(), &["report", "."], "contains no experiment.toml");
 }

@@ -103,7 +103,7 @@ fn a_script_error_ends_the_run_with_a_report() {
     let ended = run(METAWRK, dir.path(), &["experiment", "x.toml"]);
     check(dir.path(), &ended, "INVALID: the run failed");
     assert_eq!(ended.code, Some(1));
-    assert_eq!(ended.err, "the run was cut short: the script failed: boom.lua:2: boom\n");
+    assert_eq!(ended.err, "the run ended early: the script failed: boom.lua:2: boom\n");
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn a_second_signal_ends_a_slow_report() {
     eventually("the report", || running.threads().iter().any(|name| name == "signals"));
     let ended = running.end_by(Signal::TERM);
     assert_eq!(ended.code, Some(143), "{ended:?}");
-    assert!(ended.err.contains("drawing the report"), "{ended:?}");
+    assert!(ended.err.contains("Writing the report"), "{ended:?}");
     assert!(dir.path().join("results/latest/requests.parquet").exists());
 }
 
@@ -211,7 +211,7 @@ fn a_component_that_dies_ends_the_run_with_a_report() {
     kill(db, Signal::KILL);
     let ended = running.end();
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.err.contains("the run was cut short: post-db died: signal: 9"), "{ended:?}");
+    assert!(ended.err.contains("the run ended early: post-db died: signal: 9"), "{ended:?}");
     check(dir.path(), &ended, "INVALID: the run failed");
     await_end_of(&roles);
 }

@@ -9,7 +9,7 @@ use bytesize::ByteSize;
 use metawrk::fault::{Fault, LinkBandwidth, LinkCut, LinkDelay, LinkLoss, LinkSpec, Outcome, Schedule, drive};
 use metawrk::monitor::Process;
 use metawrk::record::{Clock, Event, EventKind, FaultStep};
-use metawrk::testbed::{Probe, Role, Testbed, TestbedError, TestbedPlan, TestbedSettings};
+use metawrk::testbed::{LinkProbe, Role, Testbed, TestbedError, TestbedPlan, TestbedSettings};
 use metawrk::units::Time;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -61,7 +61,7 @@ async fn a_post_is_stored_and_a_malformed_one_named() {
     let testbed = testbed().await;
     assert_eq!(post(testbed.url(), FORM).await, (200, "Successfully upload post".into()));
     let wrong = FORM.replace("user_id=1", "user_id=one");
-    assert_eq!(post(testbed.url(), &wrong).await, (400, "user_id is no number: \"one\"".into()));
+    assert_eq!(post(testbed.url(), &wrong).await, (400, "user_id is not a number: \"one\"".into()));
     assert_eq!(post(testbed.url(), "").await, (400, "username is missing".into()));
     testbed.stop().await;
 }
@@ -71,13 +71,13 @@ async fn what_cannot_be_stored_fails_after_its_hold_and_is_stored_again_once_hea
     let testbed = testbed().await;
     assert_eq!(post(testbed.url(), FORM).await.0, 200);
     testbed.link().cut().await.unwrap();
-    assert_eq!(testbed.probe_link().await, Probe::Silent);
+    assert_eq!(testbed.probe_link().await, LinkProbe::Unanswered);
     let start = Instant::now();
     assert_eq!(post(testbed.url(), FORM).await.0, 500);
     // The storage's patience with its database, and the hold.
     assert!(start.elapsed() >= Duration::from_millis(4300), "{:?}", start.elapsed());
     testbed.link().heal().await.unwrap();
-    assert_eq!(testbed.probe_link().await, Probe::Answered);
+    assert_eq!(testbed.probe_link().await, LinkProbe::Answered);
     assert_eq!(post(testbed.url(), FORM).await.0, 200);
     testbed.stop().await;
 }
@@ -118,7 +118,7 @@ async fn thousands_of_requests_in_flight_never_kill_a_process_at_its_limit() {
         answered += 1;
     }
     assert_eq!(answered, MANY);
-    assert!(testbed.take_deaths().try_recv().is_err(), "nobody died");
+    assert!(testbed.take_exits().try_recv().is_err(), "nobody died");
     // All memory is free again, and what else the process took did not eat into the budget's slots (4 MiB are between).
     assert_eq!(post(testbed.url(), FORM).await.0, 200);
     let left = process.look(0).memory_bytes.unwrap();
@@ -177,12 +177,12 @@ async fn a_role_that_dies_is_reported() {
     let mut testbed = testbed().await;
     let pid = rustix::process::Pid::from_raw(testbed.pid(Role::PostDb) as i32).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-    let death = timeout(Duration::from_secs(30), testbed.death()).await.unwrap().unwrap();
-    assert_eq!((death.role, death.signal), (Role::PostDb, Some(9)), "{death:?}");
+    let exit = timeout(Duration::from_secs(30), testbed.next_exit()).await.unwrap().unwrap();
+    assert_eq!((exit.role, exit.signal), (Role::PostDb, Some(9)), "{exit:?}");
     // The others were not asked to die, so nothing is said of their end.
-    let mut deaths = testbed.take_deaths();
+    let mut exits = testbed.take_exits();
     testbed.stop().await;
-    assert_eq!(deaths.recv().await, None);
+    assert_eq!(exits.recv().await, None);
 }
 
 #[tokio::test]
@@ -193,7 +193,7 @@ async fn a_link_to_a_dead_database_is_not_waited_for_long() {
     let start = Instant::now();
     let error = LinkCut {}.fault(testbed.link()).verify_removed().await.unwrap_err();
     // A link that is only slow to heal gets 5 s.
-    assert!(error.why.contains("Broken") && start.elapsed() < Duration::from_secs(4), "{error} {:?}", start.elapsed());
+    assert!(error.why.contains("Failed") && start.elapsed() < Duration::from_secs(4), "{error} {:?}", start.elapsed());
     testbed.stop().await;
 }
 
@@ -221,7 +221,7 @@ async fn a_testbed_outlives_the_thread_that_started_it() {
     let testbed = started.await.unwrap();
     starter.join().unwrap();
     assert_eq!(post(testbed.url(), FORM).await.0, 200);
-    assert_eq!(testbed.probe_link().await, Probe::Answered);
+    assert_eq!(testbed.probe_link().await, LinkProbe::Answered);
     testbed.stop().await;
 }
 
@@ -294,7 +294,7 @@ async fn memory_that_nobody_takes_goes_back_where_that_is_wanted() {
 fn a_peer_without_a_port_is_refused() {
     let output = Command::new(program()).args(["testbed", "post-storage", "--db", "post-storage-db"]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && said.contains("write HOST:PORT"), "{said}");
+    assert!(!output.status.success() && said.contains("Write HOST:PORT"), "{said}");
 }
 
 #[test]

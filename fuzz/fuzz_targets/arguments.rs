@@ -1,4 +1,4 @@
-//! Whatever is typed behind `wrk2`: no panic, and plans, or an error that says something.
+//! Any arguments of `wrk2` give load plans or an error with a message, and never a panic.
 //!
 //! `cargo fuzz run arguments -- -max_total_time=90 -max_len=4096` (on a stable toolchain with `RUSTC_BOOTSTRAP=1`).
 #![no_main]
@@ -15,7 +15,9 @@ mod units;
 
 #[path = "../../src/load"]
 mod load {
+    mod options;
     pub mod plan;
+    pub use options::write_options;
 }
 
 #[path = "../../src/cli/load"]

@@ -1,33 +1,43 @@
+//! `metawrk check`: checks the prerequisites of an experiment.
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::experiment::Changes;
+use super::experiment_options::ExperimentOptions;
 use crate::experiment::check::{Level, check};
 use crate::out::say;
 
-/// An experiment that is to be looked at.
+const EXIT_CODES: &str = "\
+The result of each check is one line that starts with ok, warn or FAIL.
+
+Exit codes:
+  0    no check failed (there may be warnings)
+  1    a check failed, or invalid usage";
+
+/// The experiment to check.
 #[derive(clap::Args)]
+#[command(after_help = EXIT_CODES)]
 pub struct Args {
-    /// The experiment's TOML file; without one, the embedded testbed
+    /// Experiment file (TOML). Without it, the embedded testbed is used
     file: Option<PathBuf>,
 
     #[command(flatten)]
-    changes: Changes,
+    options: ExperimentOptions,
 }
 
-/// Looks at all that an experiment takes, a line each: `ok`, `warn`, `FAIL`. Exit code 1 where one failed.
+/// Prints one line for each check: `ok`, `warn` or `FAIL`. The exit code is 1 if a check failed.
 ///
 /// # Errors
-/// Where nobody takes the lines.
+/// If the lines cannot be printed.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let (overrides, out) = args.changes.resolve();
-    let (mut failed, mut said) = (false, Ok(()));
+    let (overrides, out) = args.options.resolve();
+    let (mut failed, mut printed) = (false, Ok(()));
     check(args.file.as_deref(), &overrides, &out, &mut |finding| {
         failed |= finding.level == Level::Fail;
-        if said.is_ok() {
-            said = say(&format!("{finding}\n"));
+        if printed.is_ok() {
+            printed = say(&format!("{finding}\n"));
         }
     })?;
-    said?;
+    printed?;
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -1,192 +1,82 @@
-use std::path::{Path, PathBuf};
+//! `metawrk experiment`: runs an experiment, and reports on it.
+
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::Context;
-
-use super::line::Line;
+use super::experiment_options::ExperimentOptions;
+use super::interrupts::{Interrupts, Stage};
+use super::progress_line::ProgressLine;
+use super::report::{EXIT_CODES, verdict_code, write_report};
 use crate::experiment::progress::Progress;
 use crate::experiment::run_experiment;
 use crate::out::{say, warn};
 use crate::plan;
-use crate::plan::config::Overrides;
-use crate::report::generator::GeneratorReport;
-use crate::report::statistics::RunStatistics;
-use crate::report::{ReportData, read_report_data, write_report};
-use crate::signals::{Signals, StopSignal};
-use crate::units::{Time, format_wrk_time, parse_count, parse_number};
-use crate::verdict::VerdictText;
+use crate::units::{Time, format_wrk_time};
 
-/// An experiment, and what one varies most of it.
+/// The experiment to run.
 #[derive(clap::Args)]
+#[command(after_help = EXIT_CODES)]
 pub struct Args {
-    /// The experiment's TOML file; without one, the embedded testbed
+    /// Experiment file (TOML). Without it, the embedded testbed is used
     file: Option<PathBuf>,
 
     #[command(flatten)]
-    changes: Changes,
+    options: ExperimentOptions,
 
-    /// Exit with the verdict's own code (see the README)
-    #[arg(long)]
+    /// Exit with the code of the verdict
+    #[arg(long, help_heading = "Output")]
     exit_code: bool,
 }
 
-/// What one varies most of an experiment.
-#[derive(clap::Args)]
-pub struct Changes {
-    /// Requests per second
-    #[arg(long, value_name = "N", value_parser = parse_number)]
-    rate: Option<f64>,
-
-    /// How long each fault lasts; 0s leaves all faults out
-    #[arg(long, value_name = "T")]
-    outage: Option<Time>,
-
-    /// Length of the whole load
-    #[arg(long, value_name = "T")]
-    duration: Option<Time>,
-
-    /// Connections to begin with
-    #[arg(long, value_name = "N", value_parser = parse_count)]
-    connections: Option<usize>,
-
-    /// Seed of the random arrivals
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
-
-    /// The experiment's name, which the results folder bears
-    #[arg(long)]
-    name: Option<String>,
-
-    /// Folder for the results
-    #[arg(long, value_name = "DIR", default_value = "results")]
-    out: PathBuf,
-}
-
-impl Changes {
-    /// What changes in the file, and where results go.
-    pub fn resolve(self) -> (Overrides, PathBuf) {
-        let Changes { rate, outage, duration, connections, seed, name, out } = self;
-        (Overrides { name, rate, connections, seed, outage, duration, out: Some(out.clone()) }, out)
-    }
-}
-
-/// A results folder.
-#[derive(clap::Args)]
-pub struct ReportArgs {
-    /// The results folder, such as results/latest
-    dir: PathBuf,
-
-    /// Exit with the verdict's own code (see the README)
-    #[arg(long)]
-    exit_code: bool,
-}
-
-/// Runs an experiment, and reports on it.
+/// Runs an experiment, and reports on it. SIGINT and SIGTERM end the load early, and the report is then still written.
 ///
 /// # Errors
-/// Where the plan is none, no load began, or the results could not be kept.
+/// If the plan is invalid, the load did not start, or the results could not be written.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let (overrides, out) = args.changes.resolve();
+    let (overrides, out) = args.options.resolve();
     let plan = plan::config::read_plan(args.file.as_deref(), &overrides)?;
     say(&format!("{}: {} requests/s, at most {}\n", plan.name, plan.load.rate, plan.duration()))?;
-    let line = Line::new();
-    let ran = run_experiment(&plan, &out, &mut |progress| line.show(describe(progress)));
+    let line = ProgressLine::new();
+    let result = run_experiment(&plan, &out, &mut |progress| line.show(progress_text(progress)));
     drop(line);
-    let ran = match ran {
-        Ok(ran) => ran,
+    let result = match result {
+        Ok(result) => result,
         Err(error) => {
-            let Some(by) = error.stopped() else { return Err(error.into()) };
+            let Some(signal) = error.stopped() else { return Err(error.into()) };
             warn(&error.to_string());
-            return Ok(ExitCode::from(by.exit_code()));
+            return Ok(ExitCode::from(signal.exit_code()));
         }
     };
-    let late = Late::listen()?;
-    let data = draw(&ran.dir)?;
-    say(&format!("Results in {}: open {}\n", ran.dir.display(), ran.dir.join("report.html").display()))?;
-    if let Some(failure) = &ran.failure {
-        anyhow::bail!("the run was cut short: {failure}");
+    let interrupts =
+        Interrupts::listen("Writing the report. Interrupt again to skip it; `metawrk report` can write it later.")?;
+    interrupts.enter(Stage::Writing);
+    let data = write_report(&result.dir)?;
+    say(&format!("Results in {}: open {}\n", result.dir.display(), result.dir.join("report.html").display()))?;
+    if let Some(failure) = &result.failure {
+        anyhow::bail!("the run ended early: {failure}");
     }
-    Ok(match ran.stopped.or(late.heard()) {
-        Some(by) => ExitCode::from(by.exit_code()),
-        None => code(args.exit_code, &data),
+    Ok(match result.stopped.or(interrupts.first()) {
+        Some(signal) => ExitCode::from(signal.exit_code()),
+        None => verdict_code(args.exit_code, &data),
     })
 }
 
-/// Draws the report of a results folder again.
-///
-/// # Errors
-/// Where the folder does not hold what a report takes.
-pub fn report(args: ReportArgs) -> anyhow::Result<ExitCode> {
-    let data = draw(&args.dir)?;
-    Ok(code(args.exit_code, &data))
-}
-
-fn code(asked: bool, data: &ReportData) -> ExitCode {
-    if asked { ExitCode::from(data.explanation.exit_code) } else { ExitCode::SUCCESS }
-}
-
-/// Judges what a folder holds, writes all products, and prints the verdict with the generator's own conduct.
-fn draw(dir: &Path) -> anyhow::Result<ReportData> {
-    let (_, data) = read_report_data(dir)?;
-    let written = write_report(&data, dir).with_context(|| format!("the data in {} is whole", dir.display()));
-    let conduct = GeneratorReport::of(&data, &RunStatistics::of(&data)).to_text();
-    say(&format!("{}{}{conduct}\n", verdict(&data.explanation), warnings(&data)))?;
-    written?;
-    Ok(data)
-}
-
-fn verdict(verdict: &VerdictText) -> String {
-    let lines = |lines: &[String]| lines.iter().map(|line| format!("  {line}\n")).collect::<String>();
-    let next = if verdict.next.is_empty() { "" } else { "\nNext:\n" };
-    format!("\n{}\n{}{next}{}\n", verdict.name, lines(&verdict.because), lines(&verdict.next))
-}
-
-fn warnings(data: &ReportData) -> String {
-    data.warnings.iter().map(|(at, text)| format!("Warning: {text} (at {:.1} s)\n\n", at.as_secs_f64())).collect()
-}
-
-/// Hears SIGINT and SIGTERM while the report is drawn. The first lets it be finished, a second does not.
-struct Late(Arc<Mutex<Option<StopSignal>>>);
-
-impl Late {
-    fn listen() -> std::io::Result<Late> {
-        let heard = Arc::new(Mutex::new(None));
-        let note = Arc::clone(&heard);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let mut signals = {
-            let _guard = runtime.enter();
-            Signals::new()?
-        };
-        std::thread::Builder::new().name("signals".into()).spawn(move || {
-            let by = runtime.block_on(signals.next());
-            *note.lock().unwrap_or_else(PoisonError::into_inner) = Some(by);
-            warn("drawing the report; once more to leave it: `metawrk report` can draw it later");
-            std::process::exit(runtime.block_on(signals.next()).exit_code().into());
-        })?;
-        Ok(Late(heard))
-    }
-
-    fn heard(&self) -> Option<StopSignal> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn describe(s: &Progress) -> String {
+/// The text of the progress line.
+fn progress_text(p: &Progress) -> String {
     let time = |time: Option<Time>| time.map_or_else(|| "-".to_owned(), |t| format_wrk_time(t.0 as f64 / 1e3));
-    let goodput = s.interval.goodput.map_or_else(|| "-".to_owned(), |g| format!("{:.0}%", 100.0 * g));
+    let goodput = p.interval.goodput.map_or_else(|| "-".to_owned(), |g| format!("{:.0}%", 100.0 * g));
     let mut text = format!(
         "{:>3.0}s {} ({:.0}s left)  {:.0}/s of {:.0}/s answered  goodput {goodput}  p50 {} p99 {}  {} in flight",
-        s.at.as_secs_f64(),
-        s.phase,
-        s.left.as_secs_f64().ceil(),
-        s.interval.answered,
-        s.offered,
-        time(s.interval.p50),
-        time(s.interval.p99),
-        s.in_flight,
+        p.at.as_secs_f64(),
+        p.phase,
+        p.left.as_secs_f64().ceil(),
+        p.interval.answered,
+        p.offered,
+        time(p.interval.p50),
+        time(p.interval.p99),
+        p.in_flight,
     );
-    if let Some((used, limit)) = s.interval.memory {
+    if let Some((used, limit)) = p.interval.memory {
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         text.push_str(&format!("  memory {:.0}", mib(used)));
         limit.inspect(|limit| text.push_str(&format!("/{:.0}", mib(*limit))));
@@ -202,7 +92,7 @@ mod tests {
     use crate::units::Instant;
 
     #[test]
-    fn the_line_says_how_it_goes() {
+    fn the_progress_line_shows_the_last_second() {
         let mut progress = Progress {
             phase: Phase::Fault,
             at: Instant(17_400_000_000),
@@ -211,7 +101,7 @@ mod tests {
             in_flight: 612,
             interval: IntervalStats::default(),
         };
-        insta::assert_snapshot!(describe(&progress), @" 17s fault (18s left)  0/s of 300/s answered  goodput -  p50 - p99 -  612 in flight");
+        insta::assert_snapshot!(progress_text(&progress), @" 17s fault (18s left)  0/s of 300/s answered  goodput -  p50 - p99 -  612 in flight");
         progress.interval = IntervalStats {
             answered: 41.2,
             p50: Some(Time::from_millis(12)),
@@ -219,6 +109,6 @@ mod tests {
             goodput: Some(0.125),
             memory: Some((130 << 20, Some(140 << 20))),
         };
-        insta::assert_snapshot!(describe(&progress), @" 17s fault (18s left)  41/s of 300/s answered  goodput 12%  p50 12.00ms p99 4.20s  612 in flight  memory 130/140 MiB");
+        insta::assert_snapshot!(progress_text(&progress), @" 17s fault (18s left)  41/s of 300/s answered  goodput 12%  p50 12.00ms p99 4.20s  612 in flight  memory 130/140 MiB");
     }
 }

@@ -1,24 +1,40 @@
-//! The two programs' command lines: arguments to a plan, the library called, the error printed, the exit code.
+//! The command lines of the two programs, `metawrk` and `wrk2`: one file per command.
 //!
-//! Exit codes: 0 done, 1 bad usage or no load at all, 130 and 143 ended by SIGINT and SIGTERM (with a full report),
-//! 3 after a doubtful load with `--strict`, and with `experiment --exit-code` the verdict's own.
+//! A command parses its arguments, calls the library, prints the result, and returns an exit code:
+//!
+//! * 0: success.
+//! * 1: invalid usage, or an error. The message is on standard error.
+//! * 3: `--strict` is given, and the load report has a warning about the validity of its numbers.
+//! * 10 to 14 and 20: the verdict, with `experiment --exit-code` or `report --exit-code`.
+//! * 130 and 143: SIGINT or SIGTERM ended the run. Its report is complete.
 
 mod check;
+mod exit;
 mod experiment;
+mod experiment_options;
 mod generate;
-mod line;
+mod interrupts;
 mod load;
+mod probe;
+mod progress_line;
+mod report;
 mod restore;
 mod testbed;
 
-use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
-use crate::{fault, out};
-use generate::{Generate, Output};
+use crate::fault;
+use generate::GenerateOption;
+
+const METAWRK_EXIT_CODES: &str = "\
+Exit codes:
+  0    success
+  1    error or invalid usage
+  130  ended by SIGINT
+  143  ended by SIGTERM
+Some commands have further exit codes: see `metawrk <COMMAND> --help`.";
 
 /// A load generator that replaces wrk2, and a laboratory for metastable failures.
 #[derive(Parser)]
@@ -27,39 +43,43 @@ use generate::{Generate, Output};
     version,
     arg_required_else_help = true,
     disable_help_subcommand = true,
-    override_usage = "metawrk <COMMAND>"
+    override_usage = "metawrk <COMMAND>",
+    after_help = METAWRK_EXIT_CODES
 )]
 struct Metawrk {
     #[command(flatten)]
-    generate: Generate,
+    generate: GenerateOption,
     #[command(subcommand)]
     command: Option<Command>,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run an experiment: load, a fault, and a verdict on what it did to the system
+    /// Run an experiment: generate load, inject faults, and judge how the system recovers
     Experiment(experiment::Args),
-    /// Look at all that an experiment takes, without loading anything; exit code 1 where something is missing
+    /// Check the prerequisites of an experiment without generating load
     Check(check::Args),
-    /// Judge a results folder, and draw its report, again
-    Report(experiment::ReportArgs),
-    /// Make load as wrk2 does (the same command line)
+    /// Judge the results of an experiment again, and write its report again
+    Report(report::Args),
+    /// Generate load with the command line of wrk2
     #[command(display_name = "metawrk", override_usage = "metawrk load -R <N> [OPTIONS] <URL>... [-- <ARG>...]")]
     Load(Box<load::args::Args>),
-    /// Undo what runs that died have left on containers
+    /// Remove faults that earlier runs left on containers and processes
+    ///
+    /// A run removes its own faults, even if it is killed. This command helps after a power failure, or if Docker was
+    /// down at the time. The exit code is 1 if a fault could not be removed.
     Restore,
-    /// Keep a fault on a container, as a run's lines on stdin say
+    /// Apply and remove one fault for a run, as commanded on standard input (internal)
     #[command(hide = true)]
     Keeper,
-    /// Answer a question from inside of a container
+    /// Answer a probe from inside a container (internal)
     #[command(hide = true)]
-    Inside { question: String },
-    /// Run the testbed alone, or one of its parts
-    Testbed(testbed::TestbedArgs),
+    Inside(probe::Args),
+    /// Run the testbed without an experiment, or one of its roles
+    Testbed(testbed::Args),
 }
 
-/// Loads an HTTP server at a constant rate, and reports latencies that no stall of the server hides.
+/// Generates HTTP load at a constant rate and reports latencies that are corrected for coordinated omission.
 #[derive(Parser)]
 #[command(
     name = "wrk2",
@@ -69,98 +89,90 @@ enum Command {
 struct Wrk2 {
     #[command(flatten)]
     load: load::args::Args,
-    #[command(flatten, next_help_heading = "Beyond wrk2: the program")]
-    generate: Generate,
+    #[command(flatten, next_help_heading = load::args::GENERAL)]
+    generate: GenerateOption,
 }
 
 /// The command line of `metawrk`, for tests of messages that name its options.
 #[cfg(test)]
 pub(crate) fn command() -> clap::Command {
+    use clap::CommandFactory;
     Metawrk::command()
 }
 
-/// The program `metawrk`.
+/// Runs the program `metawrk` with the arguments of this process.
 pub fn metawrk() -> ExitCode {
-    program(|Metawrk { generate, command }| match (generate.generate, command) {
-        (None, Some(Command::Experiment(args))) => experiment::run(args),
-        (None, Some(Command::Check(args))) => check::run(args),
-        (None, Some(Command::Report(args))) => experiment::report(args),
-        (None, Some(Command::Load(args))) => load::run(*args),
-        (None, Some(Command::Restore)) => restore::run(),
-        (None, Some(Command::Keeper)) => fault::keeper::process::run().map(|()| ExitCode::SUCCESS),
-        (None, Some(Command::Inside { question })) => restore::inside(&question),
-        (None, Some(Command::Testbed(args))) => testbed::run(args).map(|()| ExitCode::SUCCESS),
-        (Some(what), _) => print::<Metawrk>(what),
-        // Without any argument there was help.
+    exit::run_program(|Metawrk { generate, command }| match (generate.generate, command) {
+        (Some(kind), _) => generate::print::<Metawrk>(kind),
+        (None, Some(command)) => run(command),
+        // clap prints the help if there are no arguments at all.
         (None, None) => Ok(ExitCode::FAILURE),
     })
 }
 
-/// The program `wrk2`.
-pub fn wrk2() -> ExitCode {
-    program(|Wrk2 { load, generate }| match generate.generate {
-        Some(what) => print::<Wrk2>(what),
-        None => load::run(load),
-    })
-}
-
-fn print<P: CommandFactory>(what: Output) -> anyhow::Result<ExitCode> {
-    out::say(&generate::text(what, P::command())?)?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn program<P: Parser>(run: impl FnOnce(P) -> anyhow::Result<ExitCode>) -> ExitCode {
-    match parse(std::env::args_os()) {
-        Ok(program) => done(run(program)),
-        Err(code) => code,
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Experiment(args) => experiment::run(args),
+        Command::Check(args) => check::run(args),
+        Command::Report(args) => report::run(args),
+        Command::Load(args) => load::run(*args),
+        Command::Restore => restore::run(),
+        Command::Keeper => fault::keeper::process::run().map(|()| ExitCode::SUCCESS),
+        Command::Inside(args) => probe::run(&args),
+        Command::Testbed(args) => testbed::run(args).map(|()| ExitCode::SUCCESS),
     }
 }
 
-/// Bad usage ends with 1, as wrk's does.
-fn parse<P: Parser>(args: impl Iterator<Item = OsString>) -> Result<P, ExitCode> {
-    P::try_parse_from(args).map_err(|error| {
-        // Nobody is left to tell where this can't be printed.
-        let _ = error.print();
-        match error.kind() {
-            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
-            _ => ExitCode::FAILURE,
-        }
-    })
-}
-
-fn done(result: anyhow::Result<ExitCode>) -> ExitCode {
-    result.unwrap_or_else(|error| {
-        out::warn(&told(&error));
-        ExitCode::FAILURE
-    })
-}
-
-/// The error and its causes, but those that it tells of already.
-fn told(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told.as_str() {
-        "" => cause,
-        _ if told.contains(&cause) => told,
-        _ => format!("{told}: {cause}"),
+/// Runs the program `wrk2` with the arguments of this process.
+pub fn wrk2() -> ExitCode {
+    exit::run_program(|Wrk2 { load, generate }| match generate.generate {
+        Some(kind) => generate::print::<Wrk2>(kind),
+        None => load::run(load),
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
-    fn help(mut command: clap::Command) -> String {
+    fn help(command: &clap::Command) -> String {
+        command.clone().term_width(100).render_help().to_string()
+    }
+
+    /// The short help of a command and of all commands below it, except `load`, which has the help of wrk2.
+    fn all_help(command: &clap::Command) -> String {
+        let name = command.get_bin_name().unwrap_or(command.get_name());
+        let mut text = format!("$ {name} -h\n{}\n", help(command));
+        for subcommand in command.get_subcommands().filter(|subcommand| subcommand.get_name() != "load") {
+            text.push_str(&all_help(subcommand));
+        }
+        text
+    }
+
+    #[test]
+    fn help_of_wrk2() {
+        let mut command = Wrk2::command();
         command.build();
-        command.term_width(100).render_help().to_string()
+        insta::assert_snapshot!(help(&command));
     }
 
     #[test]
-    fn help_tells_every_option_in_its_group() {
+    fn help_of_metawrk_and_its_commands() {
+        let mut command = Metawrk::command();
+        command.build();
+        insta::assert_snapshot!(all_help(&command));
+    }
+
+    #[test]
+    fn the_command_line_definitions_are_consistent() {
         Metawrk::command().debug_assert();
-        insta::assert_snapshot!(help(Wrk2::command()));
+        Wrk2::command().debug_assert();
     }
 
     #[test]
-    fn metawrk_load_takes_what_wrk2_takes() {
+    fn metawrk_load_has_the_arguments_of_wrk2() {
         let arguments = |command: &clap::Command| command.get_arguments().cloned().collect::<Vec<_>>();
         let metawrk = Metawrk::command();
         let load = metawrk.find_subcommand("load").map(arguments).unwrap_or_default();

@@ -1,15 +1,17 @@
-//! `metawrk restore`: undoes the faults that a dead run left on.
+//! `metawrk restore`: removes the faults that earlier runs left behind.
 
 use std::process::ExitCode;
 
-use crate::docker::inside::{self, Question};
 use crate::fault::keeper::journal::Entry;
 use crate::fault::keeper::restore;
 use crate::fault::keeper::restore::Restoration;
 use crate::out::{say, warn};
 
+/// Undoes every fault that the journals of this user list. A fault that cannot be undone is a message on standard error, and
+/// the exit code is then 1.
+///
 /// # Errors
-/// Where the journals cannot be read. A fault that could not be undone is a warning, and the exit code is 1.
+/// If the journals cannot be read.
 pub fn run() -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let restored = runtime.block_on(restore::all())?;
@@ -22,7 +24,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
             Restoration::Undone(entry, report) => say(&format!("{}: undone: {report}\n", fault(entry)))?,
             Restoration::Gone(entry) => say(&format!("{}: nothing to undo: the target is gone\n", fault(entry)))?,
             Restoration::Held(entry) => {
-                let why = "another run, or its keeper, is at work on it. End that run, or try again in a minute";
+                let why = "another run, or its keeper, is at work on it. End that run, or try again in a minute.";
                 warn(&format!("{}: not undone: {why}", fault(entry)));
                 code = ExitCode::FAILURE;
             }
@@ -38,21 +40,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
     Ok(code)
 }
 
-/// `container db, pause of 2026-01-02T03:04:05Z`
+/// The fault in words: `container db, pause of 2026-01-02T03:04:05Z`
 fn fault(entry: &Entry) -> String {
     format!("{}, {} of {}", entry.target(), entry.kind, entry.since)
-}
-
-/// `metawrk inside`: the answer to a question, in a container of our image.
-///
-/// # Errors
-/// What is no question.
-pub fn inside(question: &str) -> anyhow::Result<ExitCode> {
-    let question: Question = serde_json::from_str(question)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let answer = runtime.block_on(inside::answer(&question));
-    // A name may still be looked up.
-    runtime.shutdown_background();
-    say(&serde_json::to_string(&answer)?)?;
-    Ok(ExitCode::SUCCESS)
 }

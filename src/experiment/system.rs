@@ -145,8 +145,8 @@ impl System {
     /// The next component that died.
     pub async fn death(&mut self) -> (String, String) {
         match &mut self.testbed {
-            Some(testbed) => match testbed.death().await {
-                Some(death) => (death.role.name().to_owned(), format!("{} {}", death.status, death.stderr)),
+            Some(testbed) => match testbed.next_exit().await {
+                Some(exit) => (exit.role.name().to_owned(), format!("{} {}", exit.status, exit.stderr)),
                 None => std::future::pending().await,
             },
             None => std::future::pending().await,

@@ -55,7 +55,7 @@ pub fn of_load(error: PlanError) -> InvalidSetting {
 /// What the testbed finds impossible, by the key that it has in an experiment.
 pub fn of_testbed(error: TestbedPlanError) -> InvalidSetting {
     match &error {
-        TestbedPlanError::Leaky(..) => impossible("testbed.budget", error.to_string()),
+        TestbedPlanError::SpareMemory(..) => impossible("testbed.budget", error.to_string()),
         TestbedPlanError::Range { what, .. } => impossible(format!("testbed.{what}"), error.to_string()),
     }
 }

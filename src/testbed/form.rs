@@ -1,8 +1,8 @@
-//! The form that the social network's compose-post script posts.
+//! The HTML form that the compose-post script of DeathStarBench's social network sends.
 
 use serde::Serialize;
 
-/// A post, as the form gives it.
+/// The fields of the form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Post {
     pub username: String,
@@ -14,26 +14,26 @@ pub struct Post {
     pub post_type: u8,
 }
 
-/// Why a form is no post.
+/// Why a form is not a valid post.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FormError {
     #[error("{0} is missing")]
     Missing(&'static str),
-    #[error("user_id is no number: {0:?}")]
+    #[error("user_id is not a number: {0:?}")]
     UserId(String),
-    #[error("{0} is no list of strings, such as [\"1\",\"2\"]")]
+    #[error("{0} is not a list of strings such as [\"1\",\"2\"]")]
     List(&'static str),
     #[error("media_ids and media_types differ in length: {0} and {1}")]
     Media(usize, usize),
-    #[error("post_type is none of 0, 1, 2, 3: {0:?}")]
+    #[error("post_type is not 0, 1, 2 or 3: {0:?}")]
     PostType(String),
 }
 
 impl Post {
-    /// Fields come percent-encoded, or as they are: the script sends blanks, quotes and brackets plainly.
+    /// Parses a form. Fields may be percent-encoded or plain, because the script sends blanks, quotes and brackets plainly.
     ///
     /// # Errors
-    /// [`FormError`] names the first field that is wrong.
+    /// [`FormError`] names the first invalid field.
     pub fn parse(body: &[u8]) -> Result<Post, FormError> {
         let field = |name: &'static str| {
             let value = form_urlencoded::parse(body).find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
@@ -68,7 +68,7 @@ mod tests {
                          &media_types=[\"png\",\"png\"]&post_type=0";
 
     #[test]
-    fn the_script_s_form_is_a_post() {
+    fn the_form_of_the_script_is_parsed() {
         let post = Post::parse(PLAIN.as_bytes()).unwrap();
         assert_eq!((post.username.as_str(), post.user_id, post.post_type), ("username_1", 1, 0));
         assert_eq!(post.text, "abc @username_2 http://xyz");
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn percent_encoding_says_the_same() {
+    fn a_percent_encoded_form_gives_the_same_post() {
         let encoded = "username=username_1&user_id=1&text=abc+%40username_2%20http%3A%2F%2Fxyz\
                        &media_ids=%5B%22123%22%2C%22456%22%5D&media_types=%5b%22png%22%2c%22png%22%5d&post_type=0";
         assert_eq!(Post::parse(encoded.as_bytes()), Post::parse(PLAIN.as_bytes()));
@@ -89,15 +89,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn an_error_names_the_invalid_field() {
         for (from, to, error) in [
             ("username=username_1&", "", "username is missing"),
             ("text=abc", "txt=abc", "text is missing"),
             ("user_id=1", "user_id=", "user_id is missing"),
-            ("user_id=1", "user_id=one", "user_id is no number: \"one\""),
-            ("[\"123\",\"456\"]", "123", "media_ids is no list of strings, such as [\"1\",\"2\"]"),
+            ("user_id=1", "user_id=one", "user_id is not a number: \"one\""),
+            ("[\"123\",\"456\"]", "123", "media_ids is not a list of strings such as [\"1\",\"2\"]"),
             ("[\"png\",\"png\"]", "[\"png\"]", "media_ids and media_types differ in length: 2 and 1"),
-            ("post_type=0", "post_type=4", "post_type is none of 0, 1, 2, 3: \"4\""),
+            ("post_type=0", "post_type=4", "post_type is not 0, 1, 2 or 3: \"4\""),
         ] {
             assert_eq!(Post::parse(PLAIN.replace(from, to).as_bytes()).unwrap_err().to_string(), error);
         }

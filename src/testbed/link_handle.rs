@@ -1,3 +1,5 @@
+//! The supervisor's side of the link: sends commands to it, and probes it.
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -8,33 +10,34 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::TestbedError;
-use super::link::shape::Command;
+use super::error::TestbedError;
+use super::link::state::LinkCommand;
 
-/// Commands the link. Clones command the same one.
+/// Controls the link of a testbed. Clones control the same link.
 #[derive(Clone, Debug)]
 pub struct LinkHandle {
     address: SocketAddr,
-    commands: mpsc::Sender<Ask>,
+    requests: mpsc::Sender<CommandRequest>,
 }
 
-type Ask = (Command, oneshot::Sender<Option<String>>);
+/// A command, and the channel for the link's reply line (`None` if the link has ended).
+type CommandRequest = (LinkCommand, oneshot::Sender<Option<String>>);
 
-/// What came of a request through the link.
+/// The result of a request through the link.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Probe {
-    /// post-db answered.
+pub enum LinkProbe {
+    /// post-db responded.
     Answered,
-    /// Nothing came back: as behind a cut.
-    Silent,
-    /// Something did, but no answer: the link or post-db is in trouble of its own.
-    Broken(String),
+    /// Nothing came back, as if the link is cut.
+    Unanswered,
+    /// The request failed, or the response was wrong: the link or post-db has another problem.
+    Failed(String),
 }
 
-/// An uncut link answers within a millisecond; this allows for a busy machine.
-const PROBE: Duration = Duration::from_millis(200);
-/// The link obeys at once, or not at all.
-const OBEY: Duration = Duration::from_secs(5);
+/// An intact link responds within a millisecond. The timeout allows for a busy machine.
+const PROBE_TIMEOUT: Duration = Duration::from_millis(200);
+/// The link executes a command at once, or not at all.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl LinkHandle {
     pub(crate) fn new(
@@ -42,7 +45,7 @@ impl LinkHandle {
         mut stdin: ChildStdin,
         mut stdout: Lines<tokio::io::BufReader<ChildStdout>>,
     ) -> LinkHandle {
-        let (commands, mut inbox) = mpsc::channel::<Ask>(8);
+        let (requests, mut inbox) = mpsc::channel::<CommandRequest>(8);
         tokio::spawn(async move {
             while let Some((command, reply)) = inbox.recv().await {
                 let line = format!("{command}\n");
@@ -52,76 +55,77 @@ impl LinkHandle {
                     stdout.next_line().await.ok()?
                 };
                 let answer = answer.await;
-                // Who asked may have lost patience.
+                // The caller may have timed out.
                 let _ = reply.send(answer);
             }
         });
-        LinkHandle { address, commands }
+        LinkHandle { address, requests }
     }
 
-    /// From here on nothing passes.
+    /// Cuts the link: nothing passes.
     ///
     /// # Errors
-    /// [`TestbedError::Link`] if the link does not confirm it.
+    /// [`TestbedError::Link`] if the link does not confirm the command.
     pub async fn cut(&self) -> Result<(), TestbedError> {
-        self.tell(Command::Cut).await
+        self.send(LinkCommand::Cut).await
     }
 
-    /// Lets everything pass again.
+    /// Restores the link: everything passes at once.
     ///
     /// # Errors
-    /// [`TestbedError::Link`] if the link does not confirm it.
+    /// [`TestbedError::Link`] if the link does not confirm the command.
     pub async fn heal(&self) -> Result<(), TestbedError> {
-        self.tell(Command::Heal).await
+        self.send(LinkCommand::Heal).await
     }
 
-    /// From here on the link is as it is told to be, and nothing else that it was told before.
+    /// Sets the state of the link. Each command replaces the effect of all earlier ones.
     ///
     /// # Errors
-    /// [`TestbedError::Link`] if the link does not confirm it.
-    pub async fn tell(&self, command: Command) -> Result<(), TestbedError> {
+    /// [`TestbedError::Link`] if the link does not confirm the command.
+    pub async fn send(&self, command: LinkCommand) -> Result<(), TestbedError> {
         let (reply, answer) = oneshot::channel();
         let failed = |why: &str| TestbedError::Link { command: command.to_string(), why: why.to_owned() };
-        self.commands.send((command, reply)).await.map_err(|_closed| failed("it is gone"))?;
-        match tokio::time::timeout(OBEY, answer).await {
+        self.requests.send((command, reply)).await.map_err(|_closed| failed("it has ended"))?;
+        match tokio::time::timeout(COMMAND_TIMEOUT, answer).await {
             Ok(Ok(Some(answer))) if answer == command.to_string() => Ok(()),
             Ok(Ok(Some(other))) => Err(failed(&format!("it answered `{other}`"))),
-            Ok(_) => Err(failed("it is gone")),
+            Ok(_) => Err(failed("it has ended")),
             Err(_) => Err(failed("it did not answer")),
         }
     }
 
-    /// Whether post-db answers through the link, on a new connection, within 200 ms.
-    pub async fn probe(&self) -> Probe {
-        self.ask(0, PROBE).await
+    /// Whether post-db responds through the link, on a new connection, within 200 ms.
+    pub async fn probe(&self) -> LinkProbe {
+        self.request(0, PROBE_TIMEOUT).await
     }
 
-    /// So many requests at once, each of about `bytes` bytes on a new connection: how long each took to be answered, in
-    /// no order; `patience` where it was not.
-    pub async fn times(&self, requests: usize, bytes: usize, patience: Duration) -> Vec<Duration> {
-        let mut under_way = JoinSet::new();
+    /// Sends `requests` concurrent requests of about `bytes` bytes, each on a new connection. Returns their response times
+    /// in no particular order, with `timeout` for requests that got no response.
+    pub async fn response_times(&self, requests: usize, bytes: usize, timeout: Duration) -> Vec<Duration> {
+        let mut tasks = JoinSet::new();
         for _ in 0..requests {
             let link = self.clone();
-            under_way.spawn(async move {
+            tasks.spawn(async move {
                 let start = Instant::now();
-                let answered = link.ask(bytes, patience).await == Probe::Answered;
-                if answered { start.elapsed() } else { patience }
+                let answered = link.request(bytes, timeout).await == LinkProbe::Answered;
+                if answered { start.elapsed() } else { timeout }
             });
         }
-        under_way.join_all().await
+        tasks.join_all().await
     }
 
-    async fn ask(&self, bytes: usize, patience: Duration) -> Probe {
-        match tokio::time::timeout(patience, ask_health(self.address, bytes)).await {
-            Err(_) => Probe::Silent,
-            Ok(Ok(head)) if head.starts_with(b"HTTP/1.1 200") => Probe::Answered,
-            Ok(Ok(head)) => Probe::Broken(format!("answered {:?}", String::from_utf8_lossy(&head))),
-            Ok(Err(e)) => Probe::Broken(e.to_string()),
+    async fn request(&self, bytes: usize, timeout: Duration) -> LinkProbe {
+        match tokio::time::timeout(timeout, request_health(self.address, bytes)).await {
+            Err(_) => LinkProbe::Unanswered,
+            Ok(Ok(head)) if head.starts_with(b"HTTP/1.1 200") => LinkProbe::Answered,
+            Ok(Ok(head)) => LinkProbe::Failed(format!("answered {:?}", String::from_utf8_lossy(&head))),
+            Ok(Err(e)) => LinkProbe::Failed(e.to_string()),
         }
     }
 }
 
-async fn ask_health(address: SocketAddr, bytes: usize) -> std::io::Result<Vec<u8>> {
+/// Requests `/health` with `bytes` bytes of padding, and returns the beginning of the response.
+async fn request_health(address: SocketAddr, bytes: usize) -> std::io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(address).await?;
     let padding = "x".repeat(bytes);
     let request = format!("GET /health HTTP/1.1\r\nHost: post-db\r\nConnection: close\r\nPadding: {padding}\r\n\r\n");

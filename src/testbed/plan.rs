@@ -4,34 +4,36 @@ use serde::{Deserialize, Serialize};
 use super::scenario::memory::{ERROR_BYTES, REQUEST_BYTES};
 use crate::units::Time;
 
-/// A testbed as asked for. [`TestbedPlan`] is the same, found possible.
+/// The settings of a testbed. [`TestbedPlan`] holds settings that are valid.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TestbedSettings {
     pub scenario: Scenario,
-    /// Memory that compose-post may take for requests.
+    /// Memory that requests in compose-post may use in total.
     #[serde(with = "crate::units::exact_size")]
     pub budget: ByteSize,
-    /// For how long the costly error path holds its memory.
+    /// How long the costly error path holds its memory.
     pub hold: Time,
-    /// post-storage gives up on post-db after this.
+    /// Timeout of post-storage for a call to post-db.
     pub db_timeout: Time,
-    /// What post-storage takes for a post, its call to post-db included.
+    /// Service time of post-storage, with its call to post-db.
     pub storage_time: Time,
-    /// In the retry storm: who serves requests, for how long each, and how many may wait for them.
+    /// Retry storm: number of workers.
     pub workers: usize,
+    /// Retry storm: how long a request occupies a worker.
     pub service_time: Time,
+    /// Retry storm: number of requests that may wait for a worker.
     pub queue: usize,
 }
 
-/// What keeps it broken.
+/// The feedback loop that sustains the failure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scenario {
-    /// Failing takes memory, and lack of memory makes fail.
+    /// Failed requests hold memory, and a lack of memory makes requests slow.
     #[default]
     Memory,
-    /// A queue of work that nobody awaits any more, and a client that asks again.
+    /// Clients retry, while abandoned requests keep their places in a queue.
     RetryStorm,
 }
 
@@ -66,26 +68,26 @@ impl Default for TestbedSettings {
     }
 }
 
-/// Why a testbed cannot be as asked.
+/// Why the settings of a testbed are invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TestbedPlanError {
     #[error(
-        "budget {0} leaves room for a request beside a full error path, so one always slips through and the loop \
-         cannot hold: take a budget less than 5 MiB above a multiple of 10 MiB, such as {1}"
+        "budget {0} is invalid: beside a full error path (10 MiB each) it has memory for one more request (5 MiB), so the \
+         failure cannot sustain itself. Use a budget less than 5 MiB above a multiple of 10 MiB, such as {1}."
     )]
-    Leaky(ByteSize, ByteSize),
+    SpareMemory(ByteSize, ByteSize),
     #[error("{what} must be {range}, not {value}")]
     Range { what: &'static str, range: &'static str, value: String },
 }
 
-/// [`TestbedSettings`] that can be carried out.
+/// Valid [`TestbedSettings`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "TestbedSettings", into = "TestbedSettings")]
 pub struct TestbedPlan(TestbedSettings);
 
 impl TestbedPlan {
     /// # Errors
-    /// [`TestbedPlanError`] says which setting cannot be, and what can.
+    /// [`TestbedPlanError`] names the invalid setting, and valid values.
     pub fn new(settings: TestbedSettings) -> Result<TestbedPlan, TestbedPlanError> {
         let range = |ok: bool, what, range, value: &dyn ToString| {
             if ok { Ok(()) } else { Err(TestbedPlanError::Range { what, range, value: value.to_string() }) }
@@ -94,8 +96,8 @@ impl TestbedPlan {
         range((10 * MIB..=2048 * MIB).contains(&budget.0), "budget", "between 10 MiB and 2 GiB", &budget)?;
         let rest = budget.0 % ERROR_BYTES as u64;
         if rest >= REQUEST_BYTES as u64 {
-            // Rounded down to what is surely no more memory than the machine was to give.
-            return Err(TestbedPlanError::Leaky(budget, ByteSize(budget.0 - rest + 4 * MIB)));
+            // Rounded down: the machine may not have more memory than was asked for.
+            return Err(TestbedPlanError::SpareMemory(budget, ByteSize(budget.0 - rest + 4 * MIB)));
         }
         let times = Time::from_millis(1)..=Time::from_secs(60);
         range(times.contains(&hold), "hold", "between 1ms and 60s", &hold)?;
@@ -107,13 +109,13 @@ impl TestbedPlan {
         Ok(TestbedPlan(settings))
     }
 
-    /// Requests on the costly error path that fit into memory at once.
+    /// Number n of requests that fit on the costly error path at once: floor(budget / 10 MiB).
     pub fn slots(&self) -> u64 {
         self.budget.0 / ERROR_BYTES as u64
     }
 
-    /// The greatest rate that the costly error path keeps up with, in requests per second; a system stuck in it
-    /// recovers below.
+    /// The rate that the costly error path can serve, in requests per second: n / hold. A stuck system recovers at lower
+    /// rates, and stays stuck at higher rates.
     pub fn stable_rate(&self) -> f64 {
         self.slots() as f64 / self.hold.as_secs_f64()
     }
@@ -150,14 +152,14 @@ mod tests {
     }
 
     #[test]
-    fn the_default_is_the_documented_scenario() {
+    fn the_default_has_12_slots_and_is_stable_below_120_requests_per_second() {
         let plan = TestbedPlan::new(TestbedSettings::default()).unwrap();
         assert_eq!((plan.slots(), plan.stable_rate()), (12, 120.0));
         assert_eq!(plan, TestbedPlan::default());
     }
 
     #[test]
-    fn a_budget_that_lets_a_request_slip_through_is_refused() {
+    fn a_budget_with_memory_for_one_more_request_is_refused() {
         for good in [120, 124, 64, 10] {
             assert!(with_budget(ByteSize::mib(good)).is_ok(), "{good}");
         }
@@ -170,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn plans_are_read_with_units_and_defaults() {
+    fn settings_are_read_with_units_and_defaults() {
         let plan: TestbedPlan = toml::from_str("budget = \"64MiB\"\nhold = \"500ms\"").unwrap();
         assert_eq!(
             (plan.budget, plan.hold, plan.db_timeout),
@@ -181,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_plan_does_not_know_or_cannot_do_is_refused() {
+    fn unknown_and_invalid_settings_are_refused() {
         for text in ["hold = \"0s\"", "budget = \"128MiB\"", "db-timeout = \"2m\"", "colour = \"red\"", "hold = 3"] {
             assert!(toml::from_str::<TestbedPlan>(text).is_err(), "{text}");
         }

@@ -1,4 +1,4 @@
-//! post-db: a real database behind HTTP.
+//! The role post-db: a database behind HTTP.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,23 +6,23 @@ use std::net::SocketAddr;
 use hyper::body::Incoming;
 use hyper::{Method, Request, StatusCode};
 
-use super::role::{Ready, Role, raise_open_files};
+use super::role::{ReadyLine, Role, raise_open_files};
 use super::serve::{self, Reply, text};
 use super::store::Store;
 
-/// Serves for ever.
+/// Serves until the process ends.
 ///
 /// # Errors
-/// If it cannot listen, or has no file for its data.
+/// If the role cannot listen, or cannot create the file for its data.
 pub(crate) async fn run(listen: SocketAddr) -> io::Result<()> {
     let open_files = raise_open_files(Role::PostDb)?;
     let store = Store::open().map_err(io::Error::other)?;
     let listener = serve::listen(listen)?;
-    Ready { address: listener.local_addr()?, open_files, limit: None }.announce()?;
-    serve::serve(listener, move |request| answer(store.clone(), request)).await
+    ReadyLine { address: listener.local_addr()?, open_files, limit: None }.print()?;
+    serve::serve(listener, move |request| respond(store.clone(), request)).await
 }
 
-async fn answer(store: Store, request: Request<Incoming>) -> Reply {
+async fn respond(store: Store, request: Request<Incoming>) -> Reply {
     let path = request.uri().path();
     let failed = |e: redb::Error| text(StatusCode::INTERNAL_SERVER_ERROR, e.to_string());
     match (request.method(), serve::post_id(path)) {
@@ -36,6 +36,6 @@ async fn answer(store: Store, request: Request<Incoming>) -> Reply {
             Err(e) => failed(e),
         },
         (&Method::GET, None) if path == "/health" => text(StatusCode::OK, "healthy"),
-        _ => text(StatusCode::NOT_FOUND, "PUT or GET /posts/ID, or GET /health"),
+        _ => text(StatusCode::NOT_FOUND, "use PUT or GET /posts/ID, or GET /health"),
     }
 }

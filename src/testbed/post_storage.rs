@@ -1,4 +1,4 @@
-//! post-storage: stores a post in post-db, through the link, or says soon that it could not.
+//! The role post-storage: stores a post in post-db through the link, and fails after a timeout.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,31 +8,31 @@ use hyper::body::Incoming;
 use hyper::{Method, Request, StatusCode};
 use tokio::time::Instant;
 
-use super::role::{Ready, Role, raise_open_files};
+use super::role::{ReadyLine, Role, raise_open_files};
 use super::serve::{self, Reply, text};
 use super::upstream::Upstream;
 use crate::testbed::TestbedPlan;
 
-/// Serves for ever.
+/// Serves until the process ends.
 ///
 /// # Errors
-/// If it cannot listen.
+/// If the role cannot listen.
 pub(crate) async fn run(listen: SocketAddr, db: &str, plan: &TestbedPlan) -> io::Result<()> {
     let open_files = raise_open_files(Role::PostStorage)?;
     let db = Upstream::new(db.to_owned(), plan.db_timeout.std());
     let service_time = plan.storage_time.std();
     let listener = serve::listen(listen)?;
-    Ready { address: listener.local_addr()?, open_files, limit: None }.announce()?;
-    serve::serve(listener, move |request| store(db.clone(), service_time, request)).await
+    ReadyLine { address: listener.local_addr()?, open_files, limit: None }.print()?;
+    serve::serve(listener, move |request| respond(db.clone(), service_time, request)).await
 }
 
-async fn store(db: Upstream, service_time: Duration, request: Request<Incoming>) -> Reply {
-    let done = Instant::now() + service_time;
+async fn respond(db: Upstream, service_time: Duration, request: Request<Incoming>) -> Reply {
+    let end = Instant::now() + service_time;
     let path = request.uri().path();
     let id = match (request.method(), serve::post_id(path)) {
         (&Method::PUT, Some(id)) => id,
         (&Method::GET, None) if path == "/health" => return text(StatusCode::OK, "healthy"),
-        _ => return text(StatusCode::NOT_FOUND, "PUT /posts/ID, or GET /health"),
+        _ => return text(StatusCode::NOT_FOUND, "use PUT /posts/ID, or GET /health"),
     };
     let post = match serve::body(request).await {
         Ok(post) => post,
@@ -41,7 +41,7 @@ async fn store(db: Upstream, service_time: Duration, request: Request<Incoming>)
     if let Err(e) = db.put(id, post).await {
         return text(StatusCode::SERVICE_UNAVAILABLE, format!("post-db: {e}"));
     }
-    // The work is a timer, so that the scenario needs no CPU to be slow.
-    tokio::time::sleep_until(done).await;
+    // The service time is a timer, so that the service is slow without using CPU.
+    tokio::time::sleep_until(end).await;
     text(StatusCode::CREATED, "stored")
 }

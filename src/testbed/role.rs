@@ -1,4 +1,4 @@
-//! What the roles' processes have in common: who they are, how long they live, and how they say that they are ready.
+//! What the processes of all roles have in common: their names, their lifetime, and the line that reports them as ready.
 
 use std::fmt;
 use std::io::{self, BufRead, Write};
@@ -38,44 +38,44 @@ impl fmt::Display for Role {
     }
 }
 
-/// The line with which a role says that it serves: `ready 127.0.0.1:4000 open-files=20000 limit=131346432`.
+/// The line that a role prints when it serves: `ready 127.0.0.1:4000 open-files=20000 limit=131346432`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ready {
+pub(crate) struct ReadyLine {
     pub address: SocketAddr,
-    /// How many files, and so connections, it may have open.
+    /// Number of files that the process may have open. This limits its connections.
     pub open_files: u64,
-    /// What its private memory is limited to, in bytes.
+    /// Limit on the private memory of the process, in bytes.
     pub limit: Option<u64>,
 }
 
-impl Ready {
+impl ReadyLine {
     /// # Errors
-    /// If nobody reads it.
-    pub fn announce(&self) -> io::Result<()> {
+    /// If standard output is closed.
+    pub fn print(&self) -> io::Result<()> {
         let mut out = io::stdout().lock();
         writeln!(out, "{self}")?;
         out.flush()
     }
 }
 
-impl fmt::Display for Ready {
+impl fmt::Display for ReadyLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ready {} open-files={}", self.address, self.open_files)?;
         self.limit.map_or(Ok(()), |limit| write!(f, " limit={limit}"))
     }
 }
 
-impl FromStr for Ready {
+impl FromStr for ReadyLine {
     type Err = ();
 
-    fn from_str(line: &str) -> Result<Ready, ()> {
+    fn from_str(line: &str) -> Result<ReadyLine, ()> {
         let mut words = line.strip_prefix("ready ").ok_or(())?.split(' ');
         let address = words.next().and_then(|word| word.parse().ok()).ok_or(())?;
-        let mut ready = Ready { address, open_files: 0, limit: None };
+        let mut ready = ReadyLine { address, open_files: 0, limit: None };
         for word in words {
             match word.split_once('=') {
-                Some(("open-files", n)) => ready.open_files = n.parse().map_err(|_no_number| ())?,
-                Some(("limit", n)) => ready.limit = Some(n.parse().map_err(|_no_number| ())?),
+                Some(("open-files", n)) => ready.open_files = n.parse().map_err(|_not_a_number| ())?,
+                Some(("limit", n)) => ready.limit = Some(n.parse().map_err(|_not_a_number| ())?),
                 _ => return Err(()),
             }
         }
@@ -83,67 +83,69 @@ impl FromStr for Ready {
     }
 }
 
-/// Ties this process to the process `parent` that started it: dies when that one's thread which did so is gone, or when
-/// stdin ends. Each line of stdin before that goes to `command`.
+/// Lets this process end with its parent: when the parent's thread that started it ends, and when standard input ends. Each
+/// line of standard input goes to `on_line`.
 ///
 /// # Errors
 /// If the system refuses a thread.
-pub(crate) fn live_with(parent: Option<u32>, command: impl FnMut(&str) + Send + 'static) -> io::Result<()> {
+pub(crate) fn tie_to_parent(parent: Option<u32>, on_line: impl FnMut(&str) + Send + 'static) -> io::Result<()> {
     if let Some(parent) = parent {
         set_parent_process_death_signal(Some(Signal::KILL))?;
-        // It may have died before it was asked for.
+        // The parent may have ended before the signal was set.
         if getppid().map(Pid::as_raw_nonzero).map(|pid| pid.get().unsigned_abs()) != Some(parent) {
             exit(0);
         }
     }
-    listen_to_stdin(command)
+    read_stdin_lines(on_line)
 }
 
-/// The end of stdin is the end of this process. A thread of its own, since nothing else may hold that up.
-pub(crate) fn listen_to_stdin(mut command: impl FnMut(&str) + Send + 'static) -> io::Result<()> {
-    let listen = move || {
+/// Calls `on_line` for each line of standard input, on a thread of its own. Ends this process when standard input ends.
+///
+/// # Errors
+/// If the system refuses a thread.
+pub(crate) fn read_stdin_lines(mut on_line: impl FnMut(&str) + Send + 'static) -> io::Result<()> {
+    let read = move || {
         for line in io::stdin().lock().lines() {
             match line {
-                Ok(line) => command(&line),
+                Ok(line) => on_line(&line),
                 Err(_) => break,
             }
         }
         exit(0)
     };
-    // A small stack: it counts as the process's private memory.
-    std::thread::Builder::new().name("stdin".into()).stack_size(256 * 1024).spawn(listen)?;
+    // The stack is small because it counts as private memory of the process.
+    std::thread::Builder::new().name("stdin".into()).stack_size(256 * 1024).spawn(read)?;
     Ok(())
 }
 
-/// Serves until somebody says to stop, with SIGTERM or SIGINT. The first process of a container is only ever ended by
-/// signals that it asks for.
+/// Serves until SIGTERM or SIGINT. The first process of a container ignores these signals unless it handles them.
 ///
 /// # Errors
-/// What serving ends with.
+/// The error of `serve`, or of installing the signal handlers.
 pub(crate) async fn until_stopped(serve: impl Future<Output = io::Result<()>>) -> io::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::select! {
-        done = serve => done,
+        served = serve => served,
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
     }
 }
 
-/// Below this many open files a stuck testbed runs out of them before it runs out of memory.
-const FEW_FILES: u64 = 8192;
+/// With fewer open files, a stuck testbed runs out of files before it runs out of memory.
+const ENOUGH_FILES: u64 = 8192;
 
-/// Lets this process open as many files as the system ever lets it; gives how many.
+/// Raises the limit on open files as far as the system allows, and returns it. Warns if it is low.
 ///
 /// # Errors
-/// If the system refuses what it says is allowed.
+/// If the system refuses the limit that it allows.
 pub(crate) fn raise_open_files(role: Role) -> io::Result<u64> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    if files < FEW_FILES {
+    if files < ENOUGH_FILES {
         crate::out::warn(&format!(
-            "{role}: only {files} files may be open at once (ulimit -Hn), so at most about {files} connections: \
-             raise it to {FEW_FILES} or more, or keep rates low"
+            "{role}: the limit on open files is {files}, which limits connections to about as many. \
+             Raise it to {ENOUGH_FILES} or more (ulimit -Hn), or use a low rate."
         ));
     }
     Ok(files)
@@ -157,19 +159,19 @@ mod tests {
     fn ready_lines_round_trip() {
         let address = "127.0.0.1:4000".parse().unwrap();
         for ready in [
-            Ready { address, open_files: 20_000, limit: Some(131_346_432) },
-            Ready { address, open_files: 1024, limit: None },
+            ReadyLine { address, open_files: 20_000, limit: Some(131_346_432) },
+            ReadyLine { address, open_files: 1024, limit: None },
         ] {
             assert_eq!(ready.to_string().parse(), Ok(ready));
         }
     }
 
     #[test]
-    fn other_lines_are_not_ready() {
+    fn other_lines_are_not_ready_lines() {
         for line in
             ["", "ready", "ready ", "ready 127.0.0.1", "set 1.2.3.4:5", "ready 1.2.3.4:5 limit=x", "ready 1.2.3.4:5 x"]
         {
-            assert_eq!(line.parse::<Ready>(), Err(()), "{line}");
+            assert_eq!(line.parse::<ReadyLine>(), Err(()), "{line}");
         }
     }
 }

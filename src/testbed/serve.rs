@@ -1,4 +1,4 @@
-//! Serving HTTP, as all roles do it.
+//! The HTTP server that all roles share.
 
 use std::future::Future;
 use std::io;
@@ -14,15 +14,15 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 pub(crate) type Reply = Response<Full<Bytes>>;
 
-/// More than any post; what is larger is refused before it takes memory.
-const MOST_BODY: usize = 64 * 1024;
-/// A connection's read buffer: a head and a post fit.
+/// Larger than any post. Larger bodies are refused before they take memory.
+const MAX_BODY: usize = 64 * 1024;
+/// Read buffer of a connection. A request head with a post fits.
 const BUFFER: usize = 16 * 1024;
-/// Thousands of connections may come in a burst.
+/// Thousands of connections may arrive in a burst.
 const BACKLOG: u32 = 4096;
 
 /// # Errors
-/// If the address is taken or not this machine's.
+/// If the address is in use, or does not belong to this machine.
 pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
@@ -30,23 +30,24 @@ pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// The next connection; waits while the system has no file for it.
+/// Accepts the next connection. Waits while the process has no free file.
 pub(crate) async fn accept(listener: &TcpListener) -> TcpStream {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                // Only a matter of speed.
+                // Without it, connections are only slower.
                 let _ = stream.set_nodelay(true);
                 return stream;
             }
-            // Out of files, or the client left already: others may close theirs.
+            // Out of files, or the client has closed already. Other connections may close soon.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
 }
 
-/// Serves for ever. Each request is handled in a task of its own, which goes on when the client has left: hyper would
-/// drop the handler then, and a system that drops work nobody awaits has one loop less to be stuck in.
+/// Serves until the process ends. Each request is handled in a task of its own, which continues after the client
+/// disconnects. Without the task, hyper would drop the handler then. Servers that stop abandoned work are less prone to
+/// metastable failures, and the testbed is meant to be prone to them.
 pub(crate) async fn serve<H, F>(listener: TcpListener, handler: H) -> !
 where
     H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
@@ -57,7 +58,7 @@ where
         let handler = handler.clone();
         tokio::spawn(async move {
             let service = service_fn(move |request| tokio::spawn(handler(request)));
-            // A client that breaks off, or speaks no HTTP, is its own concern.
+            // Errors of a client, such as invalid HTTP, need no handling.
             let _ = server::conn::http1::Builder::new()
                 .max_buf_size(BUFFER)
                 .serve_connection(TokioIo::new(stream), service)
@@ -67,11 +68,11 @@ where
 }
 
 /// # Errors
-/// The reply to a body that is too large, or did not come.
+/// The reply to a request whose body is too large or incomplete.
 pub(crate) async fn body(request: Request<Incoming>) -> Result<Bytes, Reply> {
-    match Limited::new(request.into_body(), MOST_BODY).collect().await {
+    match Limited::new(request.into_body(), MAX_BODY).collect().await {
         Ok(body) => Ok(body.to_bytes()),
-        Err(e) => Err(text(StatusCode::BAD_REQUEST, format!("no body of at most {MOST_BODY} bytes: {e}"))),
+        Err(e) => Err(text(StatusCode::BAD_REQUEST, format!("cannot read a body of at most {MAX_BODY} bytes: {e}"))),
     }
 }
 
@@ -87,7 +88,7 @@ pub(crate) fn bytes(status: StatusCode, body: Bytes) -> Reply {
     reply
 }
 
-/// `/posts/17` is post 17.
+/// The id in a path: 17 in `/posts/17`.
 pub(crate) fn post_id(path: &str) -> Option<u64> {
     path.strip_prefix("/posts/")?.parse().ok()
 }
@@ -97,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn posts_have_numbers() {
+    fn a_post_path_has_an_id() {
         assert_eq!(post_id("/posts/17"), Some(17));
         for path in ["/posts/", "/posts/x", "/posts/1/2", "/health", ""] {
             assert_eq!(post_id(path), None, "{path}");

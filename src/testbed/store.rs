@@ -1,4 +1,4 @@
-//! Posts in a redb database that leaves nothing behind.
+//! The posts of post-db, in a redb database in memory.
 
 use std::io;
 
@@ -9,83 +9,83 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use tokio::sync::{mpsc, oneshot};
 
 const POSTS: TableDefinition<u64, &[u8]> = TableDefinition::new("posts");
-/// The last so many posts are kept, so that a long run does not fill the memory.
+/// Number of posts that are kept. Older ones are deleted, so that a long run does not fill the memory.
 const KEPT: u64 = 100_000;
-/// Writes that arrive together are committed together, at most so many.
+/// Largest number of writes in one commit.
 const BATCH: usize = 256;
 const CACHE_BYTES: usize = 32 << 20;
 
-enum Job {
+enum StoreRequest {
     Put(u64, Bytes, oneshot::Sender<Result<(), Error>>),
     Get(u64, oneshot::Sender<Result<Option<Bytes>, Error>>),
 }
 
-/// A handle on the database's thread: redb blocks, and the event loop must not.
+/// A handle to the thread of the database. redb blocks, and the event loop must not block.
 #[derive(Clone)]
 pub(crate) struct Store {
-    jobs: mpsc::Sender<Job>,
+    requests: mpsc::Sender<StoreRequest>,
 }
 
 impl Store {
-    /// An empty database, in a file without a name. It is kept in memory: a disk that others keep busy holds up writers
-    /// now and then, and that is not the failure that the testbed is about.
+    /// Creates an empty database in an anonymous file in memory. A disk would delay writes when other processes use it, and
+    /// that would disturb the experiment.
     ///
     /// # Errors
-    /// If there is no such file, or no thread, to be had.
+    /// If the system refuses the file or the thread.
     pub fn open() -> Result<Store, Error> {
         let file = memfd_create("posts", MemfdFlags::CLOEXEC).map_err(io::Error::from)?;
         let backend = FileBackend::new(file.into())?;
         let db = Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(backend)?;
-        let (jobs, mut inbox) = mpsc::channel::<Job>(4096);
+        let (requests, mut inbox) = mpsc::channel::<StoreRequest>(4096);
         let work = move || {
-            while let Some(job) = inbox.blocking_recv() {
-                let mut batch = vec![job];
+            while let Some(request) = inbox.blocking_recv() {
+                let mut batch = vec![request];
                 while batch.len() < BATCH
-                    && let Ok(job) = inbox.try_recv()
+                    && let Ok(request) = inbox.try_recv()
                 {
-                    batch.push(job);
+                    batch.push(request);
                 }
-                work_off(&db, batch);
+                execute(&db, batch);
             }
         };
         std::thread::Builder::new().name("redb".into()).spawn(work)?;
-        Ok(Store { jobs })
+        Ok(Store { requests })
     }
 
     /// # Errors
-    /// What redb says.
+    /// An error of redb.
     pub async fn put(&self, id: u64, post: Bytes) -> Result<(), Error> {
         let (reply, answer) = oneshot::channel();
-        self.ask(Job::Put(id, post, reply), answer).await
+        self.call(StoreRequest::Put(id, post, reply), answer).await
     }
 
     /// # Errors
-    /// What redb says.
+    /// An error of redb.
     pub async fn get(&self, id: u64) -> Result<Option<Bytes>, Error> {
         let (reply, answer) = oneshot::channel();
-        self.ask(Job::Get(id, reply), answer).await
+        self.call(StoreRequest::Get(id, reply), answer).await
     }
 
-    async fn ask<T>(&self, job: Job, answer: oneshot::Receiver<Result<T, Error>>) -> Result<T, Error> {
-        let gone = || Error::Io(io::Error::other("the database's thread is gone"));
-        self.jobs.send(job).await.map_err(|_closed| gone())?;
-        answer.await.map_err(|_dropped| gone())?
+    async fn call<T>(&self, request: StoreRequest, answer: oneshot::Receiver<Result<T, Error>>) -> Result<T, Error> {
+        let ended = || Error::Io(io::Error::other("the thread of the database has ended"));
+        self.requests.send(request).await.map_err(|_closed| ended())?;
+        answer.await.map_err(|_dropped| ended())?
     }
 }
 
-/// Writes first, in one transaction, so that a read sees the writes that it arrived with.
-fn work_off(db: &Database, batch: Vec<Job>) {
+/// Executes a batch: all writes in one transaction, then the reads, which see these writes.
+fn execute(db: &Database, batch: Vec<StoreRequest>) {
     let (mut writes, mut reads) = (Vec::new(), Vec::new());
-    for job in batch {
-        match job {
-            Job::Put(id, post, reply) => writes.push((id, post, reply)),
-            Job::Get(id, reply) => reads.push((id, reply)),
+    for request in batch {
+        match request {
+            StoreRequest::Put(id, post, reply) => writes.push((id, post, reply)),
+            StoreRequest::Get(id, reply) => reads.push((id, reply)),
         }
     }
     if !writes.is_empty() {
         let failed = write(db, writes.iter().map(|(id, post, _)| (*id, &post[..]))).err();
         for (_, _, reply) in writes {
-            // Whoever asked may have left.
+            // The caller may have gone.
             let _ = reply.send(failed.as_ref().map_or(Ok(()), |e| Err(Error::Io(io::Error::other(e.to_string())))));
         }
     }
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn posts_are_read_back_and_the_oldest_forgotten() {
+    async fn posts_are_read_back_and_the_oldest_are_deleted() {
         let store = Store::open().unwrap();
         assert_eq!(store.get(1).await.unwrap(), None);
         store.put(1, Bytes::from_static(b"one")).await.unwrap();

@@ -1,56 +1,44 @@
-use std::io;
+//! Starts the processes of the testbed, and stops them.
+
 use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::child::{ChildProcesses, Death, Running};
-use super::link_handle::{LinkHandle, Probe};
+use super::error::TestbedError;
+use super::link_handle::{LinkHandle, LinkProbe};
 use super::plan::TestbedPlan;
+use super::process::{ProcessExit, ProcessSpawner, RoleProcess};
 use super::role::Role;
 
-/// Why the testbed cannot be, or do, what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum TestbedError {
-    #[error("no thread to start processes from")]
-    ChildProcesses(#[source] io::Error),
-    #[error("the testbed's program cannot be found; is it still where it was started from?")]
-    Program(#[source] io::Error),
-    #[error("{role} cannot be started")]
-    Spawn { role: Role, source: io::Error },
-    #[error("{role} did not get ready ({status}): {stderr}")]
-    NotReady { role: Role, status: String, stderr: String },
-    #[error("the testbed's link did not {command}: {why}")]
-    Link { command: String, why: String },
-}
-
-/// A running testbed. Its processes end with it, and with the process that holds it, however that ends.
+/// A running testbed. Its processes end when it is dropped, and when this process ends for any reason.
 pub struct Testbed {
     // In the order of `Role::ALL`.
-    running: [Running; 4],
+    processes: [RoleProcess; 4],
     link: LinkHandle,
     url: String,
-    deaths: UnboundedReceiver<Death>,
-    // Last, so that it outlives those who need it to live.
-    _nursery: ChildProcesses,
+    exits: UnboundedReceiver<ProcessExit>,
+    // Must be dropped last: the kernel kills the processes when the thread of the spawner ends.
+    _spawner: ProcessSpawner,
 }
 
 impl Testbed {
-    /// Starts the four processes, each `program testbed ROLE`, and waits until they serve. `program` is this program
-    /// itself if not given. Needs a tokio runtime with everything enabled, which lives as long as the testbed.
+    /// Starts the four processes, each as `program testbed ROLE`, and waits until all of them serve. Without `program`,
+    /// the file of the current process is used. Must be called in a tokio runtime with all drivers enabled that lives as
+    /// long as the testbed.
     ///
     /// # Errors
-    /// [`TestbedError`]; what a role had to say about it is in there. Nothing is left running.
+    /// [`TestbedError`], with the standard error of the role that failed. All processes are stopped.
     pub async fn start(plan: &TestbedPlan, program: Option<&Path>) -> Result<Testbed, TestbedError> {
         let program = program.map(Path::to_owned).map_or_else(std::env::current_exe, Ok);
-        let nursery = ChildProcesses::new().map_err(TestbedError::ChildProcesses)?;
-        let (died, deaths) = unbounded_channel();
-        let start = Starter { program: program.map_err(TestbedError::Program)?, nursery, died };
+        let spawner = ProcessSpawner::new().map_err(TestbedError::Spawner)?;
+        let (exit_sender, exits) = unbounded_channel();
+        let starter = Starter { program: program.map_err(TestbedError::Program)?, spawner, exits: exit_sender };
 
-        let db = start.role(Role::PostDb, &[]).await?;
-        let mut link = start.role(Role::Link, &["--to", &db.ready.address.to_string()]).await?;
-        let storage = start
-            .role(
+        let db = starter.start(Role::PostDb, &[]).await?;
+        let mut link = starter.start(Role::Link, &["--to", &db.ready.address.to_string()]).await?;
+        let storage = starter
+            .start(
                 Role::PostStorage,
                 &[
                     "--db",
@@ -62,8 +50,8 @@ impl Testbed {
                 ],
             )
             .await?;
-        let compose = start
-            .role(
+        let compose = starter
+            .start(
                 Role::ComposePost,
                 &[
                     "--storage",
@@ -92,62 +80,62 @@ impl Testbed {
         };
         let handle = LinkHandle::new(link.ready.address, stdin, stdout);
         let url = format!("http://{}", compose.ready.address);
-        Ok(Testbed { running: [compose, storage, link, db], link: handle, url, deaths, _nursery: start.nursery })
+        Ok(Testbed { processes: [compose, storage, link, db], link: handle, url, exits, _spawner: starter.spawner })
     }
 
-    /// Where compose-post takes posts: `http://127.0.0.1:PORT`.
+    /// The URL of compose-post: `http://127.0.0.1:PORT`.
     pub fn url(&self) -> &str {
         &self.url
     }
 
     pub fn pid(&self, role: Role) -> u32 {
-        self.get(role).pid
+        self.process(role).pid
     }
 
-    /// What compose-post's private memory is limited to, in bytes: the budget, and what it had before.
+    /// The limit on the private memory of compose-post, in bytes: the budget plus what the process used before.
     pub fn limit_bytes(&self) -> u64 {
-        self.get(Role::ComposePost).ready.limit.unwrap_or(u64::MAX)
+        self.process(Role::ComposePost).ready.limit.unwrap_or(u64::MAX)
     }
 
-    /// How many files, and so about how many connections, a role may have open.
+    /// The number of files that a role may have open. This limits its connections.
     pub fn open_files(&self, role: Role) -> u64 {
-        self.get(role).ready.open_files
+        self.process(role).ready.open_files
     }
 
-    /// What a role has written to stderr, its last lines: warnings for the user.
+    /// The last lines of a role's standard error: warnings for the user.
     pub fn stderr(&self, role: Role) -> String {
-        self.get(role).stderr.text()
+        self.process(role).stderr.text()
     }
 
-    /// Commands the link between post-storage and post-db.
+    /// The handle that controls the link between post-storage and post-db.
     pub fn link(&self) -> LinkHandle {
         self.link.clone()
     }
 
-    /// Whether post-db answers through the link: [`LinkHandle::probe`].
-    pub async fn probe_link(&self) -> Probe {
+    /// Whether post-db responds through the link: see [`LinkHandle::probe`].
+    pub async fn probe_link(&self) -> LinkProbe {
         self.link.probe().await
     }
 
-    /// The next process that ended by itself; `None` when there is none left to end.
-    pub async fn death(&mut self) -> Option<Death> {
-        self.deaths.recv().await
+    /// Waits for the next process that ends unexpectedly. `None` if no process is left.
+    pub async fn next_exit(&mut self) -> Option<ProcessExit> {
+        self.exits.recv().await
     }
 
-    /// Takes over [`Self::death`]s, for a task that watches for them while the testbed is used elsewhere.
-    pub fn take_deaths(&mut self) -> UnboundedReceiver<Death> {
-        std::mem::replace(&mut self.deaths, unbounded_channel().1)
+    /// The receiver behind [`Self::next_exit`], for a task that watches the processes while the testbed is used elsewhere.
+    pub fn take_exits(&mut self) -> UnboundedReceiver<ProcessExit> {
+        std::mem::replace(&mut self.exits, unbounded_channel().1)
     }
 
-    /// Ends all processes, and waits until they are gone. Dropping ends them too, without waiting.
+    /// Kills all processes, and waits until they have ended. Dropping the testbed kills them too, but does not wait.
     pub async fn stop(self) {
-        for running in self.running {
-            running.stop().await;
+        for process in self.processes {
+            process.stop().await;
         }
     }
 
-    fn get(&self, role: Role) -> &Running {
-        let [compose, storage, link, db] = &self.running;
+    fn process(&self, role: Role) -> &RoleProcess {
+        let [compose, storage, link, db] = &self.processes;
         match role {
             Role::ComposePost => compose,
             Role::PostStorage => storage,
@@ -159,14 +147,14 @@ impl Testbed {
 
 struct Starter {
     program: PathBuf,
-    nursery: ChildProcesses,
-    died: UnboundedSender<Death>,
+    spawner: ProcessSpawner,
+    exits: UnboundedSender<ProcessExit>,
 }
 
 impl Starter {
-    async fn role(&self, role: Role, args: &[&str]) -> Result<Running, TestbedError> {
+    async fn start(&self, role: Role, args: &[&str]) -> Result<RoleProcess, TestbedError> {
         let mut command = Command::new(&self.program);
         command.args(["testbed", role.name(), "--parent", &std::process::id().to_string()]).args(args);
-        Running::start(&self.nursery, role, command, self.died.clone()).await
+        RoleProcess::start(&self.spawner, role, command, self.exits.clone()).await
     }
 }

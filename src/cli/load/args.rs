@@ -1,6 +1,6 @@
-//! wrk2's command line, all three of them and ours: what can be typed, and how `--help` tells it.
+//! The command line of a load: the options of all three programs called wrk2, and further ones, grouped by topic.
 //!
-//! [`Args::plans`](super::plans) says what it comes to.
+//! [`Args::plans`](super::plans) turns them into load plans.
 
 use std::path::PathBuf;
 
@@ -10,83 +10,235 @@ use crate::arrivals::{ArrivalProcess, Profile};
 use crate::load::plan::{OnTimeout, Retries, Spin, WhenBusy};
 use crate::units::{Time, parse_count, parse_number};
 
-/// A load to make.
+/// Heading of the options that are about the program itself.
+pub const GENERAL: &str = "General";
+
+const UNITS_AND_EXIT_CODES: &str = "\
+Numbers accept the suffixes k, M and G (2k = 2000). Times accept the units us, ms, s, m and h; a time without a unit \
+is in seconds.
+
+Exit codes:
+  0    the load completed
+  1    error or invalid usage
+  3    the report has a warning, and --strict is given
+  130  ended by SIGINT, with a full report
+  143  ended by SIGTERM, with a full report";
+
+/// Target and options of a load.
 #[derive(Debug, clap::Args)]
-// Of an option given twice wrk takes the last; and getopt lets people shorten `--latency` to `--lat`.
+// As in wrk, the last of repeated options counts, and long options may be shortened (`--lat`), as getopt allows.
 #[command(version, args_override_self = true, infer_long_args = true)]
-#[command(disable_help_flag = true, disable_version_flag = true, after_help = NUMBERS)]
+#[command(disable_help_flag = true, disable_version_flag = true, after_help = UNITS_AND_EXIT_CODES)]
 pub struct Args {
-    /// Where load goes; with several, each has its own -t threads, -c connections and -R rate
+    /// Target URL. With several URLs, each one gets its own threads, connections and rate
     #[arg(value_name = "URL", required_unless_present = "args")]
     pub url: Vec<String>,
 
-    /// Given to the script's init(args) behind the URL, as is what has no scheme:// before the --
+    /// Passed to the script's init(args) after the URL. Arguments before -- that have no scheme:// are passed too
     #[arg(value_name = "ARG", last = true)]
     pub args: Vec<String>,
 
     #[command(flatten)]
-    pub wrk2: GilTene,
+    pub load: LoadOptions,
     #[command(flatten)]
-    pub dsb: DeathStarBench,
+    pub pacing: PacingOptions,
     #[command(flatten)]
-    pub sending: Sending,
+    pub connection: ConnectionOptions,
     #[command(flatten)]
-    pub failing: Failing,
+    pub failure: FailureOptions,
     #[command(flatten)]
-    pub speaking: Speaking,
+    pub latency: LatencyOptions,
     #[command(flatten)]
-    pub leaving: Leaving,
+    pub output: OutputOptions,
     #[command(flatten)]
-    pub manner: Manner,
+    pub dsb: DeathStarBenchOptions,
+    #[command(flatten)]
+    pub general: GeneralOptions,
 }
 
-const NUMBERS: &str =
-    "Numbers take k, M or G behind them (2k = 2000), times us, ms, s, m or h; a bare time is in seconds.";
-
-/// The options of Gil Tene's wrk2.
+/// Rate, duration, concurrency and content of a load.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "wrk2's options")]
-pub struct GilTene {
-    /// Connections to keep open, in all
+#[command(next_help_heading = "Load")]
+pub struct LoadOptions {
+    /// Total number of connections, spread over the threads
     #[arg(short, long, value_name = "N", value_parser = parse_count, default_value = "10")]
     pub connections: usize,
 
-    /// Duration of the test
+    /// Duration of the load. At its end, requests in flight get up to --timeout to finish
     #[arg(short, long, value_name = "T", default_value = "10s")]
     pub duration: Time,
 
-    /// Number of threads to use
+    /// Number of worker threads
     #[arg(short, long, value_name = "N", value_parser = parse_count, default_value = "2")]
     pub threads: usize,
 
-    /// Requests per second over all threads [required]; or a profile: 100..1000, 100@10s,500@20s,100
+    /// Request rate over all threads, in requests per second (required). A profile changes the rate over time:
+    /// 100..1000 or 100@10s,500@20s,100
     #[arg(short = 'R', long, value_name = "N")]
     pub rate: Option<Profile>,
 
-    /// Lua script to run in every thread: a file, or the built-in compose-post
+    /// Lua script that every thread runs: a file, or the built-in compose-post
     #[arg(short, long, value_name = "FILE")]
     pub script: Option<String>,
 
-    /// Header to add to every request, as "Name: value"; repeatable
+    /// Header to add to every request, as "Name: value". Can be repeated
     #[arg(short = 'H', long, value_name = "HEADER", allow_hyphen_values = true)]
     pub header: Vec<String>,
+}
 
-    /// Print the latency spectrum
-    #[arg(short = 'L', long)]
-    pub latency: bool,
+/// When requests are sent.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Arrivals and pacing")]
+pub struct PacingOptions {
+    /// Seed of the random gaps between requests (see --dist)
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub seed: u64,
 
-    /// Print it, and the uncorrected one too: since sent, not since due
-    #[arg(short = 'U', long = "u_latency")]
-    pub uncorrected: bool,
+    /// What to do if a request is due and all connections are busy: wait for a free connection, pipeline it behind
+    /// other requests, or open a new connection
+    #[arg(long, value_name = "HOW", value_enum, default_value = "wait")]
+    pub when_busy: WhenBusy,
 
-    /// Count requests that take longer
+    /// Limit on the send rate after a stall, as a multiple of the rate. Only with --when-busy wait [default: 2]
+    #[arg(long, value_name = "X", value_parser = parse_number)]
+    pub catch_up: Option<f64>,
+
+    /// When threads busy-wait for a due time: never, always (uses a full core per thread), or auto (only for the
+    /// usual wake-up latency, at most a tenth of a core per thread). --spin alone means always
+    #[arg(
+        long, value_name = "WHEN", value_enum, num_args = 0..=1, require_equals = true, default_value = "auto",
+        default_missing_value = "always"
+    )]
+    pub spin: Spin,
+
+    /// Call the script's request() at the due time. By default, the next request is built before it is due
+    #[arg(long)]
+    pub no_ahead: bool,
+}
+
+/// Connections, TLS and HTTP/2.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Connections and protocol")]
+pub struct ConnectionOptions {
+    /// Limit on the total number of connections with --when-busy open [default: 10k, or --connections if higher]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub max_connections: Option<usize>,
+
+    /// Verify the certificates of https servers with the certificate authorities of this system
+    #[arg(long)]
+    pub verify: bool,
+
+    /// Verify the certificates of https servers with the certificate authorities in this PEM file
+    #[arg(long, value_name = "FILE")]
+    pub cacert: Option<PathBuf>,
+
+    /// Use HTTP/2
+    #[arg(long)]
+    pub http2: bool,
+
+    /// Limit on concurrent requests per connection with --http2 [default: 100]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub streams: Option<usize>,
+}
+
+/// Requests that take too long or fail.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Timeouts and retries")]
+pub struct FailureOptions {
+    /// Count a request as timed out if it takes longer than this
     #[arg(short = 'T', long, value_name = "T", default_value = "2s")]
     pub timeout: Time,
 
-    /// Measure whole batches of pipelined requests, not each request of them
-    #[arg(short = 'B', long = "batch_latency")]
-    pub batch_latency: bool,
+    /// What to do at a timeout: wait for the response anyway, or abandon the request and close its connection
+    #[arg(long, value_name = "HOW", value_enum, default_value = "wait")]
+    pub on_timeout: OnTimeout,
 
+    /// Retry a request up to N times if it gets no response or a status of 500 or above. The wait before a retry is T
+    /// first, and doubles each time [default: 0]
+    #[arg(long, value_name = "N[@T]", value_parser = parse_retries)]
+    pub retries: Option<Retries>,
+}
+
+/// Which latencies are recorded and printed.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Latency")]
+pub struct LatencyOptions {
+    /// Print the latency distribution
+    #[arg(short = 'L', long = "latency")]
+    pub distribution: bool,
+
+    /// Print the corrected and the uncorrected latency distribution (measured from the due time and from the send time)
+    #[arg(short = 'U', long = "u_latency")]
+    pub uncorrected: bool,
+
+    /// Record one latency for each batch of pipelined requests instead of one for each request
+    #[arg(short = 'B', long = "batch_latency")]
+    pub batch: bool,
+
+    /// Exclude requests that are due before this time from the latencies [default: 10s if --duration is longer, else 0s]
+    #[arg(long, value_name = "T")]
+    pub warmup: Option<Time>,
+}
+
+/// What a load writes besides its text report.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputOptions {
+    /// Write one row for each request to a .parquet or .csv file
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+
+    /// Write the report as JSON. With -, JSON replaces the text report on standard output
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+
+    /// Write the latency distribution for the plotter of HdrHistogram
+    #[arg(long, value_name = "FILE")]
+    pub hgrm: Option<PathBuf>,
+
+    /// Draw figures of the load into this folder
+    #[arg(long, value_name = "DIR")]
+    pub plot: Option<PathBuf>,
+
+    /// Do not show the progress line (it is shown only if standard error is a terminal)
+    #[arg(long)]
+    pub quiet: bool,
+
+    /// Exit with code 3 if the report has a warning about the validity of the results
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// The options that only the wrk2 in DeathStarBench has. Each one changes the third column of the report to the 99th
+/// percentile, as there.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "DeathStarBench options")]
+pub struct DeathStarBenchOptions {
+    /// Distribution of the gaps between requests. The mean gap is 1/rate [default: fixed]
+    #[arg(short = 'D', long, value_name = "HOW", value_enum)]
+    pub dist: Option<ArrivalProcess>,
+
+    /// Write all latencies to latencies.txt, in microseconds, one line for each thread
+    #[arg(short = 'P')]
+    pub all_latencies: bool,
+
+    /// Write the 99th percentile of every 0.2 s to url<U>thread<T>.txt, in microseconds
+    #[arg(short = 'p')]
+    pub percentiles: bool,
+
+    /// With several URLs, print the results of each URL too
+    #[arg(short = 'S', long)]
+    pub separate: bool,
+
+    /// Print the number of requests sent
+    #[arg(short = 'r', long)]
+    pub requests: bool,
+}
+
+/// Options about the program itself.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = GENERAL)]
+pub struct GeneralOptions {
     /// Print the version
     #[arg(short = 'v', long, action = ArgAction::Version)]
     version: Option<bool>,
@@ -96,135 +248,11 @@ pub struct GilTene {
     help: Option<bool>,
 }
 
-/// The options that only the wrk2 in DeathStarBench has.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "DeathStarBench's options")]
-pub struct DeathStarBench {
-    /// Distribution of the gaps between requests, with mean 1/rate [default: fixed]
-    #[arg(short = 'D', long, value_name = "HOW", value_enum)]
-    pub dist: Option<ArrivalProcess>,
-
-    /// Write every latency to latencies.txt, in us, a line a thread
-    #[arg(short = 'P')]
-    pub all_latencies: bool,
-
-    /// Write the 99th percentile of every 0.2 s to url<U>thread<T>.txt, in us
-    #[arg(short = 'p')]
-    pub percentiles: bool,
-
-    /// With several URLs: report each one too
-    #[arg(short = 'S', long)]
-    pub separate: bool,
-
-    /// Print the number of requests sent
-    #[arg(short = 'r', long)]
-    pub requests: bool,
-}
-
-/// When requests go.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Beyond wrk2: when requests go")]
-pub struct Sending {
-    /// A request due when all connections are busy waits for one, joins a pipeline, or opens one
-    #[arg(long, value_name = "HOW", value_enum, default_value = "wait")]
-    pub when_busy: WhenBusy,
-
-    /// Most connections in all, with --when-busy open [default: 10k]
-    #[arg(long, value_name = "N", value_parser = parse_count)]
-    pub max_connections: Option<usize>,
-
-    /// Catch up at up to X times the rate, with --when-busy wait [default: 2]
-    #[arg(long, value_name = "X", value_parser = parse_number)]
-    pub catch_up: Option<f64>,
-
-    /// Leave what is due before T out of the latencies [default: 10s if the test is longer]
-    #[arg(long, value_name = "T")]
-    pub warmup: Option<Time>,
-
-    /// Seed of random gaps
-    #[arg(long, value_name = "N", default_value = "1")]
-    pub seed: u64,
-
-    /// Stay awake before a request is due: as long as the kernel wakes late (a tenth of a core a thread at most), or always
-    #[arg(long, value_name = "WHEN", value_enum, num_args = 0..=1, require_equals = true, default_value = "auto", default_missing_value = "always")]
-    pub spin: Spin,
-
-    /// Call the script's request() only when a request is due
-    #[arg(long)]
-    pub no_ahead: bool,
-}
-
-/// What becomes of requests that fail.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Beyond wrk2: requests that fail")]
-pub struct Failing {
-    /// A request that outlives --timeout is waited for all the same, or failed
-    #[arg(long, value_name = "HOW", value_enum, default_value = "wait")]
-    pub on_timeout: OnTimeout,
-
-    /// Make a failed request again up to N times, after a wait of T, then 2T, 4T, ...
-    #[arg(long, value_name = "N[@T]", value_parser = parse_retries)]
-    pub retries: Option<Retries>,
-}
-
-/// TLS and HTTP/2.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Beyond wrk2: TLS and HTTP/2")]
-pub struct Speaking {
-    /// Check the certificates of https servers
-    #[arg(long)]
-    pub verify: bool,
-
-    /// Check them against the certificates in this PEM file; implies --verify
-    #[arg(long, value_name = "FILE")]
-    pub cacert: Option<PathBuf>,
-
-    /// Speak HTTP/2
-    #[arg(long)]
-    pub http2: bool,
-
-    /// Most requests at a time on a connection, with --http2
-    #[arg(long, value_name = "N", value_parser = parse_count)]
-    pub streams: Option<usize>,
-}
-
-/// What a run leaves besides its text.
-#[derive(Clone, Debug, Default, clap::Args)]
-#[command(next_help_heading = "Beyond wrk2: what a run leaves")]
-pub struct Leaving {
-    /// Write every request, to a .parquet or .csv file
-    #[arg(long, value_name = "FILE")]
-    pub record: Option<PathBuf>,
-
-    /// Write the report as JSON; to - in place of the text
-    #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
-
-    /// Write the percentile spectrum for HdrHistogram's plotter
-    #[arg(long, value_name = "FILE")]
-    pub hgrm: Option<PathBuf>,
-
-    /// Draw the run into DIR
-    #[arg(long, value_name = "DIR")]
-    pub plot: Option<PathBuf>,
-}
-
-/// The program's own manner.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Beyond wrk2: the program")]
-pub struct Manner {
-    /// Show no progress, not even on a terminal
-    #[arg(long)]
-    pub quiet: bool,
-
-    /// Exit with 3 after a warning that the numbers are not to be trusted
-    #[arg(long)]
-    pub strict: bool,
-}
-
 /// `3`, or `3@100ms`.
 fn parse_retries(text: &str) -> Result<Retries, String> {
-    let bad = || format!("`{text}` is no number of retries: write one, with a wait behind it if you like (2@100ms)");
+    let invalid = || {
+        format!("`{text}` is not a number of retries. Write N or N@T, where T is the first wait, for example 2@100ms.")
+    };
     let (count, backoff) = text.split_once('@').unwrap_or((text, "0s"));
-    Ok(Retries { count: count.parse().map_err(|_| bad())?, backoff: backoff.parse().map_err(|_| bad())? })
+    Ok(Retries { count: count.parse().map_err(|_| invalid())?, backoff: backoff.parse().map_err(|_| invalid())? })
 }

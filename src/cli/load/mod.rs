@@ -1,12 +1,11 @@
-//! `wrk2`, and `metawrk load`: arguments, plans, loads, the report.
+//! `wrk2` and `metawrk load`: from arguments to plans, loads, and wrk2's report.
 
 pub mod args;
-mod interrupts;
-mod live;
-mod loads;
+mod output;
 mod plans;
-mod products;
+mod progress;
 mod report;
+mod running;
 mod script;
 
 use std::process::ExitCode;
@@ -14,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 
-use super::line::Line;
+use super::interrupts::{Interrupts, Stage};
+use super::progress_line::ProgressLine;
 use crate::load::LoadResult;
 use crate::out::{say, warn};
 use crate::record::event::RunEnd;
@@ -22,136 +22,138 @@ use crate::record::sink::Recorder;
 use crate::report::load_totals::LoadTotals;
 use crate::report::wrk2::{Wrk2Header, Wrk2Options, format_header};
 use args::Args;
-use interrupts::{Interrupts, Stage};
-use live::Panel;
-use loads::{Loads, UnderWay};
-use products::{Products, Wanted};
-use report::{report, told};
+use output::{OutputFiles, OutputRequest};
+use progress::ProgressDisplay;
+use report::{done_arguments, report_text};
+use running::{PreparedLoads, RunningLoads};
 
-/// The load is over, and `--strict` finds its numbers doubtful.
-const DOUBTFUL: u8 = 3;
+/// Exit code with `--strict` if the report has a warning.
+const WARNED: u8 = 3;
 
-/// Loads are looked after so often.
-const LOOK: Duration = Duration::from_millis(20);
+/// Interval at which running loads are polled.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// A load that was told to stop does so within this, unless its script is stuck.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long a stopped load may take to end. Only a stuck script needs longer.
+const STOP_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Makes the load, or one for each URL, and prints wrk2's report. Ends early, with a full report, on SIGINT and SIGTERM.
+/// Generates one load for each URL, and prints wrk2's report. SIGINT and SIGTERM end the load early with a full report.
 ///
 /// # Errors
-/// Where the plan is none, load could not begin, a script ended it, or what it left could not be written.
+/// If the arguments are invalid, the load cannot start, a script fails, or output cannot be written.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let plans = args.plans(script::read)?;
+    let plans = args.plans(script::read_script)?;
     let urls: Vec<String> = plans.iter().map(|plan| plan.url.clone()).collect();
-    let show = show(&args, urls.len());
-    let Args { wrk2, dsb, leaving, manner, .. } = args;
-    let wanted = Wanted::of(leaving, &dsb);
-    let with_text = !wanted.replaces_text();
+    let wrk2_options = wrk2_options(&args, urls.len());
+    let (quiet, strict) = (args.output.quiet, args.output.strict);
+    let Args { load: options, output, dsb, .. } = args;
+    let request = OutputRequest::new(output, &dsb);
+    let with_text = !request.replaces_text();
 
-    let interrupts = Interrupts::listen()?;
+    let interrupts = Interrupts::listen("Writing the results. Interrupt again to leave them incomplete.")?;
     let planned = plans.clone();
-    // A pipe that nobody reads is waited for.
-    let Some(products) = interrupts.unless_heard(move || Products::create(&wanted, &planned))? else {
-        return Ok(code(&interrupts, false));
+    // Opening a named pipe blocks until it has a reader.
+    let Some(files) = interrupts.run_unless_interrupted(move || OutputFiles::create(&request, &planned))? else {
+        return Ok(exit_code(&interrupts, false));
     };
-    let mut products = products?;
-    let mut sinks = products.sinks();
-    let mut panel = (!manner.quiet && Line::can_be_seen()).then(|| {
-        let (panel, feel) = Panel::new(&plans);
-        sinks.push(Box::new(feel));
-        panel
+    let mut files = files?;
+    let mut sinks = files.take_sinks();
+    let mut progress = (!quiet && ProgressLine::is_visible()).then(|| {
+        let (progress, sink) = ProgressDisplay::new(&plans);
+        sinks.push(Box::new(sink));
+        progress
     });
     let recorder = if sinks.is_empty() { None } else { Some(Recorder::start(sinks)?) };
     let senders = recorder.as_ref().map(|recorder| recorder.senders().clone());
-    let Some(loads) = interrupts.unless_heard(move || Loads::prepare(plans, senders.as_ref()))? else {
-        return Ok(code(&interrupts, false));
+    let prepared = interrupts.run_unless_interrupted(move || PreparedLoads::prepare(plans, senders.as_ref()))?;
+    let Some(prepared) = prepared else {
+        return Ok(exit_code(&interrupts, false));
     };
-    let loads = loads.map_err(plans::with_flags)?;
-    // Before anybody can know that load begins.
+    let prepared = prepared.map_err(plans::with_flags)?;
+    // Before the header is printed: a reader of the header may send a signal, and that signal must end the load.
     interrupts.enter(Stage::Running);
     if with_text {
-        let (threads, connections) = (wrk2.threads, wrk2.connections);
-        say(&format_header(&Wrk2Header { urls: &urls, threads, connections, duration: wrk2.duration }))?;
+        let (threads, connections) = (options.threads, options.connections);
+        say(&format_header(&Wrk2Header { urls: &urls, threads, connections, duration: options.duration }))?;
     }
-    products.begin();
-    let loaded = carry_out(loads.start(), &interrupts, panel.as_mut());
-    // Whatever comes now must not be written into the line.
-    drop(panel);
-    let Some(mut loads) = loaded? else {
-        warn("stopped twice while the script was stuck: there is no report");
-        return Ok(code(&interrupts, false));
+    files.mark_start();
+    let results = run_loads(prepared.start(), &interrupts, progress.as_mut());
+    // Erases the line before anything else is printed.
+    drop(progress);
+    let Some(mut loads) = results? else {
+        warn("interrupted twice while the script was stuck: no report is printed");
+        return Ok(exit_code(&interrupts, false));
     };
 
     interrupts.enter(Stage::Writing);
     let recorded = recorder.map_or(Ok(()), Recorder::finish);
-    let numbers = LoadTotals::of(&loads);
+    let totals = LoadTotals::of(&loads);
     if with_text {
-        say(&report(&loads, &numbers, show, products.latencies_file(), interrupts.heard().is_some()))?;
+        say(&report_text(&loads, &totals, wrk2_options, files.latencies_file(), interrupts.first().is_some()))?;
     }
-    // What the run left is written, whatever else went wrong.
-    let finished = products.finish(&loads, &numbers, ending(&interrupts, &loads));
+    // The other files are written even if recording failed.
+    let finished = files.finish(&loads, &totals, ending(&interrupts, &loads));
     recorded?;
     finished?;
     if let Some(error) = loads.iter().find_map(LoadResult::failure) {
-        bail!("the run was ended by its script: {error}");
+        bail!("the script ended the load: {error}");
     }
     for load in &mut loads {
-        let told = told(load);
-        load.run_done(told)?;
+        let arguments = done_arguments(load);
+        load.run_done(arguments)?;
     }
-    Ok(code(&interrupts, manner.strict && !numbers.generator.warnings().is_empty()))
+    Ok(exit_code(&interrupts, strict && !totals.generator.warnings().is_empty()))
 }
 
-/// Looks after the loads until they are over. `None` where they would not end at a second signal.
-fn carry_out(
-    mut loads: UnderWay,
+/// Runs the loads to their end. `None` if they do not end after a second signal.
+fn run_loads(
+    mut loads: RunningLoads,
     interrupts: &Interrupts,
-    mut panel: Option<&mut Panel>,
+    mut progress: Option<&mut ProgressDisplay>,
 ) -> anyhow::Result<Option<Vec<LoadResult>>> {
     let mut stopped: Option<Instant> = None;
-    while !loads.are_over()? {
-        let times = interrupts.times();
-        if times > 0 {
+    while !loads.poll_finished()? {
+        let signals = interrupts.count();
+        if signals > 0 {
             let since = *stopped.get_or_insert_with(|| {
                 loads.stop();
                 Instant::now()
             });
-            if times > 1 && since.elapsed() > PATIENCE {
+            if signals > 1 && since.elapsed() > STOP_TIMEOUT {
                 return Ok(None);
             }
         }
-        if let Some(panel) = &mut panel {
-            panel.look(&loads);
+        if let Some(progress) = &mut progress {
+            progress.update(&loads);
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(POLL_INTERVAL);
     }
-    Ok(Some(loads.left()))
+    Ok(Some(loads.into_results()))
 }
 
 fn ending(interrupts: &Interrupts, loads: &[LoadResult]) -> RunEnd {
-    match interrupts.heard() {
+    match interrupts.first() {
         Some(_) => RunEnd::Interrupted,
         None if loads.iter().any(|load| load.failure().is_some()) => RunEnd::Failed,
         None => RunEnd::Complete,
     }
 }
 
-fn show(args: &Args, urls: usize) -> Wrk2Options {
-    let Args { wrk2, dsb, .. } = args;
+/// The parts of wrk2's report that the options ask for.
+fn wrk2_options(args: &Args, urls: usize) -> Wrk2Options {
+    let Args { latency, dsb, .. } = args;
     Wrk2Options {
-        latency: wrk2.latency || wrk2.uncorrected,
-        uncorrected: wrk2.uncorrected,
+        latency: latency.distribution || latency.uncorrected,
+        uncorrected: latency.uncorrected,
         dsb: dsb.dist.is_some() || dsb.all_latencies || dsb.percentiles || dsb.separate || dsb.requests || urls > 1,
         separate: dsb.separate,
         sent: dsb.requests,
     }
 }
 
-fn code(interrupts: &Interrupts, doubtful: bool) -> ExitCode {
-    match interrupts.heard() {
-        Some(by) => ExitCode::from(by.exit_code()),
-        None if doubtful => ExitCode::from(DOUBTFUL),
+fn exit_code(interrupts: &Interrupts, warned: bool) -> ExitCode {
+    match interrupts.first() {
+        Some(signal) => ExitCode::from(signal.exit_code()),
+        None if warned => ExitCode::from(WARNED),
         None => ExitCode::SUCCESS,
     }
 }

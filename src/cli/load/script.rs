@@ -4,8 +4,11 @@ use anyhow::Context;
 
 use crate::script::Script;
 
-/// The script of that name: a file, or a built-in one where there is no such file.
-pub fn read(name: &str) -> anyhow::Result<Script> {
+/// Reads the script `name`: a file, or a built-in script if no such file exists.
+///
+/// # Errors
+/// If the file cannot be read, or is not UTF-8.
+pub fn read_script(name: &str) -> anyhow::Result<Script> {
     if !Path::new(name).exists()
         && let Some(script) = Script::built_in(name)
     {

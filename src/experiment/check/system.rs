@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::{Finding, docker, limits, machine};
 use crate::load::{LoadPlan, preflight};
 use crate::plan::{ExperimentPlan, Goal};
-use crate::testbed::{Probe, Role, Testbed, TestbedPlan};
+use crate::testbed::{LinkProbe, Role, Testbed, TestbedPlan};
 
 /// Checks the system and the load's connection to it. A testbed is started for this, and stopped.
 pub async fn check_system(plan: &ExperimentPlan, report: &mut dyn FnMut(Finding)) {
@@ -61,9 +61,9 @@ async fn check_link(testbed: &Testbed) -> Finding {
     const SUBJECT: &str = "link";
     let failed = |what: String| Finding::fail(SUBJECT, format!("{what}. Run the check again on an idle machine"));
     match testbed.probe_link().await {
-        Probe::Answered => Finding::ok(SUBJECT, "post-db answers through the link"),
-        Probe::Silent => failed("a request through the link got no answer".to_owned()),
-        Probe::Broken(why) => failed(format!("a request through the link failed: {why}")),
+        LinkProbe::Answered => Finding::ok(SUBJECT, "post-db answers through the link"),
+        LinkProbe::Unanswered => failed("a request through the link got no answer".to_owned()),
+        LinkProbe::Failed(why) => failed(format!("a request through the link failed: {why}")),
     }
 }
 

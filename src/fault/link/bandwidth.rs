@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{LinkSpec, PATIENCE, command, probe_until};
 use crate::fault::{CheckContext, Fault, FaultError, InvalidKey, Spec, StepFuture, StepReport, TargetName};
-use crate::testbed::{Command, LinkHandle};
+use crate::testbed::{LinkCommand, LinkHandle};
 use crate::units::exact_size;
 
 /// The link passes only so many bytes.
@@ -66,7 +66,8 @@ impl LinkBandwidthFault {
     async fn transfer(&self) -> Duration {
         let bytes = (self.bandwidth as f64 * TRANSFER.as_secs_f64()) as u64;
         let requests = bytes.div_ceil(MOST_BYTES).max(1);
-        let times = self.link.times(requests as usize, bytes.div_ceil(requests) as usize, TRANSFER + PATIENCE).await;
+        let times =
+            self.link.response_times(requests as usize, bytes.div_ceil(requests) as usize, TRANSFER + PATIENCE).await;
         times.into_iter().max().unwrap_or_default()
     }
 
@@ -86,7 +87,7 @@ impl Fault for LinkBandwidthFault {
     }
 
     fn apply(&mut self) -> StepFuture<'_> {
-        Box::pin(command(&self.link, Command::Bandwidth(self.bandwidth)))
+        Box::pin(command(&self.link, LinkCommand::Bandwidth(self.bandwidth)))
     }
 
     fn verify_applied(&mut self) -> StepFuture<'_> {
@@ -94,7 +95,7 @@ impl Fault for LinkBandwidthFault {
     }
 
     fn remove(&mut self) -> StepFuture<'_> {
-        Box::pin(command(&self.link, Command::Heal))
+        Box::pin(command(&self.link, LinkCommand::Heal))
     }
 
     fn verify_removed(&mut self) -> StepFuture<'_> {

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{LinkSpec, PATIENCE, PAUSE, command, failed};
 use crate::fault::{Fault, FaultError, Spec, StepFuture, StepReport, TargetName};
-use crate::testbed::{Command, LinkHandle, Probe};
+use crate::testbed::{LinkCommand, LinkHandle, LinkProbe};
 
 /// Connections through the link hang.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,14 +38,14 @@ struct LinkCutFault {
 const PATIENCE_WITH_ERRORS: Duration = Duration::from_millis(500);
 
 impl LinkCutFault {
-    async fn probe_for(&self, wanted: Probe, action: &'static str, found: &str) -> Result<StepReport, FaultError> {
+    async fn probe_for(&self, wanted: LinkProbe, action: &'static str, found: &str) -> Result<StepReport, FaultError> {
         let start = Instant::now();
         loop {
             let seen = self.link.probe().await;
             if seen == wanted {
                 return Ok(found.into());
             }
-            let patience = if matches!(seen, Probe::Broken(_)) { PATIENCE_WITH_ERRORS } else { PATIENCE };
+            let patience = if matches!(seen, LinkProbe::Failed(_)) { PATIENCE_WITH_ERRORS } else { PATIENCE };
             if start.elapsed() >= patience {
                 return Err(failed(action, format!("a request through it was {seen:?}, not {wanted:?}")));
             }
@@ -60,18 +60,22 @@ impl Fault for LinkCutFault {
     }
 
     fn apply(&mut self) -> StepFuture<'_> {
-        Box::pin(command(&self.link, Command::Cut))
+        Box::pin(command(&self.link, LinkCommand::Cut))
     }
 
     fn verify_applied(&mut self) -> StepFuture<'_> {
-        Box::pin(self.probe_for(Probe::Silent, "verify the cut of", "a request through it gets no answer"))
+        Box::pin(self.probe_for(LinkProbe::Unanswered, "verify the cut of", "a request through it gets no answer"))
     }
 
     fn remove(&mut self) -> StepFuture<'_> {
-        Box::pin(command(&self.link, Command::Heal))
+        Box::pin(command(&self.link, LinkCommand::Heal))
     }
 
     fn verify_removed(&mut self) -> StepFuture<'_> {
-        Box::pin(self.probe_for(Probe::Answered, "verify the end of the cut of", "a request through it is answered"))
+        Box::pin(self.probe_for(
+            LinkProbe::Answered,
+            "verify the end of the cut of",
+            "a request through it is answered",
+        ))
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{LinkSpec, PATIENCE, command, probe_until};
 use crate::fault::{CheckContext, Fault, FaultError, InvalidKey, Spec, StepFuture, StepReport, TargetName};
-use crate::testbed::{Command, LinkHandle};
+use crate::testbed::{LinkCommand, LinkHandle};
 use crate::units::Time;
 
 /// The link takes longer.
@@ -63,7 +63,7 @@ impl LinkDelayFault {
     }
 
     async fn fastest(&self) -> Duration {
-        let times = self.link.times(REQUESTS, 0, self.least() + PATIENCE).await;
+        let times = self.link.response_times(REQUESTS, 0, self.least() + PATIENCE).await;
         times.into_iter().min().unwrap_or_default()
     }
 
@@ -87,7 +87,7 @@ impl Fault for LinkDelayFault {
     }
 
     fn apply(&mut self) -> StepFuture<'_> {
-        Box::pin(command(&self.link, Command::Delay(self.delay)))
+        Box::pin(command(&self.link, LinkCommand::Delay(self.delay)))
     }
 
     fn verify_applied(&mut self) -> StepFuture<'_> {
@@ -95,7 +95,7 @@ impl Fault for LinkDelayFault {
     }
 
     fn remove(&mut self) -> StepFuture<'_> {
-        Box::pin(command(&self.link, Command::Heal))
+        Box::pin(command(&self.link, LinkCommand::Heal))
     }
 
     fn verify_removed(&mut self) -> StepFuture<'_> {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{LinkSpec, command, failed};
 use crate::fault::{CheckContext, Fault, FaultError, InvalidKey, Spec, StepFuture, StepReport, TargetName};
-use crate::testbed::{Command, LinkHandle, RETRANSMISSION};
+use crate::testbed::{LinkCommand, LinkHandle, RETRANSMISSION_TIMEOUT};
 
 /// The link loses a share.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,8 +70,8 @@ impl LinkLossFault {
 
     /// How many of [`REQUESTS`] came a retransmission later.
     async fn delayed(&self) -> usize {
-        let times = self.link.times(REQUESTS, 0, RETRANSMISSION * 2).await;
-        times.into_iter().filter(|time| *time >= RETRANSMISSION).count()
+        let times = self.link.response_times(REQUESTS, 0, RETRANSMISSION_TIMEOUT * 2).await;
+        times.into_iter().filter(|time| *time >= RETRANSMISSION_TIMEOUT).count()
     }
 
     /// Until enough are delayed. A link that loses its share almost surely shows it within three times as many requests
@@ -116,7 +116,7 @@ impl Fault for LinkLossFault {
     }
 
     fn apply(&mut self) -> StepFuture<'_> {
-        Box::pin(command(&self.link, Command::Loss(self.share)))
+        Box::pin(command(&self.link, LinkCommand::Loss(self.share)))
     }
 
     fn verify_applied(&mut self) -> StepFuture<'_> {
@@ -124,7 +124,7 @@ impl Fault for LinkLossFault {
     }
 
     fn remove(&mut self) -> StepFuture<'_> {
-        Box::pin(command(&self.link, Command::Heal))
+        Box::pin(command(&self.link, LinkCommand::Heal))
     }
 
     fn verify_removed(&mut self) -> StepFuture<'_> {

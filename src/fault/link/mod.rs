@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::{Fault, FaultError, Spec, StepReport};
-use crate::testbed::{Command, LinkHandle};
+use crate::testbed::{LinkCommand, LinkHandle};
 
 pub use bandwidth::LinkBandwidth;
 pub use cut::LinkCut;
@@ -29,8 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two probes.
 const PAUSE: Duration = Duration::from_millis(20);
 
-async fn command(link: &LinkHandle, command: Command) -> Result<StepReport, FaultError> {
-    let obeyed = link.tell(command).await;
+async fn command(link: &LinkHandle, command: LinkCommand) -> Result<StepReport, FaultError> {
+    let obeyed = link.send(command).await;
     obeyed.map(|()| format!("the link obeyed `{command}`").into()).map_err(|e| failed("command", e.to_string()))
 }
 

@@ -1,4 +1,4 @@
-//! What a command line comes to: a plan for each URL, or the reason why there is none. Touches nothing outside.
+//! From arguments to load plans. Pure, except that the caller reads the script.
 
 use std::path::PathBuf;
 
@@ -10,63 +10,62 @@ use crate::load::write_options;
 use crate::script::Script;
 use crate::units::Time;
 
-/// wrk2 leaves its first 10 s, in which it calibrates, out of the histograms of runs that are longer.
+/// wrk2 calibrates for 10 s, and excludes them from its histograms. Shorter loads have no warm-up.
 const WARMUP: Time = Time::from_secs(10);
 
 impl Args {
-    /// A plan for each URL, in their order; `read` gets a script.
+    /// One plan for each URL, in their order. `read_script` reads the script of a given name.
     ///
     /// # Errors
-    /// Where no load can be made so, with the reason.
-    pub fn plans(&self, read: impl FnOnce(&str) -> anyhow::Result<Script>) -> anyhow::Result<Vec<LoadPlan>> {
+    /// If an option is invalid, or options exclude each other.
+    pub fn plans(&self, read_script: impl FnOnce(&str) -> anyhow::Result<Script>) -> anyhow::Result<Vec<LoadPlan>> {
         let (urls, args) = self.positionals();
-        if let Some((_, why)) = self.contradictions().into_iter().find(|(given, _)| *given) {
-            bail!(why);
+        if let Some((_, message)) = self.conflicts().into_iter().find(|(is_conflict, _)| *is_conflict) {
+            bail!(message);
         }
-        let Some(rate) = self.wrk2.rate.clone() else {
+        let Some(rate) = self.load.rate.clone() else {
             bail!("Throughput MUST be specified with the --rate or -R option");
         };
-        let headers = self.wrk2.header.iter().map(|text| parse_header(text)).collect::<anyhow::Result<_>>()?;
-        let Args { wrk2, sending, failing, speaking, .. } = self;
+        let headers = self.load.header.iter().map(|text| parse_header(text)).collect::<anyhow::Result<_>>()?;
+        let Args { load, pacing, connection, failure, latency, dsb, .. } = self;
         let defaults = LoadSettings::new("", rate);
-        let all = LoadSettings {
-            threads: wrk2.threads,
-            connections: wrk2.connections,
-            duration: wrk2.duration,
-            arrivals: self.dsb.dist.unwrap_or_default(),
-            seed: sending.seed,
-            script: wrk2.script.as_deref().map(read).transpose()?,
+        let settings = LoadSettings {
+            threads: load.threads,
+            connections: load.connections,
+            duration: load.duration,
+            arrivals: dsb.dist.unwrap_or_default(),
+            seed: pacing.seed,
+            script: load.script.as_deref().map(read_script).transpose()?,
             args,
             headers,
-            when_busy: sending.when_busy,
-            max_connections: sending.max_connections.unwrap_or(defaults.max_connections.max(wrk2.connections)),
-            catch_up: sending.catch_up.unwrap_or(defaults.catch_up),
-            timeout: wrk2.timeout,
-            on_timeout: failing.on_timeout,
-            retries: failing.retries.unwrap_or_default(),
-            drain: wrk2.timeout,
-            warmup: sending.warmup.unwrap_or(if wrk2.duration > WARMUP { WARMUP } else { Time::ZERO }),
-            ahead: !sending.no_ahead,
-            batch_latency: wrk2.batch_latency,
-            spin: sending.spin,
+            when_busy: pacing.when_busy,
+            max_connections: connection.max_connections.unwrap_or(defaults.max_connections.max(load.connections)),
+            catch_up: pacing.catch_up.unwrap_or(defaults.catch_up),
+            timeout: failure.timeout,
+            on_timeout: failure.on_timeout,
+            retries: failure.retries.unwrap_or_default(),
+            drain: failure.timeout,
+            warmup: latency.warmup.unwrap_or(if load.duration > WARMUP { WARMUP } else { Time::ZERO }),
+            ahead: !pacing.no_ahead,
+            batch_latency: latency.batch,
+            spin: pacing.spin,
             tls: TlsSettings {
-                verify: speaking.verify || speaking.cacert.is_some(),
-                authorities: speaking.cacert.clone(),
+                verify: connection.verify || connection.cacert.is_some(),
+                authorities: connection.cacert.clone(),
             },
-            streams: speaking.streams.unwrap_or(defaults.streams),
-            http2: speaking.http2,
+            streams: connection.streams.unwrap_or(defaults.streams),
+            http2: connection.http2,
             ..defaults
         };
-        let Ok(of) = u16::try_from(urls.len()) else { bail!("{} URLs are too many: at most 65535", urls.len()) };
+        let Ok(of) = u16::try_from(urls.len()) else { bail!("too many URLs: {}, at most 65535", urls.len()) };
         let plan = |(index, url): (u16, &str)| {
-            let plan =
-                LoadPlan::new(LoadSettings { url: url.to_owned(), part: SchedulePart { index, of }, ..all.clone() });
-            plan.map_err(with_flags)
+            let part = SchedulePart { index, of };
+            LoadPlan::new(LoadSettings { url: url.to_owned(), part, ..settings.clone() }).map_err(with_flags)
         };
         (0..of).zip(urls).map(plan).collect()
     }
 
-    /// The URLs, and the script's arguments. The first of all is a URL, even where it doesn't look like one.
+    /// The URLs, and the arguments of the script. The first positional is always a URL, even if it does not look like one.
     fn positionals(&self) -> (Vec<&str>, Vec<String>) {
         let (first, before, after) = match (self.url.as_slice(), self.args.as_slice()) {
             ([first, before @ ..], after) => (Some(first), before, after),
@@ -78,24 +77,29 @@ impl Args {
         (urls, args.into_iter().chain(after).cloned().collect())
     }
 
-    /// What makes no sense together, and why.
-    fn contradictions(&self) -> [(bool, &'static str); 4] {
-        let Args { sending, speaking, leaving, .. } = self;
-        let busy = sending.when_busy;
-        let named: Vec<&PathBuf> = [&leaving.record, &leaving.json, &leaving.hgrm].into_iter().flatten().collect();
+    /// Options that exclude each other: whether they do, and the message.
+    fn conflicts(&self) -> [(bool, &'static str); 4] {
+        let Args { pacing, connection, output, .. } = self;
+        let when_busy = pacing.when_busy;
+        let files: Vec<&PathBuf> = [&output.record, &output.json, &output.hgrm].into_iter().flatten().collect();
         [
             (
-                sending.max_connections.is_some() && busy != WhenBusy::Open,
-                "--max-connections bounds what --when-busy open opens; without it there are never more than --connections",
+                connection.max_connections.is_some() && when_busy != WhenBusy::Open,
+                "--max-connections applies only to --when-busy open: otherwise, --connections is the limit. \
+                 Remove it, or add --when-busy open.",
             ),
             (
-                sending.catch_up.is_some() && busy != WhenBusy::Wait,
-                "--catch-up is for --when-busy wait; otherwise requests go when they are due, and nothing is caught up",
+                pacing.catch_up.is_some() && when_busy != WhenBusy::Wait,
+                "--catch-up applies only to --when-busy wait: otherwise, requests do not wait for a connection. \
+                 Remove one of the two options.",
             ),
-            (speaking.streams.is_some() && !speaking.http2, "--streams are HTTP/2's; give --http2 too"),
             (
-                named.iter().enumerate().any(|(i, file)| named[..i].contains(file)),
-                "--record, --json and --hgrm write a file each; give them different names",
+                connection.streams.is_some() && !connection.http2,
+                "--streams applies only to HTTP/2. Remove it, or add --http2.",
+            ),
+            (
+                files.iter().enumerate().any(|(i, file)| files[..i].contains(file)),
+                "--record, --json and --hgrm cannot write to the same file. Give each one a file of its own.",
             ),
         ]
     }
@@ -118,7 +122,7 @@ fn parse_header(text: &str) -> anyhow::Result<(String, String)> {
     let parts = text.split_once(':').map(|(name, value)| (name.trim(), value.trim()));
     match parts.filter(|(name, _)| http::HeaderName::from_bytes(name.as_bytes()).is_ok()) {
         Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
-        None => bail!("-H takes \"Name: value\", not `{text}`"),
+        None => bail!("invalid header `{text}`. Write -H \"Name: value\"."),
     }
 }
 

@@ -27,13 +27,13 @@ fn refusal(line: &str) -> String {
 }
 
 #[test]
-fn defaults_are_wrk2s() {
+fn the_defaults_are_those_of_wrk2() {
     let expected = LoadSettings::new("http://h/", 100.0);
     assert_eq!(plan("-R100 http://h/"), LoadPlan::new(expected).unwrap());
 }
 
 #[test]
-fn every_option_of_theirs_is_taken_in_every_form() {
+fn options_of_wrk2_may_be_attached_abbreviated_repeated_or_follow_the_url() {
     let expected = plan("-t 3 -c 2k -d 2m -s f.lua -H A:b -T 5 -B -R 2k -D exp -L -U -P -p -S -r http://h/");
     assert_eq!((expected.threads, expected.connections, expected.rate.clone()), (3, 2000, 2000.0.into()));
     assert_eq!((expected.duration, expected.timeout), (Time::from_secs(120), Time::from_secs(5)));
@@ -54,16 +54,16 @@ fn every_option_of_theirs_is_taken_in_every_form() {
 }
 
 #[test]
-fn whatever_is_no_url_is_the_scripts() {
-    let is = |line: &str, urls: &[&str], args: &[&str]| {
+fn positionals_without_a_scheme_and_those_after_dashes_go_to_the_script() {
+    let assert_split = |line: &str, urls: &[&str], args: &[&str]| {
         let plans = plans(line).unwrap();
         assert_eq!(plans.iter().map(|plan| plan.url.as_str()).collect::<Vec<_>>(), urls, "{line}");
         assert!(plans.iter().all(|plan| plan.args == args), "{line}: {:?}", plans[0].args);
     };
-    is("-R1 http://a/ one -t1 two", &["http://a/"], &["one", "two"]);
-    is("-R1 http://a/ -- --one -t1 http://b/", &["http://a/"], &["--one", "-t1", "http://b/"]);
-    is("-R1 -- http://a/ --one http://b/", &["http://a/"], &["--one", "http://b/"]);
-    is(
+    assert_split("-R1 http://a/ one -t1 two", &["http://a/"], &["one", "two"]);
+    assert_split("-R1 http://a/ -- --one -t1 http://b/", &["http://a/"], &["--one", "-t1", "http://b/"]);
+    assert_split("-R1 -- http://a/ --one http://b/", &["http://a/"], &["--one", "http://b/"]);
+    assert_split(
         "-R1 http://a/ http://b/ one key=http://c/ -- two",
         &["http://a/", "http://b/"],
         &["one", "key=http://c/", "two"],
@@ -74,7 +74,7 @@ fn whatever_is_no_url_is_the_scripts() {
 }
 
 #[test]
-fn each_url_has_a_load_of_its_own() {
+fn each_url_has_its_own_plan() {
     let plans = plans("-R100 -t2 -c4 http://a/ http://b/ http://c/").unwrap();
     for (index, plan) in plans.iter().enumerate() {
         assert_eq!((plan.rate.clone(), plan.threads, plan.connections), (100.0.into(), 2, 4));
@@ -83,7 +83,7 @@ fn each_url_has_a_load_of_its_own() {
 }
 
 #[test]
-fn ours_say_how_to_load() {
+fn further_options_set_the_plan() {
     let p = plan(
         "-R1 -d1m --when-busy open --max-connections 50 --warmup 0s --on-timeout abandon --retries 2@100ms --seed 7 --spin \
          --no-ahead http://h/",
@@ -99,20 +99,20 @@ fn ours_say_how_to_load() {
 }
 
 #[test]
-fn the_warm_up_is_wrk2s_calibration_unless_said_otherwise() {
+fn the_default_warm_up_is_10_s_if_the_load_is_longer() {
     for (line, seconds) in [("-d10s", 0), ("-d11s", 10), ("-d11s --warmup 0s", 0), ("-d3s --warmup 2s", 2)] {
         assert_eq!(plan(&format!("-R1 {line} http://h/")).warmup, Time::from_secs(seconds), "{line}");
     }
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_with_the_reason() {
-    for (line, says) in [
-        ("--max-connections 50", "--max-connections bounds what --when-busy open opens"),
+fn invalid_or_conflicting_options_are_refused_with_the_reason() {
+    for (line, message) in [
+        ("--max-connections 50", "--max-connections applies only to --when-busy open"),
         ("--when-busy open --max-connections 5", "--max-connections must be at least --connections, not 5"),
-        ("--when-busy open --catch-up 3", "--catch-up is for --when-busy wait"),
+        ("--when-busy open --catch-up 3", "--catch-up applies only to --when-busy wait"),
         ("--catch-up 0.5", "--catch-up must be between 1 and"),
-        ("--streams 5", "give --http2 too"),
+        ("--streams 5", "add --http2"),
         ("--http2 --when-busy pipeline", "--http2 cannot be combined with --when-busy: "),
         ("--http2 -B", "--batch_latency cannot be combined with --http2: "),
         (
@@ -121,16 +121,16 @@ fn what_makes_no_sense_is_refused_with_the_reason() {
         ),
         ("--verify", "--verify needs an https URL: "),
         ("--cacert ca.pem", "--cacert needs an https URL: "),
-        ("--json a --hgrm a", "give them different names"),
-        ("--retries two", "`two` is no number of retries"),
-        ("--retries 2@", "`2@` is no number of retries"),
+        ("--json a --hgrm a", "cannot write to the same file"),
+        ("--retries two", "`two` is not a number of retries"),
+        ("--retries 2@", "`2@` is not a number of retries"),
         ("--retries 101", "--retries must be at most 100, not 101"),
         ("--warmup 11s", "--warmup must be no longer than the duration"),
         ("--dist poisson", "[possible values: fixed, exp"),
         ("--seed -1", "unexpected argument '-1'"),
     ] {
         let refusal = refusal(&format!("-R1 {line} http://h/"));
-        assert!(refusal.contains(says), "{line}: {refusal}");
+        assert!(refusal.contains(message), "{line}: {refusal}");
     }
     plan("-R1 --seed 5 http://h/");
 }

@@ -1,87 +1,86 @@
-//! What a request does to memory, and memory to requests: the loop that sustains the failure.
+//! The memory scenario: failed requests hold memory, and a lack of memory makes requests slow and costly.
 //!
-//! A request needs [`REQUEST_BYTES`] for the few ms of its storage call. If that call fails, failing takes
-//! [`FAILURE_BYTES`] for [`FAILURE_HOLD`]; if there is no memory for it in the first place, going on without takes
-//! [`ERROR_BYTES`] for `hold`. So a failing storage uses memory up, and being out of memory keeps it used up: with n of
-//! the costly blocks fitting at once, for as long as requests come faster than n / hold. They wait for it for up to
-//! [`ERROR_TRIES`] x [`TRY_EVERY`], nobody gives up on the client's side, and the storage may long be well again.
+//! How a post is handled:
+//!
+//! 1. A post takes [`REQUEST_BYTES`] for the few ms of its call to post-storage.
+//! 2. If there is no memory for that, the post takes the costly error path: it takes [`ERROR_BYTES`], holds them for `hold`,
+//!    releases them, and then calls post-storage without memory. While memory is short, it tries to take these bytes up to
+//!    [`ERROR_TRIES`] times, [`TRY_EVERY`] apart. After that it fails.
+//! 3. If the call to post-storage fails, the post holds [`FAILURE_BYTES`] for [`FAILURE_HOLD`].
+//!
+//! The trigger is an outage of post-storage: step 3 uses up all memory. What sustains the failure is step 2: once memory is
+//! used up, every new post takes the costly path, and the costly path keeps memory used up. The clients do not give up, so
+//! waiting posts stay in the system, although post-storage works again.
+//!
+//! The threshold: with a budget of B bytes, n = floor(B / [`ERROR_BYTES`]) posts are on the costly path at once, and each of
+//! them takes `hold`. So the costly path serves n / `hold` posts per second. A system that is stuck recovers if posts
+//! arrive more slowly than that, and stays stuck if they arrive faster. With the default of 124 MiB and 100 ms, n is 12 and
+//! the threshold is 120 posts/s. A healthy system serves far more.
 
 use std::future::Future;
 use std::time::Duration;
 
+use super::{Memory, PostHandler, PostResult, Sleep};
+
 const MIB: usize = 1 << 20;
 
-/// Held through the storage call.
-pub const REQUEST_BYTES: usize = 5 * MIB;
-/// Held for `hold` where there was no memory for a request.
-pub const ERROR_BYTES: usize = 10 * MIB;
-/// Held for [`FAILURE_HOLD`] where the storage call failed.
-pub const FAILURE_BYTES: usize = 50 * MIB;
-pub const FAILURE_HOLD: Duration = Duration::from_secs(4);
-/// How often memory for [`ERROR_BYTES`] is asked for, [`TRY_EVERY`] apart, before a request is given up.
-pub const ERROR_TRIES: u32 = 100;
-/// The same for [`FAILURE_BYTES`].
-pub const FAILURE_TRIES: u32 = 20;
-pub const TRY_EVERY: Duration = Duration::from_millis(100);
+/// Held during the call to post-storage.
+pub(crate) const REQUEST_BYTES: usize = 5 * MIB;
+/// Held for `hold` on the costly path, if there was no memory for the request.
+pub(crate) const ERROR_BYTES: usize = 10 * MIB;
+/// Held for [`FAILURE_HOLD`] if the call to post-storage failed.
+pub(crate) const FAILURE_BYTES: usize = 50 * MIB;
+pub(crate) const FAILURE_HOLD: Duration = Duration::from_secs(4);
+/// Number of attempts to take [`ERROR_BYTES`], [`TRY_EVERY`] apart.
+pub(crate) const ERROR_TRIES: u32 = 100;
+/// Number of attempts to take [`FAILURE_BYTES`], [`TRY_EVERY`] apart.
+pub(crate) const FAILURE_TRIES: u32 = 20;
+pub(crate) const TRY_EVERY: Duration = Duration::from_millis(100);
 
-/// Where blocks of memory come from; they go back when dropped.
-pub trait Memory {
-    type Block: Send;
-
-    /// `None` if there is not that much left.
-    fn take(&self, bytes: usize) -> Option<Self::Block>;
+/// Handles posts with limited memory.
+pub(crate) struct MemoryScenario<M, S> {
+    pub memory: M,
+    pub clock: S,
+    /// How long the costly path holds its memory.
+    pub hold: Duration,
 }
 
-/// Where time passes.
-pub trait Sleep {
-    fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send;
-}
-
-/// What became of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Served {
-    /// The post is stored.
-    Stored,
-    /// The storage call failed, and that was dealt with.
-    StorageFailed,
-    /// There was no memory, for the request or for dealing with its failure, until it was given up.
-    GivenUp,
-}
-
-/// One request's way. `store` says whether the post was stored.
-pub async fn serve<M: Memory>(
-    memory: &M,
-    clock: &impl Sleep,
-    hold: Duration,
-    store: impl Future<Output = bool>,
-) -> Served {
-    let request = memory.take(REQUEST_BYTES);
-    if request.is_none() {
-        let Some(costly) = insist(memory, clock, ERROR_BYTES, ERROR_TRIES).await else { return Served::GivenUp };
-        clock.sleep(hold).await;
-        drop(costly);
-    }
-    let stored = store.await;
-    drop(request);
-    if stored {
-        return Served::Stored;
-    }
-    let Some(failure) = insist(memory, clock, FAILURE_BYTES, FAILURE_TRIES).await else { return Served::GivenUp };
-    clock.sleep(FAILURE_HOLD).await;
-    drop(failure);
-    Served::StorageFailed
-}
-
-async fn insist<M: Memory>(memory: &M, clock: &impl Sleep, bytes: usize, tries: u32) -> Option<M::Block> {
-    for attempt in 0..tries {
-        if attempt > 0 {
-            clock.sleep(TRY_EVERY).await;
+impl<M: Memory, S: Sleep> PostHandler for MemoryScenario<M, S> {
+    async fn handle(&self, store: impl Future<Output = bool> + Send) -> PostResult {
+        let request = self.memory.take(REQUEST_BYTES);
+        if request.is_none() {
+            let Some(costly) = self.take_with_retries(ERROR_BYTES, ERROR_TRIES).await else {
+                return PostResult::OutOfMemory;
+            };
+            self.clock.sleep(self.hold).await;
+            drop(costly);
         }
-        if let Some(block) = memory.take(bytes) {
-            return Some(block);
+        let stored = store.await;
+        drop(request);
+        if stored {
+            return PostResult::Stored;
         }
+        let Some(failure) = self.take_with_retries(FAILURE_BYTES, FAILURE_TRIES).await else {
+            return PostResult::OutOfMemory;
+        };
+        self.clock.sleep(FAILURE_HOLD).await;
+        drop(failure);
+        PostResult::StorageFailed
     }
-    None
+}
+
+impl<M: Memory, S: Sleep> MemoryScenario<M, S> {
+    async fn take_with_retries(&self, bytes: usize, tries: u32) -> Option<M::Block> {
+        for attempt in 0..tries {
+            if attempt > 0 {
+                self.clock.sleep(TRY_EVERY).await;
+            }
+            if let Some(block) = self.memory.take(bytes) {
+                return Some(block);
+            }
+        }
+        None
+    }
 }
 
 #[cfg(test)]

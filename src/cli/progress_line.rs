@@ -3,26 +3,27 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// One line on standard error that tells how it goes: on a terminal only, without colours. Gone when dropped.
-pub struct Line(Option<ProgressBar>);
+/// One line on standard error that shows the progress of a run, without colours. Shown only on a terminal, and erased
+/// when dropped.
+pub struct ProgressLine(Option<ProgressBar>);
 
-impl Line {
-    /// Whether there is a terminal for it.
-    pub fn can_be_seen() -> bool {
+impl ProgressLine {
+    /// Whether standard error is a terminal.
+    pub fn is_visible() -> bool {
         std::io::stderr().is_terminal()
     }
 
-    pub fn new() -> Line {
-        let bar = Line::can_be_seen().then(|| {
+    pub fn new() -> ProgressLine {
+        let bar = ProgressLine::is_visible().then(|| {
             let bar = ProgressBar::new_spinner();
             if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
                 bar.set_style(style);
             }
-            bar.set_message("getting ready");
+            bar.set_message("starting");
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
-        Line(bar)
+        ProgressLine(bar)
     }
 
     pub fn show(&self, text: String) {
@@ -32,8 +33,8 @@ impl Line {
     }
 }
 
-impl Drop for Line {
-    /// Leaves no trace of it: what is printed next must not be written into it.
+impl Drop for ProgressLine {
+    /// Erases the line, so that later output does not mix with it.
     fn drop(&mut self) {
         if let Some(bar) = &self.0 {
             bar.finish_and_clear();

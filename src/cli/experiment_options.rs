@@ -1,0 +1,47 @@
+//! Options that change an experiment for one run. `experiment` and `check` share them.
+
+use std::path::PathBuf;
+
+use crate::plan::config::Overrides;
+use crate::units::{Time, parse_count, parse_number};
+
+/// Options that replace settings of the experiment file.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Options that replace settings of the experiment file")]
+pub struct ExperimentOptions {
+    /// Request rate, in requests per second
+    #[arg(long, value_name = "N", value_parser = parse_number)]
+    rate: Option<f64>,
+
+    /// Duration of each fault. 0s removes all faults from the experiment
+    #[arg(long, value_name = "T")]
+    outage: Option<Time>,
+
+    /// Total duration of the load
+    #[arg(long, value_name = "T")]
+    duration: Option<Time>,
+
+    /// Number of connections that are open at the start
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    connections: Option<usize>,
+
+    /// Seed of the random arrivals
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    /// Name of the experiment. The name of the results folder starts with it
+    #[arg(long)]
+    name: Option<String>,
+
+    /// Folder in which the results folder is created
+    #[arg(long, value_name = "DIR", default_value = "results", help_heading = "Output")]
+    out: PathBuf,
+}
+
+impl ExperimentOptions {
+    /// The settings that are replaced, and the folder for results.
+    pub fn resolve(self) -> (Overrides, PathBuf) {
+        let ExperimentOptions { rate, outage, duration, connections, seed, name, out } = self;
+        (Overrides { name, rate, connections, seed, outage, duration, out: Some(out.clone()) }, out)
+    }
+}

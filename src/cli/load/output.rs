@@ -1,0 +1,128 @@
+//! The files that a load writes besides its text report.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use super::args::{DeathStarBenchOptions, OutputOptions};
+use crate::load::{LoadPlan, LoadResult, LoadSettings};
+use crate::out::{say, warn};
+use crate::record::event::RunEnd;
+use crate::record::sink::RecordSink;
+use crate::record::{LatencyFile, OutputFile, P99Files, create_recording};
+use crate::report::hgrm;
+use crate::report::load_figures::LoadFigures;
+use crate::report::load_summary::LoadSummary;
+use crate::report::load_totals::LoadTotals;
+
+/// The file of `-P` in the working directory, as in wrk2.
+const LATENCIES: &str = "latencies.txt";
+
+/// The files that the command line asks for.
+#[derive(Clone, Debug, Default)]
+pub struct OutputRequest {
+    pub files: OutputOptions,
+    /// `-P`.
+    pub all_latencies: bool,
+    /// `-p`.
+    pub percentiles: bool,
+}
+
+impl OutputRequest {
+    pub fn new(files: OutputOptions, dsb: &DeathStarBenchOptions) -> OutputRequest {
+        OutputRequest { files, all_latencies: dsb.all_latencies, percentiles: dsb.percentiles }
+    }
+
+    /// Whether JSON replaces the text report on standard output (`--json -`).
+    pub fn replaces_text(&self) -> bool {
+        self.files.json.as_ref().is_some_and(|file| file.as_os_str() == "-")
+    }
+}
+
+/// The output files of a load, while they are written.
+pub struct OutputFiles {
+    sinks: Vec<Box<dyn RecordSink>>,
+    json: Option<OutputFile>,
+    hgrm: Option<OutputFile>,
+    plot: Option<LoadFigures>,
+    latencies_file: Option<&'static str>,
+    /// Standard output holds the text report, not JSON.
+    with_text: bool,
+    /// The settings of each load, for JSON.
+    settings: Vec<LoadSettings>,
+    /// Wall-clock time of the start of load.
+    started: String,
+}
+
+impl OutputFiles {
+    /// Creates the files. Called before the first connection, so that a file that cannot be written does not cost a run.
+    ///
+    /// # Errors
+    /// Names the file that cannot be created, and the reason.
+    pub fn create(request: &OutputRequest, plans: &[LoadPlan]) -> anyhow::Result<OutputFiles> {
+        let OutputRequest { files, all_latencies, percentiles } = request;
+        let create = |path: &Option<PathBuf>| path.as_deref().map(OutputFile::create).transpose();
+        let threads: usize = plans.iter().map(|plan| plan.threads).sum();
+        let requests: f64 = plans.iter().map(|plan| plan.planned_rate() * plan.duration.as_secs_f64()).sum();
+        let mut sinks: Vec<Box<dyn RecordSink>> = Vec::new();
+        if let Some(path) = &files.record {
+            sinks.push(create_recording(path)?);
+        }
+        if *all_latencies {
+            sinks.push(Box::new(LatencyFile::new(OutputFile::create(Path::new(LATENCIES))?, threads)?));
+        }
+        if *percentiles {
+            sinks.push(Box::new(P99Files::create(Path::new("."), plans.len(), threads / plans.len().max(1))?));
+        }
+        let plot = files.plot.as_deref().map(|folder| LoadFigures::create(folder, requests)).transpose()?;
+        if let Some(plot) = &plot {
+            sinks.push(Box::new(plot.sink()?));
+        }
+        Ok(OutputFiles {
+            sinks,
+            json: create(&files.json)?,
+            hgrm: create(&files.hgrm)?,
+            plot,
+            latencies_file: all_latencies.then_some(LATENCIES),
+            with_text: !request.replaces_text(),
+            settings: plans.iter().cloned().map(LoadSettings::from).collect(),
+            started: String::new(),
+        })
+    }
+
+    /// The sinks that need every record during the load. If there is none, records are not collected.
+    pub fn take_sinks(&mut self) -> Vec<Box<dyn RecordSink>> {
+        std::mem::take(&mut self.sinks)
+    }
+
+    /// Notes the wall-clock time of the start of load.
+    pub fn mark_start(&mut self) {
+        self.started = jiff::Timestamp::now().to_string();
+    }
+
+    /// The file of `-P`, if it is written.
+    pub fn latencies_file(&self) -> Option<&'static str> {
+        self.latencies_file
+    }
+
+    /// Writes the files that are made from the results. The files of the sinks are complete by then.
+    ///
+    /// # Errors
+    /// Names the file that cannot be written.
+    pub fn finish(self, loads: &[LoadResult], totals: &LoadTotals, ending: RunEnd) -> anyhow::Result<()> {
+        if let Some(file) = self.json {
+            let summary = LoadSummary::of(&self.settings, self.started, ending, loads);
+            let json = summary.and_then(|summary| summary.to_json()).context("cannot write the results as JSON")?;
+            file.write_and_finish(json.as_bytes())?;
+        }
+        if let Some(file) = self.hgrm {
+            file.write_and_finish(hgrm::format_spectrum(&totals.latencies.response).as_bytes())?;
+        }
+        if let Some(plot) = self.plot {
+            let urls: Vec<&str> = self.settings.iter().map(|settings| settings.url.as_str()).collect();
+            let plotted = plot.draw(&urls.join(" "), totals)?;
+            if self.with_text { say(&format!("{plotted}\n"))? } else { warn(&plotted.to_string()) }
+        }
+        Ok(())
+    }
+}

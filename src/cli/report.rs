@@ -1,0 +1,79 @@
+//! `metawrk report`: judges the results of an experiment, and writes its report.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use crate::out::say;
+use crate::report::generator::GeneratorReport;
+use crate::report::statistics::RunStatistics;
+use crate::report::{self, ReportData, read_report_data};
+use crate::verdict::VerdictText;
+
+/// The exit codes in the help of the commands that have `--exit-code`.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0    success
+  1    error or invalid usage
+  130  ended by SIGINT
+  143  ended by SIGTERM
+
+Exit codes of the verdict, with --exit-code:
+  0    STABLE, UNAFFECTED or RECOVERED
+  10   METASTABLE
+  11   DRAINING
+  12   DEGRADED
+  13   OSCILLATING
+  14   OVERLOADED
+  20   INVALID";
+
+/// The results to report on.
+#[derive(clap::Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct Args {
+    /// Results folder, for example results/latest
+    dir: PathBuf,
+
+    /// Exit with the code of the verdict
+    #[arg(long)]
+    exit_code: bool,
+}
+
+/// Writes the report of a results folder again.
+///
+/// # Errors
+/// If the folder lacks data that a report needs, or the report cannot be written.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let data = write_report(&args.dir)?;
+    Ok(verdict_code(args.exit_code, &data))
+}
+
+/// The exit code of the verdict if `--exit-code` is given, and success otherwise.
+pub fn verdict_code(exit_code: bool, data: &ReportData) -> ExitCode {
+    if exit_code { ExitCode::from(data.explanation.exit_code) } else { ExitCode::SUCCESS }
+}
+
+/// Judges the results in `dir`, writes all report files, and prints the verdict and the statistics of the generator.
+///
+/// # Errors
+/// If the folder lacks data that a report needs, or a file cannot be written.
+pub fn write_report(dir: &Path) -> anyhow::Result<ReportData> {
+    let (_, data) = read_report_data(dir)?;
+    let written = report::write_report(&data, dir)
+        .with_context(|| format!("cannot write the report (the data of the run in {} is complete)", dir.display()));
+    let generator = GeneratorReport::of(&data, &RunStatistics::of(&data)).to_text();
+    say(&format!("{}{}{generator}\n", verdict_text(&data.explanation), warnings_text(&data)))?;
+    written?;
+    Ok(data)
+}
+
+fn verdict_text(verdict: &VerdictText) -> String {
+    let lines = |lines: &[String]| lines.iter().map(|line| format!("  {line}\n")).collect::<String>();
+    let next = if verdict.next.is_empty() { "" } else { "\nNext:\n" };
+    format!("\n{}\n{}{next}{}\n", verdict.name, lines(&verdict.because), lines(&verdict.next))
+}
+
+fn warnings_text(data: &ReportData) -> String {
+    data.warnings.iter().map(|(at, text)| format!("Warning: {text} (at {:.1} s)\n\n", at.as_secs_f64())).collect()
+}
