@@ -1,0 +1,339 @@
+//! The documentation says what the programs do: every column, key and option that a page names is there, every one that
+//! is there is named, and links lead somewhere.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use metawrk::record::Outcome;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use regex::Regex;
+use rustix::process::Signal;
+use serde_json::Value;
+use support::program::{METAWRK, WRK2, children, eventually, kill, run, started};
+use support::{OK, Server};
+
+type Names = BTreeSet<String>;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// README, CONTRIBUTING, CHANGELOG and all of docs/, by their paths from the root.
+fn pages() -> Vec<(PathBuf, String)> {
+    let docs = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let docs = docs.filter(|path| path.extension().is_some_and(|ending| ending == "md"));
+    let docs = docs.map(|path| path.strip_prefix(root()).unwrap().to_owned());
+    let others = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(PathBuf::from);
+    let mut pages: Vec<_> = docs.chain(others).map(|path| (path.clone(), read(path))).collect();
+    pages.sort();
+    pages
+}
+
+/// What stands between the heading `heading` of `page` and the next one of its level or above.
+fn section<'a>(page: &'a str, heading: &str) -> &'a str {
+    let from = page.find(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no heading `{heading}`"));
+    let body = &page[from + heading.len() + 2..];
+    let level = heading.bytes().take_while(|&byte| byte == b'#').count();
+    let next = Regex::new(&format!("(?m)^#{{1,{level}}} ")).unwrap();
+    &body[..next.find(body).map_or(body.len(), |found| found.start())]
+}
+
+/// The rows of all tables in a section whose first cell is code: that code, and the whole row.
+fn rows(section: &str) -> Vec<(String, String)> {
+    let row = Regex::new(r"(?m)^\| `([^`]+)` \|.*$").unwrap();
+    row.captures_iter(section).map(|found| (found[1].to_owned(), found[0].to_owned())).collect()
+}
+
+fn names(section: &str) -> Names {
+    rows(section).into_iter().map(|(name, _)| name).collect()
+}
+
+fn owned<const N: usize>(names: [&str; N]) -> Names {
+    names.map(str::to_owned).into()
+}
+
+/// Both ways; a row that says "Left out" may be.
+fn compare(what: &str, documented: &str, written: &Names) {
+    let rows = rows(documented);
+    let documented: Names = rows.iter().map(|(name, _)| name.clone()).collect();
+    let missing: Vec<_> = written.difference(&documented).collect();
+    assert!(missing.is_empty(), "{what}: written, and not documented: {missing:?}");
+    let optional: Names =
+        rows.iter().filter(|(_, row)| row.contains("Left out")).map(|(name, _)| name.clone()).collect();
+    let stale: Vec<_> = documented.difference(written).filter(|name| !optional.contains(*name)).collect();
+    assert!(stale.is_empty(), "{what}: documented, and not written: {stale:?}");
+}
+
+/// The paths of all values: `a.b`, `a[].b` for the objects of an array. Other arrays are values.
+fn paths(value: &Value, at: &str, found: &mut Names) {
+    let below = |name: &str| if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") };
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| paths(value, &below(name), found)),
+        Value::Array(items) if items.first().is_some_and(Value::is_object) => {
+            items.iter().for_each(|item| paths(item, &format!("{at}[]"), found));
+        }
+        _ => drop(found.insert(at.to_owned())),
+    }
+}
+
+fn json(path: &Path) -> Names {
+    let mut found = Names::new();
+    paths(&serde_json::from_str(&read(path)).unwrap(), "", &mut found);
+    found
+}
+
+/// Replaces each `NAME.*` of a section by the keys of `model`, which the section lists in full.
+fn expanded(section: &str, models: &[(&str, &str)]) -> String {
+    let all = names(section);
+    let mut section = section.to_owned();
+    for (name, model) in models {
+        assert!(all.contains(&format!("{name}.*")), "no row `{name}.*`");
+        let keys = all.iter().filter_map(|known| known.strip_prefix(&format!("{model}.")));
+        let rows: String = keys.map(|key| format!("| `{name}.{key}` | |\n")).collect();
+        assert!(!rows.is_empty(), "no row `{model}.`");
+        let row = Regex::new(&format!(r"(?m)^\| `{}\.\*` \|.*\n", regex::escape(name))).unwrap();
+        section = row.replace(&section, rows.as_str()).into_owned();
+    }
+    section
+}
+
+#[test]
+fn what_a_load_writes_is_documented() {
+    let server = Server::answering(OK);
+    let dir = tempfile::tempdir().unwrap();
+    let load = |files: &[&str]| {
+        let url = server.url();
+        let args = [&["-t1", "-c2", "-d300ms", "-R50", "-s", "compose-post"], files, &[&url]].concat();
+        let ended = run(WRK2, dir.path(), &args);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+    };
+    let page = read("docs/output.md");
+
+    load(&["--record", "x.csv", "--json", "x.json"]);
+    let csv = read(dir.path().join("x.csv"));
+    let columns = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>();
+    let records = section(&page, "## Records of requests");
+    let (columns_documented, outcomes) = records.split_once("| outcome | meaning |").unwrap();
+    let in_order: Vec<String> = rows(columns_documented).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(in_order, columns(csv.lines().next().unwrap()), "records as CSV");
+    assert_eq!(names(outcomes), Outcome::ALL.map(|outcome| outcome.name().to_owned()).into(), "outcomes");
+
+    load(&["--record", "x.parquet"]);
+    let file = SerializedFileReader::new(fs::File::open(dir.path().join("x.parquet")).unwrap()).unwrap();
+    let schema = file.metadata().file_metadata().schema_descr();
+    let written: Vec<String> = schema.columns().iter().map(|column| column.name().to_owned()).collect();
+    assert_eq!(in_order, written, "records as Parquet");
+
+    let documented = section(&page, "## JSON of a load");
+    let models = [("account.errors", "errors"), ("service", "response"), ("send_lag_ns", "response")];
+    let documented = expanded(documented, &models);
+    let all = json(&dir.path().join("x.json"));
+    // Each URL's own numbers are those of the whole.
+    let total: Names = all.iter().filter(|path| !path.starts_with("urls[].")).cloned().collect();
+    let own: Names = all.iter().filter_map(|path| path.strip_prefix("urls[].")).map(str::to_owned).collect();
+    let kept = documented.replace("| `urls[].url` |", "| |").replace("| `urls[].*` |", "| |");
+    assert_ne!(kept, documented);
+    compare("--json", &kept, &total);
+    let numbers: Names = total
+        .into_iter()
+        .filter(|path| !path.starts_with("plan[]") && !["schema", "program", "started", "ended"].contains(&&path[..]))
+        .collect();
+    assert_eq!(own, &numbers | &owned(["url"]), "--json, each URL");
+}
+
+/// An experiment that is cut short by the death of a component, once its fault is over: all that there is to tell of.
+#[test]
+fn what_an_experiment_writes_is_documented() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "name = 't'\n[testbed]\n[load]\nrate = 50\nscript = 'compose-post'\n\
+        [phases]\nwarmup = '0s'\nbaseline = '5s'\n[verdict]\nslo = '1s'\n\
+        [[fault]]\nkind = 'link'\nfor = '200ms'\n[[monitor]]\nkind = 'process'\ncomponent = 'post-db'\n";
+    fs::write(dir.path().join("x.toml"), text).unwrap();
+    let running = started(METAWRK, dir.path(), &["experiment", "x.toml"]);
+    let results = dir.path().join("results/latest");
+    let events = || fs::read_to_string(results.join("events.jsonl")).unwrap_or_default();
+    eventually("the removal of the fault", || events().contains("removal-verified"));
+    let roles = children(running.pid());
+    let db = roles.iter().find(|(_, arguments)| arguments.iter().any(|argument| argument == "post-db"));
+    kill(db.unwrap().0, Signal::KILL);
+    let ended = running.end();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let page = read("docs/output.md");
+
+    let samples = read(results.join("samples.csv"));
+    let written: Names = samples.lines().next().unwrap().split(',').map(str::to_owned).collect();
+    compare("samples.csv", section(&page, "## samples.csv"), &written);
+
+    let events: Vec<Value> = events().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let kind = |event: &Value| event["event"].as_str().unwrap().to_owned();
+    let kinds: Names = events.iter().map(kind).collect();
+    let heading = Regex::new(r"(?m)^### Event `(.*)`$").unwrap();
+    let documented: Names = heading.captures_iter(&page).map(|found| found[1].to_owned()).collect();
+    assert_eq!(documented, kinds, "kinds of events");
+    for kind_of in kinds {
+        let mut fields = Names::new();
+        events.iter().filter(|event| kind(event) == kind_of).for_each(|event| paths(event, "", &mut fields));
+        let written = &fields - &owned(["at_ns", "event"]);
+        compare(&kind_of, section(&page, &format!("### Event `{kind_of}`")), &written);
+    }
+
+    let documented = expanded(section(&page, "## summary.json"), &[("service", "response")]);
+    compare("summary.json", &documented, &json(&results.join("summary.json")));
+
+    let files: Names = fs::read_dir(&results)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .map(|name| name.replace("-t0.", "-t<N>.").replace(".svg", ".png"))
+        .collect();
+    let is_described = |file: &String| page.contains(&format!("`{file}`")) || page.contains(&format!("## {file}\n"));
+    let unknown: Vec<_> = files.iter().filter(|file| !is_described(file)).collect();
+    assert!(unknown.is_empty(), "written, and not in docs/output.md: {unknown:?}");
+}
+
+/// What stands in backticks.
+fn codes(text: &str) -> Names {
+    let code = Regex::new("`([^`]*)`").unwrap();
+    code.captures_iter(text).map(|found| found[1].to_owned()).collect()
+}
+
+/// The keys of an experiment file are those that the program names when it is given an unknown one.
+#[test]
+fn every_key_of_an_experiment_file_is_documented() {
+    let dir = tempfile::tempdir().unwrap();
+    let page = read("docs/experiments.md");
+    let load = "[load]\nrate = 1\n";
+    let cases = [
+        ("### `[testbed]`: a system that the run starts", "[testbed]\nbogus = 1\n"),
+        ("### `[target]`: a system that runs already", "[target]\nurl = 'http://localhost'\nbogus = 1\n"),
+        ("### `[load]`", "[load]\nrate = 1\nbogus = 1\n"),
+        ("### `[phases]`", "[phases]\nbogus = 1\n"),
+        ("### `[verdict]`", "[verdict]\nbogus = 1\n"),
+        ("### `[[fault]]`: any number", "[[fault]]\nkind = 'link'\nfor = '1s'\nbogus = 1\n"),
+        ("### `[[monitor]]`: any number", "[[monitor]]\nkind = 'process'\nbogus = 1\n"),
+    ];
+    for (heading, table) in cases {
+        let load = if table.starts_with("[load]") { "" } else { load };
+        fs::write(dir.path().join("x.toml"), format!("name = 't'\n{load}{table}")).unwrap();
+        let ended = run(METAWRK, dir.path(), &["check", "x.toml"]);
+        let (_, expected) = ended.out.split_once("expected").unwrap_or_else(|| panic!("{heading}: {ended:?}"));
+        compare(heading, section(&page, heading), &codes(expected.split(';').next().unwrap()));
+    }
+}
+
+#[test]
+fn every_kind_of_fault_is_documented() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "name = 't'\n[testbed]\n[load]\nrate = 1\n[[fault]]\nkind = 'bogus'\nfor = '1s'\n";
+    fs::write(dir.path().join("x.toml"), text).unwrap();
+    let ended = run(METAWRK, dir.path(), &["check", "x.toml"]);
+    let (_, expected) = ended.out.split_once("expected one of").unwrap_or_else(|| panic!("{ended:?}"));
+    let known: Names = codes(expected.split(';').next().unwrap());
+    let (experiments, docker) = (read("docs/experiments.md"), read("docs/docker.md"));
+    let documented = format!("{}{}", section(&experiments, "## Faults"), section(&docker, "## Faults on containers"));
+    compare("kinds of faults", &documented, &known);
+}
+
+fn help(program: &str, args: &[&str]) -> String {
+    let ended = run(program, root(), &[args, &["--help"]].concat());
+    assert_eq!(ended.code, Some(0), "{args:?}: {ended:?}");
+    ended.out
+}
+
+/// Options of other programs, where a text names them alone.
+const OF_OTHERS: [&str; 2] = ["--release", "--rm"];
+
+#[test]
+fn every_option_that_a_page_names_exists() {
+    let commands = ["experiment", "check", "report", "load", "restore", "testbed"].map(|command| vec![command]);
+    let parts = ["run", "compose-post", "post-storage", "post-db", "image", "link"].map(|part| vec!["testbed", part]);
+    let commands = commands.into_iter().chain(parts).chain([vec![]]);
+    let all: String = commands.map(|command| help(METAWRK, &command)).chain([help(WRK2, &[])]).collect();
+    let option = Regex::new(r"(?:^|[^\w-])(--[a-z][a-z0-9_-]*)").unwrap();
+    let options = |text: &str| option.captures_iter(text).map(|found| found[1].to_owned()).collect::<Names>();
+    let known = &options(&all) | &OF_OTHERS.map(str::to_owned).into();
+    let of_others = Regex::new(r"^\s*(?:[A-Z0-9_]+=\S+ )*(?:cargo|docker|docker-compose|git|ssh) ").unwrap();
+    let span = Regex::new("`([^`\n]*)`").unwrap();
+    for (path, page) in pages() {
+        for line in page.lines().filter(|line| !of_others.is_match(line)) {
+            let line = span.replace_all(line, |found: &regex::Captures<'_>| {
+                // What stands behind `--` in a table of benchmarks is theirs.
+                if of_others.is_match(&found[1]) || found[1].starts_with("-- ") {
+                    String::new()
+                } else {
+                    found[0].into()
+                }
+            });
+            let unknown: Vec<_> = options(&line).difference(&known).cloned().collect();
+            assert!(unknown.is_empty(), "{}: no command has {unknown:?}: {line}", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_option_of_wrk2_is_documented() {
+    let page = read("docs/wrk2.md");
+    let line = Regex::new(r"(?m)^ {2,6}(?:(-\w)(?:, )?)?(--[a-z0-9_-]+)?").unwrap();
+    let help = help(WRK2, &[]);
+    let found: Vec<_> = line.captures_iter(&help).filter(|found| found.get(1).or(found.get(2)).is_some()).collect();
+    assert!(found.len() > 30);
+    for found in found {
+        let ways = [found.get(1), found.get(2)].into_iter().flatten().map(|way| way.as_str());
+        let is_named = |way: &str| Regex::new(&format!(r"[`( ]{way}[^\w-]")).unwrap().is_match(&page);
+        assert!(ways.clone().any(is_named), "docs/wrk2.md does not name {:?}", ways.collect::<Vec<_>>());
+    }
+}
+
+/// A heading as GitHub makes an anchor of it.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim().chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
+}
+
+fn without_code(page: &str) -> String {
+    page.lines().filter(|line| !line.starts_with("    ")).map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let link = Regex::new(r#"\]\(([^)\s]+)\)|(?:src|href)="([^"]+)""#).unwrap();
+    let heading = Regex::new(r"(?m)^#+ (.*)$").unwrap();
+    for (path, page) in pages() {
+        for found in link.captures_iter(&without_code(&page)) {
+            let link = found.get(1).or(found.get(2)).unwrap().as_str();
+            if link.starts_with("https://") {
+                continue;
+            }
+            let (file, wanted) = link.split_once('#').map_or((link, None), |(file, anchor)| (file, Some(anchor)));
+            let target = if file.is_empty() { path.clone() } else { path.parent().unwrap().join(file) };
+            assert!(root().join(&target).exists(), "{}: {link}: there is no such file", path.display());
+            if let Some(wanted) = wanted {
+                let text = without_code(&read(&target));
+                let mut all = heading.captures_iter(&text).map(|found| anchor(&found[1]));
+                assert!(all.any(|anchor| anchor == wanted), "{}: {link}: there is no such heading", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_path_that_a_page_names_exists() {
+    let span = Regex::new(r"`((?:src|tests|docs|experiments|benches|fuzz|lua)/[\w./-]+)`").unwrap();
+    for (path, page) in pages() {
+        for found in span.captures_iter(&page) {
+            assert!(root().join(&found[1]).exists(), "{}: there is no {}", path.display(), &found[1]);
+        }
+    }
+}
+
+#[test]
+fn the_readme_is_short() {
+    assert!(read("README.md").lines().count() < 150);
+}
