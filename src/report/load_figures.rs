@@ -39,7 +39,7 @@ pub struct LoadFigures {
 impl LoadFigures {
     /// Creates `folder` if it is missing. `requests` is the expected number of requests (rate times duration).
     ///
-    /// # ErrorCounts
+    /// # Errors
     /// [`LoadFiguresError`] before the load, if the folder is not writable or there are too many requests to draw.
     pub fn create(folder: &Path, requests: f64) -> Result<LoadFigures, LoadFiguresError> {
         if requests > MAX_REQUESTS as f64 {
@@ -51,7 +51,7 @@ impl LoadFigures {
 
     /// The sink that collects the records. Call it once.
     ///
-    /// # ErrorCounts
+    /// # Errors
     /// [`FileError`].
     pub fn sink(&self) -> Result<RowsWriter, FileError> {
         self.spool.writer()
@@ -60,7 +60,7 @@ impl LoadFigures {
     /// Draws the timeline and the figures of the first eight threads as PNG and SVG, after the sink has finished.
     /// `name` is the line below the titles, such as the URL.
     ///
-    /// # ErrorCounts
+    /// # Errors
     /// [`LoadFiguresError`]. Figures drawn before the error stay.
     pub fn draw(self, name: &str, totals: &LoadTotals) -> Result<FigureFiles, LoadFiguresError> {
         let requests = self.read_requests()?;

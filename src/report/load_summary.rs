@@ -81,7 +81,7 @@ impl From<&LoadTotals> for TotalsSummary {
 impl LoadSummary {
     /// The report of `loads`, one for each URL, that ran with `plan`.
     ///
-    /// # ErrorCounts
+    /// # Errors
     /// If the plan cannot be written as JSON.
     pub fn of(
         plan: &impl Serialize,
@@ -106,7 +106,7 @@ impl LoadSummary {
 
     /// The text of the file.
     ///
-    /// # ErrorCounts
+    /// # Errors
     /// Never, whatever the data: every key is a string.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         Ok(serde_json::to_string_pretty(self)? + "\n")

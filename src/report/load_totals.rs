@@ -45,7 +45,7 @@ impl LoadTotals {
         let calibrated = threads().filter(|_| warmup > Time::ZERO && arrivals > warmup);
         let calibration = calibrated.map(|thread| ThreadCalibration {
             mean_latency_ms: thread.calibration.mean() / 1e3,
-            interval_ms: calibrated_interval(&thread.calibration).0 / 1_000_000,
+            interval: calibrated_interval(&thread.calibration),
         });
         LoadTotals {
             req_per_sec: Moments::of_counted(threads().flat_map(|thread| thread.rates.rates())),

@@ -27,7 +27,7 @@ pub enum ReportDataError {
 
 /// Reads the results folder `dir` and judges the run.
 ///
-/// # ErrorCounts
+/// # Errors
 /// [`ReportDataError`] names the file, and the line if there is one.
 pub fn read_report_data(dir: &Path) -> Result<(ExperimentPlan, ReportData), ReportDataError> {
     let recorded = folder::read_folder(dir)?;

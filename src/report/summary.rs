@@ -239,7 +239,7 @@ impl Summary {
 
     /// The text of the file.
     ///
-    /// # ErrorCounts
+    /// # Errors
     /// Never, whatever the data: every key is a string.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         Ok(serde_json::to_string_pretty(self)? + "\n")

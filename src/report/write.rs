@@ -23,7 +23,7 @@ pub enum ReportError {
 /// `report.html`. Creates `dir` if it is missing. Each file is written completely or not at all.
 /// Returns the paths in the order of writing.
 ///
-/// # ErrorCounts
+/// # Errors
 /// [`ReportError`] names the file and the remedy. Files written before the error stay.
 pub fn write_report(data: &ReportData, dir: &Path) -> Result<Vec<PathBuf>, ReportError> {
     fs::create_dir_all(dir).map_err(|cause| ReportError::Write { path: dir.to_owned(), cause })?;

@@ -4,8 +4,9 @@ use plotters::backend::DrawingBackend;
 use plotters::style::RGBColor;
 
 use super::canvas::{Anchor, Canvas, DrawError, LABEL, TITLE};
+use super::figure_data::FigureData;
+use super::layout::{MARGIN, WIDTH};
 use super::palette::{MUTED, TEXT};
-use super::{FigureData, MARGIN, WIDTH};
 
 /// The symbol of a legend entry.
 #[derive(Clone, Copy, Debug)]

@@ -6,16 +6,17 @@ use super::annotations::{self, ROW};
 use super::axis::{Axis, format_count, format_time};
 use super::canvas::{Anchor, Canvas, DrawError, LABEL};
 use super::cell_grid::CellGrid;
+use super::figure_data::FigureData;
 use super::heading::{self, LegendSymbol};
+use super::layout::{GUTTER, HEIGHT, MARGIN, WIDTH};
 use super::palette::{DENSITY, MUTED, ORANGE, PURPLE, VERMILION};
 use super::plot_area::PlotArea;
-use super::{FigureData, GUTTER, HEIGHT, MARGIN, WIDTH};
 use crate::record::{Outcome, RequestRecord};
 
 /// The result of a request, as the figure shows it.
 #[derive(Clone, Copy, PartialEq)]
 enum PointKind {
-    Answered,
+    Successful,
     BadStatus,
     Failed,
     LowerBound,
@@ -24,7 +25,7 @@ enum PointKind {
 fn point_kind(r: &RequestRecord) -> PointKind {
     match r.outcome() {
         Some(Outcome::Answered) if r.status > 399 => PointKind::BadStatus,
-        Some(Outcome::Answered) => PointKind::Answered,
+        Some(Outcome::Answered) => PointKind::Successful,
         _ if r.is_lower_bound() => PointKind::LowerBound,
         _ => PointKind::Failed,
     }
@@ -46,7 +47,7 @@ pub fn draw_latencies<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData, thr
         right: WIDTH - MARGIN,
         top: 0,
         bottom: HEIGHT - 88,
-        x: data.x(),
+        x: data.time_axis(),
         y: Axis::log(low as f64 * 0.8, high.max(data.slo.unwrap_or_default().0).max(1000) as f64 * 1.5),
     };
     let rows = data.annotations.label_rows(c, &plot)?;
@@ -61,8 +62,8 @@ pub fn draw_latencies<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData, thr
     for (r, time) in timed() {
         points[point_kind(r) as usize].push((plot.x_px(r.due.as_secs_f64()), plot.y_px(time as f64)));
     }
-    let [answered, bad_status, failed, bounds] = &points;
-    for run in CellGrid::new(&plot, answered, &[4, 6, 8], MAX_CELLS).runs(density_class) {
+    let [successful, bad_status, failed, bounds] = &points;
+    for run in CellGrid::new(&plot, successful, &[4, 6, 8], MAX_CELLS).runs(density_class) {
         let [x0, y0, x1, y1] = run.corners;
         c.fill_rect((x0, y0), (x1, y1), DENSITY[run.class])?;
     }
@@ -87,7 +88,7 @@ pub fn draw_latencies<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData, thr
     }
 
     let kinds = [
-        (answered, LegendSymbol::Box, DENSITY[1], "answered"),
+        (successful, LegendSymbol::Box, DENSITY[1], "successful"),
         (bad_status, LegendSymbol::Box, ORANGE, "status above 399"),
         (failed, LegendSymbol::Cross, VERMILION, "failed"),
         (bounds, LegendSymbol::Triangle, PURPLE, "no response (lower bound)"),

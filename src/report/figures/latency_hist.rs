@@ -5,10 +5,11 @@ use plotters::backend::DrawingBackend;
 use super::annotations::{self, Label, ROW};
 use super::axis::{Axis, format_count, format_time};
 use super::canvas::{Anchor, Canvas, DrawError, LABEL};
+use super::figure_data::FigureData;
 use super::heading::{self, LegendSymbol};
+use super::layout::{GUTTER, HEIGHT, MARGIN, WIDTH};
 use super::palette::{BLUE, MUTED, PURPLE, TEXT, VERMILION};
 use super::plot_area::PlotArea;
-use super::{FigureData, GUTTER, HEIGHT, MARGIN, WIDTH};
 use crate::stats::{latency_histogram, record_time, value_at_percentile};
 
 /// The number of bins in each decade.

@@ -8,11 +8,12 @@ use plotters::style::RGBColor;
 use super::annotations::{self, ROW};
 use super::axis::{Axis, format_count, format_three_digits};
 use super::canvas::{Anchor, Canvas, DrawError, LABEL};
+use super::figure_data::FigureData;
 use super::heading::{self, LegendSymbol};
+use super::layout::{GUTTER, HEIGHT, MARGIN, WIDTH};
 use super::palette::{LINES, MUTED, TEXT};
 use super::plot_area::PlotArea;
 use super::series::Series;
-use super::{FigureData, GUTTER, HEIGHT, MARGIN, WIDTH};
 use crate::record::Sample;
 
 const MIB: f64 = (1u64 << 20) as f64;
@@ -113,7 +114,7 @@ pub fn draw_memory<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData) -> Res
         right: WIDTH - MARGIN,
         top: 0,
         bottom: HEIGHT - 88,
-        x: data.x(),
+        x: data.time_axis(),
         y: memory_axis(&sources, 1.15),
     };
     let rows = data.annotations.label_rows(c, &plot)?;

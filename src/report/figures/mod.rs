@@ -4,9 +4,11 @@ mod annotations;
 mod axis;
 mod canvas;
 mod cell_grid;
+mod figure_data;
 mod heading;
 mod latencies;
 mod latency_hist;
+mod layout;
 mod memory;
 mod palette;
 mod plot_area;
@@ -17,24 +19,12 @@ use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
 use plotters::drawing::IntoDrawingArea;
 
 use super::ReportData;
-use super::generator::GeneratorReport;
-use super::statistics::RunStatistics;
-use crate::record::{RequestRecord, Sample};
-use crate::stats::ratio;
-use crate::units::{Instant, Time};
-use annotations::Annotations;
-use axis::{Axis, format_count};
 use canvas::{BITMAP, BackendStyle, Canvas, SVG, to_draw_error};
+use layout::{HEIGHT, WIDTH};
 
 pub use axis::format_time;
 pub use canvas::DrawError;
-
-/// The size of a figure in px. Text stays readable at half of it.
-const WIDTH: i32 = 1280;
-const HEIGHT: i32 = 720;
-const MARGIN: i32 = 28;
-/// The space left of a plot for the labels of the y axis, in px.
-const GUTTER: i32 = 128;
+pub use figure_data::FigureData;
 
 /// A figure of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,68 +38,6 @@ pub enum Figure {
     LatencyHistogram(u16),
 }
 
-/// The data that figures are drawn from.
-pub struct FigureData<'a> {
-    /// The line below each title: name, rate and verdict.
-    subtitle: String,
-    requests: &'a [RequestRecord],
-    samples: &'a [Sample],
-    /// The planned rate in requests per second.
-    rate: f64,
-    warmup_end: Instant,
-    arrivals_end: Instant,
-    /// The end of every time axis.
-    axis_end: Instant,
-    /// The longest response time that counts as good; `None` for a plain load.
-    slo: Option<Time>,
-    annotations: Annotations,
-}
-
-impl<'a> FigureData<'a> {
-    /// The data of an experiment.
-    pub fn of_experiment(data: &'a ReportData, statistics: &RunStatistics) -> FigureData<'a> {
-        FigureData {
-            subtitle: format!("{}: {}", describe_run(&data.name, data.rate), data.explanation.name),
-            requests: &data.requests,
-            samples: &data.samples,
-            rate: data.rate,
-            warmup_end: data.warmup_end,
-            arrivals_end: data.arrivals_end,
-            axis_end: statistics.last_instant,
-            slo: Some(data.slo),
-            annotations: Annotations::of_experiment(data, statistics.last_instant),
-        }
-    }
-
-    /// The data of a plain load, which has no fault, verdict or SLO.
-    pub fn of_load(name: &str, generator: &GeneratorReport, requests: &'a [RequestRecord]) -> FigureData<'a> {
-        // An axis must not be empty, even if the run was stopped at once.
-        let longest = generator.elapsed.max(generator.arrivals).max(Time::from_secs(1));
-        let axis_end = Instant::START.plus(longest);
-        let warmup_end = Instant::START.plus(generator.warmup);
-        FigureData {
-            subtitle: describe_run(name, generator.planned_rate),
-            requests,
-            samples: &[],
-            rate: generator.planned_rate,
-            warmup_end,
-            arrivals_end: Instant::START.plus(generator.arrivals),
-            axis_end,
-            slo: None,
-            annotations: Annotations::of_load(warmup_end, axis_end),
-        }
-    }
-
-    /// The time axis, in seconds.
-    fn x(&self) -> Axis {
-        Axis::linear(0.0, self.axis_end.as_secs_f64())
-    }
-}
-
-fn describe_run(name: &str, rate: f64) -> String {
-    format!("{name}, {} requests/s", format_count(ratio(rate, 1.0)))
-}
-
 /// The content of the two files of a figure.
 pub struct FigureImages {
     pub figure: Figure,
@@ -120,8 +48,8 @@ pub struct FigureImages {
 impl Figure {
     /// Draws the figure in both formats.
     ///
-    /// # ErrorCounts
-    /// [`DrawError`] if the drawing library fails, which no data should make it do.
+    /// # Errors
+    /// [`DrawError`] if the drawing library fails, whatever the data.
     pub fn render(self, data: &FigureData) -> Result<FigureImages, DrawError> {
         Ok(FigureImages { figure: self, png: self.render_png(data)?, svg: self.render_svg(data)? })
     }
@@ -158,7 +86,7 @@ impl Figure {
         }
     }
 
-    /// # ErrorCounts
+    /// # Errors
     /// As [`Figure::render`].
     pub fn render_png(&self, data: &FigureData) -> Result<Vec<u8>, DrawError> {
         let (width, height) = self.size(data);
@@ -176,7 +104,7 @@ impl Figure {
         Ok(file)
     }
 
-    /// # ErrorCounts
+    /// # Errors
     /// As [`Figure::render`].
     pub fn render_svg(&self, data: &FigureData) -> Result<String, DrawError> {
         let mut file = String::new();

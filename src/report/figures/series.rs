@@ -1,6 +1,6 @@
 //! Series over time: rates, percentiles, requests in flight, backlog.
 
-use super::FigureData;
+use super::figure_data::FigureData;
 use crate::record::Outcome;
 use crate::stats::percentile;
 use crate::units::{Instant, Time};
@@ -14,7 +14,7 @@ pub struct RequestSeries {
     /// Requests due.
     pub due: Series,
     /// Answers with a status below 400, by the instant of the answer.
-    pub answered: Series,
+    pub successful: Series,
     /// Requests that were answered with a status below 400 within the SLO, by due time. `None` without an SLO.
     pub goodput: Option<Series>,
     /// Attempts that failed or got a status above 399, by the instant of their end.
@@ -41,7 +41,7 @@ pub fn bin_width(rate: f64, axis_end: Instant) -> Time {
 pub fn request_series(data: &FigureData) -> RequestSeries {
     let width = bin_width(data.rate, data.axis_end).0;
     let bins = (data.axis_end.0 / width + 1) as usize;
-    let [mut due, mut answered, mut goodput, mut errors] = [(); 4].map(|()| vec![0u64; bins]);
+    let [mut due, mut successful, mut goodput, mut errors] = [(); 4].map(|()| vec![0u64; bins]);
     let mut times: Vec<Vec<u64>> = vec![Vec::new(); bins];
     let add = |counts: &mut Vec<u64>, at: Instant| {
         if let Some(n) = at.known().and_then(|at| counts.get_mut((at.0 / width) as usize)) {
@@ -50,7 +50,7 @@ pub fn request_series(data: &FigureData) -> RequestSeries {
     };
     for r in data.requests {
         match r.outcome() {
-            Some(Outcome::Answered) => add(if r.status > 399 { &mut errors } else { &mut answered }, r.end),
+            Some(Outcome::Answered) => add(if r.status > 399 { &mut errors } else { &mut successful }, r.end),
             Some(Outcome::Unanswered | Outcome::Unsent) => {}
             _ => add(&mut errors, r.end),
         }
@@ -86,7 +86,7 @@ pub fn request_series(data: &FigureData) -> RequestSeries {
         .unzip();
     RequestSeries {
         due: rate(due, data.arrivals_end),
-        answered: rate(answered, data.axis_end),
+        successful: rate(successful, data.axis_end),
         goodput: data.slo.map(|_| rate(goodput, data.arrivals_end)),
         errors: rate(errors, data.axis_end),
         p50,

@@ -6,12 +6,13 @@ use plotters::style::RGBColor;
 use super::annotations::{self, ROW};
 use super::axis::{Axis, format_count, format_time};
 use super::canvas::{Anchor, Canvas, DrawError, LABEL};
+use super::figure_data::FigureData;
 use super::heading::{self, LegendSymbol};
+use super::layout::{GUTTER, MARGIN, WIDTH};
 use super::memory;
 use super::palette::{BLACK, BLUE, GREEN, ORANGE, SKY, TEXT, VERMILION};
 use super::plot_area::PlotArea;
 use super::series::{self, Series};
-use super::{FigureData, GUTTER, MARGIN, WIDTH};
 
 /// Heights of a panel in px: the head (title and legend) and the plot.
 const HEAD: i32 = 46;
@@ -46,7 +47,7 @@ struct TimelinePanel {
 
 pub fn draw_timeline<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData) -> Result<(), DrawError> {
     heading::draw_title(c, data, "Timeline")?;
-    let x = data.x();
+    let x = data.time_axis();
     let sources = memory::memory_sources(data.samples);
     let mut plot = PlotArea { left: GUTTER, right: WIDTH - MARGIN, top: 0, bottom: 0, x, y: x };
     let mut rows = data.annotations.label_rows(c, &plot)?;
@@ -111,8 +112,7 @@ fn timeline_panels(data: &FigureData) -> Vec<TimelinePanel> {
     let line = |values, color, width, name| PanelLine { values, color, width, name };
     let counts = |lines: &[PanelLine]| Axis::linear(0.0, value_range(lines).1.max(1.0) * 1.1);
 
-    let mut per_second =
-        vec![line(rates.due, BLACK, 6, "due"), line(rates.answered, SKY, 4, "answered, status below 400")];
+    let mut per_second = vec![line(rates.due, BLACK, 6, "due"), line(rates.successful, SKY, 4, "successful")];
     per_second.extend(rates.goodput.map(|goodput| line(goodput, GREEN, 4, "goodput (by due time)")));
     per_second.push(line(rates.errors, VERMILION, 3, "errors"));
     let times = vec![line(rates.p50, BLUE, 3, "p50"), line(rates.p99, ORANGE, 3, "p99")];
@@ -133,7 +133,12 @@ fn timeline_panels(data: &FigureData) -> Vec<TimelinePanel> {
             label: format_time,
             lines: times,
         },
-        TimelinePanel { title: "requests", y: counts(&outstanding), label: format_count, lines: outstanding },
+        TimelinePanel {
+            title: "outstanding requests",
+            y: counts(&outstanding),
+            label: format_count,
+            lines: outstanding,
+        },
     ]
 }
 

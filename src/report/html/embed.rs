@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use super::escape;
+use super::escape::escape;
 use crate::report::figures::{Figure, FigureImages};
 
 /// Embeds a figure as SVG, which is sharp at any size. A scatter plot is embedded as PNG, which is smaller.

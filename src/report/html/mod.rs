@@ -1,6 +1,7 @@
 //! `report.html`: one file without external resources. The verdict comes first. All text from data is escaped.
 
 mod embed;
+mod escape;
 mod tables;
 
 use std::fmt::Write as _;
@@ -10,6 +11,7 @@ use super::figures::FigureImages;
 use super::generator::GeneratorReport;
 use super::statistics::RunStatistics;
 use crate::verdict::Verdict;
+use escape::escape;
 use tables::Table;
 
 const STYLE: &str = include_str!("style.css");
@@ -97,21 +99,4 @@ fn write_table(page: &mut String, table: &Table) {
         let _ = writeln!(page, "<p class=\"note\">{}</p>", escape(note));
     }
     page.push_str("</div>\n");
-}
-
-/// Escapes text for elements and quoted attributes. HTML cannot contain control characters: each becomes U+FFFD.
-pub(super) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c if c.is_control() && !c.is_whitespace() => escaped.push('\u{fffd}'),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }

@@ -95,7 +95,7 @@ fn error_table(data: &ReportData, statistics: &RunStatistics) -> Table {
         ("status above 399", e.status),
     ];
     let rows = all.iter().filter(|(_, n)| *n > 0).map(|(name, n)| row([name, n])).collect();
-    Table { title: "ErrorCounts (attempts)", head: &[], rows, note: None }
+    Table { title: "Errors (attempts)", head: &[], rows, note: None }
 }
 
 fn event_table(data: &ReportData) -> Table {

@@ -140,6 +140,38 @@ fn a_summary_has_no_nan() {
     }
 }
 
+#[test]
+fn no_label_of_the_timeline_is_cut_off() {
+    let mut data = synthetic::metastable();
+    // Requests that wait for a connection are in the backlog, but not in flight.
+    data.requests.iter_mut().filter(|r| r.due >= Instant(20 * synthetic::SECOND)).for_each(|r| r.sent = r.end);
+    let statistics = RunStatistics::of(&data);
+    let svg = Figure::Timeline.render_svg(&FigureData::of_experiment(&data, &statistics)).unwrap();
+    for label in [
+        "Timeline",
+        "requests/s",
+        "due",
+        "successful",
+        "goodput (by due time)",
+        "errors",
+        "response time",
+        "p50",
+        "p99",
+        "SLO 1 s",
+        "outstanding requests",
+        "backlog (due, not ended)",
+        "in flight (sent, not ended)",
+        "memory (MiB)",
+        "post-storage",
+        "warm-up",
+        "baseline",
+        "fault: link-cut",
+        "seconds since the start of load",
+    ] {
+        assert!(svg.contains(&format!("\n{label}\n")), "{label}");
+    }
+}
+
 fn render(data: &ReportData) -> String {
     let statistics = RunStatistics::of(data);
     let figure_data = FigureData::of_experiment(data, &statistics);

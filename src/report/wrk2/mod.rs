@@ -64,7 +64,7 @@ pub struct Wrk2Options {
 #[derive(Clone, Copy, Debug)]
 pub struct ThreadCalibration {
     pub mean_latency_ms: f64,
-    pub interval_ms: u64,
+    pub interval: Time,
 }
 
 /// The numbers of one URL, or the sums over all URLs.
@@ -109,9 +109,8 @@ pub fn format_blocks(report: &Wrk2Report) -> Vec<String> {
     let mut blocks = Vec::new();
     let mut text = String::new();
     for c in report.calibration {
-        let mean = ratio(c.mean_latency_ms, 1.0);
-        let _ =
-            writeln!(text, "  Thread calibration: mean lat.: {mean:.3}ms, rate sampling interval: {}ms", c.interval_ms);
+        let (mean, interval) = (ratio(c.mean_latency_ms, 1.0), c.interval.0 / 1_000_000);
+        let _ = writeln!(text, "  Thread calibration: mean lat.: {mean:.3}ms, rate sampling interval: {interval}ms");
     }
     if let Some(file) = report.latencies_file {
         let _ = writeln!(text, "Latencies recorded to file: {file}");

@@ -60,7 +60,7 @@ fn report(numbers: Wrk2Statistics<'_>) -> Wrk2Report<'_> {
 #[test]
 fn a_long_report_equals_wrk2s() {
     let h = histogram_of(SLOW);
-    let c = |mean_latency_ms| ThreadCalibration { mean_latency_ms, interval_ms: 16924 };
+    let c = |mean_latency_ms| ThreadCalibration { mean_latency_ms, interval: Time::from_millis(16_924) };
     let calibration = [c(4801.105), c(4801.334)];
     let options = Wrk2Options { latency: true, ..Wrk2Options::default() };
     let urls = ["http://127.0.0.1:8001/slow".to_owned()];
@@ -92,7 +92,7 @@ fn a_report_of_several_urls_equals_that_of_deathstarbench() {
     let urls = ["http://127.0.0.1:8000/".to_owned(), "http://127.0.0.1:8001/".to_owned()];
     let targets =
         [(urls[0].clone(), one(2398, 513_167, 12_003_200)), (urls[1].clone(), one(2397, 297_226, 12_002_500))];
-    let c = |mean_latency_ms| ThreadCalibration { mean_latency_ms, interval_ms: 10 };
+    let c = |mean_latency_ms| ThreadCalibration { mean_latency_ms, interval: Time::from_millis(10) };
     let options = Wrk2Options { dsb: true, separate: true, sent: true, ..Wrk2Options::default() };
     let head = format_header(&Wrk2Header { urls: &urls, threads: 1, connections: 4, duration: Time::from_secs(12) });
     let (calibration, total) = ([c(0.179), c(0.027)], one(4795, 810_404, 12_003_100));
@@ -159,7 +159,7 @@ fn a_report_without_samples_has_zeros() {
     let errors = ErrorCounts { timeout: 28, ..ErrorCounts::default() };
     let total = Wrk2Statistics { requests: 0, bytes: 0, runtime: Time::ZERO, errors, ..numbers(&h) };
     let options = Wrk2Options { latency: true, ..Wrk2Options::default() };
-    let calibration = [ThreadCalibration { mean_latency_ms: f64::NAN, interval_ms: 10 }];
+    let calibration = [ThreadCalibration { mean_latency_ms: f64::NAN, interval: Time::from_millis(10) }];
     insta::assert_snapshot!(format_report(&Wrk2Report { calibration: &calibration, options, ..report(total) }));
 }
 
