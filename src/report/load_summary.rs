@@ -107,7 +107,7 @@ impl LoadSummary {
     /// The text of the file.
     ///
     /// # Errors
-    /// Never, whatever the data: every key is a string.
+    /// None that data could cause: every key is a string.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         Ok(serde_json::to_string_pretty(self)? + "\n")
     }

@@ -175,6 +175,7 @@ mod tests {
     use super::*;
     use crate::record::event::{ComponentState, GeneratorStats};
     use crate::record::{EventKind, ResultsFolder};
+    use crate::report::write_report;
     use crate::units::Time;
     use crate::verdict::tests::builder::{Run, S, profile};
 
@@ -240,6 +241,18 @@ mod tests {
         let (_, data) = read_report_data(folder.path()).unwrap();
         assert_eq!(data.explanation.name, "INVALID: the run was killed");
         assert_eq!((data.requests.len(), data.faults.len(), data.baseline), (1_200, 0, None));
+    }
+
+    #[test]
+    fn a_results_folder_gives_the_same_report_twice() {
+        let results = tempfile::tempdir().unwrap();
+        let folder = recorded(&Run::new().without_end().stop_at(12), results.path());
+        let draw = || {
+            let (_, data) = read_report_data(folder.path()).unwrap();
+            let files = write_report(&data, folder.path()).unwrap();
+            files.iter().map(|file| fs::read(file).unwrap()).collect::<Vec<_>>()
+        };
+        assert!(draw() == draw());
     }
 
     #[test]

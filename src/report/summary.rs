@@ -240,7 +240,7 @@ impl Summary {
     /// The text of the file.
     ///
     /// # Errors
-    /// Never, whatever the data: every key is a string.
+    /// None that data could cause: every key is a string.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         Ok(serde_json::to_string_pretty(self)? + "\n")
     }

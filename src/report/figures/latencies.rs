@@ -89,9 +89,9 @@ pub fn draw_latencies<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData, thr
 
     let kinds = [
         (successful, LegendSymbol::Box, DENSITY[1], "successful"),
-        (bad_status, LegendSymbol::Box, ORANGE, "status above 399"),
+        (bad_status, LegendSymbol::Box, ORANGE, "status ≥ 400"),
         (failed, LegendSymbol::Cross, VERMILION, "failed"),
-        (bounds, LegendSymbol::Triangle, PURPLE, "no response (lower bound)"),
+        (bounds, LegendSymbol::Triangle, PURPLE, "lower bound"),
     ];
     let legend: Vec<_> = kinds
         .into_iter()

@@ -84,7 +84,7 @@ pub fn draw_histogram<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData, thr
 
     let mut legend = vec![(LegendSymbol::Box, BLUE, "answered (requests, log scale)".to_owned())];
     if bins.iter().any(|b| b.all > b.answered) {
-        legend.push((LegendSymbol::Box, PURPLE, "no response (lower bound)".to_owned()));
+        legend.push((LegendSymbol::Box, PURPLE, "lower bound (no response)".to_owned()));
     }
     heading::draw_legend(c, (MARGIN, 122), &legend)
 }

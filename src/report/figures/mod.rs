@@ -49,7 +49,7 @@ impl Figure {
     /// Draws the figure in both formats.
     ///
     /// # Errors
-    /// [`DrawError`] if the drawing library fails, whatever the data.
+    /// [`DrawError`] if the drawing library fails. No data causes this.
     pub fn render(self, data: &FigureData) -> Result<FigureImages, DrawError> {
         Ok(FigureImages { figure: self, png: self.render_png(data)?, svg: self.render_svg(data)? })
     }

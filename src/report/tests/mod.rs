@@ -172,6 +172,17 @@ fn no_label_of_the_timeline_is_cut_off() {
     }
 }
 
+#[test]
+fn no_label_of_the_latencies_is_cut_off() {
+    let data = synthetic::metastable();
+    let statistics = RunStatistics::of(&data);
+    let svg = Figure::Latencies(0).render_svg(&FigureData::of_experiment(&data, &statistics)).unwrap();
+    for symbol in ["successful", "status ≥ 400", "failed", "lower bound"] {
+        assert!(svg.contains(&format!("\n{symbol}: ")), "{symbol}");
+    }
+    assert!(!svg.contains('…'));
+}
+
 fn render(data: &ReportData) -> String {
     let statistics = RunStatistics::of(data);
     let figure_data = FigureData::of_experiment(data, &statistics);
