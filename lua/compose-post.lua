@@ -1,18 +1,18 @@
--- Composes posts as the users of a social network do: a text with mentions and links, and some media.
--- The form is the one that DeathStarBench's social network takes at /wrk2-api/post/compose.
+-- Composes posts for a social network: a text with mentions and links, and some media. The form is that of
+-- /wrk2-api/post/compose in DeathStarBench's social network.
 --
---   max_user_index   (environment) how many users there are, default 962
+--   max_user_index   (environment variable) the number of users, default 962
 
 local users = tonumber(os.getenv("max_user_index")) or 962
-assert(users >= 2, "max_user_index must be at least 2: nobody mentions himself")
+assert(users >= 2, "max_user_index must be at least 2, because a user mentions another one")
 
 local random = math.random
 math.randomseed(wrk.seed or os.time())
 
 local letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
--- Random text of n characters out of `set`.
-local function text_of(n, set)
+-- Returns a random text of n characters from `set`.
+local function random_text(n, set)
   local bytes = {}
   for i = 1, n do
     bytes[i] = set:byte(random(#set))
@@ -20,29 +20,30 @@ local function text_of(n, set)
   return string.char(unpack(bytes))
 end
 
-local function somebody_else(user)
+-- Returns a random user other than `user`.
+local function other_user(user)
   local other = random(0, users - 2)
   return other < user and other or other + 1
 end
 
--- The request line holds an absolute URL, as DeathStarBench's does.
+-- As in DeathStarBench, the request line contains an absolute URL.
 local path = wrk.path ~= "/" and wrk.path or "/wrk2-api/post/compose"
 local url = wrk.scheme .. "://" .. wrk.authority .. path
 local headers = { ["Content-Type"] = "application/x-www-form-urlencoded" }
 
 request = function()
   local user = random(0, users - 1)
-  local text = { text_of(256, letters) }
+  local text = { random_text(256, letters) }
   for _ = 1, random(1, 6) do
-    text[#text + 1] = "%40username_" .. somebody_else(user)
+    text[#text + 1] = "%40username_" .. other_user(user)
   end
   for _ = 1, random(1, 6) do
-    text[#text + 1] = "http%3A%2F%2F" .. text_of(64, letters)
+    text[#text + 1] = "http%3A%2F%2F" .. random_text(64, letters)
   end
 
   local ids, types = {}, {}
   for i = 1, random(1, 5) do
-    ids[i] = "%22" .. text_of(18, "0123456789") .. "%22"
+    ids[i] = "%22" .. random_text(18, "0123456789") .. "%22"
     types[i] = "%22png%22"
   end
 

@@ -1,14 +1,15 @@
--- The `wrk` table as scripts see it. The program fills in scheme, host, port, authority, path, headers (those of -H),
--- seed, and the functions lookup, connect and time_us before this runs, and `thread` of a thread's state after it.
+-- The `wrk` table of scripts. Before this file runs, the program sets scheme, host, port, authority, path, headers (of
+-- -H), seed, and the functions lookup, connect and time_us. In the state of a thread it sets `thread` afterwards.
 
--- What scripts print and what the program prints come out in the order in which they were printed.
+-- With line buffering, the output of scripts and of the program stays in order.
 io.stdout:setvbuf("line")
 
 wrk.method = "GET"
 wrk.body = nil
 
--- The program gives back why there is no value; raised here, it is a string with the script's line in it.
-local function raising(f)
+-- A function of the program returns a value, or nil and the reason of its failure. Raised here, the reason is a string
+-- with the line of the script.
+local function raise_failures(f)
   return function(...)
     local value, why = f(...)
     if why then
@@ -17,11 +18,11 @@ local function raising(f)
     return value
   end
 end
-wrk.lookup = raising(wrk.lookup)
-wrk.connect = raising(wrk.connect)
+wrk.lookup = raise_failures(wrk.lookup)
+wrk.connect = raise_failures(wrk.connect)
 
 -- The Host header for the target.
-local function target()
+local function format_host()
   local host = wrk.host
   if host:find(":", 1, true) then
     host = "[" .. host .. "]"
@@ -29,7 +30,8 @@ local function target()
   return wrk.port and host .. ":" .. wrk.port or host
 end
 
--- The text of a request. What is not given is taken from `wrk`; `path` goes through as it is, absolute URLs too.
+-- Returns the text of a request. Omitted arguments are taken from `wrk`. `path` is used unchanged, and may be an absolute
+-- URL.
 function wrk.format(method, path, headers, body)
   method = method or wrk.method
   path = path or wrk.path
@@ -38,7 +40,7 @@ function wrk.format(method, path, headers, body)
 
   local lines = { method .. " " .. path .. " HTTP/1.1" }
   if not headers["Host"] then
-    lines[2] = "Host: " .. (wrk.headers["Host"] or target())
+    lines[2] = "Host: " .. (wrk.headers["Host"] or format_host())
   end
   for name, value in pairs(headers) do
     if name ~= "Content-Length" then
@@ -53,7 +55,7 @@ function wrk.format(method, path, headers, body)
   return table.concat(lines, "\r\n")
 end
 
--- In the main state, once: finds the addresses of the target that take connections.
+-- Called once in the main state. Finds the addresses of the target that accept connections.
 function wrk.resolve(host, service)
   wrk.addrs = {}
   for _, addr in ipairs(wrk.lookup(host, service)) do
@@ -63,7 +65,7 @@ function wrk.resolve(host, service)
   end
 end
 
--- In the main state, for each thread before it starts.
+-- Called in the main state for each thread before it starts.
 function wrk.setup(thread)
   if wrk.addrs and wrk.addrs[1] then
     thread.addr = wrk.addrs[1]
@@ -73,11 +75,11 @@ function wrk.setup(thread)
   end
 end
 
--- In each thread's state, before its first request: runs the script's own init, then builds the request of scripts
--- that have no function for it.
+-- Called in the state of each thread before its first request. Calls the script's init, and then builds the request of
+-- scripts that have no request function.
 function wrk.init(args)
   if not wrk.headers["Host"] then
-    wrk.headers["Host"] = target()
+    wrk.headers["Host"] = format_host()
   end
   if type(init) == "function" then
     init(args)
@@ -88,7 +90,8 @@ function wrk.init(args)
   end
 end
 
--- What the program calls. A script may replace its functions while it runs.
+-- The functions that the program calls. They look up the script's functions at each call, so that a script can replace
+-- them while it runs.
 return {
   request = function()
     return (request or wrk.request)()

@@ -26,7 +26,7 @@ mod cli {
     mod plans;
 }
 
-/// In the place of `src/script`, which would bring LuaJIT along.
+/// Replaces `src/script`, which needs LuaJIT.
 mod script {
     #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
     pub struct Script {
@@ -47,7 +47,7 @@ struct Program {
     args: cli::args::Args,
 }
 
-/// Arguments as a shell hands them over: no zeros in them.
+/// Arguments as a shell passes them: they contain no zero bytes.
 fn parse(line: &[u8]) -> Result<Program, clap::Error> {
     let words = line.split(|byte| *byte == 0).map(|word| OsString::from_vec(word.to_vec()));
     Program::try_parse_from(std::iter::once("wrk2".into()).chain(words))

@@ -1,4 +1,4 @@
-//! Whatever a script returns: no panic, and a string of requests is taken apart as its parts are.
+//! Any string that a script returns: no panic, and the requests of a concatenation are the concatenated requests.
 //!
 //! `cargo fuzz run requests -- -max_total_time=90 -max_len=4096` (on a stable toolchain with `RUSTC_BOOTSTRAP=1`).
 #![no_main]

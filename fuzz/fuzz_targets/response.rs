@@ -1,4 +1,5 @@
-//! Whatever a server sends: no panic, no endless memory, and the same answer however the bytes are cut into reads.
+//! Any bytes of a server: no panic, bounded memory, and a result that does not depend on how the bytes are divided into
+//! reads.
 //!
 //! `cargo fuzz run response -- -max_total_time=90 -max_len=4096` (on a stable toolchain with `RUSTC_BOOTSTRAP=1`).
 #![no_main]
@@ -11,16 +12,16 @@ use http1::{FrameProgress, Framer, ProtocolError, Response, ResponseSink};
 use httparse::Header;
 use libfuzzer_sys::fuzz_target;
 
-/// What a script would be told.
+/// Stores all parts of a response.
 #[derive(Default, Debug, PartialEq)]
-struct Told {
+struct StoringSink {
     status: u16,
     headers: Vec<(String, Vec<u8>)>,
     body: Vec<u8>,
 }
 
-impl ResponseSink for Told {
-    const WANTS_HEADS: bool = true;
+impl ResponseSink for StoringSink {
+    const NEEDS_HEADS: bool = true;
 
     fn head(&mut self, status: u16, headers: &[Header<'_>]) {
         self.status = status;
@@ -32,18 +33,18 @@ impl ResponseSink for Told {
     }
 }
 
-/// The response, what it told, and how many bytes were its own.
-fn frame(bytes: &[u8], head: bool, step: usize) -> Result<(Response, Told, usize), ProtocolError> {
+/// The response, its parts, and how many bytes belong to it.
+fn frame(bytes: &[u8], head: bool, step: usize) -> Result<(Response, StoringSink, usize), ProtocolError> {
     let mut framer = Framer::default();
     framer.expect(head);
-    let mut told = Told::default();
+    let mut sink = StoringSink::default();
     for (i, piece) in bytes.chunks(step).enumerate() {
-        if let FrameProgress::Complete { used, response } = framer.feed(piece, &mut told)? {
+        if let FrameProgress::Complete { used, response } = framer.feed(piece, &mut sink)? {
             assert!(used <= piece.len());
-            return Ok((response, told, i * step + used));
+            return Ok((response, sink, i * step + used));
         }
     }
-    framer.close().map(|response| (response, told, bytes.len()))
+    framer.close().map(|response| (response, sink, bytes.len()))
 }
 
 fuzz_target!(|input: (bool, u8, &[u8])| {
@@ -53,6 +54,6 @@ fuzz_target!(|input: (bool, u8, &[u8])| {
     }
     let at_once = frame(bytes, head, bytes.len());
     let in_pieces = frame(bytes, head, usize::from(step).max(1));
-    // Which error is seen first may depend on the cut; whether there is one may not.
+    // The first error may depend on the division; whether there is one may not.
     assert_eq!(at_once.ok(), in_pieces.ok());
 });

@@ -1,26 +1,26 @@
-//! How long a body is (RFC 9112, 6.3), and taking it apart.
+//! The length of a body (RFC 9112, section 6.3), and its decoding.
 
 use httparse::Header;
 
 use super::{MAX_HEAD, ProtocolError};
 
-/// What delimits a body.
+/// How the end of a body is determined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body {
-    /// So many bytes are still to come.
+    /// The number of bytes left.
     Length(u64),
     Chunked(Chunked),
-    /// All that comes until the connection closes.
+    /// The body ends when the connection closes.
     UntilClose,
 }
 
-/// A chunked body's state between two bytes.
+/// The state of the chunked decoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chunked {
-    at: ChunkState,
-    /// The size being read, or what is left of the chunk.
+    state: ChunkState,
+    /// The size that is being read, or the bytes left in the chunk.
     size: u64,
-    /// Bytes since the last data: what a peer can send without sending anything.
+    /// Bytes since the last data byte. Limited, because a peer could send them without end.
     overhead: usize,
 }
 
@@ -40,21 +40,21 @@ enum ChunkState {
 
 impl Chunked {
     pub const fn new() -> Chunked {
-        Chunked { at: ChunkState::Size { digits: 0 }, size: 0, overhead: 0 }
+        Chunked { state: ChunkState::Size { digits: 0 }, size: 0, overhead: 0 }
     }
 
-    /// Takes from `input`; says how much was taken, and whether the body is whole.
-    fn take(&mut self, input: &[u8], data: &mut dyn FnMut(&[u8])) -> Result<(usize, bool), ProtocolError> {
+    /// Decodes `input`. Returns how many bytes belong to the body, and whether the body is complete.
+    fn decode(&mut self, input: &[u8], data: &mut dyn FnMut(&[u8])) -> Result<(usize, bool), ProtocolError> {
         let mut used = 0;
         while used < input.len() {
-            if self.at == ChunkState::Data {
+            if self.state == ChunkState::Data {
                 let n = usize::try_from(self.size).map_or(input.len() - used, |size| size.min(input.len() - used));
                 data(&input[used..used + n]);
                 used += n;
                 self.size -= n as u64;
                 self.overhead = 0;
                 if self.size == 0 {
-                    self.at = ChunkState::DataCr;
+                    self.state = ChunkState::DataCr;
                 }
                 continue;
             }
@@ -64,7 +64,7 @@ impl Chunked {
             if self.overhead > MAX_HEAD {
                 return Err(ProtocolError::HeadTooLong);
             }
-            self.at = match (self.at, byte) {
+            self.state = match (self.state, byte) {
                 (ChunkState::Size { digits }, b) if b.is_ascii_hexdigit() => {
                     if digits == 15 {
                         return Err(ProtocolError::Chunk);
@@ -95,14 +95,14 @@ impl Chunked {
 }
 
 impl Body {
-    /// What the headers say; `None` where they say nothing.
+    /// The body that the headers announce. `None` if they announce none.
     pub fn from_headers(headers: &[Header<'_>]) -> Result<Option<Body>, ProtocolError> {
         let mut length = None;
         let mut coding: Option<bool> = None;
         for header in headers {
             if header.name.eq_ignore_ascii_case("content-length") {
                 for part in header.value.split(|&b| b == b',') {
-                    let n = number(part.trim_ascii()).ok_or(ProtocolError::ContentLength)?;
+                    let n = parse_digits(part.trim_ascii()).ok_or(ProtocolError::ContentLength)?;
                     if length.is_some_and(|before| before != n) {
                         return Err(ProtocolError::ContentLength);
                     }
@@ -120,8 +120,8 @@ impl Body {
         })
     }
 
-    /// Takes from `input`; says how much was taken, and whether the body is whole.
-    pub fn take(&mut self, input: &[u8], data: &mut dyn FnMut(&[u8])) -> Result<(usize, bool), ProtocolError> {
+    /// Decodes `input`. Returns how many bytes belong to the body, and whether the body is complete.
+    pub fn decode(&mut self, input: &[u8], data: &mut dyn FnMut(&[u8])) -> Result<(usize, bool), ProtocolError> {
         match self {
             Body::Length(left) => {
                 let n = usize::try_from(*left).map_or(input.len(), |left| left.min(input.len()));
@@ -131,7 +131,7 @@ impl Body {
                 *left -= n as u64;
                 Ok((n, *left == 0))
             }
-            Body::Chunked(chunked) => chunked.take(input, data),
+            Body::Chunked(chunked) => chunked.decode(input, data),
             Body::UntilClose => {
                 data(input);
                 Ok((input.len(), false))
@@ -140,8 +140,8 @@ impl Body {
     }
 }
 
-/// Digits and nothing else.
-fn number(digits: &[u8]) -> Option<u64> {
+/// Parses digits, without a sign or blanks.
+fn parse_digits(digits: &[u8]) -> Option<u64> {
     let add =
         |n: u64, byte: &u8| n.checked_mul(10)?.checked_add(u64::from(byte.is_ascii_digit().then(|| byte - b'0')?));
     if digits.is_empty() { None } else { digits.iter().try_fold(0, add) }

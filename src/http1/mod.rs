@@ -1,8 +1,7 @@
-//! HTTP/1.1 framing over bytes: where a response ends, and which requests a script's string holds.
+//! HTTP/1.1 framing: finds the end of a response, and the requests in the string of a script.
 //!
-//! Pure: bytes in, answers out; no socket, no clock. Heads are parsed by `httparse`, bodies are delimited by RFC 9112
-//! section 6.3. Whatever bytes come, the answer is a response, an error, or "more": never a panic, and never more
-//! memory than [`MAX_HEAD`].
+//! `httparse` parses heads. Bodies are delimited by RFC 9112, section 6.3. For any input the result is a response, an
+//! error, or a request for more bytes. There are no panics, and no use of memory beyond [`MAX_HEAD`].
 
 mod body;
 mod request;
@@ -11,26 +10,27 @@ mod response;
 pub use request::{PipelinedRequest, Request, RequestError, parse_request, scan_requests};
 pub use response::{FrameProgress, Framer, NullSink, Response, ResponseSink};
 
-/// A head (or the sizes, extensions and trailers between two chunks) longer than this breaks the protocol, in bytes.
+/// The greatest length of a head in bytes, and of the sizes, extensions and trailers between two chunks. A longer one is
+/// a protocol error.
 pub const MAX_HEAD: usize = 128 * 1024;
 
-/// A head with more header lines than this breaks the protocol.
+/// The greatest number of header lines. A head with more is a protocol error.
 pub const MAX_HEADERS: usize = 512;
 
-/// How a response broke HTTP/1.1.
+/// How a message breaks HTTP/1.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ProtocolError {
-    #[error("not an HTTP/1 head: {0}")]
+    #[error("not an HTTP/1 head ({0})")]
     Head(httparse::Error),
-    #[error("a head of more than 128 KiB or {MAX_HEADERS} header lines")]
+    #[error("a head of more than 128 KiB or of more than {MAX_HEADERS} header lines")]
     HeadTooLong,
-    #[error("a Content-Length that is no number, or two that differ")]
+    #[error("a Content-Length that is not a number, or two that differ")]
     ContentLength,
-    #[error("a chunk with no proper size line or end")]
+    #[error("an invalid chunk size, or a chunk without its end")]
     Chunk,
-    #[error("a switch to another protocol that nobody asked for")]
+    #[error("a switch to another protocol (status 101) that was not requested")]
     Switch,
-    #[error("the connection closed before the response was whole")]
+    #[error("the connection closed before the response was complete")]
     Closed,
 }
 

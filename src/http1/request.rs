@@ -5,35 +5,35 @@ use httparse::{Header, Status};
 use super::body::Body;
 use super::{MAX_HEADERS, ProtocolError};
 
-/// One of the requests in a string of them (an HTTP pipeline).
+/// A request in a string of requests (an HTTP pipeline).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PipelinedRequest {
-    /// Where it ends in the string; the next one begins there.
+    /// The offset of its end in the string, where the next one begins.
     pub end: usize,
-    /// A HEAD request: its response has no body.
-    pub head: bool,
+    /// Whether it is a HEAD request, whose response has no body.
+    pub is_head: bool,
 }
 
-/// Why bytes are no HTTP requests.
+/// Why bytes are not HTTP requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
     #[error("it is empty")]
     Empty,
-    #[error("it does not parse: {0}")]
+    #[error("it cannot be parsed ({0})")]
     Head(httparse::Error),
-    #[error("it ends in the middle of a head (a blank line, \\r\\n\\r\\n, ends it)")]
+    #[error("it ends within a head, which must end in a blank line (\\r\\n\\r\\n)")]
     CutHead,
-    #[error("it ends in the middle of a body (Content-Length says more than there is)")]
+    #[error("it ends within a body (is Content-Length too great?)")]
     CutBody,
-    #[error("its body does not parse: {0}")]
+    #[error("its body is invalid: {0}")]
     Body(ProtocolError),
 }
 
-/// Finds the requests in what a script returned, and puts them into `parts` in place of what was there. Nothing is
-/// changed, and absolute targets are fine.
+/// Finds the requests in the string that a script returned, and replaces the content of `parts` with them. Absolute
+/// request targets are allowed.
 ///
 /// # Errors
-/// [`RequestError`] says why it is no request, or no whole one; `parts` then holds those before it.
+/// [`RequestError`] if a request is invalid or incomplete. `parts` then contains the requests before it.
 pub fn scan_requests(bytes: &[u8], parts: &mut Vec<PipelinedRequest>) -> Result<(), RequestError> {
     parts.clear();
     let mut end = 0;
@@ -48,32 +48,33 @@ pub fn scan_requests(bytes: &[u8], parts: &mut Vec<PipelinedRequest>) -> Result<
 fn scan_one(bytes: &[u8]) -> Result<PipelinedRequest, RequestError> {
     let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut []);
-    let head = take_head(&mut request, bytes, &mut headers)?;
-    let body = take_body(request.headers, &bytes[head..], &mut |_| {})?;
-    Ok(PipelinedRequest { end: head + body, head: request.method == Some("HEAD") })
+    let head = parse_head(&mut request, bytes, &mut headers)?;
+    let body = decode_body(request.headers, &bytes[head..], &mut |_| {})?;
+    Ok(PipelinedRequest { end: head + body, is_head: request.method == Some("HEAD") })
 }
 
-/// A request taken apart.
+/// A parsed request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request<'a> {
     pub method: &'a str,
-    /// A path, or a URL, as it stands there.
+    /// The request target: a path or a URL.
     pub target: &'a str,
+    /// Names and values, in order.
     pub headers: Vec<(&'a str, &'a [u8])>,
-    /// What chunks held, where it came in chunks.
+    /// The body, decoded if it was chunked.
     pub body: Vec<u8>,
 }
 
-/// Takes the first of the requests apart.
+/// Parses the first request of `bytes`.
 ///
 /// # Errors
-/// As [`scan_requests`].
+/// The errors of [`scan_requests`].
 pub fn parse_request(bytes: &[u8]) -> Result<Request<'_>, RequestError> {
     let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut []);
-    let head = take_head(&mut request, bytes, &mut headers)?;
+    let head = parse_head(&mut request, bytes, &mut headers)?;
     let mut body = Vec::new();
-    take_body(request.headers, &bytes[head..], &mut |data| body.extend_from_slice(data))?;
+    decode_body(request.headers, &bytes[head..], &mut |data| body.extend_from_slice(data))?;
     Ok(Request {
         method: request.method.unwrap_or_default(),
         target: request.path.unwrap_or_default(),
@@ -82,8 +83,8 @@ pub fn parse_request(bytes: &[u8]) -> Result<Request<'_>, RequestError> {
     })
 }
 
-/// Says how long the head is.
-fn take_head<'h, 'b>(
+/// Parses a head and returns its length.
+fn parse_head<'h, 'b>(
     request: &mut httparse::Request<'h, 'b>,
     bytes: &'b [u8],
     headers: &'h mut [MaybeUninit<Header<'b>>],
@@ -98,15 +99,15 @@ fn take_head<'h, 'b>(
     }
 }
 
-/// Says how long the body is, as it stands there.
-fn take_body(headers: &[Header<'_>], bytes: &[u8], data: &mut dyn FnMut(&[u8])) -> Result<usize, RequestError> {
+/// Decodes a body and returns its encoded length.
+fn decode_body(headers: &[Header<'_>], bytes: &[u8], data: &mut dyn FnMut(&[u8])) -> Result<usize, RequestError> {
     let mut body = match Body::from_headers(headers).map_err(RequestError::Body)? {
         // A request without a length has no body (RFC 9112, 6.3).
         None => Body::Length(0),
         Some(Body::UntilClose) => return Err(RequestError::Body(ProtocolError::Chunk)),
         Some(body) => body,
     };
-    match body.take(bytes, data).map_err(RequestError::Body)? {
+    match body.decode(bytes, data).map_err(RequestError::Body)? {
         (taken, true) => Ok(taken),
         (_, false) => Err(RequestError::CutBody),
     }

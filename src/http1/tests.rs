@@ -3,16 +3,16 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Keeps everything, to compare.
+/// Stores all parts of a response.
 #[derive(Default, Debug, PartialEq)]
-struct RecordSink {
+struct StoringSink {
     status: u16,
     headers: Vec<(String, Vec<u8>)>,
     body: Vec<u8>,
 }
 
-impl ResponseSink for RecordSink {
-    const WANTS_HEADS: bool = true;
+impl ResponseSink for StoringSink {
+    const NEEDS_HEADS: bool = true;
 
     fn head(&mut self, status: u16, headers: &[Header<'_>]) {
         self.status = status;
@@ -23,11 +23,11 @@ impl ResponseSink for RecordSink {
     }
 }
 
-/// Feeds `bytes` in pieces of `step`, then closes; gives the response, what it held, and the bytes left over.
-fn frame(bytes: &[u8], head_request: bool, step: usize) -> Result<(Response, RecordSink, usize), ProtocolError> {
+/// Feeds `bytes` in pieces of `step`, then closes. Returns the response, its parts, and the number of unused bytes.
+fn frame(bytes: &[u8], head_request: bool, step: usize) -> Result<(Response, StoringSink, usize), ProtocolError> {
     let mut framer = Framer::default();
     framer.expect(head_request);
-    let mut keep = RecordSink::default();
+    let mut keep = StoringSink::default();
     for (i, piece) in bytes.chunks(step.max(1)).enumerate() {
         if let FrameProgress::Complete { used, response } = framer.feed(piece, &mut keep)? {
             return Ok((response, keep, bytes.len() - i * step.max(1) - used));
@@ -36,7 +36,7 @@ fn frame(bytes: &[u8], head_request: bool, step: usize) -> Result<(Response, Rec
     framer.close().map(|response| (response, keep, 0))
 }
 
-fn whole(bytes: &[u8]) -> Result<(Response, RecordSink, usize), ProtocolError> {
+fn whole(bytes: &[u8]) -> Result<(Response, StoringSink, usize), ProtocolError> {
     frame(bytes, false, bytes.len())
 }
 
@@ -47,7 +47,7 @@ fn a_content_length_ends_the_body_and_leaves_the_rest() {
 }
 
 #[test]
-fn chunks_extensions_and_trailers_are_taken_apart() {
+fn chunks_extensions_and_trailers_are_decoded() {
     let bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n\
         5;name=\"x\"\r\nhello\r\nA \r\n0123456789\r\n0\r\nTrailer: 1\r\n\r\nX";
     for step in [1, 2, 3, 7, bytes.len()] {
@@ -57,13 +57,13 @@ fn chunks_extensions_and_trailers_are_taken_apart() {
 }
 
 #[test]
-fn a_body_without_length_lasts_until_the_close() {
+fn a_body_without_length_ends_with_the_connection() {
     let (response, keep, _) = whole(b"HTTP/1.1 200 OK\r\n\r\nall of it").unwrap();
     assert_eq!((response.keep_alive, keep.body.as_slice()), (false, &b"all of it"[..]));
 }
 
 #[test]
-fn head_204_and_304_have_no_body_whatever_they_say() {
+fn head_204_and_304_have_no_body() {
     let (response, ..) = frame(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", true, 9).unwrap();
     assert!(response.keep_alive);
     for status in ["204", "304"] {
@@ -74,7 +74,7 @@ fn head_204_and_304_have_no_body_whatever_they_say() {
 }
 
 #[test]
-fn interim_responses_are_passed_over() {
+fn interim_responses_are_skipped() {
     let bytes = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 201 C\r\nContent-Length: 0\r\n\r\n";
     let (response, keep, left) = whole(bytes).unwrap();
     assert_eq!((response.status, keep.headers.len(), left), (201, 1, 0));
@@ -95,7 +95,7 @@ fn keep_alive_follows_version_and_connection_header() {
 }
 
 #[test]
-fn what_breaks_the_protocol_is_an_error() {
+fn protocol_errors_are_found() {
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     for bytes in [
         "garbage\r\n\r\n".to_owned(),
@@ -117,14 +117,14 @@ fn what_breaks_the_protocol_is_an_error() {
 }
 
 #[test]
-fn a_close_in_the_middle_is_an_error() {
+fn a_close_within_a_response_is_an_error() {
     for bytes in ["", "HTTP/1.1 2", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello"] {
         assert_eq!(whole(bytes.as_bytes()).unwrap_err(), ProtocolError::Closed, "{bytes:?}");
     }
 }
 
 #[test]
-fn endless_heads_extensions_and_trailers_are_cut_off() {
+fn heads_extensions_and_trailers_are_limited() {
     for start in [
         "HTTP/1.1 200 OK\r\nA: ",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;",
@@ -140,7 +140,7 @@ fn endless_heads_extensions_and_trailers_are_cut_off() {
 }
 
 #[test]
-fn one_framer_serves_one_response_after_another() {
+fn a_framer_is_reusable() {
     let mut framer = Framer::default();
     for _ in 0..3 {
         framer.expect(false);
@@ -150,30 +150,30 @@ fn one_framer_serves_one_response_after_another() {
 }
 
 fn scan(bytes: &[u8]) -> Result<Vec<PipelinedRequest>, RequestError> {
-    // What was there before must not matter.
-    let mut parts = vec![PipelinedRequest { end: 7, head: true }];
+    // The previous content must not matter.
+    let mut parts = vec![PipelinedRequest { end: 7, is_head: true }];
     scan_requests(bytes, &mut parts).map(|()| parts)
 }
 
 #[test]
-fn requests_are_told_apart_bodies_and_all() {
+fn requests_with_bodies_are_separated() {
     let get = b"GET http://localhost:8080/x HTTP/1.1\r\nHost: a\r\n\r\n".as_slice();
     let post = b"POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody".as_slice();
     let chunked = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n".as_slice();
     let head = b"HEAD / HTTP/1.1\r\n\r\n".as_slice();
-    assert_eq!(scan(get), Ok(vec![PipelinedRequest { end: get.len(), head: false }]));
+    assert_eq!(scan(get), Ok(vec![PipelinedRequest { end: get.len(), is_head: false }]));
     let all = scan(&[post, head, chunked, get].concat()).unwrap();
     let lengths = [post, head, chunked, get].map(<[u8]>::len);
     let mut end = 0;
     for (part, (length, head)) in all.iter().zip(lengths.into_iter().zip([false, true, false, false])) {
         end += length;
-        assert_eq!(*part, PipelinedRequest { end, head });
+        assert_eq!(*part, PipelinedRequest { end, is_head: head });
     }
     assert_eq!(all.len(), 4);
 }
 
 #[test]
-fn what_is_no_request_is_refused_with_the_reason() {
+fn invalid_requests_are_refused_with_the_reason() {
     assert_eq!(scan(b""), Err(RequestError::Empty));
     assert!(matches!(scan(b"nonsense"), Err(RequestError::CutHead)));
     assert!(matches!(scan(b"\x01\x02 nonsense\r\n\r\n"), Err(RequestError::Head(_))));
@@ -183,9 +183,9 @@ fn what_is_no_request_is_refused_with_the_reason() {
 }
 
 proptest! {
-    /// However the bytes are cut into reads, the response is the same.
+    /// The response does not depend on how the bytes are divided into reads.
     #[test]
-    fn cuts_do_not_matter(body in proptest::collection::vec(any::<u8>(), 0..200), chunk in 1usize..50, step in 1usize..60) {
+    fn reads_do_not_matter(body in proptest::collection::vec(any::<u8>(), 0..200), chunk in 1usize..50, step in 1usize..60) {
         let mut bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nServer: x\r\n\r\n".to_vec();
         for piece in body.chunks(chunk) {
             bytes.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
@@ -197,9 +197,9 @@ proptest! {
         prop_assert_eq!((response.status, &keep.body, left), (200, &body, 4));
     }
 
-    /// A string of requests is taken apart as its parts are.
+    /// The requests of a concatenation are the concatenated requests.
     #[test]
-    fn parts_of_a_concatenation_are_the_concatenated_parts(kinds in proptest::collection::vec((0..3, 0usize..99), 1..9)) {
+    fn requests_of_a_concatenation_are_the_concatenated_requests(kinds in proptest::collection::vec((0..3, 0usize..99), 1..9)) {
         let (mut whole, mut parts) = (Vec::new(), Vec::new());
         for (kind, n) in kinds {
             let body = "b".repeat(n);
@@ -216,9 +216,9 @@ proptest! {
         prop_assert!(scan(&whole[..whole.len() - 1]).is_err());
     }
 
-    /// A framer remembers the last head; whatever came before, what follows is framed as by a fresh one.
+    /// A framer caches the last head. Its results are still those of a new framer.
     #[test]
-    fn what_came_before_does_not_matter(kinds in proptest::collection::vec((0..7usize, any::<bool>(), 1usize..80), 1..20)) {
+    fn earlier_responses_do_not_matter(kinds in proptest::collection::vec((0..7usize, any::<bool>(), 1usize..80), 1..20)) {
         let answers: [&[u8]; 7] = [
             b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
             b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: 1\r\n\r\nhello",
@@ -238,9 +238,9 @@ proptest! {
         }
     }
 
-    /// Bytes of any kind: no panic, and the same answer in pieces as at once.
+    /// Any bytes: no panic, and the same result in pieces as at once.
     #[test]
-    fn any_bytes_have_an_answer(bytes in proptest::collection::vec(any::<u8>(), 0..400), step in 1usize..50) {
+    fn any_bytes_have_a_result(bytes in proptest::collection::vec(any::<u8>(), 0..400), step in 1usize..50) {
         let at_once = whole(&bytes).map(|(response, keep, _)| (response, keep));
         let in_pieces = frame(&bytes, false, step).map(|(response, keep, _)| (response, keep));
         prop_assert_eq!(at_once.is_ok(), in_pieces.is_ok());

@@ -1,6 +1,6 @@
-//! What a script frees is kept for what it allocates next. LuaJIT frees and allocates small objects by the thousand, and
-//! brings an allocator that is made for it; mlua has it use the program's, whose caches hold seven of a size (glibc's).
-//! With this before it DeathStarBench's compose-post takes a fifth less CPU (docs/performance.md).
+//! An allocator for Lua states with free lists. LuaJIT frees and allocates thousands of small objects. Its own allocator is
+//! made for that, but mlua replaces it with the allocator of the program, and the caches of glibc hold only seven blocks
+//! of a size. Free lists reduce the CPU time of DeathStarBench's compose-post by 20 % (docs/performance.md).
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
@@ -9,33 +9,40 @@ use std::ptr::null_mut;
 
 use mlua::{Lua, ffi};
 
-/// Lua's objects have sizes by the word of 4 bytes.
+/// The sizes of Lua objects are multiples of a word, in bytes.
 const WORD: usize = 4;
-/// Blocks of as many words, or more, are not kept.
+/// The number of free lists: blocks of this many words or more are not cached.
 const SIZES: usize = 256;
-/// Bytes that are kept at most.
-const MOST: usize = 1 << 20;
+/// The most bytes in all free lists.
+const MOST_CACHED: usize = 1 << 20;
 
-/// Keeps what a state frees, until it is dropped; the state then goes on without it.
+/// The free lists of a state. When this is dropped, the state gets its former allocator back.
 pub struct FreeListAllocator {
     lua: Lua,
     lists: *mut FreeLists,
 }
 
 impl FreeListAllocator {
+    /// Puts free lists in front of the allocator of `lua`.
+    ///
     /// # Errors
-    /// Where Lua has no room on its stack.
+    /// If the Lua stack is full.
     pub fn install(lua: &Lua) -> mlua::Result<FreeListAllocator> {
         let mut lists = null_mut();
-        // SAFETY: Lua gives each block back with the size that it asked for, and so must a C module that allocates with
-        // `lua_getallocf`, in the state's own thread. The lists outlives its use as the state's allocator: `drop` frees it
-        // only once the state has its former one again.
+        // SAFETY: Lua frees each block with the size that it requested, and so must a C module that allocates with
+        // `lua_getallocf`, in the thread of the state. The lists outlive their use by the state: `drop` frees them only
+        // after the state has its former allocator back.
         unsafe {
             lua.exec_raw::<()>((), |state| {
                 let mut data = null_mut();
                 let below = ffi::lua_getallocf(state, &mut data);
-                lists =
-                    Box::into_raw(Box::new(FreeLists { free: [null_mut(); SIZES], kept: 0, giving: 0, below, data }));
+                lists = Box::into_raw(Box::new(FreeLists {
+                    heads: [null_mut(); SIZES],
+                    cached: 0,
+                    evicted: 0,
+                    below,
+                    data,
+                }));
                 ffi::lua_setallocf(state, allocate, lists.cast());
             })?;
         }
@@ -46,8 +53,8 @@ impl FreeListAllocator {
 impl Drop for FreeListAllocator {
     fn drop(&mut self) {
         let (lists, mut restored) = (self.lists, false);
-        // SAFETY: all blocks are from the former allocator, with the sizes that they were asked for. Where it cannot be set,
-        // or a C module has put another before this one, the lists stays: it may still be asked.
+        // SAFETY: all blocks come from the former allocator, with their requested sizes. If it cannot be restored, or a C
+        // module has put another allocator in front of this one, the lists are leaked, because they may still be used.
         unsafe {
             let _ = self.lua.exec_raw::<()>((), |state| {
                 let mut data = null_mut();
@@ -64,93 +71,95 @@ impl Drop for FreeListAllocator {
     }
 }
 
-/// Free blocks by size, before another allocator.
+/// Lists of free blocks by size, in front of another allocator.
 struct FreeLists {
-    /// The first of each size.
-    free: [*mut Block; SIZES],
-    /// Bytes in them.
-    kept: usize,
-    /// The size that gives way where there is no room.
-    giving: usize,
+    /// The first block of each list. The index is the size in words.
+    heads: [*mut Block; SIZES],
+    /// Bytes in all lists.
+    cached: usize,
+    /// The list from which blocks are released when the lists are full.
+    evicted: usize,
+    /// The other allocator.
     below: ffi::lua_Alloc,
+    /// The argument of `below`.
     data: *mut c_void,
 }
 
-/// A free block begins with the address of the next.
+/// A free block contains the address of the next one.
 struct Block {
     next: *mut Block,
 }
 
-/// [`ffi::lua_Alloc`], with a [`FreeLists`] for its data.
+/// The [`ffi::lua_Alloc`] of [`FreeLists`].
 unsafe extern "C" fn allocate(lists: *mut c_void, block: *mut c_void, old: usize, new: usize) -> *mut c_void {
-    // SAFETY: Lua calls it with the data that was set beside it, and with what it got from here.
+    // SAFETY: Lua passes the data that was set with this function, and blocks that it got from this function.
     unsafe { (*lists.cast::<FreeLists>()).resize(block, old, new) }
 }
 
 impl FreeLists {
     /// # Safety
-    /// As `realloc`: a `block` has `old` bytes, and is no more afterwards, unless null is returned for a `new` above 0.
+    /// As for `realloc`: `block` is null or has `old` bytes. It is freed, unless the result is null and `new` is above 0.
     unsafe fn resize(&mut self, block: *mut c_void, old: usize, new: usize) -> *mut c_void {
         if block.is_null()
-            && let Some(kept) = self.take(new)
+            && let Some(cached) = self.pop(new)
         {
-            return kept;
+            return cached;
         }
-        if new == 0 && !block.is_null() && self.place(old).is_some() {
+        if new == 0 && !block.is_null() && self.list_of(old).is_some() {
             self.make_room(old);
-            self.keep(block.cast(), old);
+            self.push(block.cast(), old);
             return null_mut();
         }
-        // SAFETY: as the caller says.
+        // SAFETY: the caller guarantees it.
         unsafe { (self.below)(self.data, block, old, new) }
     }
 
-    fn keep(&mut self, block: *mut Block, bytes: usize) {
-        if let Some(first) = self.place(bytes) {
-            // SAFETY: it has room for its head, and nobody else has it.
+    fn push(&mut self, block: *mut Block, bytes: usize) {
+        if let Some(first) = self.list_of(bytes) {
+            // SAFETY: the block is large enough for `Block`, and nothing else uses it.
             unsafe { (*block).next = replace(first, block) };
-            self.kept += bytes;
+            self.cached += bytes;
         }
     }
 
-    fn take(&mut self, bytes: usize) -> Option<*mut c_void> {
-        let first = self.place(bytes).filter(|first| !first.is_null())?;
-        // SAFETY: it was kept with its head.
+    fn pop(&mut self, bytes: usize) -> Option<*mut c_void> {
+        let first = self.list_of(bytes).filter(|first| !first.is_null())?;
+        // SAFETY: `push` wrote the `Block`.
         let block = replace(first, unsafe { (**first).next });
-        self.kept -= bytes;
+        self.cached -= bytes;
         Some(block.cast())
     }
 
-    /// Gives back what is needed to keep `bytes` more: of one size until nothing of it is left, then of the next. So what a
-    /// script asks for no more goes in the end, and what it does ask for is soon there again.
+    /// Releases blocks until `bytes` more fit: from one list until it is empty, then from the next. So sizes that a script
+    /// no longer uses are released in the end, and lists of the others soon fill again.
     fn make_room(&mut self, bytes: usize) {
-        while self.kept + bytes > MOST {
-            self.give_back_one();
+        while self.cached + bytes > MOST_CACHED {
+            self.release_one();
         }
     }
 
-    fn give_back_one(&mut self) {
-        let bytes = self.giving * WORD;
-        match self.take(bytes) {
+    fn release_one(&mut self) {
+        let bytes = self.evicted * WORD;
+        match self.pop(bytes) {
             Some(block) => {
-                // SAFETY: the allocator below knows the block by the size that it was asked for.
+                // SAFETY: `below` allocated the block with this size.
                 unsafe { (self.below)(self.data, block, bytes, 0) };
             }
-            None => self.giving = (self.giving + 1) % SIZES,
+            None => self.evicted = (self.evicted + 1) % SIZES,
         }
     }
 
-    /// Where blocks of this size are kept, if they are.
-    fn place(&mut self, bytes: usize) -> Option<&mut *mut Block> {
-        let kept = bytes >= size_of::<Block>() && bytes.is_multiple_of(WORD);
-        self.free.get_mut(bytes / WORD).filter(|_| kept)
+    /// The list for blocks of this size, if they are cached.
+    fn list_of(&mut self, bytes: usize) -> Option<&mut *mut Block> {
+        let is_cached = bytes >= size_of::<Block>() && bytes.is_multiple_of(WORD);
+        self.heads.get_mut(bytes / WORD).filter(|_| is_cached)
     }
 }
 
 impl Drop for FreeLists {
     fn drop(&mut self) {
-        while self.kept > 0 {
-            self.give_back_one();
+        while self.cached > 0 {
+            self.release_one();
         }
     }
 }
@@ -164,25 +173,25 @@ mod tests {
 
     use super::*;
 
-    /// What the allocator below has given out, by address.
+    /// The sizes of allocated blocks by address, and the number of allocations.
     #[derive(Default)]
     struct LiveBlocks {
         sizes: HashMap<usize, usize>,
-        asked: usize,
+        allocations: usize,
     }
 
     unsafe extern "C" fn below(data: *mut c_void, block: *mut c_void, old: usize, new: usize) -> *mut c_void {
-        // SAFETY: `data` is the one that stands beside it in a `FreeLists`; sizes are compared with what was given.
+        // SAFETY: `data` comes from `FreeLists`, and the sizes are checked.
         unsafe {
-            let given = &mut *data.cast::<LiveBlocks>();
+            let live = &mut *data.cast::<LiveBlocks>();
             let layout = |size| Layout::from_size_align(size, 16).unwrap();
             if !block.is_null() {
-                assert_eq!(given.sizes.remove(&(block as usize)), Some(old));
+                assert_eq!(live.sizes.remove(&(block as usize)), Some(old));
             }
             let got = match (block.is_null(), new) {
                 (true, 0) => return null_mut(),
                 (true, _) => {
-                    given.asked += 1;
+                    live.allocations += 1;
                     alloc(layout(new))
                 }
                 (false, 0) => {
@@ -191,20 +200,20 @@ mod tests {
                 }
                 (false, _) => realloc(block.cast(), layout(old), new),
             };
-            given.sizes.insert(got as usize, new);
+            live.sizes.insert(got as usize, new);
             got.cast()
         }
     }
 
-    fn lists(given: &mut LiveBlocks) -> FreeLists {
-        FreeLists { free: [null_mut(); SIZES], kept: 0, giving: 0, below, data: (&raw mut *given).cast() }
+    fn lists(live: &mut LiveBlocks) -> FreeLists {
+        FreeLists { heads: [null_mut(); SIZES], cached: 0, evicted: 0, below, data: (&raw mut *live).cast() }
     }
 
     #[test]
-    fn what_was_freed_serves_the_next_of_its_size() {
-        let mut given = LiveBlocks::default();
-        let mut lists = lists(&mut given);
-        // SAFETY: sizes are as they were asked for.
+    fn a_freed_block_is_reused_for_its_size() {
+        let mut live = LiveBlocks::default();
+        let mut lists = lists(&mut live);
+        // SAFETY: blocks are freed with their requested sizes.
         unsafe {
             let first = lists.resize(null_mut(), 0, 40);
             lists.resize(first, 40, 0);
@@ -215,45 +224,45 @@ mod tests {
             lists.resize(again, 40, 0);
         }
         drop(lists);
-        assert_eq!((given.asked, given.sizes.len()), (2, 0));
+        assert_eq!((live.allocations, live.sizes.len()), (2, 0));
     }
 
     #[test]
-    fn no_more_than_a_mib_is_kept_and_what_is_asked_for_no_more_gives_way() {
-        let mut given = LiveBlocks::default();
-        let mut lists = lists(&mut given);
-        // SAFETY: sizes are as they were asked for.
+    fn at_most_a_mib_is_cached_and_unused_sizes_are_released() {
+        let mut live = LiveBlocks::default();
+        let mut lists = lists(&mut live);
+        // SAFETY: blocks are freed with their requested sizes.
         unsafe {
             let blocks: Vec<_> = (0..5000).map(|_| lists.resize(null_mut(), 0, 1000)).collect();
             for block in blocks {
                 lists.resize(block, 1000, 0);
             }
         }
-        assert_eq!(lists.kept, MOST / 1000 * 1000);
-        // SAFETY: sizes are as they were asked for.
+        assert_eq!(lists.cached, MOST_CACHED / 1000 * 1000);
+        // SAFETY: blocks are freed with their requested sizes.
         unsafe {
             let blocks: Vec<_> = (0..50_000).map(|_| lists.resize(null_mut(), 0, 40)).collect();
             for block in blocks {
                 lists.resize(block, 40, 0);
             }
         }
-        assert!(lists.take(1000).is_none() && lists.kept > MOST - 40);
+        assert!(lists.pop(1000).is_none() && lists.cached > MOST_CACHED - 40);
         drop(lists);
-        assert_eq!(given.sizes.len(), 0);
+        assert_eq!(live.sizes.len(), 0);
     }
 
     proptest! {
         #[test]
-        fn no_block_is_given_twice_and_none_is_lost(steps in prop::collection::vec((0..3, 0..20usize, 1..1200usize), 1..300)) {
-            let mut given = LiveBlocks::default();
-            let mut lists = lists(&mut given);
+        fn no_block_is_allocated_twice_and_none_is_lost(steps in prop::collection::vec((0..3, 0..20usize, 1..1200usize), 1..300)) {
+            let mut live = LiveBlocks::default();
+            let mut lists = lists(&mut live);
             let mut mine: Vec<(*mut c_void, usize)> = Vec::new();
             let mark = |block: *mut c_void, size: usize| {
-                // SAFETY: it has that many bytes.
+                // SAFETY: the block has that many bytes.
                 unsafe { block.cast::<u8>().write_bytes(block as u8 ^ size as u8, size) };
             };
             for (step, which, size) in steps {
-                // SAFETY: sizes are as they were asked for.
+                // SAFETY: blocks are freed with their requested sizes.
                 unsafe {
                     if step == 0 || mine.is_empty() {
                         let block = lists.resize(null_mut(), 0, size);
@@ -274,16 +283,16 @@ mod tests {
                 }
             }
             for (block, size) in mine {
-                // SAFETY: the same.
+                // SAFETY: blocks are freed with their requested sizes.
                 unsafe { lists.resize(block, size, 0) };
             }
             drop(lists);
-            prop_assert!(given.sizes.is_empty());
+            prop_assert!(live.sizes.is_empty());
         }
     }
 
     #[test]
-    fn a_state_outlives_it_and_closes_as_it_was_opened() {
+    fn a_state_outlives_its_free_lists() {
         let lua = Lua::new();
         let memory = FreeListAllocator::install(&lua).unwrap();
         let rubbish = "local t = {} for i = 1, 10000 do t[i] = ('x'):rep(i % 300) .. i end return #t";
@@ -295,19 +304,19 @@ mod tests {
         assert_eq!(lua.load(rubbish).eval::<u32>().unwrap(), 10_000);
     }
 
-    /// What a C module may put before it: its data is the address of the data that it found.
+    /// An allocator of a C module. Its data is the address of the data that it found.
     unsafe extern "C" fn before(data: *mut c_void, block: *mut c_void, old: usize, new: usize) -> *mut c_void {
-        // SAFETY: what it found was a `FreeLists`.
+        // SAFETY: the data that it found is a `FreeLists`.
         unsafe { allocate(*data.cast::<*mut c_void>(), block, old, new) }
     }
 
     #[test]
-    fn it_stays_where_a_c_module_has_put_another_before_it() {
+    fn free_lists_stay_if_a_c_module_has_put_another_allocator_before_them() {
         let lua = Lua::new();
         let memory = FreeListAllocator::install(&lua).unwrap();
         let found: *mut *mut c_void = Box::into_raw(Box::new(null_mut()));
         let mut left = null_mut();
-        // SAFETY: `before` asks the one that it found, which is there for as long as the state.
+        // SAFETY: `before` calls the allocator that it found, which lives as long as the state.
         unsafe {
             lua.exec_raw::<()>((), |state| {
                 ffi::lua_getallocf(state, found);

@@ -1,19 +1,18 @@
-//! What a script raised, in words that begin with its file and line.
+//! Turns errors of Lua into messages that begin with the file and the line of the script.
 
 use mlua::{Error, Value};
 
-use super::ScriptError;
-use super::state::OWN;
+use super::{ScriptError, wrk_lua};
 
-/// What `script` raised. `function` is the one of its functions that was called, if that is worth a word.
-pub fn raised(script: &str, function: Option<&str>, error: &Error) -> ScriptError {
-    let (message, traceback) = taken_apart(error);
-    let message = in_full(script, &message);
-    let message = match place(&traceback).map(|place| in_full(script, place)) {
-        // Raised by the program or in `wrk.lua`, or a message that isn't Lua's own: the script's line is the one to know.
-        Some(place) if !begins_with_place(script, &message) => format!("{place}: {message}"),
+/// The error that `script` raised. `function` is the name of the called function, where the message should contain it.
+pub fn script_error(script: &str, function: Option<&str>, error: &Error) -> ScriptError {
+    let (message, traceback) = split_traceback(error);
+    let message = restore_file_name(script, &message);
+    let message = match find_location(&traceback).map(|location| restore_file_name(script, location)) {
+        // An error of this program or of `wrk.lua`, or a message without a location: add the line of the script.
+        Some(location) if !has_script_location(script, &message) => format!("{location}: {message}"),
         _ if message.contains(script) => message,
-        // What is no string says nothing of where it comes from: then at least the script is named.
+        // An error value that is not a string has no location: add the name of the script at least.
         _ => format!("{script}: raised {message}"),
     };
     ScriptError::Lua(match function {
@@ -22,8 +21,8 @@ pub fn raised(script: &str, function: Option<&str>, error: &Error) -> ScriptErro
     })
 }
 
-/// Lua cuts the start off long file names. Puts it back where `text` begins with the end of the script's.
-fn in_full(script: &str, text: &str) -> String {
+/// Lua truncates long file names at the start. Restores the name of the script where `text` begins with its end.
+fn restore_file_name(script: &str, text: &str) -> String {
     let end = text.strip_prefix("...").and_then(|rest| rest.split_once(':'));
     match end {
         Some((end, rest)) if script.ends_with(end) => format!("{script}:{rest}"),
@@ -31,40 +30,42 @@ fn in_full(script: &str, text: &str) -> String {
     }
 }
 
-/// The message begins with `file:line:`, and that is not a line of `wrk.lua`.
-fn begins_with_place(script: &str, message: &str) -> bool {
+/// Whether the message begins with `file:line:` of a file other than `wrk.lua`.
+fn has_script_location(script: &str, message: &str) -> bool {
     let (file, rest) = match message.strip_prefix(script) {
         Some(rest) => (script, rest.strip_prefix(':').unwrap_or_default()),
         None => message.split_once(':').unwrap_or_default(),
     };
-    let line =
+    let has_line =
         rest.split_once(':').is_some_and(|(line, _)| !line.is_empty() && line.bytes().all(|b| b.is_ascii_digit()));
-    line && (file == script || (file != OWN && !file.contains(char::is_whitespace)))
+    has_line && (file == script || (file != wrk_lua::NAME && !file.contains(char::is_whitespace)))
 }
 
-/// The message and the traceback.
-fn taken_apart(error: &Error) -> (String, String) {
+/// The message and the traceback of an error.
+fn split_traceback(error: &Error) -> (String, String) {
     match error {
         Error::RuntimeError(text) | Error::SyntaxError { message: text, .. } => {
             let (message, traceback) = text.split_once("\nstack traceback:").unwrap_or((text, ""));
             (message.trim_end().to_owned(), traceback.to_owned())
         }
         Error::CallbackError { cause, traceback } => {
-            let (message, inner) = taken_apart(cause);
+            let (message, inner) = split_traceback(cause);
             (message, if inner.is_empty() { traceback.clone() } else { inner })
         }
         other => (other.to_string(), String::new()),
     }
 }
 
-/// The innermost `file:line` of a traceback that is neither the program's, nor mlua's, nor `wrk.lua`'s.
-fn place(traceback: &str) -> Option<&str> {
-    let places = traceback.lines().filter_map(|line| Some(line.trim_start().split_once(": in ")?.0));
-    places.into_iter().find(|place| !["[C]", "__mlua", OWN].iter().any(|own| place.starts_with(own)))
+/// The innermost `file:line` of a traceback that is not in this program, in mlua or in `wrk.lua`.
+fn find_location(traceback: &str) -> Option<&str> {
+    let locations = traceback.lines().filter_map(|line| Some(line.trim_start().split_once(": in ")?.0));
+    locations
+        .into_iter()
+        .find(|location| !["[C]", "__mlua", wrk_lua::NAME].iter().any(|internal| location.starts_with(internal)))
 }
 
-/// A value, to say what it is instead of what it should be: `nil`, `a number`, `a table`.
-pub fn describe(value: &Value) -> String {
+/// The type of a value for a message: `nil`, `a number`, `a table`.
+pub fn describe_type(value: &Value) -> String {
     match value {
         Value::Nil => "nil".to_owned(),
         Value::Integer(_) => "a number".to_owned(),

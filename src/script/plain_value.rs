@@ -3,33 +3,33 @@ use std::ffi::c_void;
 use mlua::{Lua, Value};
 
 use super::ScriptError;
-use super::errors::describe;
+use super::errors::describe_type;
 
-/// Tables may lie in one another so many deep; a list linked through its elements should be an array.
-const DEPTH: usize = 200;
+/// The greatest nesting of tables. A linked list can exceed it, and should be an array.
+const MOST_NESTED: usize = 200;
 
-/// A value on its way from one Lua state to another.
+/// A Lua value that can be copied from one state to another.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PlainValue {
     Nil,
     Boolean(bool),
     Number(f64),
     String(Vec<u8>),
-    /// Keys and values, in no order.
+    /// Keys and values, in no particular order.
     Table(Vec<(PlainValue, PlainValue)>),
 }
 
 impl PlainValue {
-    /// Copies a value out of a state. `name` is what the script calls it.
+    /// Copies a value from a state. `name` is the name of its global.
     ///
     /// # Errors
-    /// [`ScriptError::NotCopyable`] says which part of it can't be copy_value.
+    /// [`ScriptError::NotCopyable`] names the part that cannot be copied.
     pub(super) fn copy_from(name: &str, value: &Value) -> Result<PlainValue, ScriptError> {
         copy_value(value, &mut CopyPath { names: vec![name.to_owned()], tables: Vec::new() })
     }
 
-    /// Puts a copy into a state.
-    pub(super) fn put(&self, lua: &Lua) -> mlua::Result<Value> {
+    /// Makes a copy in a state.
+    pub(super) fn to_lua(&self, lua: &Lua) -> mlua::Result<Value> {
         Ok(match self {
             PlainValue::Nil => Value::Nil,
             PlainValue::Boolean(is) => Value::Boolean(*is),
@@ -38,7 +38,7 @@ impl PlainValue {
             PlainValue::Table(entries) => {
                 let table = lua.create_table_with_capacity(0, entries.len())?;
                 for (key, value) in entries {
-                    table.raw_set(key.put(lua)?, value.put(lua)?)?;
+                    table.raw_set(key.to_lua(lua)?, value.to_lua(lua)?)?;
                 }
                 Value::Table(table)
             }
@@ -46,7 +46,7 @@ impl PlainValue {
     }
 }
 
-/// The way from a global to the value being copy_value: `global.key[3]`, and the tables that it leads through.
+/// The path from the global to the current value, as in `global.key[3]`, and the tables on it.
 struct CopyPath {
     names: Vec<String>,
     tables: Vec<*const c_void>,
@@ -58,7 +58,7 @@ impl CopyPath {
     }
 }
 
-fn copy_value(value: &Value, way: &mut CopyPath) -> Result<PlainValue, ScriptError> {
+fn copy_value(value: &Value, path: &mut CopyPath) -> Result<PlainValue, ScriptError> {
     Ok(match value {
         Value::Nil => PlainValue::Nil,
         Value::Boolean(is) => PlainValue::Boolean(*is),
@@ -66,34 +66,35 @@ fn copy_value(value: &Value, way: &mut CopyPath) -> Result<PlainValue, ScriptErr
         Value::Number(n) => PlainValue::Number(*n),
         Value::String(text) => PlainValue::String(text.as_bytes().to_vec()),
         Value::Table(table) => {
-            if way.tables.contains(&table.to_pointer()) {
-                return Err(way.refuse("a table that holds itself"));
+            if path.tables.contains(&table.to_pointer()) {
+                return Err(path.refuse("a table that contains itself"));
             }
-            if way.tables.len() == DEPTH {
-                return Err(way.refuse(format!("a table more than {DEPTH} tables deep")));
+            if path.tables.len() == MOST_NESTED {
+                return Err(path.refuse(format!("a table nested more than {MOST_NESTED} deep")));
             }
-            way.tables.push(table.to_pointer());
+            path.tables.push(table.to_pointer());
             let mut entries = Vec::new();
             for entry in table.pairs::<Value, Value>() {
-                let (key, value) = entry.map_err(|error| way.refuse(format!("a table that can't be read: {error}")))?;
-                way.names.push(step(&key));
-                entries.push((copy_value(&key, way)?, copy_value(&value, way)?));
-                way.names.pop();
+                let (key, value) =
+                    entry.map_err(|error| path.refuse(format!("a table that cannot be read: {error}")))?;
+                path.names.push(format_key(&key));
+                entries.push((copy_value(&key, path)?, copy_value(&value, path)?));
+                path.names.pop();
             }
-            way.tables.pop();
+            path.tables.pop();
             PlainValue::Table(entries)
         }
-        other => return Err(way.refuse(describe(other))),
+        other => return Err(path.refuse(describe_type(other))),
     })
 }
 
-/// How Lua writes the step from a table to what it has under `key`.
-fn step(key: &Value) -> String {
+/// The Lua notation for the field `key` of a table.
+fn format_key(key: &Value) -> String {
     match key {
         Value::String(name) => format!(".{}", name.to_string_lossy()),
         Value::Integer(n) => format!("[{n}]"),
         Value::Number(n) => format!("[{n}]"),
         Value::Boolean(is) => format!("[{is}]"),
-        other => format!("[{}]", describe(other)),
+        other => format!("[{}]", describe_type(other)),
     }
 }

@@ -1,78 +1,75 @@
 use mlua::{Function, Lua, LuaOptions, StdLib, Table, Value};
 
 use super::allocator::FreeListAllocator;
-use super::errors::raised;
-use super::{Script, ScriptError, modules, net};
+use super::errors::script_error;
+use super::{Script, ScriptError, modules, net, wrk_lua};
 use crate::target::Target;
 
-/// What a script is told about the run.
+/// What a script can read about the run.
 #[derive(Clone, Debug)]
 pub struct Environment<'a> {
     pub target: &'a Target,
-    /// Put into `wrk.headers` before the script runs.
+    /// The initial `wrk.headers`.
     pub headers: &'a [(String, String)],
-    /// Given to `init(args)`, behind the URL.
+    /// Passed to `init(args)` after the URL.
     pub args: &'a [String],
-    /// A number of this state's own, for scripts that want repeatable randomness: `wrk.seed`.
+    /// `wrk.seed`, a number for repeatable randomness. Each state has another.
     pub seed: u64,
 }
 
-/// The script that every state has.
-pub const OWN: &str = "wrk.lua";
-
-/// A Lua state in which the script was loaded: what a thread's and the main one have in common.
+/// A Lua state with the loaded script: the common part of the main state and the states of threads.
 pub struct State {
-    /// Goes first: it serves `lua`.
-    _memory: FreeListAllocator,
+    /// Declared first, because it must be dropped before `lua`.
+    _allocator: FreeListAllocator,
     pub lua: Lua,
-    /// The script's.
+    /// The name of the script.
     pub name: String,
     pub wrk: Table,
-    /// The functions that `wrk.lua` gives the program to call.
-    calls: Table,
+    /// The functions of `wrk.lua` that this program calls.
+    functions: Table,
 }
 
 impl State {
     /// Opens a state and loads the script (or none).
     ///
     /// # Errors
-    /// [`ScriptError::Lua`] where it doesn't load or raises an error.
+    /// [`ScriptError::Lua`] if it does not load or raises an error.
     pub fn open(script: Option<&Script>, environment: &Environment<'_>) -> Result<State, ScriptError> {
-        let name = script.map_or(OWN, |script| &script.name);
+        let name = script.map_or(wrk_lua::NAME, |script| &script.name);
         let open = || {
-            // SAFETY: `ffi`, `debug` and C modules can break the state. A script is trusted like any program the user runs.
+            // SAFETY: `ffi`, `debug` and C modules can corrupt the state. A script is trusted like any program of the user.
             #[allow(unsafe_code)]
             let lua = unsafe { Lua::unsafe_new_with(StdLib::ALL, LuaOptions::new().catch_rust_panics(false)) };
-            let memory = FreeListAllocator::install(&lua)?;
+            let allocator = FreeListAllocator::install(&lua)?;
             modules::install(&lua)?;
-            let wrk = wrk_table(&lua, environment)?;
-            let calls = lua.load(include_str!("../../lua/wrk.lua")).set_name(format!("={OWN}")).eval()?;
+            let wrk = create_wrk_table(&lua, environment)?;
+            let functions = lua.load(wrk_lua::TEXT).set_name(format!("={}", wrk_lua::NAME)).eval()?;
             if let Some(script) = script {
                 lua.load(&script.text).set_name(format!("@{}", script.name)).exec()?;
             }
-            Ok(State { _memory: memory, lua, name: name.to_owned(), wrk, calls })
+            Ok(State { _allocator: allocator, lua, name: name.to_owned(), wrk, functions })
         };
-        open().map_err(|error| raised(name, None, &error))
+        open().map_err(|error| script_error(name, None, &error))
     }
 
-    /// A global of the script.
+    /// The value of a global.
     pub fn global(&self, name: &str) -> Result<Value, ScriptError> {
-        self.lua.globals().get(name).map_err(|error| raised(&self.name, None, &error))
+        self.lua.globals().get(name).map_err(|error| script_error(&self.name, None, &error))
     }
 
-    /// The script has a function of this name.
-    pub fn has(&self, name: &str) -> bool {
+    /// Whether the script has a function with this name.
+    pub fn has_function(&self, name: &str) -> bool {
         matches!(self.global(name), Ok(Value::Function(_)))
     }
 
-    /// One of the functions that `wrk.lua` gives the program to call.
-    pub fn call(&self, name: &str) -> Result<Function, ScriptError> {
-        self.calls.get(name).map_err(|error| raised(&self.name, None, &error))
+    /// A function of `wrk.lua` that this program calls.
+    pub fn function(&self, name: &str) -> Result<Function, ScriptError> {
+        self.functions.get(name).map_err(|error| script_error(&self.name, None, &error))
     }
 }
 
-/// The `wrk` table as far as the program fills it; `wrk.lua` does the rest.
-fn wrk_table(lua: &Lua, environment: &Environment<'_>) -> mlua::Result<Table> {
+/// Creates the `wrk` table with the fields that come from the program. `wrk.lua` adds the rest.
+fn create_wrk_table(lua: &Lua, environment: &Environment<'_>) -> mlua::Result<Table> {
     let target = environment.target;
     let wrk = lua.create_table()?;
     wrk.set("scheme", target.scheme.as_str())?;
@@ -81,7 +78,7 @@ fn wrk_table(lua: &Lua, environment: &Environment<'_>) -> mlua::Result<Table> {
     wrk.set("port", target.port.map(|port| port.to_string()))?;
     wrk.set("authority", target.authority.as_str())?;
     wrk.set("path", target.path.as_str())?;
-    // Doubles hold 53 bits, and randomseed takes a double.
+    // A Lua number is a double, which is exact up to 53 bits.
     wrk.set("seed", (environment.seed & ((1 << 53) - 1)) as f64)?;
     let headers = lua.create_table()?;
     for (name, value) in environment.headers {
@@ -89,7 +86,7 @@ fn wrk_table(lua: &Lua, environment: &Environment<'_>) -> mlua::Result<Table> {
     }
     wrk.set("headers", headers)?;
     wrk.set("time_us", lua.create_function(|_, ()| Ok(modules::since_epoch().as_micros() as f64))?)?;
-    wrk.set("lookup", lua.create_function(net::lookup)?)?;
+    wrk.set("lookup", lua.create_function(net::look_up)?)?;
     wrk.set("connect", lua.create_function(net::connect)?)?;
     lua.globals().set("wrk", &wrk)?;
     lua.globals().set("url", target.url.as_str())?;

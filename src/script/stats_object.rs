@@ -1,33 +1,34 @@
-//! What `done` gets for latencies and rates: their moments, percentiles, and every sample by its rank.
+//! The `latency` and `requests` arguments of `done`: moments, percentiles, and each sample by its rank.
 
 use hdrhistogram::Histogram;
 use mlua::{MetaMethod, UserData, UserDataFields, UserDataMethods, Value};
 
 use crate::stats::{Moments, percentile_rank};
 
-/// StatsObject in order of value. All numbers are 0 where there is no sample.
+/// Samples in order of value. Without samples all results are 0.
 ///
-/// wrk counts distinct values with `#` and gives a value and how often it occurred for `samples(i)`; wrk2 counts
-/// samples, and gives the one of rank i for `samples[i]`. Here `#` counts samples and both give the one of rank i,
-/// the call with the count 1, so that what a script sums up in either way is right.
+/// In wrk, `#samples` is the number of distinct values, and `samples(i)` returns a value and its count. In wrk2,
+/// `#samples` is the number of samples, and `samples[i]` is the sample of rank i. Here `#samples` is the number of samples,
+/// `samples[i]` is the sample of rank i, and `samples(i)` returns it with the count 1. So sums are right in scripts for
+/// either program.
 pub struct StatsObject {
     min: f64,
     max: f64,
     mean: f64,
     stdev: f64,
-    /// Each distinct value, and how many samples are at most that.
+    /// Each distinct value, after the number of samples up to it.
     steps: Vec<(u64, f64)>,
 }
 
 impl StatsObject {
-    /// The samples of a histogram, as far as it tells them apart.
+    /// The samples of a histogram, with its precision.
     pub fn of_histogram(histogram: &Histogram<u64>) -> StatsObject {
-        let mut upto = 0;
+        let mut up_to = 0;
         let steps: Vec<(u64, f64)> = histogram
             .iter_recorded()
             .map(|step| {
-                upto += step.count_at_value();
-                (upto, histogram.highest_equivalent(step.value_iterated_to()) as f64)
+                up_to += step.count_at_value();
+                (up_to, histogram.highest_equivalent(step.value_iterated_to()) as f64)
             })
             .collect();
         if steps.is_empty() {
@@ -37,7 +38,7 @@ impl StatsObject {
         StatsObject { min, max, mean: histogram.mean(), stdev: histogram.stdev(), steps }
     }
 
-    /// These samples; those that are no finite numbers are left out.
+    /// These samples. Samples that are not finite are left out.
     pub fn of(samples: &[f64]) -> StatsObject {
         let mut sorted: Vec<f64> = samples.iter().copied().filter(|x| x.is_finite()).collect();
         sorted.sort_by(f64::total_cmp);
@@ -47,14 +48,14 @@ impl StatsObject {
     }
 
     fn len(&self) -> u64 {
-        self.steps.last().map_or(0, |&(upto, _)| upto)
+        self.steps.last().map_or(0, |&(up_to, _)| up_to)
     }
 
-    /// The sample of a rank from 1; the nearest there is.
+    /// The sample of a rank (from 1), or of the nearest existing rank.
     fn at(&self, rank: f64) -> f64 {
-        // A float that is no rank becomes the nearest one, NaN becomes 0.
+        // The conversion truncates, and turns NaN and negative numbers into 0.
         let rank = (rank as u64).clamp(1, self.len().max(1));
-        let step = self.steps.partition_point(|&(upto, _)| upto < rank);
+        let step = self.steps.partition_point(|&(up_to, _)| up_to < rank);
         self.steps.get(step).map_or(0.0, |&(_, value)| value)
     }
 
@@ -76,8 +77,8 @@ impl UserData for StatsObject {
         methods.add_method("percentile", |_, samples, percent: f64| Ok(samples.percentile(percent)));
         methods.add_meta_method(MetaMethod::Len, |_, samples, ()| Ok(samples.len() as f64));
         methods.add_meta_method(MetaMethod::Call, |_, samples, rank: f64| {
-            let there = rank >= 1.0 && rank <= samples.len() as f64;
-            Ok((samples.at(rank), u8::from(there)))
+            let exists = rank >= 1.0 && rank <= samples.len() as f64;
+            Ok((samples.at(rank), u8::from(exists)))
         });
         methods.add_meta_method(MetaMethod::Index, |_, samples, key: Value| {
             Ok(match key {

@@ -1,4 +1,4 @@
-//! The thread object: what `setup(thread)` gets in the main state, and `wrk.thread` in a thread's own.
+//! The thread object: the argument of `setup(thread)` in the main state, and `wrk.thread` in the state of a thread.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -6,48 +6,48 @@ use std::rc::Rc;
 
 use mlua::{Error, FromLua, MetaMethod, UserData, UserDataFields, UserDataMethods, Value, WeakLua};
 
-use super::errors::{describe, raised};
-use super::state::OWN;
-use super::{PlainValue, ScriptError, net};
+use super::errors::{describe_type, script_error};
+use super::{PlainValue, ScriptError, net, wrk_lua};
 
-/// A thread of the load, as scripts reach it.
+/// Access to a thread of the load, for scripts.
 pub trait ThreadHandle {
-    /// A global of the thread's state.
+    /// The value of a global in the thread's state.
     ///
     /// # Errors
-    /// [`ScriptError`] where it can't be had.
+    /// [`ScriptError`] if it cannot be read or copied.
     fn get(&self, name: &str) -> Result<PlainValue, ScriptError>;
 
-    /// Sets a global of the thread's state.
+    /// Sets a global in the thread's state.
     ///
     /// # Errors
-    /// [`ScriptError`] where it can't be set.
+    /// [`ScriptError`] if it cannot be set.
     fn set(&self, name: &str, value: PlainValue) -> Result<(), ScriptError>;
 
     /// The address that the thread connects to.
     fn address(&self) -> SocketAddr;
 
-    /// Has the thread connect to another address from now on.
+    /// Sets the address for the next connections of the thread.
     fn set_address(&self, address: SocketAddr);
 
-    /// Ends the thread's load.
+    /// Stops the load of the thread.
     fn stop(&self);
 }
 
-/// The userdata around a [`ThreadHandle`].
+/// The Lua object of a [`ThreadHandle`].
 pub struct ThreadObject(pub Box<dyn ThreadHandle>);
 
 impl UserData for ThreadObject {
     fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
         fields.add_field_method_get("addr", |_, thread| Ok(thread.0.address().to_string()));
         fields.add_field_method_set("addr", |_, thread, address: Value| {
-            thread.0.set_address(net::address(&address)?);
+            thread.0.set_address(net::parse_address(&address)?);
             Ok(())
         });
     }
 
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
-        methods.add_method("get", |lua, thread, name: String| thread.0.get(&name).map_err(Error::external)?.put(lua));
+        methods
+            .add_method("get", |lua, thread, name: String| thread.0.get(&name).map_err(Error::external)?.to_lua(lua));
         methods.add_method("set", |_, thread, (name, value): (String, Value)| {
             let value = PlainValue::copy_from(&name, &value).map_err(Error::external)?;
             thread.0.set(&name, value).map_err(Error::external)
@@ -57,46 +57,47 @@ impl UserData for ThreadObject {
             Ok(())
         });
         methods.add_meta_method(MetaMethod::NewIndex, |lua, _, (name, _): (Value, Value)| -> mlua::Result<()> {
-            let name = String::from_lua(name.clone(), lua).unwrap_or_else(|_| describe(&name));
+            let name = String::from_lua(name.clone(), lua).unwrap_or_else(|_| describe_type(&name));
             Err(Error::runtime(format!(
-                "a thread has no field `{name}`; set a global of its state with thread:set(\"{name}\", value)"
+                "a thread has no field `{name}`. Set a global of its state with thread:set(\"{name}\", value)"
             )))
         });
     }
 }
 
-/// The thread as its own state reaches it.
+/// The thread object in the thread's own state.
 #[derive(Clone)]
 pub struct LocalThread {
     lua: WeakLua,
     address: Rc<Cell<SocketAddr>>,
-    stopped: Rc<Cell<bool>>,
+    is_stopped: Rc<Cell<bool>>,
 }
 
 impl LocalThread {
     pub fn new(lua: WeakLua, address: SocketAddr) -> LocalThread {
-        LocalThread { lua, address: Rc::new(Cell::new(address)), stopped: Rc::default() }
+        LocalThread { lua, address: Rc::new(Cell::new(address)), is_stopped: Rc::default() }
     }
 
-    pub fn put(&self, name: &str, value: &PlainValue) -> Result<(), ScriptError> {
+    pub fn set_global(&self, name: &str, value: &PlainValue) -> Result<(), ScriptError> {
         let lua = self.lua.upgrade();
-        let put = || lua.globals().set(name, value.put(&lua)?);
-        put().map_err(|error| raised(OWN, None, &error))
+        let set = || lua.globals().set(name, value.to_lua(&lua)?);
+        set().map_err(|error| script_error(wrk_lua::NAME, None, &error))
     }
 
-    pub fn stopped(&self) -> bool {
-        self.stopped.get()
+    pub fn is_stopped(&self) -> bool {
+        self.is_stopped.get()
     }
 }
 
 impl ThreadHandle for LocalThread {
     fn get(&self, name: &str) -> Result<PlainValue, ScriptError> {
-        let value = self.lua.upgrade().globals().get(name).map_err(|error| raised(OWN, None, &error))?;
+        let value =
+            self.lua.upgrade().globals().get(name).map_err(|error| script_error(wrk_lua::NAME, None, &error))?;
         PlainValue::copy_from(name, &value)
     }
 
     fn set(&self, name: &str, value: PlainValue) -> Result<(), ScriptError> {
-        self.put(name, &value)
+        self.set_global(name, &value)
     }
 
     fn address(&self) -> SocketAddr {
@@ -108,6 +109,6 @@ impl ThreadHandle for LocalThread {
     }
 
     fn stop(&self) {
-        self.stopped.set(true);
+        self.is_stopped.set(true);
     }
 }

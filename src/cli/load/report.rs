@@ -5,7 +5,7 @@ use std::slice;
 use crate::load::{DoneArguments, LoadResult};
 use crate::report::load_totals::LoadTotals;
 use crate::report::wrk2::{Wrk2Options, Wrk2Report, Wrk2Statistics, format_report};
-use crate::script::{DoneErrors, DoneSummary};
+use crate::script::DoneSummary;
 
 /// The report, without the header that is printed before the load starts. `stopped`: a signal ended the load.
 pub fn report_text(
@@ -41,20 +41,13 @@ pub fn report_text(
 /// The arguments of the script's `done`.
 pub fn done_arguments(load: &LoadResult) -> DoneArguments {
     let totals = totals_of(load);
-    let errors = totals.errors;
     let samples = load.threads.iter().flat_map(|thread| thread.rates.rates());
     DoneArguments {
         summary: DoneSummary {
-            duration: totals.runtime.0 / 1000,
+            duration: totals.runtime,
             requests: totals.answered_in_time,
             bytes: totals.bytes_in_time,
-            errors: DoneErrors {
-                connect: errors.connect,
-                read: errors.read,
-                write: errors.write,
-                status: errors.status,
-                timeout: errors.timeout,
-            },
+            errors: totals.errors,
         },
         rates: samples.flat_map(|(rate, n)| std::iter::repeat_n(rate, n as usize)).collect(),
         latency: totals.latencies.response,

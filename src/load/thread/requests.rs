@@ -46,7 +46,7 @@ impl PayloadPart {
 
     /// A HEAD request: its response has no body.
     pub fn is_head(&self) -> bool {
-        self.payload.parts.get(self.index).is_some_and(|part| part.head)
+        self.payload.parts.get(self.index).is_some_and(|part| part.is_head)
     }
 }
 
@@ -82,7 +82,7 @@ impl Requests {
     /// # Errors
     /// [`ScriptError`] if the script makes no request.
     pub fn new(vm: Vm, ahead: bool) -> Result<Requests, ScriptError> {
-        let builds_ahead = ahead && !vm.wants_responses() && !vm.delays();
+        let builds_ahead = ahead && !vm.has_response() && !vm.has_delay();
         let mut requests = Requests { vm, fixed: None, next: None, builds_ahead, spare: Vec::new() };
         let first = requests.build()?;
         if requests.vm.is_fixed() {
@@ -126,7 +126,7 @@ impl Requests {
     /// # Errors
     /// [`ScriptError`] if the script fails.
     pub fn prepare(&mut self) -> Result<(), ScriptError> {
-        if self.are_built_ahead() && self.next.is_none() && !self.vm.stopped() {
+        if self.are_built_ahead() && self.next.is_none() && !self.vm.is_stopped() {
             self.next = Some(self.build()?);
         }
         Ok(())
@@ -143,7 +143,7 @@ impl Requests {
         let mut payload = self.spare.pop().unwrap_or_default();
         let content = Rc::make_mut(&mut payload);
         self.vm.request(&mut content.bytes, &mut content.parts)?;
-        content.is_last = self.vm.stopped();
+        content.is_last = self.vm.is_stopped();
         Ok(payload)
     }
 }

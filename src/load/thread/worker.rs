@@ -62,7 +62,7 @@ pub fn run(setup: WorkerSetup, finish: impl FnOnce(io::Result<WorkerResult>)) {
     let metrics = ThreadMetrics::new(sender, Arc::clone(&live), Instant::START.plus(plan.warmup));
     let clock = Clock::starting_in(Time::ZERO);
     let state = Rc::new(WorkerState::new(plan, thread, transport, clock, requests, metrics));
-    if state.requests.borrow().vm().delays() {
+    if state.requests.borrow().vm().has_delay() {
         state.dispatcher.borrow_mut().enable_delay();
     }
     if is_stopped {

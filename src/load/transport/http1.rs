@@ -55,7 +55,7 @@ async fn establish(state: &WorkerState, id: usize) -> Result<Stream, Outcome> {
 /// Serves until the connection is closed. Returns whether the next one may be opened at once: if this one carried a
 /// response, or was closed because of a timeout, which took its time.
 async fn serve(state: &WorkerState, id: usize, stream: Stream) -> bool {
-    let captured = state.requests.borrow().vm().wants_responses().then(CapturedResponse::default);
+    let captured = state.requests.borrow().vm().has_response().then(CapturedResponse::default);
     let mut connection = Http1Connection {
         state,
         id,

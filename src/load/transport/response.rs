@@ -26,7 +26,7 @@ impl CapturedResponse {
 }
 
 impl ResponseSink for CapturedResponse {
-    const WANTS_HEADS: bool = true;
+    const NEEDS_HEADS: bool = true;
 
     fn head(&mut self, status: u16, headers: &[Header<'_>]) {
         self.status = status;

@@ -1,10 +1,10 @@
 use super::*;
 
 #[test]
-fn compose_post_makes_the_form_that_the_social_network_takes() {
+fn compose_post_makes_the_form_of_the_social_network() {
     let target = Target::parse("http://127.0.0.1:8080/wrk2-api/post/compose").unwrap();
     let environment = Environment { target: &target, headers: &[], args: &[], seed: 1 };
-    let vm = begun(Vm::load(Script::built_in("compose-post").as_ref(), &environment).unwrap()).unwrap();
+    let vm = initialized(Vm::load(Script::built_in("compose-post").as_ref(), &environment).unwrap()).unwrap();
     for _ in 0..200 {
         let text = request(&vm).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
@@ -21,7 +21,8 @@ fn compose_post_repeats_with_the_seed() {
     let target = Target::parse("http://127.0.0.1:8080/").unwrap();
     let first = |seed| {
         let environment = Environment { target: &target, headers: &[], args: &[], seed };
-        request(&begun(Vm::load(Script::built_in("compose-post").as_ref(), &environment).unwrap()).unwrap()).unwrap()
+        request(&initialized(Vm::load(Script::built_in("compose-post").as_ref(), &environment).unwrap()).unwrap())
+            .unwrap()
     };
     assert_eq!(first(1), first(1));
     assert_ne!(first(1), first(2));

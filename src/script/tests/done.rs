@@ -1,15 +1,17 @@
 use super::*;
+use crate::record::ErrorCounts;
 use crate::stats::latency_histogram;
+use crate::units::Time;
 
-/// Runs `done` on these latencies and rates.
+/// Runs `done` with these latencies and rates.
 fn done(text: &str, latencies: impl IntoIterator<Item = u64>, rates: &[f64]) {
     let mut histogram = latency_histogram();
     latencies.into_iter().for_each(|us| histogram.saturating_record(us));
     let summary = DoneSummary {
-        duration: 2_000_000,
+        duration: Time::from_secs(2),
         requests: 7,
         bytes: 8,
-        errors: DoneErrors { connect: 1, read: 2, write: 3, status: 4, timeout: 5 },
+        errors: ErrorCounts { connect: 1, read: 2, write: 3, status: 4, timeout: 5 },
     };
     let main = main(&format!("function done(summary, latency, requests)\n{text}\nend")).unwrap();
     assert!(main.has_done());
@@ -34,7 +36,7 @@ fn done_gets_the_summary_and_both_sets_of_samples() {
 }
 
 #[test]
-fn samples_sum_up_right_in_the_manner_of_wrk_and_of_wrk2() {
+fn sums_of_samples_are_right_in_scripts_for_wrk_and_for_wrk2() {
     done(
         r#"
         local of_wrk, of_wrk2, count = 0, 0, 0
@@ -66,7 +68,7 @@ fn without_samples_all_is_zero() {
 }
 
 #[test]
-fn a_million_samples_are_gone_through_one_by_one() {
+fn a_script_can_iterate_over_a_million_samples() {
     let mut histogram = latency_histogram();
     (0..1000).for_each(|us| histogram.saturating_record_n(us * us, 1000));
     let main =
@@ -75,7 +77,7 @@ fn a_million_samples_are_gone_through_one_by_one() {
 }
 
 #[test]
-fn a_script_without_done_has_nothing_to_say() {
+fn a_script_without_done_is_not_called() {
     let main = main("done = 5").unwrap();
     assert!(!main.has_done());
     main.done(&DoneSummary::default(), &latency_histogram(), &[]).unwrap();

@@ -1,12 +1,12 @@
-//! By what a script sees and does; a file a subject.
+//! Tests by what a script sees and does.
 
 mod compose_post;
 mod done;
 mod errors;
 mod modules;
+mod plain_value;
 mod requests;
 mod setup;
-mod shared;
 
 use super::*;
 use crate::http1::PipelinedRequest;
@@ -24,16 +24,16 @@ fn loaded(text: &str, headers: &[(String, String)], args: &[String]) -> Result<V
     Vm::load(Some(&script(text)), &Environment { target: &target(), headers, args, seed: 3 })
 }
 
-/// A state that may make requests.
+/// A state that is ready to make requests.
 fn vm(text: &str) -> Result<Vm, ScriptError> {
     vm_with(text, &[], &[])
 }
 
 fn vm_with(text: &str, headers: &[(String, String)], args: &[String]) -> Result<Vm, ScriptError> {
-    begun(loaded(text, headers, args)?)
+    initialized(loaded(text, headers, args)?)
 }
 
-fn begun(mut vm: Vm) -> Result<Vm, ScriptError> {
+fn initialized(mut vm: Vm) -> Result<Vm, ScriptError> {
     vm.init().map(|()| vm)
 }
 
@@ -51,7 +51,7 @@ fn pipeline(vm: &Vm) -> Result<(String, Vec<PipelinedRequest>), ScriptError> {
     Ok((String::from_utf8(bytes).unwrap(), parts))
 }
 
-/// A global of a state, as a string.
+/// The value of a global that is a string.
 fn text_of(vm: &Vm, name: &str) -> String {
     match vm.get(name).unwrap() {
         PlainValue::String(bytes) => String::from_utf8(bytes).unwrap(),

@@ -2,9 +2,9 @@ use super::*;
 use crate::units::Time;
 
 #[test]
-fn without_a_script_the_url_is_got() {
+fn without_a_script_the_request_gets_the_url() {
     let vm = vm("").unwrap();
-    assert!(vm.is_fixed() && !vm.wants_responses());
+    assert!(vm.is_fixed() && !vm.has_response());
     assert_eq!(request(&vm).unwrap(), "GET /index?a=b HTTP/1.1\r\nHost: localhost:8080\r\n\r\n");
 }
 
@@ -44,7 +44,7 @@ fn response_sees_status_headers_and_body() {
         function response(status, headers, body) wrk.path = "/" .. status .. headers["X"] .. body end
         function request() return wrk.format() end"#)
     .unwrap();
-    assert!(vm.wants_responses());
+    assert!(vm.has_response());
     vm.response(204, &[("X".into(), b"-x-".to_vec())], b"body").unwrap();
     assert!(request(&vm).unwrap().starts_with("GET /204-x-body HTTP/1.1"));
 }
@@ -83,20 +83,20 @@ fn the_target_is_in_wrk_and_may_be_changed_there() {
 }
 
 #[test]
-fn a_pipeline_is_taken_apart() {
+fn the_requests_of_a_pipeline_are_found() {
     let vm = vm(r#"
         local get, head = wrk.format("GET", "/?a"), wrk.format("HEAD", "/?b")
         function request() return get .. head .. wrk.format("POST", "/?c", nil, "body") end"#)
     .unwrap();
     let (text, parts) = pipeline(&vm).unwrap();
-    assert_eq!(parts.iter().map(|part| part.head).collect::<Vec<_>>(), [false, true, false]);
+    assert_eq!(parts.iter().map(|part| part.is_head).collect::<Vec<_>>(), [false, true, false]);
     assert!(text[parts[0].end..].starts_with("HEAD /?b") && text[parts[1].end..].starts_with("POST /?c"));
     assert_eq!(parts[2].end, text.len());
     assert_eq!(pipeline(&vm).unwrap(), (text, parts));
 }
 
 #[test]
-fn requests_of_every_shape_may_take_turns() {
+fn request_may_return_different_pipelines() {
     let vm = vm(r#"
         local n, one = 0, wrk.format("GET", "/")
         function request()
@@ -134,13 +134,13 @@ fn delays_are_in_ms_and_never_negative() {
     assert_eq!([delay("-5"), delay("nil"), delay("0/0")], [Time::ZERO; 3]);
     assert!(delay("math.huge") > Time::from_secs(1 << 30));
     let vm = vm("function delay() return {} end").unwrap();
-    assert!(vm.delays());
-    assert!(vm.delay().unwrap_err().to_string().starts_with("test.lua: delay() returned a table, no number"));
+    assert!(vm.has_delay());
+    assert!(vm.delay().unwrap_err().to_string().starts_with("test.lua: delay() returned a table, not a number"));
 }
 
 #[test]
-fn globals_that_only_have_a_functions_name_are_the_scripts_own() {
+fn globals_with_the_name_of_a_function_are_ignored() {
     let vm = vm("delay, response, init, setup, done = 10, {}, 'x', true, 5").unwrap();
-    assert!(vm.is_fixed() && !vm.wants_responses() && !vm.delays());
+    assert!(vm.is_fixed() && !vm.has_response() && !vm.has_delay());
     vm.response(200, &[], b"").unwrap();
 }

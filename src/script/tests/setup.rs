@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::*;
 
-/// A thread without a state, that remembers what the main one did to it.
+/// A thread without a state, which records what the main state does.
 #[derive(Clone)]
 pub struct MockThread(Rc<MockState>);
 
@@ -41,7 +41,7 @@ impl ThreadHandle for MockThread {
     }
 }
 
-/// A thread's state in reach of the main one.
+/// Access to a thread's state in the same thread.
 struct VmThread(Rc<RefCell<Vm>>);
 
 impl ThreadHandle for VmThread {
@@ -117,7 +117,7 @@ fn a_thread_goes_to_the_first_address_or_where_setup_sends_it() {
 }
 
 #[test]
-fn a_target_resolves_to_the_addresses_that_take_connections() {
+fn a_target_resolves_to_the_addresses_that_accept_connections() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let target = Target::parse(&format!("http://{address}/")).unwrap();
@@ -140,7 +140,7 @@ fn a_script_may_choose_the_addresses_itself() {
 }
 
 #[test]
-fn a_thread_knows_itself() {
+fn a_thread_can_use_its_own_thread_object() {
     let mut vm = loaded(
         r#"
         function init() was = tostring(wrk.thread.addr); wrk.thread.addr = "127.0.0.3:3" end
@@ -155,8 +155,8 @@ fn a_thread_knows_itself() {
     .unwrap();
     vm.set_address("127.0.0.2:80".parse().unwrap());
     vm.init().unwrap();
-    assert!(!vm.stopped());
+    assert!(!vm.is_stopped());
     request(&vm).unwrap();
-    assert!(vm.stopped());
+    assert!(vm.is_stopped());
     assert_eq!((text_of(&vm, "seen").as_str(), vm.address().to_string().as_str()), ("127.0.0.2:80", "127.0.0.3:3"));
 }

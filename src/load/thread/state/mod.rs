@@ -107,7 +107,7 @@ impl WorkerState {
 
     /// Ends arrivals if the script stopped its thread in its last call.
     pub fn check_script_stop(&self, now: Instant) {
-        let stopped = self.requests.borrow().vm().stopped();
+        let stopped = self.requests.borrow().vm().is_stopped();
         if stopped {
             self.apply_script_stop(now);
         }

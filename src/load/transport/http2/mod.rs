@@ -57,7 +57,7 @@ pub fn open(state: &Rc<WorkerState>, connections: usize) {
 /// Checks that the first request can be sent over HTTP/2.
 ///
 /// # Errors
-/// [`ScriptError::Untranslatable`] if it cannot.
+/// [`ScriptError::NotForHttp2`] if it cannot.
 pub fn verify(plan: &LoadPlan, requests: &Requests) -> Result<(), ScriptError> {
     let translator = Translator::new(plan.target());
     let parts = requests.first().into_iter().flat_map(PayloadPart::all);
@@ -68,7 +68,7 @@ pub fn verify(plan: &LoadPlan, requests: &Requests) -> Result<(), ScriptError> {
 }
 
 fn untranslatable(requests: &Requests, why: &TranslationError) -> ScriptError {
-    ScriptError::Untranslatable { script: requests.vm().name().to_owned(), why: why.to_string() }
+    ScriptError::NotForHttp2 { script: requests.vm().name().to_owned(), why: why.to_string() }
 }
 
 impl Http2Client {

@@ -81,7 +81,7 @@ async fn exchange(client: &Http2Client, id: usize, request: &Http2Request) -> Re
         record.bytes += header_bytes(&head.headers);
     });
     stream.connection.has_responded.set(true);
-    let mut captured = state.requests.borrow().vm().wants_responses().then(CapturedResponse::default);
+    let mut captured = state.requests.borrow().vm().has_response().then(CapturedResponse::default);
     let end = match &mut captured {
         Some(captured) => {
             captured.status = status;

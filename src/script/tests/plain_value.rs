@@ -9,24 +9,24 @@ fn refused(text: &str) -> String {
 }
 
 #[test]
-fn what_stays_in_its_state_is_named_with_its_place() {
-    let rule = "only nil, booleans, numbers, strings and tables of these go from state to state (in setup)";
+fn a_value_that_cannot_be_copied_is_named_with_its_path() {
+    let rule = "Only nil, booleans, numbers, strings and tables of these can be copied between states (in setup)";
     for (text, what) in [
         ("thread:set('f', print)", "`f` is a function"),
         ("thread:set('t', { a = { 1, { b = thread } } })", "`t.a[2].b` is a userdata"),
         ("thread:set('t', { [print] = 1 })", "`t[a function]` is a function"),
-        ("local t = {}; t.own = { t }; thread:set('t', t)", "`t.own[1]` is a table that holds itself"),
+        ("local t = {}; t.own = { t }; thread:set('t', t)", "`t.own[1]` is a table that contains itself"),
         ("local t = {}; for _ = 1, 300 do t = { t } end; thread:set('t', t)", ""),
     ] {
         let error = refused(text);
         assert!(error.starts_with(&format!("test.lua:1: {what}")) && error.ends_with(rule), "{error}");
     }
     let vm = vm("x = { coroutine.create(print) }").unwrap();
-    assert!(vm.get("x").unwrap_err().to_string().starts_with("`x[1]` is a thread; "));
+    assert!(vm.get("x").unwrap_err().to_string().starts_with("`x[1]` is a thread. "));
 }
 
 #[test]
-fn a_table_that_is_there_twice_is_copied_twice() {
+fn a_table_with_two_references_is_copied_twice() {
     let vm = vm("local t = { 1 }; both = { t, t }").unwrap();
     let one = PlainValue::Table(vec![(PlainValue::Number(1.0), PlainValue::Number(1.0))]);
     let both = vec![(PlainValue::Number(1.0), one.clone()), (PlainValue::Number(2.0), one)];
@@ -45,14 +45,14 @@ fn values() -> impl Strategy<Value = PlainValue> {
     })
 }
 
-/// Tables are in no order, and the last value of a key stands.
+/// Tables have no order, and the last value of a key counts.
 fn sorted(value: &PlainValue) -> String {
     match value {
         PlainValue::Table(entries) => {
             let entries = entries.iter().map(|(key, value)| (sorted(key), sorted(value)));
             format!("{:?}", entries.collect::<std::collections::BTreeMap<_, _>>())
         }
-        // -0 and 0 are one key.
+        // -0 and 0 are the same key.
         PlainValue::Number(n) => format!("{:?}", n + 0.0),
         plain => format!("{plain:?}"),
     }
@@ -62,7 +62,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn what_goes_into_a_state_comes_out_the_same(value in values()) {
+    fn a_value_survives_a_copy_into_a_state_and_back(value in values()) {
         let vm = vm("").unwrap();
         vm.set("value", &value).unwrap();
         prop_assert_eq!(sorted(&vm.get("value").unwrap()), sorted(&value));
