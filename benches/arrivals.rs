@@ -1,4 +1,4 @@
-//! What it costs to know when the next request is due.
+//! The cost of the next due time.
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use metawrk::arrivals::{ArrivalProcess, Arrivals, Profile, ThreadShare};

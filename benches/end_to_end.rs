@@ -1,5 +1,5 @@
-//! Whole requests per second on loopback: one thread of ours against one thread of the simplest server there is.
-//! The figure is the time per request at full speed, both sides' work included.
+//! The time per request at full speed over loopback: one generator thread and one thread of a minimal server. The work of
+//! both sides is included.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -28,7 +28,7 @@ fn end_to_end(c: &mut Criterion) {
     group.sample_size(10).warm_up_time(Duration::from_millis(1)).measurement_time(Duration::from_secs(10));
     group.bench_function("a request, 10 connections", |b| {
         b.iter_custom(|iterations| {
-            // Far more than can be done: every connection always has its next request.
+            // A rate that cannot be reached: every connection is always busy.
             let plan = LoadPlan::new(LoadSettings {
                 threads: 1,
                 duration: Time::from_millis(500),
@@ -36,8 +36,8 @@ fn end_to_end(c: &mut Criterion) {
                 ..LoadSettings::new(&url, 1e6)
             });
             let prepared = Prepared::new(plan.expect("a plan"), None).expect("a server");
-            let loaded = prepared.start(Clock::starting_in(Time::from_millis(1))).finish().expect("a run");
-            let each = loaded.duration().0 as f64 / loaded.account().answered as f64;
+            let result = prepared.start(Clock::starting_in(Time::from_millis(1))).finish().expect("a run");
+            let each = result.duration().0 as f64 / result.account().answered as f64;
             Duration::from_nanos((each * iterations as f64) as u64)
         });
     });

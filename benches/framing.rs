@@ -1,4 +1,4 @@
-//! What it costs to find the end of a response, and to find the requests in a script's string.
+//! The cost of finding the end of a response, and the requests in a script's string.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use metawrk::http1::{Framer, NullSink, scan_requests};

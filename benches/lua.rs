@@ -1,4 +1,4 @@
-//! What a request costs that a script makes: without one it is copied, with compose-post it is composed.
+//! The cost of a request from a script: one that is constant, and one that compose-post builds.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use metawrk::script::{Environment, Script, Vm};

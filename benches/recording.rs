@@ -1,4 +1,4 @@
-//! What it costs to remember a request: in the histograms, and as a record on its way to the disk.
+//! The cost of recording a request: in the histograms, and as a record that is sent to the writer thread.
 
 use std::io;
 
@@ -7,9 +7,9 @@ use metawrk::record::sink::{RecordSink, Recorder};
 use metawrk::record::{Latencies, Outcome, RequestRecord};
 use metawrk::units::Instant;
 
-struct Drop;
+struct DiscardingSink;
 
-impl RecordSink for Drop {
+impl RecordSink for DiscardingSink {
     fn consume(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
         std::hint::black_box(batch);
         Ok(())
@@ -27,10 +27,10 @@ fn recording(c: &mut Criterion) {
     let mut latencies = Latencies::default();
     c.bench_function("recording/histograms", |b| b.iter(|| latencies.add(std::hint::black_box(&record))));
 
-    let recorder = Recorder::start(vec![Box::new(Drop)]).expect("a thread");
+    let recorder = Recorder::start(vec![Box::new(DiscardingSink)]).expect("a thread");
     let mut sender = recorder.senders().sender();
-    c.bench_function("recording/tape", |b| b.iter(|| sender.push(std::hint::black_box(&record))));
-    std::mem::drop(sender);
+    c.bench_function("recording/sender", |b| b.iter(|| sender.push(std::hint::black_box(&record))));
+    drop(sender);
     recorder.finish().expect("a recorder that ends");
 }
 

@@ -53,7 +53,7 @@ fn many_requests_in_flight_share_one_connection() {
     let (account, sent) = (result.account(), sent(&result));
     assert_eq!((account.answered, account.attempts, account.bytes), (sent, sent, sent * OK_BYTES));
     assert_eq!(server.seen.connections.load(Ordering::SeqCst), PROBE_AND_ONE);
-    assert!(server.seen.most.load(Ordering::SeqCst) >= 10, "{:?}", server.seen.most);
+    assert!(server.seen.in_flight_max.load(Ordering::SeqCst) >= 10, "{:?}", server.seen.in_flight_max);
     assert!(records.iter().all(|r| r.status == 200 && r.connection == 0 && r.sent <= r.first_byte));
     assert!(!result.generator().bound_reached);
 }
@@ -188,7 +188,7 @@ fn the_stream_limit_of_the_server_is_respected() {
     builder.max_concurrent_streams(2);
     let server = Http2Server::start(None, builder, |_, _| Answer::After(Duration::from_millis(50)));
     let (result, records) = run(LoadSettings { connections: 2, drain: Time::ZERO, ..settings(&server) });
-    assert_eq!(server.seen.most.load(Ordering::SeqCst), 4);
+    assert_eq!(server.seen.in_flight_max.load(Ordering::SeqCst), 4);
     assert_eq!(result.fewest_streams(), Some(2));
     assert!(result.generator().bound_reached && result.account().unsent > 0, "{:?}", result.account());
     // A request that waits for a stream counts as not sent, and its wait counts.

@@ -1,5 +1,5 @@
-//! The generator against real servers, those that misbehave above all: everything scheduled is accounted for, errors
-//! are told apart, and nothing hangs.
+//! The generator against real servers, most of which misbehave: every scheduled request is accounted for, errors are
+//! classified, and nothing hangs.
 
 mod support;
 
@@ -15,7 +15,7 @@ use support::load::{run, run_until, settings};
 use support::{OK, Peer, Server};
 
 #[test]
-fn a_healthy_server_gets_the_schedule_and_the_bytes_as_they_are() {
+fn a_healthy_server_gets_all_requests_unchanged() {
     let server = Server::answering(OK);
     let (result, records) = run(settings(&server));
     let account = result.account();
@@ -32,7 +32,7 @@ fn a_healthy_server_gets_the_schedule_and_the_bytes_as_they_are() {
 }
 
 #[test]
-fn a_server_that_closes_after_each_answer_is_connected_to_again() {
+fn after_each_close_by_the_server_a_new_connection_is_opened() {
     let server = Server::start(|mut peer| {
         peer.request();
         peer.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
@@ -44,7 +44,7 @@ fn a_server_that_closes_after_each_answer_is_connected_to_again() {
 }
 
 #[test]
-fn chunked_and_close_delimited_answers_end_where_they_end() {
+fn the_end_of_chunked_and_close_delimited_responses_is_found() {
     let server = Server::start(|mut peer| {
         peer.request();
         if peer.number % 2 == 0 {
@@ -61,7 +61,7 @@ fn chunked_and_close_delimited_answers_end_where_they_end() {
 }
 
 #[test]
-fn resets_are_read_errors_and_the_connection_comes_back() {
+fn a_reset_is_a_read_error_and_the_connection_is_opened_again() {
     let server = Server::start(|mut peer| {
         peer.request();
         peer.reset();
@@ -71,11 +71,11 @@ fn resets_are_read_errors_and_the_connection_comes_back() {
     assert_eq!(account.answered, 0);
     assert!(account.errors.read > 4, "{account:?}");
     assert_eq!(account.failed, account.errors.read + account.errors.write);
-    assert_eq!(result.latencies().response.len(), account.lower_bounds, "a failure is no response time");
+    assert_eq!(result.latencies().response.len(), account.lower_bounds, "a failure has no response time");
 }
 
 #[test]
-fn what_is_no_http_is_a_read_error() {
+fn a_response_that_is_not_http_is_a_read_error() {
     for garbage in [&b"garbage\r\n\r\n"[..], b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"] {
         let server = Server::answering(garbage);
         let (result, _) = run(settings(&server));
@@ -85,7 +85,7 @@ fn what_is_no_http_is_a_read_error() {
 }
 
 #[test]
-fn endless_headers_end_in_a_read_error_without_end_of_memory() {
+fn endless_headers_are_a_read_error() {
     let server = Server::start(|mut peer: Peer| {
         peer.request();
         peer.send(b"HTTP/1.1 200 OK\r\n");
@@ -96,7 +96,7 @@ fn endless_headers_end_in_a_read_error_without_end_of_memory() {
 }
 
 #[test]
-fn a_second_answer_to_one_question_closes_the_connection() {
+fn a_second_response_to_one_request_closes_the_connection() {
     let server = Server::start(|mut peer| while peer.request().is_some() && peer.send(&[OK, OK].concat()) {});
     let (result, _) = run(settings(&server));
     assert!(result.account().answered > 4);
@@ -104,21 +104,21 @@ fn a_second_answer_to_one_question_closes_the_connection() {
 }
 
 #[test]
-fn waiting_for_a_silent_server_leaves_unanswered_and_unsent_and_counts_each_timeout_once() {
+fn requests_to_a_silent_server_are_unanswered_or_unsent_and_time_out_once() {
     let server = Server::start(|mut peer| peer.swallow());
     let settings = LoadSettings { timeout: Time::from_millis(50), drain: Time::from_millis(100), ..settings(&server) };
     let (result, records) = run(settings);
     let account = result.account();
     assert_eq!((account.scheduled, account.unanswered, account.unsent), (60, 4, 56));
-    assert_eq!(account.errors.timeout, 4, "once per request that outlived it");
-    assert_eq!(result.latencies().response.len(), 60, "their waits count, as lower bounds");
+    assert_eq!(account.errors.timeout, 4, "one per request that reached it");
+    assert_eq!(result.latencies().response.len(), 60, "their waits count as lower bounds");
     assert_eq!(result.latencies().service.len(), 0);
     assert!(records.iter().all(|r| r.is_lower_bound()));
     assert!(result.generator().bound_reached);
 }
 
 #[test]
-fn abandoned_attempts_fail_and_are_made_again_as_the_policy_says() {
+fn abandoned_attempts_fail_and_are_retried() {
     let server = Server::start(|mut peer| peer.swallow());
     let settings = LoadSettings {
         rate: 50.0.into(),
@@ -131,17 +131,17 @@ fn abandoned_attempts_fail_and_are_made_again_as_the_policy_says() {
     };
     let (result, records) = run(settings);
     let account = result.account();
-    // A machine that is busy at the very end leaves the last ones unsent.
+    // On a busy machine the last requests may stay unsent.
     assert_eq!((account.scheduled, account.failed + account.unsent, account.attempts), (15, 15, 3 * account.failed));
     assert!(account.failed >= 10, "{account:?}");
-    let made: Vec<_> = records.iter().filter(|r| r.outcome() != Some(Outcome::Unsent)).collect();
-    assert!(made.iter().all(|r| r.outcome() == Some(Outcome::Abandoned) && r.timed_out()));
-    assert!(made.iter().all(|r| r.is_last() == (r.attempt == 2)));
-    assert!(made.iter().all(|r| r.end.since(r.due) >= Time::from_millis(20)));
+    let sent: Vec<_> = records.iter().filter(|r| r.outcome() != Some(Outcome::Unsent)).collect();
+    assert!(sent.iter().all(|r| r.outcome() == Some(Outcome::Abandoned) && r.timed_out()));
+    assert!(sent.iter().all(|r| r.is_last() == (r.attempt == 2)));
+    assert!(sent.iter().all(|r| r.end.since(r.due) >= Time::from_millis(20)));
 }
 
 #[test]
-fn a_retry_can_save_a_request() {
+fn a_failed_request_can_succeed_after_a_retry() {
     // Every other connection answers 503.
     let server = Server::start(|mut peer| {
         let bad = b"HTTP/1.1 503 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
@@ -157,17 +157,17 @@ fn a_retry_can_save_a_request() {
 }
 
 #[test]
-fn an_open_system_takes_a_new_connection_for_each_request_that_finds_none() {
+fn an_open_system_opens_a_connection_for_each_request_that_finds_none_free() {
     let server = Server::start(|mut peer| peer.swallow());
     let settings = LoadSettings { when_busy: WhenBusy::Open, drain: Time::ZERO, ..settings(&server) };
     let (result, _) = run(settings);
     assert_eq!((result.account().scheduled, result.account().unanswered), (60, 60));
-    // One more is the look before any load.
+    // One more is the connection before the load.
     assert_eq!(server.connections.load(Ordering::SeqCst), 61);
 }
 
 #[test]
-fn an_open_system_waits_at_its_bound() {
+fn an_open_system_waits_at_its_limit() {
     let server = Server::start(|mut peer| peer.swallow());
     let settings =
         LoadSettings { when_busy: WhenBusy::Open, max_connections: 10, drain: Time::ZERO, ..settings(&server) };
@@ -177,7 +177,7 @@ fn an_open_system_waits_at_its_bound() {
 }
 
 #[test]
-fn a_stop_ends_the_load_at_once_and_accounts_for_it() {
+fn a_stop_ends_the_load_at_once_with_a_complete_account() {
     let server = Server::answering(OK);
     let settings = LoadSettings { duration: Time::from_secs(3600), ..settings(&server) };
     let prepared = Prepared::new(LoadPlan::new(settings).unwrap(), None).unwrap();
@@ -195,7 +195,7 @@ fn a_stop_ends_the_load_at_once_and_accounts_for_it() {
 }
 
 #[test]
-fn the_end_of_arrivals_lets_what_is_in_flight_finish() {
+fn after_the_end_of_arrivals_requests_in_flight_finish() {
     let server = Server::start(|mut peer| {
         while peer.request().is_some() {
             std::thread::sleep(Duration::from_millis(50));
@@ -213,7 +213,7 @@ fn the_end_of_arrivals_lets_what_is_in_flight_finish() {
 }
 
 #[test]
-fn a_script_that_raises_in_the_middle_ends_the_run_of_every_thread() {
+fn a_script_error_during_the_run_ends_all_threads() {
     let server = Server::answering(OK);
     let text = "n = 0\nfunction request() n = n + 1\n if n > 10 then error('boom') end return wrk.format() end";
     let script = Script { name: "boom.lua".into(), text: text.into() };
@@ -224,7 +224,7 @@ fn a_script_that_raises_in_the_middle_ends_the_run_of_every_thread() {
 }
 
 #[test]
-fn responses_reach_the_script_that_wants_them() {
+fn a_script_gets_the_responses() {
     let server = Server::answering(b"HTTP/1.1 201 Made\r\nX-Next: /b\r\nContent-Length: 3\r\n\r\nabc");
     let text = "function response(status, headers, body)
         assert(status == 201 and headers['X-Next'] == '/b' and body == 'abc'); wrk.path = '/b' end
@@ -237,7 +237,7 @@ fn responses_reach_the_script_that_wants_them() {
 }
 
 #[test]
-fn nothing_is_sent_where_there_is_no_target_or_no_script() {
+fn nothing_is_sent_without_a_target_or_with_a_bad_script() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let refused = LoadPlan::new(LoadSettings::new(format!("http://{closed}/"), 10.0)).unwrap();
     let error = Prepared::new(refused, None).err().unwrap();
@@ -251,8 +251,8 @@ fn nothing_is_sent_where_there_is_no_target_or_no_script() {
 }
 
 #[test]
-fn a_connection_whose_request_was_abandoned_is_made_again() {
-    // The first two connections (after the look before any load) say nothing; all others answer.
+fn a_connection_is_opened_again_after_its_request_was_abandoned() {
+    // After the connection before the load, the first two are silent, and all others answer.
     let server = Server::start(|mut peer| {
         if (1..=2).contains(&peer.number) {
             peer.swallow();
@@ -274,7 +274,7 @@ fn a_connection_whose_request_was_abandoned_is_made_again() {
 }
 
 #[test]
-fn a_client_that_gives_up_goes_on_at_once() {
+fn a_client_that_abandons_a_request_reconnects_at_once() {
     let server = Server::start(|mut peer| peer.swallow());
     let settings = LoadSettings {
         threads: 1,
@@ -285,12 +285,12 @@ fn a_client_that_gives_up_goes_on_at_once() {
         ..settings(&server)
     };
     let (result, _) = run(settings);
-    // 25 at best; with a growing wait between them, 8.
+    // 25 at best. With a growing wait between connections it would be 8.
     assert!(result.account().attempts >= 12, "{:?}", result.account());
 }
 
 #[test]
-fn a_short_timeout_is_kept_as_a_long_one_is() {
+fn a_short_timeout_is_applied_in_time() {
     let server = Server::start(|mut peer| peer.swallow());
     let settings = LoadSettings {
         threads: 1,
@@ -307,8 +307,8 @@ fn a_short_timeout_is_kept_as_a_long_one_is() {
 }
 
 #[test]
-fn a_run_ends_with_its_last_answer_whatever_its_connections_do() {
-    // Closes after each answer, and by the end of arrivals nobody listens any more.
+fn a_run_ends_with_its_last_response_even_without_a_connection() {
+    // It closes the connection after its answer, and does not listen any more by then.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -332,7 +332,7 @@ fn a_run_ends_with_its_last_answer_whatever_its_connections_do() {
 }
 
 #[test]
-fn a_slow_script_is_the_generators_own_lateness_on_new_connections_too() {
+fn a_slow_script_is_send_lag_on_new_connections_too() {
     let server = Server::start(|mut peer| {
         peer.request();
         peer.send(b"HTTP/1.1 200 OK\r\n\r\n");
@@ -348,13 +348,13 @@ fn a_slow_script_is_the_generators_own_lateness_on_new_connections_too() {
         ..settings(&server)
     };
     let (_, records) = run(settings);
-    // The first request was made when the script was verified.
+    // The first request was built before the start.
     let lags: Vec<u64> = records[1..].iter().filter_map(RequestRecord::send_lag).map(|lag| lag.0).collect();
     assert!(lags.len() > 2 && lags.iter().all(|&lag| lag >= 20_000_000), "{lags:?}");
 }
 
 #[test]
-fn whatever_the_server_does_and_however_the_run_ends_every_request_is_accounted_for() {
+fn every_request_is_accounted_for_whatever_the_server_does() {
     let server = Server::start(|mut peer| {
         for answer in peer.number.. {
             if peer.request().is_none() {
@@ -389,7 +389,7 @@ fn whatever_the_server_does_and_however_the_run_ends_every_request_is_accounted_
             warmup: Time::from_millis(20),
             ..settings(&server)
         };
-        // What holds is checked within.
+        // `run_until` checks the account.
         let stop = pick(3).then(|| Duration::from_millis(3 * choice));
         let (result, _) = run_until(settings, stop);
         assert!(result.account().scheduled <= 50);

@@ -1,4 +1,4 @@
-//! Several requests on one connection at once: HTTP/1.1 pipelines, whether the plan or the script wants them.
+//! HTTP/1.1 pipelining: several requests in flight on one connection, because of the plan or of the script.
 
 mod support;
 
@@ -17,7 +17,7 @@ const THREE: &str = "local one = nil
     function init() one = wrk.format('GET', '/a') .. wrk.format('GET', '/b') .. wrk.format('GET', '/c') end
     function request() return one end";
 
-/// Reads requests one by one, however many came together.
+/// Reads requests one by one, even if several arrive together.
 fn each(mut peer: Peer, mut answer: impl FnMut(&mut Peer, &[u8]) -> bool) {
     while let Some(bytes) = peer.request() {
         for request in
@@ -31,8 +31,8 @@ fn each(mut peer: Peer, mut answer: impl FnMut(&mut Peer, &[u8]) -> bool) {
 }
 
 #[test]
-fn a_pipeline_writes_behind_what_is_outstanding() {
-    // Silent for 100 ms, in which twenty requests come, and then it answers them all.
+fn a_pipeline_writes_behind_the_requests_in_flight() {
+    // Silent for 100 ms, in which twenty requests arrive. Then it answers them all.
     let server = Server::start(|peer| {
         let mut first = true;
         each(peer, |peer, _| {
@@ -46,14 +46,14 @@ fn a_pipeline_writes_behind_what_is_outstanding() {
     let (result, records) = run(settings);
     let account = result.account();
     assert_eq!((account.scheduled, account.answered), (60, 60));
-    // One more is the look before any load.
+    // One more is the connection before the load.
     assert_eq!(server.connections.load(Ordering::SeqCst), 2);
     assert!(result.generator().in_flight_max >= 10, "{:?}", result.generator());
-    assert!(records.windows(2).all(|pair| pair[0].request < pair[1].request), "answers come in order");
+    assert!(records.windows(2).all(|pair| pair[0].request < pair[1].request), "responses come in order");
 }
 
 #[test]
-fn a_script_slower_than_the_gap_between_requests_lets_the_thread_do_its_work() {
+fn a_script_slower_than_the_rate_does_not_starve_the_connections() {
     let server = Server::start(|peer| each(peer, |peer, _| peer.send(OK)));
     let slow = "function request()
         local till = wrk.time_us() + 20000
@@ -77,7 +77,7 @@ fn a_script_slower_than_the_gap_between_requests_lets_the_thread_do_its_work() {
 }
 
 #[test]
-fn requests_in_one_string_go_out_together_and_are_due_together() {
+fn requests_in_one_string_are_sent_together_and_are_due_together() {
     let server = Server::start(|peer| each(peer, |peer, _| peer.send(OK)));
     let (result, records) = run(scripted(&server, THREE));
     let account = result.account();
@@ -100,7 +100,7 @@ fn with_batch_latency_a_string_of_requests_is_one_sample() {
 }
 
 #[test]
-fn answers_in_one_read_or_in_pieces_are_told_apart() {
+fn responses_in_one_read_or_in_pieces_are_separated() {
     let server = Server::start(|mut peer| {
         while peer.request().is_some() {
             let all = [OK, b"HTTP/1.1 404 No\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n", OK].concat();
@@ -118,7 +118,7 @@ fn answers_in_one_read_or_in_pieces_are_told_apart() {
 }
 
 #[test]
-fn only_the_failed_request_of_a_string_is_made_again() {
+fn only_the_failed_request_of_a_string_is_retried() {
     let server = Server::start(|mut peer| {
         let bad = b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n";
         while let Some(bytes) = peer.request() {
@@ -131,7 +131,7 @@ fn only_the_failed_request_of_a_string_is_made_again() {
     let (result, records) = run(settings);
     let account = result.account();
     assert_eq!((account.scheduled, account.answered, account.attempts), (60, 60, 80));
-    assert_eq!(result.latencies().response.len(), 20, "a string is one sample, whatever was made again of it");
+    assert_eq!(result.latencies().response.len(), 20, "a string is one sample, even after a retry");
     assert!(records.iter().all(|record| (record.status == 503) != record.is_last()));
     let requests = server.requests.lock().unwrap();
     let again: Vec<_> = requests.iter().filter(|bytes| bytes.matches(b"GET /") == 1).collect();
@@ -139,7 +139,7 @@ fn only_the_failed_request_of_a_string_is_made_again() {
 }
 
 #[test]
-fn a_close_in_the_middle_fails_what_is_behind_it() {
+fn a_close_in_the_middle_fails_the_requests_behind_it() {
     let close = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
     let server = Server::start(move |mut peer| {
         peer.request();
@@ -153,7 +153,7 @@ fn a_close_in_the_middle_fails_what_is_behind_it() {
 }
 
 #[test]
-fn one_answer_too_many_closes_the_connection() {
+fn one_response_too_many_closes_the_connection() {
     let server = Server::start(|mut peer| while peer.request().is_some() && peer.send(&[OK; 4].concat()) {});
     let (result, _) = run(scripted(&server, THREE));
     let account = result.account();
@@ -162,7 +162,7 @@ fn one_answer_too_many_closes_the_connection() {
 }
 
 #[test]
-fn giving_up_on_a_string_of_requests_gives_up_on_all_of_it() {
+fn a_timeout_abandons_all_requests_of_a_string() {
     let server = Server::start(|mut peer| {
         peer.request();
         peer.send(OK);
@@ -181,7 +181,7 @@ fn giving_up_on_a_string_of_requests_gives_up_on_all_of_it() {
 }
 
 #[test]
-fn a_pipeline_that_breaks_loses_what_it_carries_and_goes_on() {
+fn a_broken_pipeline_fails_its_requests_and_is_opened_again() {
     let server = Server::start(|peer| {
         let mut answers = 0;
         each(peer, |peer, _| {
@@ -197,7 +197,7 @@ fn a_pipeline_that_breaks_loses_what_it_carries_and_goes_on() {
     assert_eq!(account.failed, account.errors.read + account.errors.write);
 }
 
-/// How often something occurs in bytes.
+/// Counts occurrences in bytes.
 trait Matches {
     fn matches(&self, what: &[u8]) -> usize;
 }

@@ -1,4 +1,4 @@
-//! Scripts over a whole run: `setup` before it, the threads during it, `done` after it.
+//! Scripts in a run: `setup` before it, the functions of the threads during it, and `done` after it.
 
 mod support;
 
@@ -9,13 +9,13 @@ use metawrk::units::Time;
 use support::load::{run, scripted};
 use support::{OK, Server};
 
-fn told(answered: u64) -> DoneArguments {
+fn done_arguments(answered: u64) -> DoneArguments {
     let summary = DoneSummary { requests: answered, ..DoneSummary::default() };
     DoneArguments { summary, latency: metawrk::stats::latency_histogram(), rates: Vec::new() }
 }
 
 #[test]
-fn setup_reaches_every_thread_and_done_sees_what_they_have_become() {
+fn setup_reaches_every_thread_and_done_reads_their_variables() {
     let server = Server::answering(OK);
     let text = r#"
         local threads = {}
@@ -38,7 +38,7 @@ fn setup_reaches_every_thread_and_done_sees_what_they_have_become() {
         end"#;
     let (mut result, _) = run(scripted(&server, text));
     let answered = result.account().answered;
-    let error = result.run_done(told(answered)).unwrap_err();
+    let error = result.run_done(done_arguments(answered)).unwrap_err();
     assert!(error.to_string().ends_with("all is well (in done)"), "{error}");
     let requests = server.requests.lock().unwrap();
     let to = |path: &str| requests.iter().filter(|bytes| bytes.starts_with(format!("GET {path} ").as_bytes())).count();
@@ -46,7 +46,7 @@ fn setup_reaches_every_thread_and_done_sees_what_they_have_become() {
 }
 
 #[test]
-fn setup_gives_each_thread_an_address_of_its_own() {
+fn setup_can_set_the_address_of_each_thread() {
     let (one, other) = (Server::answering(OK), Server::answering(OK));
     let text = format!(
         "local n = 0
@@ -60,7 +60,7 @@ fn setup_gives_each_thread_an_address_of_its_own() {
 }
 
 #[test]
-fn a_thread_stops_after_the_request_in_which_it_was_stopped() {
+fn a_thread_stops_after_the_request_that_stops_it() {
     let server = Server::answering(OK);
     let text = "local n = 0
         function request() n = n + 1; if n == 5 then wrk.thread:stop() end; return wrk.format() end";
@@ -72,7 +72,7 @@ fn a_thread_stops_after_the_request_in_which_it_was_stopped() {
 }
 
 #[test]
-fn a_thread_stops_at_the_response_that_stops_it() {
+fn a_thread_stops_with_the_response_that_stops_it() {
     let server = Server::answering(OK);
     let text = "local n = 0
         function response() n = n + 1; if n == 5 then wrk.thread:stop() end end";
@@ -82,7 +82,7 @@ fn a_thread_stops_at_the_response_that_stops_it() {
 }
 
 #[test]
-fn a_thread_that_stops_makes_nothing_of_what_it_put_off() {
+fn a_thread_that_stops_does_not_send_its_delayed_requests() {
     let server = Server::answering(OK);
     let text = "local n = 0
         function delay() n = n + 1; if n == 5 then wrk.thread:stop() end; return 50 end";
@@ -92,7 +92,7 @@ fn a_thread_that_stops_makes_nothing_of_what_it_put_off() {
 }
 
 #[test]
-fn a_thread_that_setup_stops_makes_no_request() {
+fn a_thread_that_setup_stops_sends_no_request() {
     let server = Server::answering(OK);
     let text = "local n = 0 function setup(thread) n = n + 1; if n == 1 then thread:stop() end end";
     let (result, _) = run(scripted(&server, text));
@@ -100,20 +100,20 @@ fn a_thread_that_setup_stops_makes_no_request() {
 }
 
 #[test]
-fn what_delay_puts_off_is_still_due_when_it_was() {
+fn a_delayed_request_keeps_its_due_time() {
     let server = Server::answering(OK);
     let text = "function delay() return 40 end function request() return wrk.format() end";
     let (result, records) = run(scripted(&server, text));
     assert_eq!(result.account().answered, 60);
     assert!(
         records.iter().all(|record| record.ready == record.due.plus(Time::from_millis(40))),
-        "none of it is send lag"
+        "the delay is not send lag"
     );
     assert!(result.latencies().response.min() >= 40_000);
 }
 
 #[test]
-fn a_script_that_fails_in_setup_init_or_delay_is_named() {
+fn an_error_in_setup_init_or_delay_names_the_script() {
     let server = Server::answering(OK);
     for (text, says) in [
         ("function setup(thread) error('no') end", "test.lua:1: no"),

@@ -1,4 +1,4 @@
-//! Coordinated omission, live: a server that stalls once, and what a user must be told of it.
+//! Coordinated omission with a real server: it stalls once, and the response times must show it.
 
 mod support;
 
@@ -15,9 +15,9 @@ use support::{OK, Server};
 const STALL: Duration = Duration::from_millis(400);
 
 #[test]
-fn a_stall_is_in_the_latency_of_everything_that_was_due_in_it() {
+fn a_stall_is_part_of_the_response_time_of_every_request_that_was_due_in_it() {
     for when_busy in [WhenBusy::Wait, WhenBusy::Open, WhenBusy::Pipeline] {
-        // From the hundredth answer on nothing moves for 400 ms, on no connection.
+        // After the hundredth request all connections stall for 400 ms.
         let state = Mutex::new((0, None::<Instant>));
         let server = Server::start(move |mut peer| {
             while peer.request().is_some() {
@@ -47,13 +47,13 @@ fn a_stall_is_in_the_latency_of_everything_that_was_due_in_it() {
         let (result, _) = run(settings);
         let latencies = result.latencies();
         assert_eq!(latencies.response.len(), 1000, "{when_busy:?}");
-        // The worst waited the whole of it, and a tenth of all half of it or longer: at least, for the machine may
-        // add to that.
+        // The slowest request waited for the whole stall, and a tenth of all for half of it or longer. A busy machine
+        // may add to that.
         let at = |percent| value_at_percentile(&latencies.response, percent);
         assert!(at(100.0) >= 400_000, "{when_busy:?}: {}", at(100.0));
         assert!(at(90.0) >= 200_000 - 4_000, "{when_busy:?}: {}", at(90.0));
         if when_busy == WhenBusy::Wait {
-            // What was sent and waited for knows of four requests that were stuck.
+            // The service time shows no more than the four requests that were in flight.
             let long = latencies.service.iter_recorded().filter(|step| step.value_iterated_to() >= 380_000);
             let long: u64 = long.map(|step| step.count_at_value()).sum();
             assert!((1..=4).contains(&long), "{long}");

@@ -1,5 +1,5 @@
-//! The least that a client can do: blocking sends and receives in a loop, without a thought. What it costs is the
-//! kernel's way there and back; nothing that uses these calls gets below it.
+//! A minimal client: blocking sends and receives in a loop. Its cost is that of the system calls, a lower bound for any
+//! program that uses them.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,7 +10,7 @@ use rustix::event::epoll;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n";
 
-/// Asks on all `connections` in turn, for `time`.
+/// Sends requests on all `connections` in turn, for `time`.
 pub fn full_speed(address: SocketAddr, connections: usize, time: Duration) -> io::Result<()> {
     let mut streams = connect(address, connections)?;
     let (end, mut buffer) = (Instant::now() + time, [0; 4096]);
@@ -26,8 +26,7 @@ pub fn full_speed(address: SocketAddr, connections: usize, time: Duration) -> io
     Ok(())
 }
 
-/// The same for one who waits for all connections at once, as whoever has a thread for many of them must: an epoll, edge
-/// by edge, set once.
+/// The same with one edge-triggered epoll for all connections, as a thread with many connections needs it.
 pub fn event_loop(address: SocketAddr, connections: usize, time: Duration) -> io::Result<()> {
     let mut streams = connect(address, connections)?;
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
@@ -45,7 +44,7 @@ pub fn event_loop(address: SocketAddr, connections: usize, time: Duration) -> io
             let stream = &mut streams[event.data.u64() as usize];
             match stream.read(&mut buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-                read => assert_eq!(read?, crate::server::ANSWER.len(), "an answer at a time"),
+                read => assert_eq!(read?, crate::server::RESPONSE.len(), "one response at a time"),
             }
             stream.write_all(REQUEST)?;
         }
@@ -53,12 +52,12 @@ pub fn event_loop(address: SocketAddr, connections: usize, time: Duration) -> io
     Ok(())
 }
 
-/// Asks `rate` times a second, on one connection after the other, never late. The median time to an answer, for one
-/// who is awake when it comes, or who sleeps until it does: as little as that costs.
-pub fn median(address: SocketAddr, connections: usize, rate: u32, time: Duration, awake: bool) -> io::Result<Duration> {
+/// Sends `rate` requests per second, on one connection after the other, and is never late. Returns the median response
+/// time of a client that spins for the response, or of one that sleeps until it arrives.
+pub fn median(address: SocketAddr, connections: usize, rate: u32, time: Duration, spins: bool) -> io::Result<Duration> {
     let mut streams = connect(address, connections)?;
     for stream in &streams {
-        stream.set_nonblocking(awake)?;
+        stream.set_nonblocking(spins)?;
     }
     let (start, gap, mut buffer) = (Instant::now(), Duration::from_secs(1) / rate, [0; 4096]);
     let mut times = Vec::new();

@@ -1,10 +1,11 @@
-//! Ours beside other load generators, in turn, on the same server, which has the other core to itself:
+//! Compares metawrk's wrk2 with other load generators. They run in turn against the same server, which has the other core
+//! to itself:
 //!
 //!     WRK2=path WRK=/usr/bin/wrk OHA=path HEY=path cargo bench --bench versus -- [speed light heavy server start memory calls]
 //!
-//! Who is not named is left out; `floor` is what the kernel's calls cost by themselves. ROUNDS (5) and SECONDS (3) a
-//! turn. A ratio is always of two in the same round; what is shown is the median of those, and the least and
-//! the greatest.
+//! Programs without a variable are left out. `floor` is the cost of the system calls alone. ROUNDS (default 5) and SECONDS
+//! per run (default 3) can be set too. A ratio compares two programs in the same round; the tables show the median of the
+//! ratios, the minimum and the maximum.
 
 mod floor;
 mod peers;
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 use metawrk::procfs;
 use peers::{Kind, Peer};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use server::{Server, core_of_its_own};
+use server::{Server, pin_to_core};
 
 const CONNECTIONS: usize = 50;
 
@@ -26,13 +27,13 @@ fn main() -> io::Result<()> {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
-        [how @ ("floor" | "loop"), url, connections, seconds] => {
-            let run = if *how == "floor" { floor::full_speed } else { floor::event_loop };
+        [mode @ ("floor" | "loop"), url, connections, seconds] => {
+            let run = if *mode == "floor" { floor::full_speed } else { floor::event_loop };
             return run(address(url), number(connections) as usize, Duration::from_secs(number(seconds)));
         }
-        [how @ ("awake" | "asleep"), url, connections, rate, seconds] => {
-            let (time, awake) = (Duration::from_secs(number(seconds)), *how == "awake");
-            let median = floor::median(address(url), number(connections) as usize, number(rate) as u32, time, awake)?;
+        [mode @ ("spin" | "sleep"), url, connections, rate, seconds] => {
+            let (time, spins) = (Duration::from_secs(number(seconds)), *mode == "spin");
+            let median = floor::median(address(url), number(connections) as usize, number(rate) as u32, time, spins)?;
             println!("median {}us", median.as_nanos() as f64 / 1e3);
             return Ok(());
         }
@@ -45,19 +46,19 @@ fn main() -> io::Result<()> {
         rounds: setting("ROUNDS", 5),
         seconds: setting("SECONDS", 3),
     };
-    core_of_its_own(0);
+    pin_to_core(0);
     let parts: [(&str, Part); 7] = [
         ("speed", speed),
         ("light", |bench| latency(bench, 2000)),
         ("heavy", |bench| latency(bench, 20_000)),
-        ("server", as_the_server_saw_it),
+        ("server", arrivals_at_server),
         ("start", start),
         ("memory", memory),
         ("calls", calls),
     ];
     if let Some(unknown) = args.iter().find(|arg| !parts.iter().any(|(name, _)| name == *arg)) {
         let names: Vec<_> = parts.iter().map(|(name, _)| *name).collect();
-        return Err(io::Error::other(format!("there is no part `{unknown}`; there are {}", names.join(", "))));
+        return Err(io::Error::other(format!("unknown part `{unknown}`. The parts are {}", names.join(", "))));
     }
     for (name, part) in parts {
         if args.is_empty() || args.contains(&name) {
@@ -67,7 +68,7 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// A part of it, by its name.
+/// A part of the comparison.
 type Part = fn(&Bench) -> io::Result<()>;
 
 struct Bench {
@@ -83,12 +84,16 @@ impl Bench {
     }
 
     /// Measures each of `peers` once a round.
-    fn measure(&self, peers: &[&Peer], mut of: impl FnMut(&Peer) -> io::Result<Option<f64>>) -> io::Result<Series> {
+    fn measure(
+        &self,
+        peers: &[&Peer],
+        mut measure: impl FnMut(&Peer) -> io::Result<Option<f64>>,
+    ) -> io::Result<Series> {
         let mut series = Series::default();
         for _ in 0..self.rounds {
             for peer in peers {
-                self.server.asked();
-                if let Some(value) = of(peer)? {
+                self.server.take_requests();
+                if let Some(value) = measure(peer)? {
                     series.0.entry(peer.name).or_default().push(value);
                 }
             }
@@ -97,12 +102,12 @@ impl Bench {
     }
 }
 
-/// What was measured of each, a value a round.
+/// The measured values of each program, one per round.
 #[derive(Default)]
 struct Series(BTreeMap<&'static str, Vec<f64>>);
 
 impl Series {
-    /// A line each, in the order of `peers`, with ratios to `to`.
+    /// Prints a line for each program, in the order of `peers`, with its ratio to `to`.
     fn show(&self, title: &str, peers: &[&Peer], to: &str) {
         println!("\n{title}");
         for peer in peers {
@@ -130,41 +135,42 @@ impl Series {
 
 fn speed(bench: &Bench) -> io::Result<()> {
     let peers: Vec<_> = bench.peers.iter().filter(|peer| peer.runs_at_full_speed()).collect();
-    let mut more = String::new();
+    let mut rate = String::new();
     let mut user = Series::default();
     let cpu = bench.measure(&peers, |peer| {
         let before = children_cpu()?;
-        run(peer.at_full_speed(&bench.server.url, CONNECTIONS, &more, bench.time()))?;
-        let (after, requests) = (children_cpu()?, bench.server.asked().len() as f64);
+        run(peer.at_full_speed(&bench.server.url, CONNECTIONS, &rate, bench.time()))?;
+        let (after, requests) = (children_cpu()?, bench.server.take_requests().len() as f64);
         if peer.kind == Kind::Floor {
-            more = beyond(requests, bench.time());
+            rate = unreachable_rate(requests, bench.time());
         }
         user.0.entry(peer.name).or_default().push((after.0 - before.0) * 1e6 / requests);
         Ok(Some((after.0 - before.0 + after.1 - before.1) * 1e6 / requests))
     })?;
-    cpu.show("CPU a request at full speed, us (user + system)", &peers, "floor");
-    cpu.show("the same", &peers, "ours");
-    user.show("of that in user space, us", &peers, "floor");
-    let rate = Series(cpu.0.iter().map(|(name, values)| (*name, values.iter().map(|us| 1e6 / us).collect())).collect());
-    rate.show("requests/s a core", &peers, "floor");
+    cpu.show("CPU per request at full speed, us (user + system)", &peers, "floor");
+    cpu.show("CPU per request at full speed, us, relative to ours", &peers, "ours");
+    user.show("of this in user space, us", &peers, "floor");
+    let per_core =
+        Series(cpu.0.iter().map(|(name, values)| (*name, values.iter().map(|us| 1e6 / us).collect())).collect());
+    per_core.show("requests/s per core at full speed", &peers, "floor");
     Ok(())
 }
 
-/// A rate, as an argument, that no core makes, where bare calls have just made so many `requests`. With one far out of
-/// reach, what is recorded would be for the most part what was never sent.
-fn beyond(requests: f64, time: Duration) -> String {
+/// A rate argument above what a core can send, if the bare system calls have just sent `requests`. With a much higher rate,
+/// most records would be of unsent requests.
+fn unreachable_rate(requests: f64, time: Duration) -> String {
     format!("-R{:.0}", requests / time.as_secs_f64() * 1.25)
 }
 
-/// What is reported at a constant rate, beside what one sees who never sleeps, and one who sleeps until an answer comes;
-/// and what that takes.
+/// The reported latency at a constant rate and its CPU time, compared with minimal clients that spin and that sleep until
+/// a response arrives.
 fn latency(bench: &Bench, rate: u32) -> io::Result<()> {
     let peers: Vec<_> = bench.peers.iter().filter(|p| p.paces() && p.kind != Kind::Recording).collect();
     let (mut lags, mut cpu) = ((Series::default(), Series::default()), Series::default());
     let medians = bench.measure(&peers, |peer| {
         let before = children_cpu()?;
         let text = run(peer.paced(&bench.server.url, CONNECTIONS, &format!("-R{rate}"), bench.time()))?;
-        let (after, requests) = (children_cpu()?, bench.server.asked().len() as f64);
+        let (after, requests) = (children_cpu()?, bench.server.take_requests().len() as f64);
         cpu.0.entry(peer.name).or_default().push((after.0 - before.0 + after.1 - before.1) * 1e6 / requests);
         if let Some((p50, p99)) = send_lag(&text) {
             lags.0.0.entry(peer.name).or_default().push(p50);
@@ -172,11 +178,11 @@ fn latency(bench: &Bench, rate: u32) -> io::Result<()> {
         }
         Ok(peer.median(&text).map(us))
     })?;
-    medians.show(&format!("median latency at {rate}/s as it is told, us"), &peers, "floor");
+    medians.show(&format!("reported median latency at {rate}/s, us"), &peers, "floor");
     let ours: Vec<_> = peers.iter().copied().filter(|peer| peer.is_ours()).collect();
     lags.0.show("send lag, p50, us", &ours, "");
     lags.1.show("send lag, p99, us", &ours, "");
-    cpu.show("CPU a request, us", &peers, "ours");
+    cpu.show("CPU per request, us", &peers, "ours");
     Ok(())
 }
 
@@ -187,41 +193,41 @@ fn send_lag(text: &str) -> Option<(f64, f64)> {
     Some((us(peers::duration(part("p50")?)?), us(peers::duration(part("p99")?)?)))
 }
 
-/// The rate that arrives, and whether random gaps are as they should be when they arrive.
-fn as_the_server_saw_it(bench: &Bench) -> io::Result<()> {
+/// The rate at which requests arrive at the server, and the distribution of random gaps there.
+fn arrivals_at_server(bench: &Bench) -> io::Result<()> {
     let peers: Vec<_> = bench.peers.iter().filter(|p| matches!(p.kind, Kind::Ours | Kind::Wrk2)).collect();
     let ten = Duration::from_secs(10);
     let rate = bench.measure(&peers, |peer| {
         run(peer.paced(&bench.server.url, CONNECTIONS, "-R50000", ten))?;
-        let asked = bench.server.asked();
-        let span = asked.last().zip(asked.first()).map(|(last, first)| (*last - *first).as_secs_f64());
-        Ok(span.map(|span| (asked.len() - 1) as f64 / span))
+        let arrived = bench.server.take_requests();
+        let span = arrived.last().zip(arrived.first()).map(|(last, first)| (*last - *first).as_secs_f64());
+        Ok(span.map(|span| (arrived.len() - 1) as f64 / span))
     })?;
-    rate.show("requests/s that arrive of 50000/s, over 10 s", &peers, "");
+    rate.show("requests/s that arrive at 50000/s, over 10 s", &peers, "");
     let ours: Vec<_> = bench.peers.iter().filter(|p| p.kind == Kind::Ours).collect();
-    // One that is woken late sees two that came one after the other at the same time.
-    bench.server.stay_awake(true);
+    // With a wake-up latency, two requests seem to arrive at the same time.
+    bench.server.set_spin(true);
     for (rate, seconds) in [(200.0, 11), (2000.0, 2)] {
         let distance = bench.measure(&ours, |peer| {
             let mut command =
                 peer.paced(&bench.server.url, CONNECTIONS, &format!("-R{rate}"), Duration::from_secs(seconds));
             command.args(["-D", "exp"]);
             run(command)?;
-            let asked = bench.server.asked();
-            let gaps = asked.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64());
-            Ok(Some(from_exponential(gaps.take(2000).collect(), rate)))
+            let arrived = bench.server.take_requests();
+            let gaps = arrived.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64());
+            Ok(Some(distance_from_exponential(gaps.take(2000).collect(), rate)))
         })?;
         let title = format!(
-            "Kolmogorov and Smirnov's distance of 2000 gaps at {rate}/s from exponential ones (5 %: below 0.030)"
+            "Kolmogorov-Smirnov distance of 2000 gaps at {rate}/s to the exponential distribution (below 0.030 at the 5 % level)"
         );
         distance.show(&title, &ours, "");
     }
-    bench.server.stay_awake(false);
+    bench.server.set_spin(false);
     Ok(())
 }
 
-/// The greatest difference between the share of `gaps` below a length and the exponential distribution's.
-fn from_exponential(mut gaps: Vec<f64>, rate: f64) -> f64 {
+/// The greatest difference between the distribution of `gaps` and the exponential distribution.
+fn distance_from_exponential(mut gaps: Vec<f64>, rate: f64) -> f64 {
     gaps.sort_by(f64::total_cmp);
     let n = gaps.len() as f64;
     let distance = gaps.iter().enumerate().map(|(i, gap)| {
@@ -236,9 +242,9 @@ fn start(bench: &Bench) -> io::Result<()> {
     let first = bench.measure(&peers, |peer| {
         let began = Instant::now();
         run(peer.paced(&bench.server.url, CONNECTIONS, "-R1000", Duration::from_secs(1)))?;
-        Ok(bench.server.asked().first().map(|first| (*first - began).as_secs_f64() * 1e3))
+        Ok(bench.server.take_requests().first().map(|first| (*first - began).as_secs_f64() * 1e3))
     })?;
-    first.show("from the start of the program to its first request, ms", &peers, "ours");
+    first.show("time from the start of the program to its first request, ms", &peers, "ours");
     Ok(())
 }
 
@@ -253,13 +259,13 @@ fn memory(bench: &Bench) -> io::Result<()> {
         Ok(Some((most - least) / MORE as f64 / 1024.0))
     })?;
     few.show("resident memory with 50 connections, MB", &peers, "ours");
-    each.show("of each further connection, KiB", &peers, "ours");
+    each.show("memory per further connection, KiB", &peers, "ours");
     let speed: Vec<_> = bench.peers.iter().filter(|p| matches!(p.kind, Kind::Ours | Kind::Wrk2)).collect();
     for connections in [1, 1000, 10_000] {
         let cpu = bench.measure(&speed, |peer| {
             let before = children_cpu()?;
             run(peer.paced(&bench.server.url, connections, "-R20000", bench.time()))?;
-            let (after, requests) = (children_cpu()?, bench.server.asked().len() as f64);
+            let (after, requests) = (children_cpu()?, bench.server.take_requests().len() as f64);
             Ok(Some((after.0 - before.0 + after.1 - before.1) * 1e6 / requests))
         })?;
         cpu.show(&format!("CPU a request at 20000/s over {connections} connections, us"), &speed, "ours");
@@ -267,7 +273,7 @@ fn memory(bench: &Bench) -> io::Result<()> {
     Ok(())
 }
 
-/// The most that it had in memory shortly before its end, in bytes.
+/// The maximum of its resident memory, in bytes.
 fn resident(mut command: Command) -> io::Result<f64> {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     let mut most = 0;
@@ -279,16 +285,16 @@ fn resident(mut command: Command) -> io::Result<f64> {
     Ok(most as f64)
 }
 
-/// System calls, where there is strace.
+/// System calls per request, if strace is installed.
 fn calls(bench: &Bench) -> io::Result<()> {
     if Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_err() {
-        println!("\nsystem calls a request: not counted, there is no strace");
+        println!("\nsystem calls per request: not counted, strace is not installed");
         return Ok(());
     }
     let peers: Vec<_> = bench.peers.iter().filter(|peer| peer.runs_at_full_speed()).collect();
-    let (mut more, time) = (String::new(), Duration::from_secs(2));
+    let (mut rate, time) = (String::new(), Duration::from_secs(2));
     let counted = bench.measure(&peers, |peer| {
-        let command = peer.at_full_speed(&bench.server.url, CONNECTIONS, &more, time);
+        let command = peer.at_full_speed(&bench.server.url, CONNECTIONS, &rate, time);
         let file = "/dev/shm/versus.strace";
         let mut strace = Command::new("strace");
         strace.args(["-f", "-c", "-o", file]).arg(command.get_program()).args(command.get_args());
@@ -296,25 +302,29 @@ fn calls(bench: &Bench) -> io::Result<()> {
         let text = std::fs::read_to_string(file)?;
         let total = text.lines().find(|line| line.trim_end().ends_with("total"));
         let total: Option<f64> = total.and_then(|line| line.split_whitespace().nth(3)?.parse().ok());
-        let requests = bench.server.asked().len() as f64;
+        let requests = bench.server.take_requests().len() as f64;
         if peer.kind == Kind::Floor {
-            more = beyond(requests, time);
+            rate = unreachable_rate(requests, time);
         }
         Ok(total.map(|total| total / requests))
     })?;
-    counted.show("system calls a request at full speed, under strace", &peers, "floor");
+    counted.show("system calls per request at full speed, under strace", &peers, "floor");
     Ok(())
 }
 
 fn run(mut command: Command) -> io::Result<String> {
-    let ran = command.stderr(Stdio::null()).output()?;
-    if !ran.status.success() {
-        return Err(io::Error::other(format!("{command:?}: {}\n{}", ran.status, String::from_utf8_lossy(&ran.stdout))));
+    let output = command.stderr(Stdio::null()).output()?;
+    if !output.status.success() {
+        return Err(io::Error::other(format!(
+            "{command:?} failed: {}\n{}",
+            output.status,
+            String::from_utf8_lossy(&output.stdout)
+        )));
     }
-    Ok(String::from_utf8_lossy(&ran.stdout).into_owned())
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// User and system time of the children that have ended (proc(5), fields 16 and 17), in s.
+/// User and system time of the children that have ended, in s (proc(5), fields 16 and 17).
 fn children_cpu() -> io::Result<(f64, f64)> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     let fields: Vec<f64> =
@@ -323,7 +333,7 @@ fn children_cpu() -> io::Result<(f64, f64)> {
     Ok((seconds(16), seconds(17)))
 }
 
-/// As many connections as the hard limit lets us have.
+/// Raises the limit on open files to the hard limit.
 fn raise_open_files() {
     let maximum = getrlimit(Resource::Nofile).maximum;
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
@@ -334,7 +344,7 @@ fn setting(name: &str, default: u64) -> u64 {
 }
 
 fn number(text: &str) -> u64 {
-    text.parse().unwrap_or_else(|_| panic!("`{text}` is no number"))
+    text.parse().unwrap_or_else(|_| panic!("`{text}` is not a number"))
 }
 
 fn address(url: &str) -> std::net::SocketAddr {

@@ -1,13 +1,13 @@
-//! Load generators, and how each is asked for the same.
+//! The load generators, and how each is started for the same load.
 
 use std::ffi::OsString;
 use std::process::Command;
 use std::time::Duration;
 
-/// Who makes load.
+/// A load generator.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    /// As the tables call it.
+    /// Its name in the tables.
     pub name: &'static str,
     pub program: OsString,
     pub kind: Kind,
@@ -15,16 +15,17 @@ pub struct Peer {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Blocking calls in a loop: this very program.
+    /// Blocking calls in a loop: this program itself.
     Floor,
-    /// The same for all connections at once, by an epoll.
+    /// The same with one epoll for all connections.
     Loop,
-    /// The first, asleep until an answer comes.
-    Asleep,
+    /// Like the first, but it sleeps until the response arrives.
+    Sleeping,
+    /// metawrk's wrk2.
     Ours,
-    /// Ours with each request written down.
+    /// The same with `--record`.
     Recording,
-    /// Ours, never asleep.
+    /// The same with `--spin`.
     Spinning,
     Wrk2,
     Wrk,
@@ -33,7 +34,7 @@ pub enum Kind {
 }
 
 impl Peer {
-    /// Ours, and those that the environment names.
+    /// metawrk's wrk2, the floors, and the programs that the environment names.
     pub fn all() -> Vec<Peer> {
         let ours = OsString::from(env!("CARGO_BIN_EXE_wrk2"));
         let itself = std::env::current_exe().expect("a path").into_os_string();
@@ -41,7 +42,7 @@ impl Peer {
         let mut all = vec![
             peer("floor", &itself, Kind::Floor),
             peer("floor, epoll", &itself, Kind::Loop),
-            peer("floor, asleep", &itself, Kind::Asleep),
+            peer("floor, asleep", &itself, Kind::Sleeping),
             peer("ours", &ours, Kind::Ours),
             peer("ours, --record", &ours, Kind::Recording),
             peer("ours, --spin", &ours, Kind::Spinning),
@@ -62,23 +63,24 @@ impl Peer {
         matches!(self.kind, Kind::Ours | Kind::Recording | Kind::Spinning)
     }
 
-    /// A load generator as its users start it, in no special manner.
+    /// A load generator in its usual mode, not one of the floors or of the variants.
     pub fn is_plain(&self) -> bool {
-        !matches!(self.kind, Kind::Floor | Kind::Loop | Kind::Asleep | Kind::Recording | Kind::Spinning)
+        !matches!(self.kind, Kind::Floor | Kind::Loop | Kind::Sleeping | Kind::Recording | Kind::Spinning)
     }
 
-    /// Never idle, it has no occasion to sleep or to spin: those two are measured at a constant rate only.
+    /// It is measured at full speed. Sleeping and spinning matter only at a constant rate.
     pub fn runs_at_full_speed(&self) -> bool {
-        !matches!(self.kind, Kind::Asleep | Kind::Spinning)
+        !matches!(self.kind, Kind::Sleeping | Kind::Spinning)
     }
 
-    /// It has a constant rate.
+    /// It can send at a constant rate.
     pub fn paces(&self) -> bool {
         !matches!(self.kind, Kind::Loop | Kind::Wrk)
     }
 
-    /// As many requests as one core makes. Who has a constant rate has `more` than that, as an argument: `-R150000`.
-    pub fn at_full_speed(&self, url: &str, connections: usize, more: &str, time: Duration) -> Command {
+    /// The command for full speed. A generator with a constant rate gets `rate`, an argument like `-R150000`, which is more
+    /// than a core can send.
+    pub fn at_full_speed(&self, url: &str, connections: usize, rate: &str, time: Duration) -> Command {
         let mut command = Command::new(&self.program);
         let (c, seconds) = (connections.to_string(), time.as_secs().to_string());
         match self.kind {
@@ -87,25 +89,25 @@ impl Peer {
             Kind::Oha => command.args(["--no-tui", "-c", &c, "-z", &format!("{seconds}s"), url]),
             Kind::Hey => command.args(["-c", &c, "-z", &format!("{seconds}s"), url]),
             Kind::Wrk => command.args(["-t1", &format!("-c{c}"), &format!("-d{seconds}s"), url]),
-            _ => return self.paced(url, connections, more, time),
+            _ => return self.paced(url, connections, rate, time),
         };
         command
     }
 
-    /// A constant rate, as an argument: `-R2000`.
+    /// The command for a constant rate. `rate` is an argument like `-R2000`.
     pub fn paced(&self, url: &str, connections: usize, rate: &str, time: Duration) -> Command {
         let mut command = Command::new(&self.program);
         let (c, d) = (connections.to_string(), format!("{}s", time.as_secs()));
         let number: u64 = rate.trim_start_matches("-R").parse().unwrap_or(1);
         match self.kind {
-            Kind::Floor | Kind::Asleep => {
-                let how = if self.kind == Kind::Floor { "awake" } else { "asleep" };
-                command.args([how, url, &c, &number.to_string(), &time.as_secs().to_string()])
+            Kind::Floor | Kind::Sleeping => {
+                let mode = if self.kind == Kind::Floor { "spin" } else { "sleep" };
+                command.args([mode, url, &c, &number.to_string(), &time.as_secs().to_string()])
             }
             Kind::Oha => {
                 command.args(["--no-tui", "-c", &c, "-z", &d, "-q", &number.to_string(), "--latency-correction", url])
             }
-            // Its rate is that of each worker.
+            // Its rate is per connection.
             Kind::Hey => {
                 let each = (number as f64 / connections as f64).to_string();
                 command.args(["-c", &c, "-z", &d, "-q", &each, url])
@@ -123,11 +125,11 @@ impl Peer {
         command
     }
 
-    /// The median latency that its text tells.
+    /// The median latency in its output.
     pub fn median(&self, text: &str) -> Option<Duration> {
         let line = |begin: &str| text.lines().map(str::trim).find_map(|line| line.strip_prefix(begin)).map(str::trim);
         match self.kind {
-            Kind::Floor | Kind::Asleep => duration(line("median")?),
+            Kind::Floor | Kind::Sleeping => duration(line("median")?),
             Kind::Oha => duration(&line("50.00% in")?.replace(" secs", "s").replace(' ', "")),
             Kind::Hey => duration(&line("50% in")?.replace(" secs", "s").replace(' ', "")),
             Kind::Wrk => duration(line("50%")?),

@@ -1,5 +1,4 @@
-//! The simplest server there is that takes many connections: one thread, an epoll, a fixed answer. It counts what it is
-//! asked, and writes down when.
+//! A minimal server for many connections: one thread, an epoll, a fixed response. It records when each request arrives.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -13,46 +12,47 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-pub const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nHello, world!";
+pub const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nHello, world!";
 
 /// A server that runs for as long as the program.
 pub struct Server {
     pub url: String,
-    asked: Arc<Mutex<Vec<Instant>>>,
-    awake: Arc<AtomicBool>,
+    /// The arrival of each request since the last [`Server::take_requests`].
+    requests: Arc<Mutex<Vec<Instant>>>,
+    spins: Arc<AtomicBool>,
 }
 
 impl Server {
-    /// Starts it, on a core of its own if one is named.
+    /// Starts it, on the given core if there is one.
     pub fn start(core: Option<usize>) -> io::Result<Server> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
-        let asked = Arc::new(Mutex::new(Vec::with_capacity(1 << 22)));
-        let awake = Arc::new(AtomicBool::new(false));
-        let (log, never_sleeps) = (Arc::clone(&asked), Arc::clone(&awake));
+        let requests = Arc::new(Mutex::new(Vec::with_capacity(1 << 22)));
+        let spins = Arc::new(AtomicBool::new(false));
+        let (log, spin) = (Arc::clone(&requests), Arc::clone(&spins));
         std::thread::spawn(move || {
-            core.into_iter().for_each(core_of_its_own);
-            serve(&listener, &log, &never_sleeps).expect("a server");
+            core.into_iter().for_each(pin_to_core);
+            serve(&listener, &log, &spin).expect("a server");
         });
-        Ok(Server { url: format!("http://{address}/"), asked, awake })
+        Ok(Server { url: format!("http://{address}/"), requests, spins })
     }
 
-    /// Whether it never sleeps: it sees requests when they come, not when it is woken.
-    pub fn stay_awake(&self, awake: bool) {
-        self.awake.store(awake, Ordering::Relaxed);
+    /// Sets whether it spins. Then its arrival times contain no wake-up latency.
+    pub fn set_spin(&self, spin: bool) {
+        self.spins.store(spin, Ordering::Relaxed);
     }
 
-    /// When requests came since this was last called.
-    pub fn asked(&self) -> Vec<Instant> {
-        let mut asked = self.asked.lock().expect("the log");
-        let taken = asked.clone();
-        asked.clear();
+    /// Takes the arrival times of the requests since the last call.
+    pub fn take_requests(&self) -> Vec<Instant> {
+        let mut requests = self.requests.lock().expect("the log");
+        let taken = requests.clone();
+        requests.clear();
         taken
     }
 }
 
-/// This thread, and what it starts, run on `core` alone.
-pub fn core_of_its_own(core: usize) {
+/// Pins this thread, and the threads and programs that it starts, to `core`.
+pub fn pin_to_core(core: usize) {
     let mut cores = CpuSet::new();
     cores.set(core);
     sched_setaffinity(None, &cores).expect("two cores");
@@ -60,11 +60,11 @@ pub fn core_of_its_own(core: usize) {
 
 struct Peer {
     stream: TcpStream,
-    /// What there is of a request that is not whole.
-    part: Vec<u8>,
+    /// The bytes of an incomplete request.
+    incomplete: Vec<u8>,
 }
 
-fn serve(listener: &TcpListener, asked: &Mutex<Vec<Instant>>, awake: &AtomicBool) -> io::Result<()> {
+fn serve(listener: &TcpListener, requests: &Mutex<Vec<Instant>>, spin: &AtomicBool) -> io::Result<()> {
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     let number = |fd: &dyn AsRawFd| epoll::EventData::new_u64(fd.as_raw_fd() as u64);
     epoll::add(&epoll, listener, number(listener), epoll::EventFlags::IN)?;
@@ -73,15 +73,15 @@ fn serve(listener: &TcpListener, asked: &Mutex<Vec<Instant>>, awake: &AtomicBool
     loop {
         events.clear();
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let patience = awake.load(Ordering::Relaxed).then_some(&now);
-        match epoll::wait(&epoll, spare_capacity(&mut events), patience) {
+        let timeout = spin.load(Ordering::Relaxed).then_some(&now);
+        match epoll::wait(&epoll, spare_capacity(&mut events), timeout) {
             Err(rustix::io::Errno::INTR) => continue,
             waited => waited?,
         };
         if events.is_empty() {
             continue;
         }
-        let mut asked = asked.lock().expect("the log");
+        let mut log = requests.lock().expect("the log");
         for event in &events {
             let id = event.data.u64();
             if id == listener.as_raw_fd() as u64 {
@@ -89,22 +89,22 @@ fn serve(listener: &TcpListener, asked: &Mutex<Vec<Instant>>, awake: &AtomicBool
                 stream.set_nonblocking(true)?;
                 stream.set_nodelay(true)?;
                 epoll::add(&epoll, &stream, number(&stream), epoll::EventFlags::IN)?;
-                peers.insert(stream.as_raw_fd() as u64, Peer { stream, part: Vec::new() });
+                peers.insert(stream.as_raw_fd() as u64, Peer { stream, incomplete: Vec::new() });
                 continue;
             }
             let Some(peer) = peers.get_mut(&id) else { continue };
-            let answered = match peer.stream.read(&mut buffer) {
+            let is_open = match peer.stream.read(&mut buffer) {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => continue,
                 Ok(0) | Err(_) => false,
                 Ok(n) => {
                     let now = Instant::now();
                     let requests = peer.take(&buffer[..n]);
-                    asked.extend(std::iter::repeat_n(now, requests));
-                    peer.stream.write_all(&ANSWER.repeat(requests)).is_ok()
+                    log.extend(std::iter::repeat_n(now, requests));
+                    peer.stream.write_all(&RESPONSE.repeat(requests)).is_ok()
                 }
             };
-            if !answered {
-                // Closing takes it off the epoll.
+            if !is_open {
+                // Closing it removes it from the epoll.
                 peers.remove(&id);
             }
         }
@@ -112,20 +112,20 @@ fn serve(listener: &TcpListener, asked: &Mutex<Vec<Instant>>, awake: &AtomicBool
 }
 
 impl Peer {
-    /// How many requests are whole with these bytes.
+    /// Adds bytes. Returns the number of requests that are complete with them.
     fn take(&mut self, bytes: &[u8]) -> usize {
-        self.part.extend_from_slice(bytes);
+        self.incomplete.extend_from_slice(bytes);
         let (mut requests, mut begin) = (0, 0);
-        while let Some(length) = length(&self.part[begin..]) {
+        while let Some(length) = length(&self.incomplete[begin..]) {
             requests += 1;
             begin += length;
         }
-        self.part.drain(..begin);
+        self.incomplete.drain(..begin);
         requests
     }
 }
 
-/// How long the request is that `bytes` begin with, if they hold the whole of it.
+/// The length of the request at the start of `bytes`, if it is complete.
 fn length(bytes: &[u8]) -> Option<usize> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut request = httparse::Request::new(&mut headers);

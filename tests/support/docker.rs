@@ -1,5 +1,5 @@
-//! Real containers: each holds the testbed's post-db, in an image of this program. Where no engine answers, tests that
-//! need one say so on stderr, uncaptured, and pass; with METAWRK_NEEDS_DOCKER set they fail.
+//! Real containers that run the testbed's post-db from an image of this program. Without a Docker engine, tests that need
+//! one print a notice and pass; if METAWRK_NEEDS_DOCKER is set, they fail.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -24,7 +24,7 @@ use super::program::{METAWRK, run};
 /// The port of post-db.
 pub const PORT: u16 = 4000;
 
-/// The engine, with our image on it.
+/// The engine, with the image of this program.
 pub async fn engine() -> Option<Engine> {
     match Engine::connect().await {
         Ok(engine) => {
@@ -33,19 +33,19 @@ pub async fn engine() -> Option<Engine> {
         }
         Err(error) if std::env::var_os("METAWRK_NEEDS_DOCKER").is_some() => panic!("{error}"),
         Err(error) => {
-            // Not by a macro, whose text a test that passes keeps to itself.
+            // The test harness captures `eprintln!` of a passing test, but not this.
             let _ = writeln!(std::io::stderr(), "\nSKIPPED, not tested: needs a Docker engine: {error}\n");
             None
         }
     }
 }
 
-/// The same engine, for what only tests do to it.
+/// A client of the same engine, for calls that only tests make.
 pub fn client(engine: &Engine) -> Docker {
     Docker::connect_with_host(engine.host()).unwrap()
 }
 
-/// Gives the engine the image of the program as it was built, once a test run. The one of an older build goes.
+/// Loads the image of the current build into the engine, once per test run, and removes that of an older build.
 async fn provide_image(engine: &Engine) {
     static ONCE: OnceCell<()> = OnceCell::const_new();
     let provide = async || {
@@ -57,24 +57,24 @@ async fn provide_image(engine: &Engine) {
         if old != id().await
             && let Some(old) = old
         {
-            // Containers of other tests may still need it.
+            // Containers of other tests may still use it.
             let _ = docker.remove_image(&old, None::<RemoveImageOptions>, None).await;
         }
     };
     ONCE.get_or_init(provide).await;
 }
 
-/// A network of its own with a container on it, as compose makes them. All of it is gone at the end of the test.
+/// A network with containers, as compose creates them. Everything is removed at the end of the test.
 pub struct Stack {
     pub engine: Engine,
     pub docker: Docker,
-    /// `project-service-1`, and the network's name: `project_default`.
+    /// The project. Containers are called `project-service-1`, and the network `project_default`.
     pub project: String,
     pub network: String,
     made: Vec<String>,
 }
 
-/// How a container is to be.
+/// The properties of a container.
 #[derive(Default)]
 pub struct Wanted {
     pub fixed_address: Option<&'static str>,
@@ -83,12 +83,12 @@ pub struct Wanted {
     pub links: Vec<String>,
     /// [`PORT`] unless set.
     pub port: Option<u16>,
-    /// It ignores being asked to end, and so takes so many seconds for it.
+    /// It ignores the stop signal. The engine kills it after this many seconds.
     pub ends_after: Option<i64>,
 }
 
 impl Stack {
-    /// `subnet` is chosen by the engine unless given.
+    /// Without `subnet` the engine chooses one.
     pub async fn new(engine: &Engine, subnet: Option<&str>) -> Stack {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -105,7 +105,7 @@ impl Stack {
         Stack { engine: engine.clone(), docker, project, network, made: Vec::new() }
     }
 
-    /// A container of `service`, which its peers know by that name: by an alias alone, as it has no hostname. Its id.
+    /// Adds a container of `service`. Its only name in the network is that alias. Returns its id.
     pub async fn add(&mut self, service: &str, wanted: Wanted) -> String {
         let name = format!("{}-{service}-1", self.project);
         let label = |name: &str, value: &str| (format!("com.docker.compose.{name}"), value.to_owned());
@@ -145,7 +145,7 @@ impl Stack {
         id
     }
 
-    /// Connects it as somebody does who knows only its name.
+    /// Connects it to the network without aliases or addresses.
     pub async fn connect_barely(&self, id: &str) {
         let request = NetworkConnectRequest { container: id.to_owned(), endpoint_config: None };
         self.docker.connect_network(&self.network, request).await.unwrap();
@@ -155,7 +155,7 @@ impl Stack {
         self.engine.inspect(id).await.unwrap()
     }
 
-    /// Whether post-db answers at the address that the container has now.
+    /// Whether post-db answers at the current address of the container.
     pub async fn serves(&self, id: &str) -> bool {
         let details = self.details(id).await;
         let Some(endpoint) = details.endpoints.iter().find(|endpoint| !endpoint.address.is_empty()) else {
@@ -173,7 +173,7 @@ impl Stack {
         answer.is_ok_and(|answer| answer.is_ok_and(|text| text.contains("healthy")))
     }
 
-    /// Waits until [`Stack::serves`], if it has a network at all.
+    /// Waits until [`Stack::serves`], if the container has a network.
     pub async fn until_it_serves(&self, id: &str) {
         for _ in 0..200 {
             let alone = self.details(id).await.endpoints.iter().all(|endpoint| endpoint.address.is_empty());
@@ -187,7 +187,7 @@ impl Stack {
 }
 
 impl Drop for Stack {
-    /// In a thread of its own, since the test's runtime may be at its end.
+    /// In another thread, since the runtime of the test may have ended.
     fn drop(&mut self) {
         let (host, network) = (self.engine.host().to_owned(), self.network.clone());
         let made = std::mem::take(&mut self.made);
@@ -211,7 +211,7 @@ pub fn fault(keys: &str, container: &str) -> KeptFault {
     toml::from_str(&format!("{keys}\ncontainer = '{container}'")).unwrap()
 }
 
-/// This program with a folder of its own for journals: in `dir`.
+/// A wrapper of this program that keeps its journals in `dir`.
 pub fn with_own_state(dir: &Path) -> PathBuf {
     use std::os::unix::fs::PermissionsExt;
     let path = dir.join("program");
@@ -221,7 +221,7 @@ pub fn with_own_state(dir: &Path) -> PathBuf {
     path
 }
 
-/// How many journals there are in [`with_own_state`]'s folder.
+/// The number of journals in the folder of [`with_own_state`].
 pub fn journals(dir: &Path) -> usize {
     let all = std::fs::read_dir(dir.join("metawrk/faults")).into_iter().flatten().flatten();
     all.filter(|entry| !entry.file_name().to_string_lossy().starts_with('.')).count()

@@ -1,4 +1,4 @@
-//! Servers that speak HTTP/2, in clear or over TLS.
+//! HTTP/2 servers, with or without TLS.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,24 +25,24 @@ pub enum Answer {
     Never,
     /// Resets the stream.
     Reset,
-    /// Begins an answer, and resets the stream.
+    /// Begins a response, and resets the stream.
     ResetInTheMiddle,
-    /// Answers it and all before it, and takes no more on this connection.
+    /// Sends a GOAWAY: answers this request and those before it, and no others on this connection.
     OkAndGoAway,
     /// Ends the connection with an error.
     Break,
-    /// Closes the connection without a word.
+    /// Closes the connection.
     Close,
 }
 
 /// What a server saw.
 #[derive(Default)]
 pub struct Seen {
-    /// Connections that spoke HTTP/2.
+    /// HTTP/2 connections so far.
     pub connections: AtomicUsize,
-    /// Requests under way, and the most there were at once on all connections.
-    open: AtomicUsize,
-    pub most: AtomicUsize,
+    /// Requests in flight on all connections, now and at most.
+    in_flight: AtomicUsize,
+    pub in_flight_max: AtomicUsize,
     pub requests: Mutex<Vec<(Request<()>, Vec<u8>)>>,
 }
 
@@ -51,8 +51,8 @@ pub struct Http2Server {
     pub seen: Arc<Seen>,
 }
 
-/// How a server answers: given the number of the connection, and of the request on it, both from 0. The look before any
-/// load is a connection too.
+/// Gives the answer by the number of the connection and the number of the request on it, both from 0. The connection
+/// before the load counts too.
 type Answers = Arc<dyn Fn(usize, usize) -> Answer + Send + Sync>;
 
 impl Http2Server {
@@ -104,41 +104,41 @@ async fn serve(
 ) {
     let Ok(mut connection) = builder.handshake::<_, Bytes>(stream).await else { return };
     let number = seen.connections.fetch_add(1, Ordering::SeqCst);
-    let mut request = 0..;
-    while let Some(Ok((asked, respond))) = connection.accept().await {
-        let answer = answers(number, request.next().unwrap());
+    let mut requests = 0..;
+    while let Some(Ok((request, respond))) = connection.accept().await {
+        let answer = answers(number, requests.next().unwrap());
         match answer {
             Answer::Close => return,
             Answer::Break => connection.abrupt_shutdown(Reason::INTERNAL_ERROR),
             Answer::OkAndGoAway => connection.graceful_shutdown(),
             _ => {}
         }
-        tokio::spawn(respond_to(asked, respond, answer, Arc::clone(&seen)));
+        tokio::spawn(respond_to(request, respond, answer, Arc::clone(&seen)));
     }
 }
 
-async fn respond_to(asked: Request<RecvStream>, respond: SendResponse<Bytes>, answer: Answer, seen: Arc<Seen>) {
-    let open = seen.open.fetch_add(1, Ordering::SeqCst) + 1;
-    seen.most.fetch_max(open, Ordering::SeqCst);
-    // A client that gives up is no failure of the test's.
-    let _ = try_to_respond(asked, respond, answer, &seen).await;
-    seen.open.fetch_sub(1, Ordering::SeqCst);
+async fn respond_to(request: Request<RecvStream>, respond: SendResponse<Bytes>, answer: Answer, seen: Arc<Seen>) {
+    let in_flight = seen.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
+    seen.in_flight_max.fetch_max(in_flight, Ordering::SeqCst);
+    // A client may abandon the request.
+    let _ = try_to_respond(request, respond, answer, &seen).await;
+    seen.in_flight.fetch_sub(1, Ordering::SeqCst);
 }
 
 async fn try_to_respond(
-    asked: Request<RecvStream>,
+    request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
     answer: Answer,
     seen: &Seen,
 ) -> Result<(), h2::Error> {
-    let (head, mut body) = asked.into_parts();
-    let mut whole = Vec::new();
+    let (head, mut body) = request.into_parts();
+    let mut bytes = Vec::new();
     while let Some(data) = body.data().await {
         let data = data?;
-        whole.extend_from_slice(&data);
+        bytes.extend_from_slice(&data);
         body.flow_control().release_capacity(data.len())?;
     }
-    seen.requests.lock().unwrap().push((Request::from_parts(head, ()), whole));
+    seen.requests.lock().unwrap().push((Request::from_parts(head, ()), bytes));
     let headers = |respond: &mut SendResponse<Bytes>| {
         respond.send_response(Response::builder().header("x-a", "1").body(()).unwrap(), false)
     };
@@ -147,7 +147,7 @@ async fn try_to_respond(
         Answer::ResetInTheMiddle => {
             let mut stream = headers(&mut respond)?;
             stream.send_data("o".into(), false)?;
-            // What is queued goes before the reset, or not at all.
+            // The queued data must be sent before the reset.
             tokio::time::sleep(Duration::from_millis(5)).await;
             stream.send_reset(Reason::INTERNAL_ERROR);
         }
@@ -168,5 +168,5 @@ async fn try_to_respond(
     Ok(())
 }
 
-/// Bytes of that answer: names and values.
+/// The length of the names and values of [`Answer::Ok`], and of its body.
 pub const OK_BYTES: u64 = 4 + 2 + 4;

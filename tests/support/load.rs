@@ -1,4 +1,4 @@
-//! Loads within the test's own process, and what holds in each of them.
+//! Loads in the process of the test, and what is true for all of them.
 
 use std::time::Duration;
 
@@ -20,11 +20,12 @@ pub fn scripted(server: &Server, text: &str) -> LoadSettings {
     LoadSettings { script: Some(Script { name: "test.lua".into(), text: text.into() }), ..settings(server) }
 }
 
+/// Runs a load to its end.
 pub fn run(settings: LoadSettings) -> (LoadResult, Vec<RequestRecord>) {
     run_until(settings, None)
 }
 
-/// Stopped that long after its start, if at all.
+/// Runs a load. If `stop` is given, it is stopped that long after its start.
 pub fn run_until(settings: LoadSettings, stop: Option<Duration>) -> (LoadResult, Vec<RequestRecord>) {
     let (forward, received) = RecordForwarder::new();
     let recorder = Recorder::start(vec![Box::new(forward)]).unwrap();
@@ -41,11 +42,11 @@ pub fn run_until(settings: LoadSettings, stop: Option<Duration>) -> (LoadResult,
     (result, records)
 }
 
-/// What holds in every run, however it ends.
+/// Checks what is true for every run, whatever its end.
 fn check(result: &LoadResult, records: &[RequestRecord]) {
     let account = result.account();
     assert!(account.balances(), "{account:?}");
-    assert_eq!(Account::of(records), account, "the records and the counts tell the same");
+    assert_eq!(Account::of(records), account, "the records and the counts agree");
     for record in records {
         let sent = record.sent != metawrk::units::Instant::NEVER;
         assert!(record.due <= record.end, "{record:?}");
@@ -55,5 +56,5 @@ fn check(result: &LoadResult, records: &[RequestRecord]) {
     let mut last: Vec<u64> = records.iter().filter(|r| r.is_last()).map(|r| r.request).collect();
     last.sort_unstable();
     last.dedup();
-    assert_eq!(last.len() as u64, account.scheduled, "one last attempt a request");
+    assert_eq!(last.len() as u64, account.scheduled, "one last attempt per request");
 }

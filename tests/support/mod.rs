@@ -1,7 +1,7 @@
-//! Servers for the tests, the misbehaving ones above all. Each listens on a free port of loopback and ends with the
-//! test. And programs as a shell starts them: [`program`].
+//! Servers for the tests, most of which misbehave. Each listens on a free loopback port until the test ends. [`program`]
+//! runs the programs as a shell does.
 
-// No test needs all of it.
+// Each test uses a part of it.
 #![allow(dead_code)]
 
 pub mod docker;
@@ -15,12 +15,12 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// A server whose every connection is handed to a closure, in a thread of its own.
+/// A server that passes each connection to a closure, in its own thread.
 pub struct Server {
     pub address: SocketAddr,
     /// Connections accepted so far.
     pub connections: Arc<AtomicUsize>,
-    /// Requests read so far, as they came.
+    /// The bytes of the requests read so far.
     pub requests: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
@@ -61,7 +61,7 @@ impl Server {
         Server::start(move |mut peer| while peer.request().is_some() && peer.send(bytes) {})
     }
 
-    /// Stands in front of `behind`, and lets the first so many connections through. Closes all others.
+    /// A proxy for `behind` that passes the first `connections` connections. It closes all others.
     pub fn letting_through(connections: usize, behind: SocketAddr) -> Server {
         Server::start(move |mut peer| {
             if peer.number >= connections {
@@ -84,7 +84,7 @@ impl Server {
 }
 
 impl Peer {
-    /// Reads one request; `None` once the client has closed.
+    /// Reads one request. Returns `None` after the client has closed the connection.
     pub fn request(&mut self) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
         let mut buffer = [0; 4096];
@@ -102,19 +102,19 @@ impl Peer {
         self.stream.write_all(bytes).is_ok()
     }
 
-    /// Closes with a reset instead of a proper end.
+    /// Closes the connection with a reset.
     pub fn reset(self) {
         rustix::net::sockopt::set_socket_linger(&self.stream, Some(std::time::Duration::ZERO)).unwrap();
     }
 
-    /// Reads until the client closes, and answers nothing.
+    /// Reads until the client closes the connection, and sends nothing.
     pub fn swallow(&mut self) {
         let mut buffer = [0; 4096];
         while matches!(self.stream.read(&mut buffer), Ok(n) if n > 0) {}
     }
 }
 
-/// A head, and as much body as its Content-Length says.
+/// Whether `bytes` contain a head and a body of its Content-Length.
 fn is_whole(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };

@@ -1,4 +1,4 @@
-//! The two programs as a shell starts them, and what is left of them.
+//! The two programs, started as a shell does.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -13,7 +13,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 pub const METAWRK: &str = env!("CARGO_BIN_EXE_metawrk");
 pub const WRK2: &str = env!("CARGO_BIN_EXE_wrk2");
 
-/// What a program that ended left.
+/// A program that has ended.
 #[derive(Debug)]
 pub struct Ended {
     pub code: Option<i32>,
@@ -26,7 +26,7 @@ pub fn run(program: &str, dir: &Path, args: &[&str]) -> Ended {
     started(program, dir, args).end()
 }
 
-/// A program under way.
+/// A program that runs.
 pub struct Started {
     child: Child,
     out: BufReader<Box<dyn Read>>,
@@ -44,7 +44,7 @@ fn start(program: &str, dir: &Path, args: &[&str], err: Stdio) -> Started {
     Started { child, out: BufReader::new(out) }
 }
 
-/// Runs a program in `dir` to its end, with a terminal as its standard error: [`Ended::err`] is all that came there.
+/// Runs a program in `dir` to its end, with a terminal as its standard error. [`Ended::err`] is what it wrote there.
 pub fn run_on_terminal(program: &str, dir: &Path, args: &[&str]) -> Ended {
     let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     grantpt(&ours).unwrap();
@@ -55,7 +55,7 @@ pub fn run_on_terminal(program: &str, dir: &Path, args: &[&str]) -> Ended {
     let running = start(program, dir, args, theirs.into());
     let reader = std::thread::spawn(move || {
         let mut all = Vec::new();
-        // It ends with an error, once nobody has the other side any more.
+        // The read fails when the program has closed the terminal.
         let _ = File::from(ours).read_to_end(&mut all);
         String::from_utf8_lossy(&all).into_owned()
     });
@@ -87,7 +87,7 @@ impl Started {
         line
     }
 
-    /// Nobody reads its output any more.
+    /// Closes the pipe of its output.
     pub fn hang_up(&mut self) {
         self.out = BufReader::new(Box::new(std::io::empty()));
     }
@@ -97,12 +97,12 @@ impl Started {
         self.end_after(|_| {})
     }
 
-    /// Signals it over and over, until it ends: one that comes too soon after another may be lost.
+    /// Sends a signal again and again until it ends: of two signals in quick succession one may be lost.
     pub fn end_by(self, signal: Signal) -> Ended {
         self.end_after(|running| running.send(signal))
     }
 
-    /// What it printed fits into a pipe.
+    /// Its output must fit into a pipe.
     fn end_after(mut self, again: impl Fn(&Started)) -> Ended {
         let mut status: Option<ExitStatus> = None;
         eventually("the end of the program", || {
@@ -121,7 +121,7 @@ impl Started {
 }
 
 impl Drop for Started {
-    /// A test that fails leaves nothing behind.
+    /// A failed test leaves no program running.
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -132,7 +132,7 @@ pub fn kill(pid: u32, signal: Signal) {
     kill_process(Pid::from_raw(pid as i32).unwrap(), signal).unwrap();
 }
 
-/// Until `happened`, or a minute, which is a failure.
+/// Waits until `happened`. Fails after a minute.
 pub fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !happened() {
@@ -141,7 +141,7 @@ pub fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
     }
 }
 
-/// Process ids of the children of `parent` that still run, each with its arguments.
+/// The running children of `parent`: process id and arguments.
 pub fn children(parent: u32) -> Vec<(u32, Vec<String>)> {
     let all = std::fs::read_dir("/proc").unwrap().flatten();
     let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
@@ -153,7 +153,7 @@ pub fn children(parent: u32) -> Vec<(u32, Vec<String>)> {
         .collect()
 }
 
-/// Collected or not, a process that ended runs no more.
+/// Whether a process runs. A zombie does not.
 pub fn is_alive(pid: u32) -> bool {
     state(pid).is_some_and(|(_, state)| state != "Z")
 }

@@ -1,4 +1,4 @@
-//! Servers that speak TLS, and certificates for them, bad ones too.
+//! TLS servers, and certificates for them, valid and invalid ones.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -26,7 +26,7 @@ impl Identity {
         Identity::signing_itself(params(name))
     }
 
-    /// What everybody makes with openssl, who tries something out.
+    /// A self-signed CA certificate, as `openssl req -x509` makes it.
     pub fn of_an_authority(name: &str) -> Identity {
         Identity::signing_itself(params_of_an_authority(name))
     }
@@ -52,10 +52,10 @@ impl Identity {
     }
 }
 
-/// An authority that vouches for others.
+/// A certificate authority.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    /// A file with its certificate, in PEM.
+    /// A PEM file with its certificate.
     pub file: PathBuf,
     _dir: tempfile::TempDir,
 }
@@ -109,7 +109,7 @@ pub struct Seen {
     pub resumed: bool,
 }
 
-/// A server that answers `ok` over TLS, so many times a connection.
+/// A server that answers `ok` over TLS, a given number of times per connection.
 pub struct TlsServer {
     pub server: Server,
     pub seen: Arc<Mutex<Vec<Seen>>>,
@@ -150,18 +150,18 @@ impl TlsServer {
         TlsServer { server, seen }
     }
 
-    /// Named by its address.
+    /// Its URL with its address.
     pub fn url(&self) -> String {
         format!("https://{}/", self.server.address)
     }
 
-    /// Named by its name.
+    /// Its URL with the name `localhost`.
     pub fn named_url(&self) -> String {
         format!("https://localhost:{}/", self.server.address.port())
     }
 }
 
-/// Reads a request's head; says how long its body is. `None` at the end, however it came.
+/// Reads the head of a request. Returns the length of its body, or `None` at the end of the connection.
 fn head(stream: &mut impl BufRead) -> Option<u64> {
     let mut length = 0;
     loop {

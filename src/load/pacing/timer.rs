@@ -15,7 +15,7 @@ pub trait PacerTimer {
     /// Sets the timer. It fires at `at` or somewhat later; an instant in the past fires at once.
     ///
     /// # Errors
-    /// The system's.
+    /// If the system refuses.
     fn set(&mut self, at: Instant) -> io::Result<()>;
 
     /// Ready once after the timer has fired.

@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use super::plan::LoadPlan;
-use super::transport::tls::{Tls, TlsError};
+use tls::{Tls, TlsError};
 
 /// What is needed to open a connection to the target. Cheap to clone.
 #[derive(Clone)]

@@ -74,8 +74,7 @@ enum Source {
     Deferred,
 }
 
-/// Work to be sent at an instant of its own. Ordered by that instant and then by request, so that the order is always
-/// the same.
+/// Work to be sent at `at`. It is ordered by that instant and then by request, so that the order is deterministic.
 struct Deferred {
     at: Instant,
     work: Work,
@@ -199,7 +198,7 @@ impl Dispatcher {
     }
 
     fn assign_or_release(&mut self, connection: usize, now: Instant) -> Option<Work> {
-        // The pacer calls the script's `delay` for an arrival, and nobody else.
+        // Only the pacer calls the script's `delay` for an arrival.
         let next =
             self.next_source(now).filter(|(at, source)| *at <= now && !(self.has_delay && *source == Source::Arrivals));
         if let Some((_, source)) = next.filter(|_| self.has_started) {

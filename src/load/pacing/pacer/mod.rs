@@ -58,7 +58,7 @@ impl<'a, W: Workload, T: PacerTimer> Pacer<'a, W, T> {
     /// Runs until nothing is left to send or to wait for, or until the workload is stopped.
     ///
     /// # Errors
-    /// The timer's.
+    /// If the timer fails.
     pub async fn run(mut self) -> io::Result<()> {
         while !self.workload.is_stopped() {
             let now = self.timer.now();

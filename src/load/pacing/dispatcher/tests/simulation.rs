@@ -150,7 +150,7 @@ impl Simulation {
             WorldEvent::IdleClosed(connection) => {
                 let busy = self.in_flight.contains_key(&connection);
                 let idle = !busy && self.idle.remove(&connection).is_some();
-                idle && self.gone(connection, true)
+                idle && self.closed(connection, true)
             }
             WorldEvent::Ended(connection, fate) => {
                 let Some(record) = self.in_flight.get_mut(&connection).and_then(VecDeque::pop_front) else {
@@ -170,7 +170,7 @@ impl Simulation {
                 let wakes = match fate {
                     Fate::Answered if self.in_flight.contains_key(&connection) => false,
                     Fate::Answered => self.free(connection),
-                    Fate::AnsweredAndClosed | Fate::Failed => self.gone(connection, false),
+                    Fate::AnsweredAndClosed | Fate::Failed => self.closed(connection, false),
                 };
                 again || last || wakes
             }
@@ -221,7 +221,7 @@ impl Simulation {
         }
     }
 
-    fn gone(&mut self, connection: usize, was_free: bool) -> bool {
+    fn closed(&mut self, connection: usize, was_free: bool) -> bool {
         self.dispatcher.remove_connection(connection, was_free);
         match self.plan.when_busy {
             WhenBusy::Wait | WhenBusy::Pipeline => {
