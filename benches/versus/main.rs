@@ -268,7 +268,7 @@ fn memory(bench: &Bench) -> io::Result<()> {
             let (after, requests) = (children_cpu()?, bench.server.take_requests().len() as f64);
             Ok(Some((after.0 - before.0 + after.1 - before.1) * 1e6 / requests))
         })?;
-        cpu.show(&format!("CPU a request at 20000/s over {connections} connections, us"), &speed, "ours");
+        cpu.show(&format!("CPU per request at 20000/s over {connections} connections, us"), &speed, "ours");
     }
     Ok(())
 }
