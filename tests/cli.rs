@@ -323,7 +323,7 @@ fn an_invalid_experiment_is_refused_with_its_place_and_leaves_no_results() {
     let good = TARGET.replace("URL", &server.url());
     for (text, message) in [
         (good.replace("rate", "raet"), "x.toml:5: load.raet: unknown field `raet`"),
-        (good.replace("[load]", "[laod]"), "did you mean `load`?"),
+        (good.replace("[load]", "[laod]"), "Did you mean `load`?"),
         (good.replace("100", "\"fast\""), "x.toml:5: load.rate: invalid type"),
         (good.replace("100", "0"), "x.toml:5: load.rate: must be above 0"),
         (good.replace("100", "1e12"), "x.toml:5: load.rate: must be between"),

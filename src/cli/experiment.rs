@@ -35,7 +35,7 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (overrides, out) = args.options.resolve();
     let plan = plan::config::read_plan(args.file.as_deref(), &overrides)?;
-    say(&format!("{}: {} requests/s, at most {}\n", plan.name, plan.load.rate, plan.duration()))?;
+    say(&format!("{}: {} requests/s, at most {}\n", plan.name(), plan.load().rate, plan.phases().duration))?;
     let line = ProgressLine::new();
     let result = run_experiment(&plan, &out, &mut |progress| line.show(progress_text(progress)));
     drop(line);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::plan::ExperimentPlan;
+use crate::plan::{ExperimentPlan, PlannedFault};
 use crate::record::{Event, Outcome, RequestRecord, Sample};
 use crate::stats::percentile;
 use crate::units::{Instant, Time};
@@ -111,10 +111,10 @@ impl IntervalCollector {
 pub fn find_phase(plan: &ExperimentPlan, events: &[Event], at: Instant) -> (Phase, Instant) {
     let timeline = Timeline::of(events, plan.faults().len());
     let after = |span: Time| Instant::START.plus(span);
-    let end = after(plan.duration());
-    let warmup = after(plan.phases.warmup);
-    let first = plan.faults().iter().map(|fault| after(fault.at)).min();
-    let last = plan.faults().iter().map(|fault| after(fault.end())).max();
+    let end = after(plan.phases().duration);
+    let warmup = after(plan.phases().warmup);
+    let first = plan.faults().iter().map(|fault| fault.at).min();
+    let last = plan.faults().iter().map(PlannedFault::end).max();
     match (first, last) {
         _ if at >= end => (Phase::Drain, end.plus(plan.load_settings("").drain)),
         _ if at < warmup => (Phase::WarmUp, warmup),
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn phases_follow_the_plan_and_the_events_of_the_fault() {
         let plan = plan(Time::from_secs(20));
-        let end = Instant::START.plus(plan.duration());
+        let end = Instant::START.plus(plan.phases().duration);
         let events = [fault(s(15), FaultStep::Effective), fault(s(36), FaultStep::RemovalVerified)];
         assert_eq!(find_phase(&plan, &[], s(0)), (Phase::WarmUp, s(5)));
         assert_eq!(find_phase(&plan, &[], s(6)), (Phase::Baseline, s(15)));
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn a_plan_without_a_fault_has_a_load_phase() {
         let plan = plan(Time::ZERO);
-        assert_eq!(find_phase(&plan, &[], s(30)), (Phase::Load, Instant::START.plus(plan.duration())));
+        assert_eq!(find_phase(&plan, &[], s(30)), (Phase::Load, Instant::START.plus(plan.phases().duration)));
     }
 
     #[test]

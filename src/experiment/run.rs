@@ -13,7 +13,7 @@ use tokio::time::MissedTickBehavior;
 use super::progress::{IntervalCollector, Phase, Progress, find_phase};
 use super::removal::await_removal;
 use super::run_log::RunLog;
-use super::system::{StartError, System};
+use super::system::{StartError, SystemUnderTest};
 use crate::load::{LoadError, Prepared, Running};
 use crate::plan::ExperimentPlan;
 use crate::record::event::ComponentState;
@@ -106,7 +106,7 @@ async fn prepare_and_execute(
     show_progress: &mut dyn FnMut(&Progress),
 ) -> Result<RunResult, RunError> {
     let mut signals = Signals::new()?;
-    let folder = ResultsFolder::create(out, &plan.name, jiff::Zoned::now().datetime())?;
+    let folder = ResultsFolder::create(out, plan.name(), jiff::Zoned::now().datetime())?;
     let prepared = tokio::select! {
         prepared = PreparedRun::prepare(plan, &folder) => prepared,
         signal = signals.next() => Err(RunError::StoppedBeforeLoad(signal)),
@@ -125,7 +125,7 @@ async fn prepare_and_execute(
 
 /// A run that is ready to start its load.
 struct PreparedRun {
-    system: System,
+    system: SystemUnderTest,
     recorder: Recorder,
     records: Receiver<Vec<RequestRecord>>,
     load: Prepared,
@@ -137,10 +137,10 @@ impl PreparedRun {
         folder.write_plan(&plan.to_toml()?)?;
         let log = RunLog::create(folder)?;
         let rows = folder.create_rows()?;
-        let system = System::start(plan).await?;
+        let system = SystemUnderTest::start(plan).await?;
         let (forward, records) = RecordForwarder::new();
         let recorder = Recorder::start(vec![Box::new(rows), Box::new(forward)])?;
-        let load = plan.load_plan(&system.url)?;
+        let load = plan.load_plan(system.url())?;
         // Preparing resolves names and runs scripts, and both may block.
         let prepare = move || Prepared::new(load, Some(recorder.senders())).map(|load| (load, recorder));
         let (load, recorder) = tokio::task::spawn_blocking(prepare).await.map_err(io::Error::other)??;
@@ -162,7 +162,7 @@ async fn execute(
     run.log_start()?;
     let (cancel, cancelled) = watch::channel(false);
     let faults = system.drive_faults(plan, clock, || run.load.traffic(), &run.event_sender, &cancelled);
-    system.monitor(plan, clock, &run.sample_sender, &run.event_sender);
+    system.start_monitors(clock, &run.sample_sender, &run.event_sender);
 
     let result = run.supervise_load(signals, &mut system, &recorder, show_progress).await;
     // Faults are removed even if the load failed.
@@ -252,7 +252,7 @@ impl<'a> ActiveRun<'a> {
     async fn supervise_load(
         &mut self,
         signals: &mut Signals,
-        system: &mut System,
+        system: &mut SystemUnderTest,
         recorder: &Recorder,
         show_progress: &mut dyn FnMut(&Progress),
     ) -> Result<Option<StopSignal>, RunError> {
@@ -270,7 +270,7 @@ impl<'a> ActiveRun<'a> {
                     stopped = Some(signal);
                     control.stop();
                 }
-                (component, how) = system.death() => {
+                (component, how) = system.wait_for_death() => {
                     self.log_death(component, how)?;
                     control.end_arrivals();
                 }
@@ -337,7 +337,7 @@ impl<'a> ActiveRun<'a> {
             phase,
             at,
             left: until.since(at),
-            offered: self.plan.planned().at(at),
+            offered: self.plan.rate().at(at),
             in_flight: live.iter().map(|thread| thread.in_flight()).sum(),
             interval: self.interval.stats(),
         }

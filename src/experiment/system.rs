@@ -1,4 +1,4 @@
-//! The system under test: started by the run, or there already; its faults and its monitors.
+//! The system under test during a run: the testbed, or a running target, with its faults and monitors.
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
@@ -10,20 +10,16 @@ use crate::fault::surge::CountLoad;
 use crate::fault::{self, Fault, FaultError, FaultSpec, KeeperClient, LoadCount, LoadFault, Machine};
 use crate::load::Traffic;
 use crate::monitor::{self, Monitor, Process, WatchError, Watched};
-use crate::plan::settings;
-use crate::plan::settings::{DOCKER, MonitorKind};
-use crate::plan::{ExperimentPlan, Goal, PlannedFault};
+use crate::plan::{EngineAddress, ExperimentPlan, MonitoredComponent, PlannedFault, System};
 use crate::record::{Clock, Event, Sample};
-use crate::testbed::{Role, Testbed, TestbedError, TestbedPlan, TestbedPlanError};
-use crate::units::Instant;
+use crate::testbed::{Testbed, TestbedError};
+use crate::units::Time;
 
-/// Why the system under test is not there, or its faults can't be done to it.
+/// Why the system under test cannot be started or used.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("the testbed does not start: {0}")]
+    #[error("cannot start the testbed: {0}")]
     Testbed(#[from] TestbedError),
-    #[error(transparent)]
-    Plan(#[from] TestbedPlanError),
     #[error(transparent)]
     Docker(#[from] DockerError),
     #[error(transparent)]
@@ -32,68 +28,70 @@ pub enum StartError {
     Fault(#[from] FaultError),
     #[error(transparent)]
     Journal(#[from] JournalError),
-    #[error(
-        "cannot prepare the {0} fault: the plan has no [testbed], whose link it needs. Add one, or use a fault on a container"
-    )]
-    NoLink(&'static str),
+    /// A plan that was resolved has no such fault or monitor.
+    #[error("cannot prepare {what}: the plan has no {needs}")]
+    Unplanned { what: String, needs: &'static str },
 }
 
-/// What the load goes to.
-pub struct System {
-    /// Where requests go.
-    pub url: String,
+/// The system under test.
+pub struct SystemUnderTest {
+    url: String,
     testbed: Option<Testbed>,
-    /// In the plan's order; nothing is changed before they are driven.
+    /// In the order of the plan. Preparing them changed nothing.
     faults: Vec<PreparedFault>,
-    /// Monitored containers, in the plan's order.
-    watched: Vec<Watched>,
+    /// In the order of the plan, with the interval between samples.
+    monitors: Vec<(PreparedMonitor, Time)>,
 }
 
-/// A fault that is known to be possible.
+/// A fault that was found to be possible.
 enum PreparedFault {
     Ready(Box<dyn Fault>),
     /// It needs the load, which has not started yet.
     OnLoad(LoadFault),
 }
 
-impl System {
-    /// Starts the testbed, or finds what the plan names of a system that runs.
+/// A component that was found running.
+enum PreparedMonitor {
+    Process(Process),
+    Container(Box<Watched>),
+}
+
+impl SystemUnderTest {
+    /// Starts the testbed, or finds the containers that the plan names, and prepares faults and monitors.
     ///
     /// # Errors
-    /// [`StartError`] where the testbed does not start, or something is not there. Nothing is left running, and nothing
-    /// was touched.
-    pub async fn start(plan: &ExperimentPlan) -> Result<System, StartError> {
-        let (url, testbed) = match plan.goal() {
-            Goal::Url(url) => (url.to_owned(), None),
-            Goal::Embedded(settings) => {
-                let testbed = Testbed::start(&TestbedPlan::new(settings.clone())?, None).await?;
+    /// [`StartError`] if the testbed does not start, or if something is not found. No process is left running, and no
+    /// container was changed.
+    pub async fn start(plan: &ExperimentPlan) -> Result<SystemUnderTest, StartError> {
+        let (url, testbed) = match plan.system() {
+            System::Target { url, .. } => (url.clone(), None),
+            System::Testbed(testbed) => {
+                let testbed = Testbed::start(testbed, None).await?;
                 (format!("{}/wrk2-api/post/compose", testbed.url()), Some(testbed))
             }
         };
-        let machine = Machine { engine: engine(plan).await? };
-        let mut system = System { url, testbed, faults: Vec::new(), watched: Vec::new() };
-        // A plan without a testbed, or without an engine, names nothing of it.
-        if let Some(engine) = &machine.engine {
-            for container in plan.monitor.iter().filter_map(|monitor| monitor.container.as_deref()) {
-                system.watched.push(Watched::find(engine, container).await?);
-            }
-            // What an earlier run left done to one would be taken for this run's.
-            refuse_listed(engine, &system.watched.iter().map(Watched::id).collect::<Vec<_>>())?;
-        }
+        let machine = Machine { engine: connect_engine(plan).await? };
+        let monitors = prepare_monitors(plan, testbed.as_ref(), machine.engine.as_ref()).await?;
+        let mut faults = Vec::new();
         for planned in plan.faults() {
-            system.faults.push(prepare(planned, system.testbed.as_ref(), &machine).await?);
+            faults.push(prepare_fault(planned, testbed.as_ref(), &machine).await?);
         }
-        Ok(system)
+        Ok(SystemUnderTest { url, testbed, faults, monitors })
     }
 
-    /// Applies and removes the plan's faults on the run's clock, each in a task of its own. `traffic` counts the load's
+    /// The URL of the load.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Applies and removes the faults on the run's clock, each in a task of its own. `traffic` counts the load's
     /// requests.
     pub fn drive_faults(
         &mut self,
         plan: &ExperimentPlan,
         clock: Clock,
         traffic: impl Fn() -> Traffic,
-        tell: &UnboundedSender<Event>,
+        events: &UnboundedSender<Event>,
         cancelled: &watch::Receiver<bool>,
     ) -> Vec<JoinHandle<fault::Outcome>> {
         let prepared = std::mem::take(&mut self.faults).into_iter().zip(plan.faults());
@@ -101,49 +99,32 @@ impl System {
             let mut fault = match prepared {
                 PreparedFault::Ready(fault) => fault,
                 PreparedFault::OnLoad(fault) => {
-                    let until = Instant::START.plus(planned.end());
-                    fault.spec().fault(plan.load.rate, until, counting(traffic(), clock))
+                    fault.spec().fault(plan.load().rate, planned.end(), count_load(traffic(), clock))
                 }
             };
-            let schedule = fault::Schedule { at: planned.at, lasting: planned.lasts };
-            let (tell, cancelled) = (tell.clone(), cancelled.clone());
-            tokio::spawn(
-                async move { fault::drive(fault.as_mut(), index, schedule, || clock.now(), tell, cancelled).await },
-            )
+            let schedule = fault::Schedule { at: Time(planned.at.0), lasting: planned.lasts };
+            let (events, cancelled) = (events.clone(), cancelled.clone());
+            tokio::spawn(async move {
+                fault::drive(fault.as_mut(), index, schedule, || clock.now(), events, cancelled).await
+            })
         });
         driven.collect()
     }
 
-    /// Looks at what the plan monitors, on the run's clock, until nobody takes the samples. What happens to containers
-    /// goes to `tell`.
-    pub fn monitor(
-        &mut self,
-        plan: &ExperimentPlan,
-        clock: Clock,
-        sample: &UnboundedSender<Sample>,
-        tell: &UnboundedSender<Event>,
-    ) {
-        let mut watched = std::mem::take(&mut self.watched).into_iter();
-        for planned in &plan.monitor {
-            let monitor: Option<Box<dyn Monitor>> = match planned.kind {
-                MonitorKind::Process => self.process(planned).map(|process| Box::new(process) as Box<dyn Monitor>),
-                MonitorKind::Container => {
-                    watched.next().map(|container| Box::new(container.follow(clock, tell.clone())) as Box<dyn Monitor>)
-                }
+    /// Samples the monitored components on the run's clock until the receiver of `samples` is closed. Events of
+    /// containers go to `events`.
+    pub fn start_monitors(&mut self, clock: Clock, samples: &UnboundedSender<Sample>, events: &UnboundedSender<Event>) {
+        for (prepared, every) in std::mem::take(&mut self.monitors) {
+            let monitor: Box<dyn Monitor> = match prepared {
+                PreparedMonitor::Process(process) => Box::new(process),
+                PreparedMonitor::Container(container) => Box::new(container.follow(clock, events.clone())),
             };
-            let Some(monitor) = monitor else { continue };
-            tokio::spawn(monitor::run(vec![monitor], planned.every, move || clock.now().0, sample.clone()));
+            tokio::spawn(monitor::run(vec![monitor], every, move || clock.now().0, samples.clone()));
         }
     }
 
-    fn process(&self, planned: &settings::Monitor) -> Option<Process> {
-        let (testbed, component) = (self.testbed.as_ref()?, planned.component.as_deref()?);
-        let role = Role::ALL.into_iter().find(|role| role.name() == component)?;
-        Some(Process::new(role.name(), testbed.pid(role)))
-    }
-
-    /// The next component that died.
-    pub async fn death(&mut self) -> (String, String) {
+    /// Waits until a component of the testbed dies: its name, and how it died.
+    pub async fn wait_for_death(&mut self) -> (String, String) {
         match &mut self.testbed {
             Some(testbed) => match testbed.next_exit().await {
                 Some(exit) => (exit.role.name().to_owned(), format!("{} {}", exit.status, exit.stderr)),
@@ -153,6 +134,7 @@ impl System {
         }
     }
 
+    /// Stops the testbed.
     pub async fn stop(self) {
         if let Some(testbed) = self.testbed {
             testbed.stop().await;
@@ -160,24 +142,55 @@ impl System {
     }
 }
 
-/// The engine whose containers the plan names, if it names any.
-pub async fn engine(plan: &ExperimentPlan) -> Result<Option<Engine>, DockerError> {
-    match plan.engine() {
-        Some(DOCKER) => Engine::connect().await.map(Some),
-        Some(host) => Engine::connect_to(host).await.map(Some),
+/// Connects to the engine of the plan's containers, if the plan has one.
+pub async fn connect_engine(plan: &ExperimentPlan) -> Result<Option<Engine>, DockerError> {
+    match plan.system().engine() {
+        Some(EngineAddress::Environment) => Engine::connect().await.map(Some),
+        Some(EngineAddress::Host(host)) => Engine::connect_to(host).await.map(Some),
         None => Ok(None),
     }
 }
 
-/// Makes a fault that is known to be possible; changes nothing.
-async fn prepare(
+async fn prepare_monitors(
+    plan: &ExperimentPlan,
+    testbed: Option<&Testbed>,
+    engine: Option<&Engine>,
+) -> Result<Vec<(PreparedMonitor, Time)>, StartError> {
+    let missing = |name: &str, needs| StartError::Unplanned { what: format!("the monitor of {name}"), needs };
+    let mut prepared = Vec::new();
+    let mut containers = Vec::new();
+    for planned in plan.monitors() {
+        let monitor = match &planned.component {
+            MonitoredComponent::Process(role) => {
+                let testbed = testbed.ok_or_else(|| missing(role.name(), "[testbed]"))?;
+                PreparedMonitor::Process(Process::new(role.name(), testbed.pid(*role)))
+            }
+            MonitoredComponent::Container(name) => {
+                let engine = engine.ok_or_else(|| missing(name, "engine in [target]"))?;
+                let container = Watched::find(engine, name).await?;
+                containers.push(container.id().to_owned());
+                PreparedMonitor::Container(Box::new(container))
+            }
+        };
+        prepared.push((monitor, planned.every));
+    }
+    if let Some(engine) = engine {
+        // A fault that an earlier run left would be taken for a fault of this run.
+        refuse_listed(engine, &containers.iter().map(String::as_str).collect::<Vec<_>>())?;
+    }
+    Ok(prepared)
+}
+
+/// Prepares a fault without changing anything.
+async fn prepare_fault(
     planned: &PlannedFault,
     testbed: Option<&Testbed>,
     machine: &Machine,
 ) -> Result<PreparedFault, StartError> {
     Ok(match &planned.spec {
         FaultSpec::Link(fault) => {
-            let testbed = testbed.ok_or(StartError::NoLink(fault.kind()))?;
+            let what = || format!("the fault {}", fault.kind());
+            let testbed = testbed.ok_or_else(|| StartError::Unplanned { what: what(), needs: "[testbed]" })?;
             PreparedFault::Ready(fault.spec().fault(testbed.link()))
         }
         FaultSpec::Load(fault) => PreparedFault::OnLoad(fault.clone()),
@@ -188,7 +201,7 @@ async fn prepare(
 }
 
 /// Counts the load's requests on the run's clock.
-fn counting(mut traffic: Traffic, clock: Clock) -> CountLoad {
+fn count_load(mut traffic: Traffic, clock: Clock) -> CountLoad {
     Box::new(move || {
         let (at, sent) = (clock.now(), traffic.sent());
         LoadCount { at, due: traffic.due(at), sent }

@@ -1,4 +1,4 @@
-//! An experiment as typed: what a TOML file may say. [`super::ExperimentPlan`] is the same, found possible.
+//! An experiment as typed: the keys of a TOML file. [`super::ExperimentPlan`] is the checked and complete form.
 
 use std::collections::BTreeMap;
 
@@ -10,14 +10,15 @@ use crate::script::Script;
 use crate::testbed::TestbedSettings;
 use crate::units::Time;
 
-/// An experiment file. Every key is described in `experiments/embedded.toml`, and those of Docker in `docker.toml` there.
+/// An experiment file. `experiments/embedded.toml` describes all keys, `experiments/docker.toml` those for containers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Settings {
     pub name: String,
-    /// The system that the run starts itself; or else `target`.
+    /// The system that the run starts. A file has this or `target`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub testbed: Option<TestbedSettings>,
+    /// A running system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Target>,
     pub load: Load,
@@ -31,21 +32,18 @@ pub struct Settings {
     pub monitor: Vec<Monitor>,
 }
 
-/// A system that runs already.
+/// `[target]`: a running system.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
     pub url: String,
-    /// Whose containers faults and monitors name: `docker`, the engine that the user's environment means, or the address
-    /// of one.
+    /// The engine of the containers that faults and monitors name: `docker` for the engine of the user's environment, or
+    /// an address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<String>,
 }
 
-/// The engine that the user's environment means.
-pub const DOCKER: &str = "docker";
-
-/// [`crate::load::LoadSettings`], but for what follows from the rest of the experiment.
+/// `[load]`: the [`crate::load::LoadSettings`] that do not follow from the rest of the experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Load {
@@ -61,14 +59,14 @@ pub struct Load {
     pub connections: usize,
     #[serde(default)]
     pub when_busy: WhenBusy,
-    /// Never below `connections`.
+    /// At least `connections`.
     #[serde(default = "default_max_connections")]
     pub max_connections: usize,
     #[serde(default = "default_catch_up")]
     pub catch_up: f64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Time>,
-    /// Only with `timeout`; `abandon` unless set.
+    /// Needs `timeout`. Default: `abandon`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_timeout: Option<OnTimeout>,
     #[serde(default)]
@@ -81,7 +79,7 @@ pub struct Load {
     pub headers: BTreeMap<String, String>,
 }
 
-/// A script's name (one that comes with the program, or a file's), or the script itself.
+/// The name of a script (built-in, or a file), or the script itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "write the name of a built-in script, a path, or { name, text }")]
 pub enum ScriptSetting {
@@ -89,16 +87,16 @@ pub enum ScriptSetting {
     Given(Script),
 }
 
-/// When what happens, in spans of the run's clock.
+/// `[phases]`: the lengths of the experiment's phases.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Phases {
     pub warmup: Time,
     pub baseline: Time,
-    /// How long a system may take to recover before it counts as stuck.
+    /// The time that the system has to recover.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observe: Option<Time>,
-    /// The whole of the load.
+    /// The length of the whole load.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration: Option<Time>,
 }
@@ -109,6 +107,7 @@ impl Default for Phases {
     }
 }
 
+/// `[verdict]`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct VerdictSettings {
@@ -116,11 +115,11 @@ pub struct VerdictSettings {
     pub slo: Option<Time>,
 }
 
-/// A `[[fault]]` as typed: [`super::PlannedFault`] is the same, found possible.
+/// `[[fault]]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fault {
     pub kind: String,
-    /// Right after the baseline unless set.
+    /// When it is applied, since the start of load. Default: right after the baseline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Time>,
     #[serde(rename = "for")]
@@ -130,25 +129,20 @@ pub struct Fault {
     pub keys: toml::Table,
 }
 
+/// `[[monitor]]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Monitor {
     pub kind: MonitorKind,
-    /// Of the testbed.
+    /// A component of the testbed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub component: Option<String>,
-    /// By name, compose service or id.
+    /// A container, by name, compose service or id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
+    /// The interval between samples.
     #[serde(default = "default_every")]
     pub every: Time,
-}
-
-impl Monitor {
-    /// What it looks at, as samples call it.
-    pub fn source(&self) -> Option<&str> {
-        self.component.as_deref().or(self.container.as_deref())
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,16 +152,6 @@ pub enum MonitorKind {
     Process,
     /// A container of the target's engine.
     Container,
-}
-
-impl MonitorKind {
-    /// The key that says which one.
-    pub const fn key(self) -> &'static str {
-        match self {
-            MonitorKind::Process => "component",
-            MonitorKind::Container => "container",
-        }
-    }
 }
 
 fn default_seed() -> u64 {
@@ -186,7 +170,7 @@ fn default_max_connections() -> usize {
     10_000
 }
 
-/// wrk2's: a connection that fell behind sends at up to twice its rate.
+/// As in wrk2: a late connection sends at up to twice its rate.
 fn default_catch_up() -> f64 {
     2.0
 }

@@ -1,10 +1,12 @@
+//! The text of an experiment file, and errors that name its lines and keys.
+
 use std::ops::Range;
 use std::path::PathBuf;
 
 use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue};
 
-/// Why an experiment file is no experiment.
+/// Why an experiment file is not valid.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     #[error("cannot read {}: {source}", path.display())]
@@ -12,21 +14,21 @@ pub enum ConfigError {
     /// `file:line: key: why`
     #[error("{origin}:{line}: {}{why}", key.as_ref().map(|key| format!("{key}: ")).unwrap_or_default())]
     At { origin: String, line: usize, key: Option<String>, why: String },
-    /// A flag, or what a flag did to the file's settings.
+    /// A setting that a flag has changed.
     #[error("{flag}: {why}")]
     Flag { flag: &'static str, why: String },
 }
 
-/// The text of an experiment file, and where in it things are.
+/// The text of an experiment file, with its name for errors.
 pub struct Source<'a> {
-    /// What errors call it: the file's name.
+    /// The file's name.
     pub origin: &'a str,
     pub text: &'a str,
 }
 
 impl Source<'_> {
     /// # Errors
-    /// [`ConfigError::At`]: syntax, an unknown key, a value of the wrong type.
+    /// [`ConfigError::At`] for invalid syntax, an unknown key, or a value of the wrong type.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
         toml::from_str(self.text).map_err(|error| {
             let span = error.span().unwrap_or(0..0);
@@ -36,7 +38,8 @@ impl Source<'_> {
         })
     }
 
-    /// An error about the value at `key` (`load.rate`, `fault.0.for`), or about what holds it if the file leaves it out.
+    /// An error about the value at `key` (`load.rate`, `fault.0.for`). If the file does not have the key, the error names the
+    /// line of the table that could have it.
     pub fn error(&self, key: &str, why: String) -> ConfigError {
         let line = self.line(self.position(key).unwrap_or(0));
         let why = with_suggestion(why);
@@ -47,7 +50,7 @@ impl Source<'_> {
         self.text.bytes().take(at).filter(|&b| b == b'\n').count() + 1
     }
 
-    /// Where `key` begins, or the innermost table around it that is there.
+    /// The position of `key`, or of the innermost table around it that exists.
     fn position(&self, key: &str) -> Option<usize> {
         let document = DeTable::parse(self.text).ok()?;
         let mut found = None;
@@ -71,7 +74,7 @@ impl Source<'_> {
         found
     }
 
-    /// The key whose value, or whose own name, lies at `span`.
+    /// The key whose value or name is at `span`.
     fn key_at(&self, span: &Range<usize>) -> Option<String> {
         let document = DeTable::parse(self.text).ok()?;
         key_in(document.get_ref(), span)
@@ -94,15 +97,15 @@ fn key_in(table: &DeTable<'_>, span: &Range<usize>) -> Option<String> {
     })
 }
 
-/// An unknown name may be a misspelled one.
+/// Adds the name that an unknown name was probably meant to be.
 fn with_suggestion(why: String) -> String {
     match nearest(&why) {
-        Some(known) => format!("{why}; did you mean `{known}`?"),
+        Some(known) => format!("{why}. Did you mean `{known}`?"),
         None => why,
     }
 }
 
-/// Of the names that serde expects in `message`, the one that the unknown name was likely meant to be.
+/// The expected name that is most similar to the unknown one, from serde's error `message`.
 fn nearest(message: &str) -> Option<&str> {
     if !message.starts_with("unknown ") {
         return None;
@@ -113,7 +116,7 @@ fn nearest(message: &str) -> Option<&str> {
     (distance * 2 <= unknown.len().max(2)).then_some(known)
 }
 
-/// Levenshtein's distance.
+/// The Levenshtein distance.
 fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.bytes().enumerate() {

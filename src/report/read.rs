@@ -5,7 +5,7 @@ use crate::arrivals::ArrivalProcess;
 use crate::load::plan::{OnTimeout, WhenBusy};
 use crate::plan::settings::Settings;
 use crate::plan::source::{ConfigError, Source};
-use crate::plan::{ExperimentPlan, Goal, PlannedFault};
+use crate::plan::{ClientTimeout, ExperimentPlan, PlannedFault, System};
 use crate::record::event::ComponentState;
 use crate::record::folder;
 use crate::record::folder::{FolderError, PLAN};
@@ -34,7 +34,7 @@ pub fn read_report_data(dir: &Path) -> Result<(ExperimentPlan, ReportData), Repo
     let origin = dir.join(PLAN).display().to_string();
     let source = Source { origin: &origin, text: &recorded.plan };
     let settings = source.parse::<Settings>()?;
-    let plan = ExperimentPlan::new(settings).map_err(|e| source.error(&e.key, e.why))?;
+    let plan = ExperimentPlan::resolve(settings).map_err(|e| source.error(&e.key, e.why))?;
     let data = build_report_data(&plan, recorded);
     Ok((plan, data))
 }
@@ -46,13 +46,13 @@ pub fn build_report_data(plan: &ExperimentPlan, recorded: RunData) -> ReportData
     let explanation = judgement.explain(plan);
     let evidence = judgement.evidence;
     ReportData {
-        name: plan.name.clone(),
+        name: plan.name().to_owned(),
         started: evidence.timeline.started.clone(),
         // A load plan has no more threads than that.
-        threads: u16::try_from(plan.load.threads).unwrap_or(u16::MAX),
-        rate: plan.load.rate,
-        planned_rate: ratio(plan.planned().cumulated(evidence.end), evidence.end.as_secs_f64()),
-        warmup_end: Instant::START.plus(plan.phases.warmup),
+        threads: u16::try_from(plan.load().threads).unwrap_or(u16::MAX),
+        rate: plan.load().rate,
+        planned_rate: ratio(plan.rate().cumulated(evidence.end), evidence.end.as_secs_f64()),
+        warmup_end: Instant::START.plus(plan.phases().warmup),
         arrivals_end: evidence.end,
         slo: evidence.slo,
         baseline: evidence.baseline.map(|baseline| (baseline.from, baseline.to)),
@@ -118,7 +118,7 @@ fn plan_facts(plan: &ExperimentPlan) -> Vec<(String, String)> {
         ArrivalProcess::Norm => format!("normally distributed gaps, seed {}", load.seed),
         ArrivalProcess::Zipf => format!("Zipf distributed gaps, seed {}", load.seed),
     };
-    add("load", format!("{} requests/s, {arrivals}", plan.load.rate));
+    add("load", format!("{} requests/s, {arrivals}", plan.load().rate));
     add("threads", load.threads.to_string());
     add(
         "connections",
@@ -136,35 +136,37 @@ fn plan_facts(plan: &ExperimentPlan) -> Vec<(String, String)> {
     }
     add(
         "client timeout",
-        match (plan.load.timeout, load.on_timeout) {
-            (None, _) => "none".to_owned(),
-            (Some(timeout), OnTimeout::Abandon) => format!("{timeout}, then the client abandons the request"),
-            (Some(timeout), OnTimeout::Wait) => format!("{timeout}, timeouts are only counted"),
+        match plan.load().timeout {
+            None => "none".to_owned(),
+            Some(ClientTimeout { after, action: OnTimeout::Abandon }) => {
+                format!("{after}, then the client abandons the request")
+            }
+            Some(ClientTimeout { after, action: OnTimeout::Wait }) => format!("{after}, timeouts are only counted"),
         },
     );
     if load.retries.count > 0 {
         add("retries", format!("{}, the first after {}", load.retries.count, load.retries.backoff));
     }
-    add("phases", format!("warm-up {}, baseline {}", plan.phases.warmup, plan.phases.baseline));
+    add("phases", format!("warm-up {}, baseline {}", plan.phases().warmup, plan.phases().baseline));
     for fault in plan.faults() {
         add("fault", format!("{} at {} for {}", fault.spec.description(), fault.at, fault.lasts));
     }
     if !plan.faults().is_empty() {
-        add("time limit for recovery", plan.observe().to_string());
+        add("time limit for recovery", plan.phases().observe.to_string());
     }
     facts
 }
 
 fn describe_system(plan: &ExperimentPlan) -> String {
-    match plan.goal() {
-        Goal::Embedded(testbed) if testbed.scenario == Scenario::RetryStorm => format!(
+    match plan.system() {
+        System::Testbed(testbed) if testbed.scenario == Scenario::RetryStorm => format!(
             "embedded testbed, {} workers, service time {}, queue length {}",
             testbed.workers, testbed.service_time, testbed.queue
         ),
-        Goal::Embedded(testbed) => {
+        System::Testbed(testbed) => {
             format!("embedded testbed, memory for requests {}, error path {}", testbed.budget, testbed.hold)
         }
-        Goal::Url(url) => url.to_owned(),
+        System::Target { url, .. } => url.clone(),
     }
 }
 
@@ -181,7 +183,7 @@ mod tests {
 
     fn recorded(run: &Run, results: &Path) -> ResultsFolder {
         let folder =
-            ResultsFolder::create(results, &run.plan.name, jiff::civil::date(2026, 1, 2).at(3, 4, 5, 0)).unwrap();
+            ResultsFolder::create(results, run.plan.name(), jiff::civil::date(2026, 1, 2).at(3, 4, 5, 0)).unwrap();
         folder.write_plan(&run.plan.to_toml().unwrap()).unwrap();
         folder.create_rows().unwrap().append(&run.records()).unwrap();
         let mut log = folder.open_events().unwrap();

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::Windows;
+use crate::plan::VerdictWindows;
 use crate::units::{Instant, Time};
 
 /// Cohort goodput: how many of the requests due in `[from, to)` were answered well and in time.
@@ -100,7 +100,7 @@ pub fn take_final(bins: Vec<Bin>, slo: Time, now: Instant) -> Vec<Bin> {
 
 /// Leaves out a last bin that the end of arrivals cut short: it holds too few requests to judge by. The bins of the
 /// fault stay, however short the fault.
-pub fn whole_bins(bins: &[Bin], windows: Windows) -> &[Bin] {
+pub fn whole_bins(bins: &[Bin], windows: VerdictWindows) -> &[Bin] {
     let cut = bins.last().is_some_and(|bin| bin.span() < windows.bin);
     &bins[..bins.len() - usize::from(cut)]
 }

@@ -12,8 +12,8 @@ pub struct DueTimes {
 impl DueTimes {
     /// The due times of the plan's load, from its start.
     pub fn of(plan: &ExperimentPlan) -> DueTimes {
-        let load = &plan.load;
-        DueTimes::new(load.arrivals, plan.planned(), load.seed, load.threads)
+        let load = plan.load();
+        DueTimes::new(load.arrivals, plan.rate(), load.seed, load.threads)
     }
 
     pub fn new(process: ArrivalProcess, rate: &Rate, seed: u64, threads: usize) -> DueTimes {

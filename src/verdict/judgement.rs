@@ -5,7 +5,7 @@ use super::goodput::Baseline;
 use super::recovery::Recovery;
 use super::timeline::Timeline;
 use super::trend::Trend;
-use crate::plan::Windows;
+use crate::plan::VerdictWindows;
 use crate::units::{Instant, Time};
 
 /// What a run showed.
@@ -122,7 +122,7 @@ impl Evidence {
     }
 
     /// The whole bins of the last window of arrivals.
-    pub fn last_bins(&self, windows: Windows) -> &[Bin] {
+    pub fn last_bins(&self, windows: VerdictWindows) -> &[Bin] {
         let whole = whole_bins(&self.bins, windows);
         let count = windows.last.0.div_ceil(windows.bin.0) as usize;
         &whole[whole.len().saturating_sub(count)..]

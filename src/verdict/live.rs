@@ -31,11 +31,11 @@ pub fn judge_live(
     now: Instant,
 ) -> LiveJudgement {
     let timeline = Timeline::of(events, plan.faults().len());
-    let (windows, warmup) = (plan.windows(), plan.phases.warmup);
-    let end = now.min(Instant::START.plus(plan.duration()));
+    let (windows, warmup) = (plan.windows(), plan.phases().warmup);
+    let end = now.min(Instant::START.plus(plan.phases().duration));
     let due = due_times.until(end).iter().copied();
-    let baseline = timeline.t0().and_then(|t0| cohorts.baseline(windows, warmup, t0, plan.verdict.slo, due.clone()));
-    let slo = baseline.map(|baseline| baseline.slo).or(plan.verdict.slo);
+    let baseline = timeline.t0().and_then(|t0| cohorts.baseline(windows, warmup, t0, plan.slo(), due.clone()));
+    let slo = baseline.map(|baseline| baseline.slo).or(plan.slo());
     let slo = slo.unwrap_or_else(|| cohorts.default_slo(Instant::START.plus(warmup), end));
     let bins = cohorts.bins(lay_out_bins(&timeline, windows, warmup), slo, due, end);
     LiveJudgement { timeline, baseline, slo, bins: take_final(bins, slo, now) }
@@ -48,7 +48,7 @@ pub fn observation_is_over(plan: &ExperimentPlan, live: &LiveJudgement, now: Ins
         return true;
     }
     let Some(t1) = live.timeline.t1() else { return false };
-    let deadline = t1.plus(plan.observe());
+    let deadline = t1.plus(plan.phases().observe);
     let Some(baseline) = live.baseline else { return now >= deadline };
     let whole = whole_bins(&live.bins, plan.windows());
     let after: Vec<Bin> = whole.iter().copied().filter(|bin| bin.from >= t1).collect();

@@ -2,7 +2,7 @@
 
 use super::bins::Bin;
 use super::thresholds::{BROKEN, HEALTHY};
-use crate::plan::Windows;
+use crate::plan::VerdictWindows;
 use crate::units::{Instant, Time};
 
 /// How a system recovered.
@@ -48,7 +48,7 @@ pub enum RecoveryState {
 
 /// Finds the first bin that starts no later than `deadline` and from which goodput is healthy for the recovery window,
 /// and not broken during the watch after it. `bins` are those from t1 on, of equal width.
-pub fn find_recovery(bins: &[Bin], g0: f64, windows: Windows, deadline: Instant) -> RecoveryState {
+pub fn find_recovery(bins: &[Bin], g0: f64, windows: VerdictWindows, deadline: Instant) -> RecoveryState {
     let count = |window: Time| window.0.div_ceil(windows.bin.0) as usize;
     let (recovery, watch) = (count(windows.recovery), count(windows.watch));
     let mut start = 0;

@@ -8,7 +8,7 @@ use super::thresholds::{BROKEN, HEALTHY, MIN_BASELINE};
 use super::timeline::Timeline;
 use super::trend::{Trend, backlog_grows, span_and_mean};
 use super::validity;
-use crate::plan::{ExperimentPlan, Windows};
+use crate::plan::{ExperimentPlan, VerdictWindows};
 use crate::record::{Event, RequestRecord};
 use crate::stats::median;
 use crate::units::{Instant, Time};
@@ -24,12 +24,12 @@ pub fn judge(plan: &ExperimentPlan, records: &[RequestRecord], events: &[Event])
 
 fn gather_evidence(plan: &ExperimentPlan, cohorts: &Cohorts, events: &[Event]) -> Evidence {
     let timeline = Timeline::of(events, plan.faults().len());
-    let (windows, warmup) = (plan.windows(), plan.phases.warmup);
+    let (windows, warmup) = (plan.windows(), plan.phases().warmup);
     let end = find_end_of_arrivals(plan, cohorts);
-    let baseline = timeline.t0().and_then(|t0| cohorts.baseline(windows, warmup, t0, plan.verdict.slo, cohorts.due()));
-    let slo = baseline.map(|baseline| baseline.slo).or(plan.verdict.slo).unwrap_or_else(|| {
+    let baseline = timeline.t0().and_then(|t0| cohorts.baseline(windows, warmup, t0, plan.slo(), cohorts.due()));
+    let slo = baseline.map(|baseline| baseline.slo).or(plan.slo()).unwrap_or_else(|| {
         let from = Instant::START.plus(warmup);
-        cohorts.default_slo(from, from.plus(windows.most_baseline).min(end))
+        cohorts.default_slo(from, from.plus(windows.max_baseline).min(end))
     });
     let bins = cohorts.bins(lay_out_bins(&timeline, windows, warmup), slo, cohorts.due(), end);
     let steps = windows.last.0 / windows.bin.0;
@@ -64,11 +64,13 @@ fn decide(plan: &ExperimentPlan, records: &[RequestRecord], cohorts: &Cohorts, e
         return Verdict::Unaffected;
     }
     let after: Vec<Bin> = whole.iter().copied().filter(|bin| bin.from >= t1).collect();
-    if let RecoveryState::Recovered { at, watched, .. } = find_recovery(&after, g0, windows, t1.plus(plan.observe())) {
+    if let RecoveryState::Recovered { at, watched, .. } =
+        find_recovery(&after, g0, windows, t1.plus(plan.phases().observe))
+    {
         return Verdict::Recovered(Recovery::new(&evidence.bins, g0, (t0, t1), at, watched));
     }
     // A load that ended before H does not tell whether the system would have recovered in time.
-    if let Some(reason) = validity::check_observation(plan, evidence, plan.observe()) {
+    if let Some(reason) = validity::check_observation(plan, evidence, plan.phases().observe) {
         return Verdict::Invalid(vec![reason]);
     }
     let swings = count_swings(&after, g0);
@@ -87,14 +89,14 @@ fn decide(plan: &ExperimentPlan, records: &[RequestRecord], cohorts: &Cohorts, e
 /// Without a fault: 99 % goodput over the run and over its last window, no bin below 90 %, and no growing backlog.
 fn is_healthy_throughout(plan: &ExperimentPlan, evidence: &Evidence) -> bool {
     let windows = plan.windows();
-    let warmup = Instant::START.plus(plan.phases.warmup);
+    let warmup = Instant::START.plus(plan.phases().warmup);
     let run: Vec<Bin> = whole_bins(&evidence.bins, windows).iter().copied().filter(|bin| bin.from >= warmup).collect();
     let mean = |bins: &[Bin]| bins.iter().map(Bin::goodput).sum::<f64>() / bins.len().max(1) as f64;
     !run.is_empty()
         && mean(&run) >= MIN_BASELINE
         && mean(evidence.last_bins(windows)) >= MIN_BASELINE
         && run.iter().all(|bin| bin.goodput() >= HEALTHY)
-        && !backlog_grows(&evidence.backlog, plan.load.rate)
+        && !backlog_grows(&evidence.backlog, plan.load().rate)
 }
 
 /// The backlog shrinks with 95 % confidence, by more than random variation, and would be empty within 10 H.
@@ -106,7 +108,7 @@ fn detect_draining(plan: &ExperimentPlan, evidence: &Evidence) -> Option<Verdict
         return None;
     }
     let seconds = evidence.backlog_at_end() / -trend.slope;
-    let limit = plan.observe().times(10).as_secs_f64();
+    let limit = plan.phases().observe.times(10).as_secs_f64();
     (seconds <= limit).then(|| Verdict::Draining {
         per_second: -trend.slope,
         empty_at: evidence.end.plus(Time((seconds * 1e9) as u64)),
@@ -118,7 +120,7 @@ fn median_goodput(bins: &[Bin]) -> Option<f64> {
 }
 
 /// Bins are aligned to the fault; without one, to the end of the warm-up.
-pub fn lay_out_bins(timeline: &Timeline, windows: Windows, warmup: Time) -> BinLayout {
+pub fn lay_out_bins(timeline: &Timeline, windows: VerdictWindows, warmup: Time) -> BinLayout {
     let (width, warmup) = (windows.bin, Instant::START.plus(warmup));
     match timeline.t0() {
         Some(t0) => BinLayout { width, t0, t1: timeline.t1() },
@@ -128,9 +130,9 @@ pub fn lay_out_bins(timeline: &Timeline, windows: Windows, warmup: Time) -> BinL
 
 /// The planned end, or right after the last due time if the load stopped earlier.
 fn find_end_of_arrivals(plan: &ExperimentPlan, cohorts: &Cohorts) -> Instant {
-    let planned = Instant::START.plus(plan.duration());
+    let planned = Instant::START.plus(plan.phases().duration);
     let last = cohorts.due().filter(|&due| due < planned).max().map_or(Instant::START, |due| due.plus(Time(1)));
     // Twenty mean gaps without an arrival do not happen by chance.
-    let gaps = Time((20e9 / plan.load.rate) as u64);
+    let gaps = Time((20e9 / plan.load().rate) as u64);
     if planned.since(last) <= gaps { planned } else { last }
 }

@@ -61,7 +61,7 @@ fn check_baseline(plan: &ExperimentPlan, cohorts: &Cohorts, evidence: &Evidence)
     };
     let width = plan.windows().bin;
     let steps = (baseline.to.since(baseline.from).0 / width.0) as usize;
-    let grows = backlog_grows(&cohorts.backlog(baseline.from, width, steps), plan.load.rate);
+    let grows = backlog_grows(&cohorts.backlog(baseline.from, width, steps), plan.load().rate);
     let unhealthy = baseline.goodput < MIN_BASELINE;
     let unhealthy = unhealthy.then_some(InvalidReason::UnhealthyBaseline(baseline.goodput));
     unhealthy.into_iter().chain(grows.then_some(InvalidReason::OverloadedBaseline)).collect()
@@ -75,7 +75,7 @@ pub fn check_observation(plan: &ExperimentPlan, evidence: &Evidence, needed: Tim
 }
 
 fn check_send_lag(plan: &ExperimentPlan, records: &[RequestRecord]) -> Option<InvalidReason> {
-    let warmup = Instant::START.plus(plan.phases.warmup);
+    let warmup = Instant::START.plus(plan.phases().warmup);
     let measured = records.iter().filter(|record| record.due >= warmup);
     let mut lags: Vec<Time> = measured.filter_map(RequestRecord::send_lag).collect();
     percentile(&mut lags, 99.0).filter(|&p99| p99 > MAX_SEND_LAG).map(InvalidReason::SendLag)

@@ -73,7 +73,7 @@ impl Judgement {
             Verdict::Overloaded => {
                 vec![format!(
                     "The system did not sustain {} requests/s, although no fault was applied.",
-                    plan.load.rate
+                    plan.load().rate
                 )]
             }
             Verdict::Unaffected => vec![format!("Goodput never fell below {} of the baseline.", percent(HEALTHY))],
@@ -87,7 +87,7 @@ impl Judgement {
             Verdict::Draining { per_second, empty_at } => vec![
                 format!(
                     "The system did not recover within {}, but its backlog shrinks by {per_second:.1} requests/s.",
-                    plan.observe()
+                    plan.phases().observe
                 ),
                 format!(
                     "{:.0} requests remain; at this pace the backlog is empty at second {:.0}.",
@@ -102,7 +102,7 @@ impl Judgement {
             )],
             Verdict::Degraded => vec![format!(
                 "The system did not recover within {}, and its goodput did not stay below {} of the baseline either.",
-                plan.observe(),
+                plan.phases().observe,
                 percent(BROKEN)
             )],
         };
@@ -127,9 +127,9 @@ impl Judgement {
             ));
         }
         if self.limit_may_stabilize() {
-            let (limit, name) = match plan.load.when_busy {
-                WhenBusy::Wait | WhenBusy::Pipeline => (plan.load.connections, "connections"),
-                WhenBusy::Open => (plan.load.max_connections, "max-connections"),
+            let (limit, name) = match plan.load().when_busy {
+                WhenBusy::Wait | WhenBusy::Pipeline => (plan.load().connections, "connections"),
+                WhenBusy::Open => (plan.load().max_connections, "max-connections"),
             };
             lines.push(format!(
                 "The load reached its limit of {limit} connections ({name}), which may have kept the system stable."
@@ -145,7 +145,7 @@ impl Judgement {
     }
 
     fn suggest_next(&self, plan: &ExperimentPlan) -> Vec<String> {
-        let rate = plan.load.rate;
+        let rate = plan.load().rate;
         let mut lines = match &self.verdict {
             Verdict::Invalid(reasons) => {
                 let mut lines: Vec<String> = Vec::new();
@@ -179,7 +179,7 @@ impl Judgement {
             ],
         };
         if self.limit_may_stabilize() {
-            let remedy = match plan.load.when_busy {
+            let remedy = match plan.load().when_busy {
                 WhenBusy::Wait | WhenBusy::Pipeline => {
                     "Run again with when-busy = \"open\" in [load], so that no request waits for a connection."
                 }
@@ -240,16 +240,16 @@ impl InvalidReason {
                 "The backlog grew before the fault: the system was already overloaded.".to_owned()
             }
             InvalidReason::ShortBaseline => {
-                format!("The time from the warm-up to the fault was shorter than {}.", plan.windows().least_baseline)
+                format!("The time from the warm-up to the fault was shorter than {}.", plan.windows().min_baseline)
             }
             InvalidReason::SendLag(p99) => format!(
                 "The generator sent requests late: the 99th percentile of its send lag was {:.1} ms, and at most 10 ms is \
-                 valid.",
+                 allowed.",
                 p99.as_secs_f64() * 1e3
             ),
             InvalidReason::MissingRequests { due, missing, unsent, dropped } => format!(
-                "Of {due} requests due, the generator left {unsent} unsent although they could be sent, and {missing} \
-                 have no record ({dropped} records were dropped because the disk was too slow)."
+                "Of {due} requests due, the generator did not send {unsent} although it could, and has no record of \
+                 {missing} ({dropped} records were dropped because of a slow disk)."
             ),
             InvalidReason::NeverEffective(i, detail) => {
                 format!("Fault {} ({}) never took effect{}.", i + 1, fault(i), appended(detail))
@@ -277,7 +277,7 @@ impl InvalidReason {
             InvalidReason::Failed(_) => "Fix the cause and run again.".to_owned(),
             InvalidReason::UnhealthyBaseline(_) | InvalidReason::OverloadedBaseline => format!(
                 "Lower the load: --rate {}. Use --outage 0s to see which load the system sustains.",
-                round_rate(plan.load.rate / 2.0)
+                round_rate(plan.load().rate / 2.0)
             ),
             InvalidReason::ShortBaseline => {
                 "Apply the fault later (at in [[fault]]), or increase baseline in [phases].".to_owned()

@@ -48,7 +48,7 @@ pub fn compare_space(folder: &str, free: u64, needed: u64) -> Finding {
 
 /// The bytes that the run writes if every request uses all its retries.
 pub fn estimate_max_bytes(plan: &ExperimentPlan) -> u64 {
-    let requests = plan.planned().cumulated(Instant::START.plus(plan.duration()));
-    let attempts = requests * (1.0 + f64::from(plan.load.retries.count));
+    let requests = plan.rate().cumulated(Instant::START.plus(plan.phases().duration));
+    let attempts = requests * (1.0 + f64::from(plan.load().retries.count));
     OTHER_BYTES.saturating_add((attempts * ATTEMPT_BYTES as f64) as u64)
 }

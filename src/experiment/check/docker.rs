@@ -6,11 +6,11 @@ use crate::experiment::system;
 use crate::fault::keeper::journal::{provide, refuse_listed, refuse_target};
 use crate::fault::{FaultSpec, KeptFault, Machine, Target};
 use crate::monitor::Watched;
-use crate::plan::ExperimentPlan;
+use crate::plan::{ExperimentPlan, MonitoredComponent};
 
 /// Checks the engine, if the plan has one, and each container that the plan names.
 pub async fn check_containers(plan: &ExperimentPlan, report: &mut dyn FnMut(Finding)) {
-    let engine = match system::engine(plan).await {
+    let engine = match system::connect_engine(plan).await {
         Ok(Some(engine)) => engine,
         Ok(None) => return,
         Err(error) => return report(Finding::fail("engine", error.to_string())),
@@ -18,8 +18,11 @@ pub async fn check_containers(plan: &ExperimentPlan, report: &mut dyn FnMut(Find
     let place = if engine.is_local() { "on this machine" } else { "on another machine" };
     let (version, host) = (engine.version(), engine.host());
     report(Finding::ok("engine", format!("Docker {version} at {host}, API {}, {place}", engine.api())));
-    for name in plan.monitor.iter().filter_map(|monitor| monitor.container.as_deref()) {
-        report(check_monitor(&engine, name).await);
+    for planned in plan.monitors() {
+        match &planned.component {
+            MonitoredComponent::Container(name) => report(check_monitor(&engine, name).await),
+            MonitoredComponent::Process(_) => {}
+        }
     }
     let machine = Machine { engine: Some(engine) };
     let kept = plan.faults().iter().filter_map(|planned| match &planned.spec {

@@ -1,9 +1,9 @@
 //! Whether the load's own limits allow a metastable failure.
 
 use super::Finding;
-use crate::load::plan::{LoadPlan, OnTimeout, WhenBusy};
+use crate::load::plan::{LoadPlan, WhenBusy};
 use crate::load::preflight;
-use crate::plan::{ExperimentPlan, Goal, LEAST_SLO};
+use crate::plan::{ExperimentPlan, MIN_SLO, System};
 use crate::testbed::Scenario;
 use crate::units::Time;
 
@@ -13,7 +13,7 @@ use crate::units::Time;
 /// the system recovers: such a run cannot end as METASTABLE.
 pub fn check_connections(plan: &ExperimentPlan) -> Finding {
     const SUBJECT: &str = "connections";
-    let load = &plan.load;
+    let load = plan.load();
     if load.when_busy == WhenBusy::Pipeline {
         return Finding::ok(SUBJECT, "requests are pipelined: none waits for a connection");
     }
@@ -36,25 +36,24 @@ pub fn check_connections(plan: &ExperimentPlan) -> Finding {
 
 /// The most connections that the load may open.
 pub fn max_connections(plan: &ExperimentPlan) -> usize {
-    match plan.load.when_busy {
-        WhenBusy::Open => plan.load.max_connections,
-        WhenBusy::Wait | WhenBusy::Pipeline => plan.load.connections,
+    match plan.load().when_busy {
+        WhenBusy::Open => plan.load().max_connections,
+        WhenBusy::Wait | WhenBusy::Pipeline => plan.load().connections,
     }
 }
 
 /// How many requests/s stay in an overloaded system, how long each stays at least, and what sets that time.
 fn residence(plan: &ExperimentPlan) -> (f64, Time, &'static str) {
-    let timeout = plan.load.timeout.filter(|_| plan.on_timeout() == OnTimeout::Abandon);
-    let rate = plan.load.rate;
-    match (timeout, plan.goal()) {
+    let rate = plan.load().rate;
+    match (plan.load().abandons_after(), plan.system()) {
         // mu T: a queue in which requests wait for longer than the client does.
-        (Some(timeout), Goal::Embedded(testbed)) if testbed.scenario == Scenario::RetryStorm => {
+        (Some(timeout), System::Testbed(testbed)) if testbed.scenario == Scenario::RetryStorm => {
             let served = testbed.workers as f64 / testbed.service_time.as_secs_f64();
             (served, timeout, "the client's timeout")
         }
         (Some(timeout), _) => (rate, timeout, "the client's timeout"),
-        (None, Goal::Embedded(testbed)) => (rate, testbed.hold, "the testbed's hold"),
-        (None, Goal::Url(_)) => (rate, plan.verdict.slo.unwrap_or(LEAST_SLO), "the SLO"),
+        (None, System::Testbed(testbed)) => (rate, testbed.hold, "the testbed's hold"),
+        (None, System::Target { .. }) => (rate, plan.slo().unwrap_or(MIN_SLO), "the SLO"),
     }
 }
 

@@ -5,14 +5,14 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_getres};
 
 use super::Finding;
-use crate::plan::{ExperimentPlan, Goal};
+use crate::plan::{ExperimentPlan, System};
 
 /// Whether each generator thread has a core of its own. The testbed needs one more, although it mostly sleeps.
 pub fn check_cores(plan: &ExperimentPlan) -> Finding {
     const SUBJECT: &str = "cores";
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let testbed = usize::from(matches!(plan.goal(), Goal::Embedded(_)));
-    let (threads, needed) = (plan.load.threads, plan.load.threads + testbed);
+    let testbed = usize::from(matches!(plan.system(), System::Testbed(_)));
+    let (threads, needed) = (plan.load().threads, plan.load().threads + testbed);
     let text = format!("{cores} available; the generator's threads need {threads}");
     let text = if testbed > 0 { format!("{text}, the testbed {testbed}") } else { text };
     if cores >= needed {
@@ -45,8 +45,8 @@ const HIGH_LOAD: f64 = 0.5;
 /// Whether the generator's threads can make the planned requests, each of which takes the script `script_time`.
 pub fn check_rate(plan: &ExperimentPlan, script_time: Duration) -> Finding {
     const SUBJECT: &str = "rate";
-    let peak = plan.planned().peak();
-    let share = peak / plan.load.threads as f64 * (REQUEST + script_time).as_secs_f64();
+    let peak = plan.rate().peak();
+    let share = peak / plan.load().threads as f64 * (REQUEST + script_time).as_secs_f64();
     let text = format!(
         "{peak} requests/s take about {:.1} % of a core per generator thread ({script_time:.1?} per request in the \
          script)",

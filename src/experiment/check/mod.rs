@@ -94,7 +94,7 @@ pub fn check(
 fn summarize(plan: &ExperimentPlan) -> String {
     let fault = |fault: &PlannedFault| format!("; {} at {}", fault.spec.description(), fault.at);
     let faults: String = plan.faults().iter().map(fault).collect();
-    format!("{}: {} requests/s for at most {}{faults}", plan.name, plan.load.rate, plan.duration())
+    format!("{}: {} requests/s for at most {}{faults}", plan.name(), plan.load().rate, plan.phases().duration)
 }
 
 #[cfg(test)]

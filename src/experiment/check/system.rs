@@ -8,31 +8,25 @@ use tokio::time::timeout;
 
 use super::{Finding, docker, limits, machine};
 use crate::load::{LoadPlan, preflight};
-use crate::plan::{ExperimentPlan, Goal};
-use crate::testbed::{LinkProbe, Role, Testbed, TestbedPlan};
+use crate::plan::{ExperimentPlan, System};
+use crate::testbed::{LinkProbe, Role, Testbed};
 
 /// Checks the system and the load's connection to it. A testbed is started for this, and stopped.
 pub async fn check_system(plan: &ExperimentPlan, report: &mut dyn FnMut(Finding)) {
-    match plan.goal() {
-        Goal::Url(url) => {
+    match plan.system() {
+        System::Target { url, .. } => {
             docker::check_containers(plan, report).await;
             check_load(plan, url, report).await;
         }
-        Goal::Embedded(settings) => {
-            let started = match TestbedPlan::new(settings.clone()) {
-                Ok(testbed) => Testbed::start(&testbed, None).await.map_err(anyhow::Error::from),
-                Err(error) => Err(error.into()),
-            };
-            match started {
-                Ok(testbed) => {
-                    report(check_testbed(plan, &testbed));
-                    report(check_link(&testbed).await);
-                    check_load(plan, &format!("{}/wrk2-api/post/compose", testbed.url()), report).await;
-                    testbed.stop().await;
-                }
-                Err(error) => report(Finding::fail("testbed", format!("{error:#}"))),
+        System::Testbed(testbed) => match Testbed::start(testbed, None).await {
+            Ok(testbed) => {
+                report(check_testbed(plan, &testbed));
+                report(check_link(&testbed).await);
+                check_load(plan, &format!("{}/wrk2-api/post/compose", testbed.url()), report).await;
+                testbed.stop().await;
             }
-        }
+            Err(error) => report(Finding::fail("testbed", error.to_string())),
+        },
     }
 }
 

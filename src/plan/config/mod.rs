@@ -8,24 +8,24 @@ use super::{ExperimentPlan, InvalidSetting};
 use crate::script::Script;
 use crate::units::Time;
 
-/// The experiment that runs when none is named.
+/// The default experiment.
 pub const DEFAULT: &str = include_str!("../../../experiments/embedded.toml");
 
-/// Flags that change a file's settings before they are judged.
+/// Flags that change the settings of a file before they are resolved.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Overrides {
     pub name: Option<String>,
     /// `load.rate`
     pub rate: Option<f64>,
-    /// `load.connections`; `max-connections` follows where it would be less.
+    /// `load.connections`. Raises `max-connections` if that is less.
     pub connections: Option<usize>,
     /// `load.seed`
     pub seed: Option<u64>,
-    /// How long each fault lasts; zero takes all faults out.
+    /// The length of each fault. Zero removes all faults.
     pub outage: Option<Time>,
-    /// `phases.duration`: the whole of the load. `observe` is then what it leaves room for.
+    /// `phases.duration`, the length of the whole load. `observe` is then what it leaves.
     pub duration: Option<Time>,
-    /// Where results go: no setting of the file, read by the run.
+    /// The folder for results. Not a setting of the file.
     pub out: Option<PathBuf>,
 }
 
@@ -51,7 +51,7 @@ impl Overrides {
         }
     }
 
-    /// The flag that set the value at `key`, if one did.
+    /// The flag that set the value at `key`, if any.
     fn flag(&self, key: &str) -> Option<&'static str> {
         let set = match key {
             "name" => (self.name.is_some(), "--name"),
@@ -65,10 +65,10 @@ impl Overrides {
     }
 }
 
-/// Reads an experiment file (the embedded default for `None`), and the script that it names, by a path from its folder.
+/// Reads an experiment file, or the default experiment for `None`, and the script file that it names.
 ///
 /// # Errors
-/// [`ConfigError`] names the file, the line and the key, or the flag.
+/// [`ConfigError`] with the file, the line and the key, or with the flag.
 pub fn read_plan(file: Option<&Path>, overrides: &Overrides) -> Result<ExperimentPlan, ConfigError> {
     let Some(path) = file else {
         return parse(DEFAULT, "experiments/embedded.toml", Path::new(""), overrides);
@@ -80,29 +80,29 @@ pub fn read_plan(file: Option<&Path>, overrides: &Overrides) -> Result<Experimen
     parse(&read(path)?, &path.display().to_string(), folder, overrides)
 }
 
-/// An experiment from its text. Errors call it `origin`; scripts that it names are looked for in `folder`.
+/// Reads an experiment from its text. `origin` is its name in errors. Script files are relative to `folder`.
 ///
 /// # Errors
-/// [`ConfigError`] names the line and the key, or the flag.
+/// [`ConfigError`] with the line and the key, or with the flag.
 pub fn parse(text: &str, origin: &str, folder: &Path, overrides: &Overrides) -> Result<ExperimentPlan, ConfigError> {
     let source = Source { origin, text };
     let mut settings: Settings = source.parse()?;
     overrides.apply(&mut settings);
     read_script(&mut settings.load.script, folder).map_err(|why| source.error("load.script", why))?;
-    ExperimentPlan::new(settings).map_err(|InvalidSetting { key, why }| match overrides.flag(&key) {
+    ExperimentPlan::resolve(settings).map_err(|InvalidSetting { key, why }| match overrides.flag(&key) {
         Some(flag) => ConfigError::Flag { flag, why },
         None => source.error(&key, why),
     })
 }
 
-/// A script that is no built-in one is read here, so that the plan has all that it takes.
+/// Reads a script that is not built in, so that the plan is complete without its file.
 fn read_script(script: &mut Option<ScriptSetting>, folder: &Path) -> Result<(), String> {
     if let Some(ScriptSetting::Named(name)) = script
         && Script::built_in(name).is_none()
     {
         let path = folder.join(&*name);
         let text = std::fs::read_to_string(&path)
-            .map_err(|e| format!("no built-in script, and cannot read {}: {e}", path.display()))?;
+            .map_err(|e| format!("`{name}` is not a built-in script, and {} cannot be read: {e}", path.display()))?;
         *script = Some(ScriptSetting::Given(Script { name: name.clone(), text }));
     }
     Ok(())

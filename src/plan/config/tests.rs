@@ -2,8 +2,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::load::plan::{OnTimeout, WhenBusy};
-use crate::plan::Goal;
-use crate::testbed::TestbedSettings;
+use crate::plan::{EngineAddress, System};
+use crate::testbed::TestbedPlan;
+use crate::units::Instant;
 
 const SMALL: &str = "\
 name = \"small\"
@@ -19,21 +20,25 @@ fn read(text: &str) -> Result<ExperimentPlan, ConfigError> {
     parse(text, "x.toml", Path::new(""), &Overrides::default())
 }
 
+fn second(second: u64) -> Instant {
+    Instant(second * 1_000_000_000)
+}
+
 fn error(text: &str) -> String {
     read(text).unwrap_err().to_string()
 }
 
 #[test]
-fn the_default_experiment_is_the_documented_one() {
+fn the_default_experiment_has_the_documented_values() {
     let plan = read_plan(None, &Overrides::default()).unwrap();
-    assert_eq!(plan.goal(), Goal::Embedded(&TestbedSettings::default()));
-    assert_eq!((plan.observe(), plan.duration()), (Time::from_secs(60), Time::from_secs(141)));
+    assert_eq!(plan.system(), &System::Testbed(TestbedPlan::default()));
+    assert_eq!((plan.phases().observe, plan.phases().duration), (Time::from_secs(60), Time::from_secs(141)));
     let load = plan.load_settings("http://127.0.0.1:1/");
     assert_eq!((load.rate, load.seed, load.when_busy, load.max_connections), (300.0.into(), 1, WhenBusy::Open, 10_000));
     assert_eq!((load.timeout, load.on_timeout), (Time::from_secs(24 * 3600), OnTimeout::Wait));
-    assert_eq!((load.drain, load.duration), (Time::from_secs(5), plan.duration()));
+    assert_eq!((load.drain, load.duration), (Time::from_secs(5), plan.phases().duration));
     assert_eq!(load.script.unwrap().name, "compose-post.lua");
-    assert_eq!(plan.faults()[0].at, Time::from_secs(15));
+    assert_eq!(plan.faults()[0].at, second(15));
 }
 
 #[test]
@@ -79,12 +84,12 @@ fn a_resolved_plan_replays_the_run() {
 }
 
 #[test]
-fn what_is_no_experiment_is_refused_by_line_and_key() {
+fn invalid_settings_are_refused_with_line_and_key() {
     for (from, to, says) in [
         ("rate = 100", "rat = 100", "x.toml:4: load.rat: unknown field `rat`"),
-        ("rate = 100", "rat = 100", "did you mean `rate`?"),
+        ("rate = 100", "rat = 100", "Did you mean `rate`?"),
         ("rate = 100", "rate = \"fast\"", "x.toml:4: load.rate: invalid type"),
-        ("rate = 100", "rate = 0", "x.toml:4: load.rate: must be above 0"),
+        ("rate = 100", "rate = 0", "x.toml:4: load.rate: must be between 0.001 and 1000000 requests/s, not 0"),
         ("rate = 100", "rate = nan", "x.toml:4: load.rate: "),
         ("rate = 100", "rate = 1e9", "x.toml:4: load.rate: must be between 0.001 and 1000000"),
         ("rate = 100", "rate = 1e-9", "x.toml:4: load.rate: must be between 0.001 and 1000000"),
@@ -92,7 +97,11 @@ fn what_is_no_experiment_is_refused_by_line_and_key() {
         ("rate = 100", "rate = 100\nthreads = 0", "x.toml:5: load.threads: "),
         ("rate = 100", "rate = 100\nconnections = 20000", "x.toml:3: load.max-connections: "),
         ("rate = 100", "rate = 100\non-timeout = \"wait\"", "x.toml:5: load.on-timeout: "),
-        ("rate = 100", "rate = 100\nscript = \"none.lua\"", "x.toml:5: load.script: no built-in script"),
+        (
+            "rate = 100",
+            "rate = 100\nscript = \"none.lua\"",
+            "x.toml:5: load.script: `none.lua` is not a built-in script",
+        ),
         ("rate = 100", "rate = 100\nscript = 3", "x.toml:5: load.script: write the name"),
         ("rate = 100", "rate = 2", "x.toml:1: phases.baseline: must be at least 125s"),
         ("\"20s\"", "\"20 parsecs\"", "x.toml:7: fault.0.for: `20 parsecs` is not a time"),
@@ -109,7 +118,7 @@ fn what_is_no_experiment_is_refused_by_line_and_key() {
             "\"20s\"\nfo = \"1s\"",
             "x.toml:8: fault.0.fo: unknown key `fo` of a link-cut fault, expected one of",
         ),
-        ("\"20s\"", "\"20s\"\nfo = \"1s\"", "did you mean `for`?"),
+        ("\"20s\"", "\"20s\"\nfo = \"1s\"", "Did you mean `for`?"),
         ("\"link\"", "\"surge\"\nfactor = \"four\"", "x.toml:7: fault.0.factor: invalid type: string \"four\""),
         (
             "\"20s\"",
@@ -143,8 +152,8 @@ fn what_is_no_experiment_is_refused_by_line_and_key() {
         ),
         ("[testbed]", "[testbed]\nbudget = \"much\"", "x.toml:3: testbed.budget: write a size"),
         ("[testbed]", "[target]\nurl = \"ftp://x/\"", "x.toml:7: fault.0.kind: only the [testbed]"),
-        ("[testbed]\n", "", "no [testbed] and no [target]"),
-        ("[testbed]", "[target]\nurl = \"http://x/\"\n[testbed]", "x.toml:2: target: [testbed] is there too"),
+        ("[testbed]\n", "", "the file has no [testbed] and no [target]"),
+        ("[testbed]", "[target]\nurl = \"http://x/\"\n[testbed]", "x.toml:2: target: conflicts with [testbed]"),
         ("name = \"small\"", "name = \" \"", "x.toml:1: name: "),
         ("name = \"small\"", "name = small", "x.toml:1: "),
     ] {
@@ -180,14 +189,18 @@ container = \"web\"
 ";
 
 #[test]
-fn what_cannot_be_done_to_containers_is_refused_by_line_and_key() {
+fn invalid_container_settings_are_refused_with_line_and_key() {
     let of = |kind: &str| format!("kind = \"{kind}\"");
     let disconnect = of("disconnect");
     let another =
         |at: &str| format!("\"20s\"\n[[fault]]\nkind = \"pause\"\ncontainer = \"db\"\nat = \"{at}\"\nfor = \"1s\"");
     for (from, to, says) in [
         ("engine = \"docker\"\n", "", "x.toml:8: fault.0.container: the [target] has no engine"),
-        ("\"docker\"", "\"dokcer\"", "x.toml:4: target.engine: must be \"docker\", or an engine's address"),
+        (
+            "\"docker\"",
+            "\"dokcer\"",
+            "x.toml:4: target.engine: must be \"docker\" (the engine of your environment) or an address",
+        ),
         (
             "container = \"db\"\n",
             "",
@@ -213,15 +226,23 @@ fn what_cannot_be_done_to_containers_is_refused_by_line_and_key() {
             "x.toml:9: fault.0.network: a pause fault has no key `network`: it is a key of `disconnect`, `blackhole`",
         ),
         (&*disconnect, &*of("link"), "x.toml:9: fault.0.container: a link-cut fault has no key `container`"),
-        (&*disconnect, &*of("disconect"), "did you mean `disconnect`?"),
+        (&*disconnect, &*of("disconect"), "Did you mean `disconnect`?"),
         ("\"20s\"", &*another("20s"), "x.toml:14: fault.1.at: overlaps an earlier fault on the same container"),
-        ("container = \"web\"", "component = \"web\"", "x.toml:12: monitor.0.kind: a container needs `container`"),
+        (
+            "container = \"web\"",
+            "component = \"web\"",
+            "x.toml:12: monitor.0.kind: a container monitor needs the key `container`",
+        ),
         ("container = \"web\"", "container = \"web\"\ncomponent = \"x\"", "x.toml:14: monitor.0.component: "),
-        ("kind = \"container\"", "kind = \"process\"", "x.toml:12: monitor.0.kind: a process needs `component`"),
+        (
+            "kind = \"container\"",
+            "kind = \"process\"",
+            "x.toml:12: monitor.0.kind: a process monitor needs the key `component`",
+        ),
         (
             "\"web\"",
             "\"web\"\n[[monitor]]\nkind = \"container\"\ncontainer = \"web\"",
-            "monitor.1.container: has a monitor",
+            "monitor.1.container: has a monitor already",
         ),
     ] {
         assert!(DOCKER.contains(from), "{from}");
@@ -232,7 +253,7 @@ fn what_cannot_be_done_to_containers_is_refused_by_line_and_key() {
 }
 
 #[test]
-fn faults_come_with_what_they_are_done_to() {
+fn faults_are_described_with_their_target_and_size() {
     let of = |kind: &str| read(&DOCKER.replace("kind = \"disconnect\"", kind)).unwrap();
     let described = |kind: &str| of(kind).faults()[0].spec.description();
     assert_eq!(described("kind = \"memory-limit\"\nlimit = \"64MiB\""), "memory-limit db of 64.0 MiB");
@@ -241,24 +262,24 @@ fn faults_come_with_what_they_are_done_to() {
         assert_eq!(described(&format!("kind = \"{kind}\"")), format!("{kind} db"));
     }
     let far = DOCKER.replace("\"docker\"", "\"tcp://far:2375\"");
-    assert_eq!(read(&far).unwrap().engine(), Some("tcp://far:2375"));
+    assert_eq!(read(&far).unwrap().system().engine(), Some(&EngineAddress::Host("tcp://far:2375".to_owned())));
 }
 
 #[test]
-fn every_experiment_that_comes_with_the_program_is_one() {
+fn the_experiments_on_containers_are_valid() {
     for (name, faults, monitors) in [("docker", 1, 3), ("social-network", 1, 2)] {
         let file = format!("{}/experiments/{name}.toml", env!("CARGO_MANIFEST_DIR"));
         let plan = read_plan(Some(Path::new(&file)), &Overrides::default()).unwrap();
-        assert_eq!((&*plan.name, plan.faults().len(), plan.monitor.len()), (name, faults, monitors));
+        assert_eq!((plan.name(), plan.faults().len(), plan.monitors().len()), (name, faults, monitors));
         assert_eq!(read(&plan.to_toml().unwrap()).unwrap(), plan);
     }
     let file = format!("{}/experiments/social-network.toml", env!("CARGO_MANIFEST_DIR"));
     let plan = read_plan(Some(Path::new(&file)), &Overrides::default()).unwrap();
-    assert_eq!((plan.faults()[0].at, plan.fault[0].lasts), (Time::from_secs(10), Time::from_secs(20)));
+    assert_eq!((plan.faults()[0].at, plan.faults()[0].lasts), (second(10), Time::from_secs(20)));
 }
 
 #[test]
-fn flags_change_the_file_and_are_named_when_they_are_wrong() {
+fn flags_change_settings_and_are_named_in_errors() {
     let with = |overrides: Overrides| parse(SMALL, "x.toml", Path::new(""), &overrides);
     let plan = with(Overrides {
         name: Some("n".into()),
@@ -271,23 +292,26 @@ fn flags_change_the_file_and_are_named_when_they_are_wrong() {
     .unwrap();
     let load = plan.load_settings("http://x/");
     assert_eq!((load.rate, load.connections, load.max_connections, load.seed), (200.0.into(), 20_000, 20_000, 9));
-    assert_eq!((plan.name.as_str(), plan.observe()), ("n", Time::from_secs(120)), "H is three times the outage");
+    assert_eq!((plan.name(), plan.phases().observe), ("n", Time::from_secs(120)), "H = 3 x outage");
 
     let no_fault = with(Overrides { outage: Some(Time::ZERO), ..Overrides::default() }).unwrap();
     assert!(no_fault.faults().is_empty());
-    assert_eq!(no_fault.duration(), Time::from_secs(75));
+    assert_eq!(no_fault.phases().duration, Time::from_secs(75));
 
     let short = with(Overrides { duration: Some(Time::from_secs(120)), ..Overrides::default() }).unwrap();
-    assert_eq!((short.duration(), short.observe()), (Time::from_secs(120), Time::from_secs(39)));
+    assert_eq!((short.phases().duration, short.phases().observe), (Time::from_secs(120), Time::from_secs(39)));
 
     for (overrides, says) in [
-        (Overrides { rate: Some(-1.0), ..Overrides::default() }, "--rate: must be above 0"),
+        (Overrides { rate: Some(-1.0), ..Overrides::default() }, "--rate: must be between 0.001 and 1000000"),
         (
             Overrides { duration: Some(Time::from_secs(50)), ..Overrides::default() },
             "--duration: must be at least 111s",
         ),
         (Overrides { outage: Some(Time::from_secs(90_000)), ..Overrides::default() }, "--outage: "),
-        (Overrides { connections: Some(0), ..Overrides::default() }, "--connections: number of connections"),
+        (
+            Overrides { connections: Some(0), ..Overrides::default() },
+            "--connections: must be at least threads (1), not 0",
+        ),
         (Overrides { name: Some(String::new()), ..Overrides::default() }, "--name: "),
     ] {
         let got = with(overrides).unwrap_err().to_string();
@@ -296,43 +320,43 @@ fn flags_change_the_file_and_are_named_when_they_are_wrong() {
 }
 
 #[test]
-fn every_ready_experiment_is_one() {
+fn every_shipped_experiment_is_valid() {
     for file in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments")).unwrap() {
         let path = file.unwrap().path();
         if path.extension().is_none_or(|extension| extension != "toml") {
             continue;
         }
         let plan = read_plan(Some(&path), &Overrides::default()).unwrap_or_else(|e| panic!("{e}"));
-        assert_eq!(plan.name, path.file_stem().unwrap().to_str().unwrap(), "{}", path.display());
+        assert_eq!(plan.name(), path.file_stem().unwrap().to_str().unwrap(), "{}", path.display());
         assert!(!plan.faults().is_empty());
     }
 }
 
 #[test]
-fn a_surge_is_part_of_the_load_s_plan() {
+fn a_surge_is_part_of_the_planned_rate() {
     let surge = SMALL.replace("\"link\"", "\"surge\"\nfactor = 3");
     let plan = read(&surge).unwrap();
     assert_eq!(plan.load_settings("http://x/").rate.to_string(), "100@15s,300@20s,100");
     assert_eq!(read(&plan.to_toml().unwrap()).unwrap(), plan);
-    assert_eq!(plan.planned().at(crate::units::Instant(20_000_000_000)), 300.0);
+    assert_eq!(plan.rate().at(second(20)), 300.0);
     let both = format!("{surge}[[fault]]\nkind = \"link\"\nfor = \"5s\"\nat = \"16s\"\n");
-    assert_eq!(read(&both).unwrap().faults().len(), 2, "a surge is no fault on the link");
+    assert_eq!(read(&both).unwrap().faults().len(), 2, "a surge is not a fault on the link");
     let none = parse(&surge, "x", Path::new(""), &Overrides { outage: Some(Time::ZERO), ..Overrides::default() });
     assert_eq!(none.unwrap().load_settings("http://x/").rate, 100.0.into());
 }
 
 #[test]
-fn only_a_timeout_that_the_client_acts_on_lengthens_the_observation() {
+fn only_a_timeout_that_abandons_attempts_lengthens_the_observation() {
     let with = |keys: &str| read(&SMALL.replace("rate = 100", &format!("rate = 100\n{keys}"))).unwrap();
-    assert_eq!(with("timeout = \"10s\"").observe(), Time::from_secs(200));
+    assert_eq!(with("timeout = \"10s\"").phases().observe, Time::from_secs(200));
     let waits = with("timeout = \"10s\"\non-timeout = \"wait\"");
-    assert_eq!(waits.observe(), Time::from_secs(60));
+    assert_eq!(waits.phases().observe, Time::from_secs(60));
     assert_eq!(waits.load_settings("http://x/").drain, Time::from_secs(15));
 }
 
 proptest! {
     #[test]
-    fn a_garbled_file_is_refused_or_read_but_never_a_panic(
+    fn a_garbled_file_is_read_or_refused_without_a_panic(
         from in any::<prop::sample::Index>(), cut in 0..9usize, put in "[\\[\\]\"={},.a-z0-9\n-]{0,4}",
     ) {
         let text: Vec<char> = SMALL.chars().collect();

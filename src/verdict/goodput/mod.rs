@@ -4,7 +4,7 @@
 //! in progress and the report after it: [`Cohorts`] takes records in any order, and bins are counted again whenever the
 //! instants that they are aligned to become known.
 
-use crate::plan::{LEAST_SLO, MOST_SLO, Windows};
+use crate::plan::{MAX_SLO, MIN_SLO, VerdictWindows};
 use crate::record::RequestRecord;
 use crate::stats::percentile;
 use crate::units::{Instant, Time};
@@ -95,7 +95,7 @@ impl Cohorts {
     /// Requests in flight at `t0` that were not late by then are left out: the fault may have decided their outcome.
     pub fn baseline(
         &self,
-        windows: Windows,
+        windows: VerdictWindows,
         warmup: Time,
         t0: Instant,
         slo: Option<Time>,
@@ -105,8 +105,8 @@ impl Cohorts {
         if t0 < warmup {
             return None;
         }
-        let available = t0.since(warmup).min(windows.most_baseline);
-        if available < windows.least_baseline {
+        let available = t0.since(warmup).min(windows.max_baseline);
+        if available < windows.min_baseline {
             return None;
         }
         let width = windows.bin;
@@ -132,10 +132,10 @@ impl Cohorts {
     pub fn default_slo(&self, from: Instant, to: Instant) -> Time {
         let in_window = |r: &&CohortRequest| r.due >= from && r.due < to;
         // Still in flight at the end of the window: the fault may decide the outcome.
-        let in_flight = |r: &&CohortRequest| r.end() > to && r.due.plus(MOST_SLO) > to;
+        let in_flight = |r: &&CohortRequest| r.end() > to && r.due.plus(MAX_SLO) > to;
         let decided = self.requests.iter().filter(in_window).filter(|r| !in_flight(r));
         let mut times: Vec<Time> = decided.map(|r| r.success_after()).collect();
-        percentile(&mut times, 99.0).unwrap_or(ENDLESS).times(10).clamp(LEAST_SLO, MOST_SLO)
+        percentile(&mut times, 99.0).unwrap_or(ENDLESS).times(10).clamp(MIN_SLO, MAX_SLO)
     }
 }
 

@@ -96,7 +96,7 @@ fn the_backlog_counts_requests_due_and_not_resolved() {
 
 #[test]
 fn the_baseline_is_the_last_ten_seconds_of_whole_bins() {
-    let windows = Windows::of(100.0);
+    let windows = VerdictWindows::of(100.0);
     let records: Vec<_> =
         (0..2_000).map(|i| answer(i * S / 100, i * S / 100 + S / 100, if i < 600 { 500 } else { 200 })).collect();
     let of = |cohorts: &Cohorts, warmup, t0| cohorts.baseline(windows, Time(warmup), Instant(t0), None, cohorts.due());
@@ -117,7 +117,7 @@ fn the_baseline_is_the_last_ten_seconds_of_whole_bins() {
 
 #[test]
 fn requests_in_flight_at_the_fault_are_not_part_of_the_baseline() {
-    let windows = Windows::of(100.0);
+    let windows = VerdictWindows::of(100.0);
     // Each takes 300 ms. Those in flight at 15 s fail, and the one due at 12.5 s is never answered.
     let record = |i: u64| {
         let due = i * S / 100;

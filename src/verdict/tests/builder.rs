@@ -75,7 +75,7 @@ pub fn profile(parts: &[(u64, u64, f64)]) -> impl Fn(u64, u64) -> Fate + use<> {
 
 impl Run {
     fn of(plan: ExperimentPlan) -> Run {
-        let stop = plan.duration().0;
+        let stop = plan.phases().duration.0;
         let mut run = Run { plan, events: Vec::new(), fate: Box::new(profile(&[])), lag: |_| 0, lost: |_| false, stop };
         let steps =
             [FaultStep::Commanded, FaultStep::Effective, FaultStep::RemovalCommanded, FaultStep::RemovalVerified];
@@ -163,8 +163,8 @@ impl Run {
     }
 
     pub fn records(&self) -> Vec<RequestRecord> {
-        let load = &self.plan.load;
-        let arrivals = Arrivals::new(load.arrivals, self.plan.planned(), load.seed, ThreadShare::new(0, 1));
+        let load = self.plan.load();
+        let arrivals = Arrivals::new(load.arrivals, self.plan.rate(), load.seed, ThreadShare::new(0, 1));
         let due =
             arrivals.take_while(|arrival| arrival.due.0 < self.stop).filter(|arrival| !(self.lost)(arrival.request));
         due.map(|arrival| self.record(arrival.request, arrival.due.0)).collect()
@@ -172,7 +172,7 @@ impl Run {
 
     fn record(&self, request: u64, due: u64) -> RequestRecord {
         let fate = (self.fate)(request, due);
-        let open = self.plan.duration().0 + 10 * S;
+        let open = self.plan.phases().duration.0 + 10 * S;
         let (outcome, status, end) = match fate {
             Fate::Good(after) => (Outcome::Answered, 200, due + after),
             Fate::Failed(after) => (Outcome::Answered, 500, due + after),

@@ -2,6 +2,7 @@
 
 pub mod builder;
 mod validity;
+mod words;
 
 use builder::{Fate, Run, S, at, profile, secs};
 use proptest::prelude::*;

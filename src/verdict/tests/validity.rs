@@ -1,7 +1,7 @@
 use super::builder::{Fate, Run, S, answered, at, profile};
 use super::*;
 use crate::arrivals::{ArrivalProcess, Arrivals, Rate, ThreadShare};
-use crate::plan::Windows;
+use crate::plan::VerdictWindows;
 use crate::verdict::trend::backlog_grows;
 
 #[test]
@@ -135,9 +135,9 @@ fn a_healthy_poisson_load_never_looks_overloaded() {
     for (rate, seeds) in [(20.0, 300), (300.0, 60), (2000.0, 10)] {
         for mean_ms in [5, 100, 600] {
             let trips = (0..seeds).filter(|&seed| {
-                let windows = Windows::of(rate);
+                let windows = VerdictWindows::of(rate);
                 let arrivals = Arrivals::new(ArrivalProcess::Exp, &Rate::constant(rate), seed, ThreadShare::new(0, 1));
-                let end = at(2).plus(windows.most_baseline);
+                let end = at(2).plus(windows.max_baseline);
                 let records: Vec<_> = arrivals
                     .take_while(|arrival| arrival.due < end)
                     // Response times are spread evenly by a hash, from 0 to twice the mean.
@@ -151,7 +151,7 @@ fn a_healthy_poisson_load_never_looks_overloaded() {
                     .collect();
                 let mut cohorts = Cohorts::default();
                 cohorts.add(&records);
-                let steps = (windows.most_baseline.0 / windows.bin.0) as usize;
+                let steps = (windows.max_baseline.0 / windows.bin.0) as usize;
                 backlog_grows(&cohorts.backlog(at(2), windows.bin, steps), rate)
             });
             assert_eq!(trips.count(), 0, "{rate}/s, {mean_ms} ms");

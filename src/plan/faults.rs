@@ -1,0 +1,88 @@
+//! The faults of a plan.
+
+use super::error::InvalidSetting;
+use super::phases::{DAY, Outage};
+use super::settings::{Fault, Phases};
+use super::system::System;
+use super::windows::VerdictWindows;
+use crate::fault::{CheckContext, FaultSpec, InvalidKey};
+use crate::units::{Instant, Time};
+
+/// A fault, when it is applied, and for how long.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedFault {
+    pub at: Instant,
+    pub lasts: Time,
+    pub spec: FaultSpec,
+}
+
+impl PlannedFault {
+    /// When it is removed.
+    pub fn end(&self) -> Instant {
+        self.at.plus(self.lasts)
+    }
+
+    /// As typed.
+    ///
+    /// # Errors
+    /// A value that TOML cannot hold.
+    pub fn to_settings(&self) -> Result<Fault, toml::ser::Error> {
+        let mut keys = toml::Table::try_from(&self.spec)?;
+        keys.remove("kind");
+        let at = Some(self.at.since(Instant::START));
+        Ok(Fault { kind: self.spec.kind().to_owned(), at, lasts: self.lasts, keys })
+    }
+}
+
+/// # Errors
+/// [`InvalidSetting`] for a fault that the system does not allow, that comes too early, or that overlaps another one on
+/// the same target.
+pub fn resolve_faults(
+    faults: &[Fault],
+    system: &System,
+    phases: &Phases,
+    windows: VerdictWindows,
+    rate: f64,
+) -> Result<Vec<PlannedFault>, InvalidSetting> {
+    let default_at = phases.warmup.plus(phases.baseline);
+    let earliest = phases.warmup.plus(windows.min_baseline);
+    let mut planned: Vec<PlannedFault> = Vec::new();
+    for (i, fault) in faults.iter().enumerate() {
+        let refuse = |key: &str, why: String| Err(InvalidSetting::new(format!("fault.{i}.{key}"), why));
+        let invalid = |InvalidKey { key, why }| InvalidSetting::new(format!("fault.{i}.{key}"), why);
+        let spec = FaultSpec::read(&fault.kind, &fault.keys).map_err(invalid)?;
+        let at = fault.at.unwrap_or(default_at);
+        let lasts = fault.lasts;
+        if lasts == Time::ZERO || at.plus(lasts) > DAY {
+            return refuse("for", "must be above 0, and the fault must end within 24h".to_owned());
+        }
+        if at < earliest {
+            let why = format!("must be at {earliest} or later, after the warm-up and the shortest baseline");
+            return refuse("at", why);
+        }
+        let new = PlannedFault { at: Instant::START.plus(at), lasts, spec };
+        let target = new.spec.spec().target();
+        let overlaps =
+            |other: &PlannedFault| other.spec.spec().target() == target && new.at < other.end() && other.at < new.end();
+        if planned.iter().any(overlaps) {
+            return refuse("at", format!("overlaps an earlier fault {}. Change at or for", target.in_words()));
+        }
+        let context = CheckContext {
+            lasts,
+            rate,
+            has_testbed: matches!(system, System::Testbed(_)),
+            has_engine: system.engine().is_some(),
+        };
+        new.spec.check(&context).map_err(invalid)?;
+        planned.push(new);
+    }
+    Ok(planned)
+}
+
+/// The outage that the faults cause.
+pub fn find_outage(faults: &[PlannedFault]) -> Outage {
+    Outage {
+        longest: faults.iter().map(|fault| fault.lasts).max().unwrap_or(Time::ZERO),
+        end: faults.iter().map(PlannedFault::end).max(),
+    }
+}
