@@ -1,51 +1,51 @@
-//! A container's control group, as the kernel of this machine shows it: both versions, ten times a second and more.
+//! The resource usage of a container on this machine, from the files of its control group (cgroup v1 or v2).
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::docker::{self, Details, Engine, Usage, used_memory};
 
-/// v1 says "no limit" with the greatest multiple of a page.
+/// cgroup v1 reports "no limit" as the largest multiple of a page, which is above this value.
 const NO_LIMIT: u64 = 1 << 62;
 
-/// The control group of a container that runs: in v1 a folder a controller, in v2 all in one.
+/// The folders of a container's control group: one per controller in v1, and the same for all in v2.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cgroup {
-    unified: bool,
+pub struct CgroupFiles {
+    is_v2: bool,
     memory: PathBuf,
     cpu: PathBuf,
     pids: PathBuf,
 }
 
-impl Cgroup {
-    /// `None` where the container does not run, or not on this machine.
-    pub fn of(engine: &Engine, container: &Details) -> Option<Cgroup> {
+impl CgroupFiles {
+    /// `None` if the container does not run, or runs on another machine.
+    pub fn find(engine: &Engine, container: &Details) -> Option<CgroupFiles> {
         let group = |controller| engine.cgroup(container, controller);
-        let docker::Cgroup { folder: memory, unified } = group("memory")?;
-        // What is not there tells nothing.
+        let docker::Cgroup { folder: memory, unified: is_v2 } = group("memory")?;
+        // A controller may be missing. Its values are then missing too.
         let folder = |controller| group(controller).map(|group| group.folder).unwrap_or_default();
-        Some(Cgroup { unified, memory, cpu: folder("cpuacct"), pids: folder("pids") })
+        Some(CgroupFiles { is_v2, memory, cpu: folder("cpuacct"), pids: folder("pids") })
     }
 
-    /// `None` once the container has ended.
-    pub fn read(&self) -> Option<Usage> {
-        let Cgroup { unified, memory, cpu, pids } = self;
-        let (stat, threads) = (text(memory, "memory.stat")?, number(pids, "pids.current"));
-        let in_stat = |name| field(&stat, name);
-        let in_file = |folder, file, name| field(&text(folder, file)?, name);
-        Some(match unified {
+    /// Reads the current usage. `None` if the container has ended.
+    pub fn read_usage(&self) -> Option<Usage> {
+        let CgroupFiles { is_v2, memory, cpu, pids } = self;
+        let (stat, threads) = (read_text(memory, "memory.stat")?, read_number(pids, "pids.current"));
+        let in_stat = |name| parse_field(&stat, name);
+        let in_file = |folder, file, name| parse_field(&read_text(folder, file)?, name);
+        Some(match is_v2 {
             false => Usage {
-                used: used_memory(number(memory, "memory.usage_in_bytes")?, in_stat("total_inactive_file")),
+                used: used_memory(read_number(memory, "memory.usage_in_bytes")?, in_stat("total_inactive_file")),
                 anonymous: in_stat("total_rss"),
-                limit: number(memory, "memory.limit_in_bytes").filter(|limit| *limit < NO_LIMIT),
+                limit: read_number(memory, "memory.limit_in_bytes").filter(|limit| *limit < NO_LIMIT),
                 threads,
-                cpu_ns: number(cpu, "cpuacct.usage"),
+                cpu_ns: read_number(cpu, "cpuacct.usage"),
                 oom_kills: in_file(memory, "memory.oom_control", "oom_kill"),
             },
             true => Usage {
-                used: used_memory(number(memory, "memory.current")?, in_stat("inactive_file")),
+                used: used_memory(read_number(memory, "memory.current")?, in_stat("inactive_file")),
                 anonymous: in_stat("anon"),
-                limit: number(memory, "memory.max"),
+                limit: read_number(memory, "memory.max"),
                 threads,
                 cpu_ns: in_file(cpu, "cpu.stat", "usage_usec").and_then(|us| us.checked_mul(1000)),
                 oom_kills: in_file(memory, "memory.events", "oom_kill"),
@@ -54,17 +54,17 @@ impl Cgroup {
     }
 }
 
-fn text(folder: &Path, file: &str) -> Option<String> {
+fn read_text(folder: &Path, file: &str) -> Option<String> {
     fs::read_to_string(folder.join(file)).ok()
 }
 
-/// A file that holds a number, or a word instead (`max`).
-fn number<T: std::str::FromStr>(folder: &Path, file: &str) -> Option<T> {
-    text(folder, file)?.trim().parse().ok()
+/// The number in a file. `None` if it contains a word instead (`max`).
+fn read_number<T: std::str::FromStr>(folder: &Path, file: &str) -> Option<T> {
+    read_text(folder, file)?.trim().parse().ok()
 }
 
-/// `name 17`, in a line of its own.
-fn field(text: &str, name: &str) -> Option<u64> {
+/// The value of the line `name 17`.
+fn parse_field(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).and_then(|value| value.trim().parse().ok())
 }
 
@@ -72,12 +72,12 @@ fn field(text: &str, name: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// Files as a machine of version 1 had them, in folders that go with the test.
-    fn v1() -> (tempfile::TempDir, Cgroup) {
+    /// Files as in cgroup v1, with the folder that holds them.
+    fn v1() -> (tempfile::TempDir, CgroupFiles) {
         let root = tempfile::tempdir().unwrap();
         let folder = |controller| root.path().join(controller);
         let group =
-            Cgroup { unified: false, memory: folder("memory"), cpu: folder("cpu,cpuacct"), pids: folder("pids") };
+            CgroupFiles { is_v2: false, memory: folder("memory"), cpu: folder("cpu,cpuacct"), pids: folder("pids") };
         let stat =
             "cache 9\nrss 7\ninactive_file 1\ntotal_rss 7340032\ntotal_rss_huge 1\ntotal_inactive_file 20971520\n";
         write(&group.memory, "memory.stat", stat);
@@ -89,10 +89,11 @@ mod tests {
         (root, group)
     }
 
-    fn v2() -> (tempfile::TempDir, Cgroup) {
+    /// Files as in cgroup v2, with the folder that holds them.
+    fn v2() -> (tempfile::TempDir, CgroupFiles) {
         let root = tempfile::tempdir().unwrap();
         let folder = || root.path().join("docker-f00.scope");
-        let group = Cgroup { unified: true, memory: folder(), cpu: folder(), pids: folder() };
+        let group = CgroupFiles { is_v2: true, memory: folder(), cpu: folder(), pids: folder() };
         let stat = "anon 7340032\nfile 9\ninactive_anon 1\nactive_file 5\ninactive_file 20971520\n";
         write(&folder(), "memory.stat", stat);
         write(&folder(), "memory.current", "31457280\n");
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn both_versions_tell_the_same() {
+    fn both_versions_give_the_same_usage() {
         let wanted = Usage {
             used: 10 << 20,
             anonymous: Some(7 << 20),
@@ -119,35 +120,35 @@ mod tests {
             oom_kills: Some(3),
         };
         let ((_v1, one), (_v2, two)) = (v1(), v2());
-        assert_eq!(one.read(), Some(wanted));
-        assert_eq!(two.read(), Some(Usage { cpu_ns: Some(438_239_000), ..wanted }));
+        assert_eq!(one.read_usage(), Some(wanted));
+        assert_eq!(two.read_usage(), Some(Usage { cpu_ns: Some(438_239_000), ..wanted }));
     }
 
     #[test]
-    fn no_limit_is_none() {
+    fn a_group_without_a_limit_has_none() {
         let ((_v1, one), (_v2, two)) = (v1(), v2());
         write(&one.memory, "memory.limit_in_bytes", "9223372036854771712\n");
         write(&two.memory, "memory.max", "max\n");
-        assert_eq!((one.read().unwrap().limit, two.read().unwrap().limit), (None, None));
+        assert_eq!((one.read_usage().unwrap().limit, two.read_usage().unwrap().limit), (None, None));
     }
 
     #[test]
-    fn a_container_that_has_ended_tells_nothing() {
+    fn a_container_that_has_ended_has_no_usage() {
         let ((v1, one), (v2, two)) = (v1(), v2());
         drop((v1, v2));
-        assert_eq!((one.read(), two.read()), (None, None));
+        assert_eq!((one.read_usage(), two.read_usage()), (None, None));
     }
 
     #[test]
-    fn what_is_not_there_to_read_is_none() {
+    fn a_missing_file_gives_a_missing_value() {
         let (_root, group) = v2();
         for file in ["cpu.stat", "pids.current", "memory.events"] {
             fs::remove_file(group.memory.join(file)).unwrap();
         }
-        let usage = group.read().unwrap();
+        let usage = group.read_usage().unwrap();
         assert_eq!((usage.used, usage.cpu_ns, usage.threads, usage.oom_kills), (10 << 20, None, None, None));
         let (_root, group) = v1();
-        let group = Cgroup { pids: PathBuf::new(), ..group };
-        assert_eq!(group.read().unwrap().threads, None);
+        let group = CgroupFiles { pids: PathBuf::new(), ..group };
+        assert_eq!(group.read_usage().unwrap().threads, None);
     }
 }

@@ -1,5 +1,7 @@
-//! A container, through its ends and restarts: its control group where the engine is local, else what the engine tells
-//! once a second. What happens to it is told as events.
+//! A container, across its ends and restarts.
+//!
+//! If the container runs on this machine, its values come from its control group. Otherwise the engine reports them once per
+//! second. Ends, starts and OOM kills of the container become events of the run.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -9,195 +11,210 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use super::incidents::Incidents;
-use super::{Cgroup, Monitor};
+use super::Monitor;
+use super::cgroup::CgroupFiles;
+use super::component_events::ComponentEvents;
 use crate::docker::{DockerError, Engine, Happened, Usage};
 use crate::record::{Clock, Event, Sample};
 use crate::units::Instant;
 
-/// How often it is seen to that a container is where it was; events tell sooner.
-const LOOK: Duration = Duration::from_millis(500);
+/// Interval at which the state of the container is checked. Events of the engine report changes sooner.
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Why a container cannot be watched.
+/// Why a container cannot be monitored.
 #[derive(Debug, thiserror::Error)]
-pub enum WatchError {
+pub enum ContainerMonitorError {
     #[error(transparent)]
     Docker(#[from] DockerError),
-    #[error("container {0} does not run: start it first (`docker start {0}`)")]
-    Down(String),
+    #[error("cannot monitor container {0}: it is not running. Start it first (`docker start {0}`).")]
+    NotRunning(String),
 }
 
-/// A container that was found running.
-pub struct Watched {
+/// A running container, before it is monitored.
+pub struct RunningContainer {
     engine: Engine,
     id: String,
+    /// The name in samples.
     source: String,
-    place: Place,
-    run: Run,
+    usage_source: UsageSource,
+    started_at: StartTime,
 }
 
-/// When a container was started that runs (another start, another time); `None` where it does not run.
-type Run = Option<String>;
+/// When the container was started, as the engine reports it. `None` if it does not run. A restart changes it.
+type StartTime = Option<String>;
 
-/// Where a container's numbers come from.
+/// Where the values of a container come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Place {
-    /// It does not run.
-    Down,
-    /// From this machine's kernel.
-    Here(Cgroup),
-    /// From the engine; the last that it told.
-    Far(Option<Usage>),
+enum UsageSource {
+    /// The container does not run, so there are no values.
+    NotRunning,
+    /// The control group on this machine.
+    Cgroup(CgroupFiles),
+    /// The engine, with its latest report.
+    Engine(Option<Usage>),
 }
 
-/// A monitor of a container.
-pub struct Container {
+/// Monitors a container.
+pub struct ContainerMonitor {
     source: String,
-    place: watch::Receiver<Place>,
+    usage_source: watch::Receiver<UsageSource>,
 }
 
-impl Watched {
-    /// Looks for the container called `source` (by name, compose service or id).
+impl RunningContainer {
+    /// Finds the container `source`, by its name, Compose service or id.
     ///
     /// # Errors
-    /// [`WatchError`]: there is no such one, or it does not run.
-    pub async fn find(engine: &Engine, source: &str) -> Result<Watched, WatchError> {
+    /// [`ContainerMonitorError`] if it does not exist, or does not run.
+    pub async fn find(engine: &Engine, source: &str) -> Result<RunningContainer, ContainerMonitorError> {
         let found = engine.find(source).await?;
-        let (place, run) = look(engine, &found.id).await?;
-        if place == Place::Down {
-            return Err(WatchError::Down(found.name));
+        let (usage_source, started_at) = inspect(engine, &found.id).await?;
+        if usage_source == UsageSource::NotRunning {
+            return Err(ContainerMonitorError::NotRunning(found.name));
         }
-        Ok(Watched { engine: engine.clone(), id: found.id, source: source.to_owned(), place, run })
+        Ok(RunningContainer {
+            engine: engine.clone(),
+            id: found.id,
+            source: source.to_owned(),
+            usage_source,
+            started_at,
+        })
     }
 
-    /// The container's whole id.
+    /// The full id of the container.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Where its numbers come from, in words.
-    pub fn read_how(&self) -> &'static str {
-        match self.place {
-            Place::Here(_) => "its control group is read on this machine",
-            Place::Far(_) => "the engine tells what it uses, once a second",
-            Place::Down => "it does not run",
+    /// Where its values come from, in words.
+    pub fn usage_source(&self) -> &'static str {
+        match self.usage_source {
+            UsageSource::Cgroup(_) => "read from its control group on this machine",
+            UsageSource::Engine(_) => "reported by the engine once per second",
+            UsageSource::NotRunning => "not running",
         }
     }
 
-    /// Follows it on the run's clock for as long as the monitor is kept. `events` hears of its end, its restart, and
-    /// that it ran out of memory.
-    pub fn follow(self, clock: Clock, events: UnboundedSender<Event>) -> Container {
-        let (sender, place) = watch::channel(self.place);
-        let kills = match &*place.borrow() {
-            Place::Here(group) => group.read().and_then(|usage| usage.oom_kills).unwrap_or(0),
+    /// Monitors the container on the run's clock until the monitor is dropped. Ends, restarts and OOM kills go to `events`.
+    pub fn monitor(self, clock: Clock, events: UnboundedSender<Event>) -> ContainerMonitor {
+        let (sender, usage_source) = watch::channel(self.usage_source);
+        let oom_kills = match &*usage_source.borrow() {
+            UsageSource::Cgroup(files) => files.read_usage().and_then(|usage| usage.oom_kills).unwrap_or(0),
             _ => 0,
         };
-        let incidents = Incidents::new(self.source.clone(), clock, events, kills, self.run);
-        tokio::spawn(follow(self.engine, self.id, sender, incidents));
-        Container { source: self.source, place }
+        let events = ComponentEvents::new(self.source.clone(), clock, events, oom_kills, self.started_at);
+        tokio::spawn(follow_container(self.engine, self.id, sender, events));
+        ContainerMonitor { source: self.source, usage_source }
     }
 }
 
-impl Monitor for Container {
-    fn sample(&mut self, at_ns: u64) -> Option<Sample> {
-        let told = self.place.has_changed().unwrap_or(false);
-        let usage = match &*self.place.borrow_and_update() {
-            Place::Down => None,
-            Place::Here(group) => group.read(),
-            Place::Far(_) if !told => return None,
-            Place::Far(usage) => *usage,
+impl Monitor for ContainerMonitor {
+    fn read_sample(&mut self, at: Instant) -> Option<Sample> {
+        let is_new = self.usage_source.has_changed().unwrap_or(false);
+        let usage = match &*self.usage_source.borrow_and_update() {
+            UsageSource::NotRunning => None,
+            UsageSource::Cgroup(files) => files.read_usage(),
+            UsageSource::Engine(_) if !is_new => return None,
+            UsageSource::Engine(usage) => *usage,
         };
-        let gap = Sample { at: Instant(at_ns), source: self.source.clone(), ..Sample::default() };
+        let no_values = Sample { at, source: self.source.clone(), ..Sample::default() };
         Some(match usage {
-            None => gap,
+            None => no_values,
             Some(usage) => Sample {
                 memory_bytes: Some(usage.used),
                 resident_bytes: usage.anonymous,
                 limit_bytes: usage.limit,
                 threads: usage.threads,
                 cpu_ns: usage.cpu_ns,
-                ..gap
+                ..no_values
             },
         })
     }
 }
 
-async fn look(engine: &Engine, id: &str) -> Result<(Place, Run), DockerError> {
+/// Asks the engine for the state of the container.
+async fn inspect(engine: &Engine, id: &str) -> Result<(UsageSource, StartTime), DockerError> {
     let details = engine.inspect(id).await?;
-    let place = match Cgroup::of(engine, &details) {
-        _ if !details.running => Place::Down,
-        Some(group) if group.read().is_some() => Place::Here(group),
-        _ => Place::Far(None),
+    let usage_source = match CgroupFiles::find(engine, &details) {
+        _ if !details.running => UsageSource::NotRunning,
+        Some(files) if files.read_usage().is_some() => UsageSource::Cgroup(files),
+        _ => UsageSource::Engine(None),
     };
-    Ok((place, details.running.then_some(details.started_at)))
+    Ok((usage_source, details.running.then_some(details.started_at)))
 }
 
-/// The same while it is followed. An engine that does not answer says nothing of the container.
-async fn look_again(engine: &Engine, id: &str) -> (Place, Option<Run>) {
-    match look(engine, id).await {
-        Ok((place, run)) => (place, Some(run)),
-        Err(error) => (Place::Down, error.is_gone().then_some(None)),
+/// As [`inspect`], while the container is monitored. The start time is `None` if the engine does not answer: its state is
+/// then unknown.
+async fn inspect_again(engine: &Engine, id: &str) -> (UsageSource, Option<StartTime>) {
+    match inspect(engine, id).await {
+        Ok((usage_source, started_at)) => (usage_source, Some(started_at)),
+        Err(error) => (UsageSource::NotRunning, error.is_gone().then_some(None)),
     }
 }
 
-type Stats = Pin<Box<dyn Stream<Item = Result<Option<Usage>, DockerError>> + Send>>;
+type UsageStream = Pin<Box<dyn Stream<Item = Result<Option<Usage>, DockerError>> + Send>>;
 
-async fn follow(engine: Engine, id: String, place: watch::Sender<Place>, mut incidents: Incidents) {
-    let mut stats: Option<Stats> = None;
-    let mut tick = interval(LOOK);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+/// Keeps `usage_source` up to date, and reports events, until the receiver of `usage_source` is dropped.
+async fn follow_container(
+    engine: Engine,
+    id: String,
+    usage_source: watch::Sender<UsageSource>,
+    mut events: ComponentEvents,
+) {
+    let mut usage_stream: Option<UsageStream> = None;
+    let mut check = interval(CHECK_INTERVAL);
+    check.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let mut events = std::pin::pin!(engine.events(std::slice::from_ref(&id)));
-        // What happened before them nobody tells.
-        let mut listening_anew = true;
+        let mut engine_events = std::pin::pin!(engine.events(std::slice::from_ref(&id)));
+        // The engine does not report what happened before this subscription, so the state must be checked once.
+        let mut is_new_subscription = true;
         loop {
-            if matches!(*place.borrow(), Place::Far(_)) {
-                stats.get_or_insert_with(|| Box::pin(engine.stats(&id)));
+            if matches!(*usage_source.borrow(), UsageSource::Engine(_)) {
+                usage_stream.get_or_insert_with(|| Box::pin(engine.stats(&id)));
             }
             tokio::select! {
-                () = place.closed() => return,
-                event = events.next() => match event {
+                () = usage_source.closed() => return,
+                event = engine_events.next() => match event {
                     Some(Ok(event)) => {
-                        // Another start, another group.
-                        let run = match event.what {
+                        // After another start, the control group is another one.
+                        let started_at = match event.what {
                             Happened::OutOfMemory => None,
                             _ => {
-                                let (seen, run) = look_again(&engine, &id).await;
-                                place.send_replace(seen);
-                                run
+                                let (current, started_at) = inspect_again(&engine, &id).await;
+                                usage_source.send_replace(current);
+                                started_at
                             }
                         };
-                        incidents.happened(event.what, run.flatten());
+                        events.on_engine_event(event.what, started_at.flatten());
                     }
                     Some(Err(_)) | None => break,
                 },
-                told = next(&mut stats) => match told {
-                    Some(Ok(usage)) => drop(place.send_replace(Place::Far(usage))),
+                usage = next_usage(&mut usage_stream) => match usage {
+                    Some(Ok(usage)) => drop(usage_source.send_replace(UsageSource::Engine(usage))),
                     Some(Err(_)) | None => {
-                        stats = None;
-                        place.send_replace(Place::Down);
+                        usage_stream = None;
+                        usage_source.send_replace(UsageSource::NotRunning);
                     }
                 },
-                _ = tick.tick() => {
-                    let here = match &*place.borrow() {
-                        Place::Here(group) => group.read(),
+                _ = check.tick() => {
+                    let usage = match &*usage_source.borrow() {
+                        UsageSource::Cgroup(files) => files.read_usage(),
                         _ => None,
                     };
-                    if let Some(usage) = here {
-                        incidents.killed(usage.oom_kills);
+                    if let Some(usage) = usage {
+                        events.on_oom_kill_count(usage.oom_kills);
                     }
-                    // An event may have been missed: a far one that is well tells by itself.
-                    let is_well = here.is_some() || stats.is_some();
-                    if !is_well || listening_anew || incidents.in_doubt {
-                        let (seen, run) = look_again(&engine, &id).await;
-                        if let Some(run) = run {
-                            incidents.seen(run);
-                            listening_anew = false;
+                    // An event may have been lost. As long as values arrive, the container runs.
+                    let has_values = usage.is_some() || usage_stream.is_some();
+                    if !has_values || is_new_subscription || events.needs_confirmation {
+                        let (current, started_at) = inspect_again(&engine, &id).await;
+                        if let Some(started_at) = started_at {
+                            events.on_inspection(started_at);
+                            is_new_subscription = false;
                         }
-                        place.send_if_modified(|place| {
-                            let changed = !is_well && *place != seen;
+                        usage_source.send_if_modified(|usage_source| {
+                            let changed = !has_values && *usage_source != current;
                             if changed {
-                                *place = seen;
+                                *usage_source = current;
                             }
                             changed
                         });
@@ -205,17 +222,17 @@ async fn follow(engine: Engine, id: String, place: watch::Sender<Place>, mut inc
                 }
             }
         }
-        // The engine is gone, or is coming again.
+        // The engine ended or restarts. Subscribe again after a pause.
         tokio::select! {
-            () = place.closed() => return,
-            () = sleep(LOOK) => {}
+            () = usage_source.closed() => return,
+            () = sleep(CHECK_INTERVAL) => {}
         }
     }
 }
 
-async fn next(stats: &mut Option<Stats>) -> Option<Result<Option<Usage>, DockerError>> {
-    match stats {
-        Some(stats) => stats.next().await,
+async fn next_usage(stream: &mut Option<UsageStream>) -> Option<Result<Option<Usage>, DockerError>> {
+    match stream {
+        Some(stream) => stream.next().await,
         None => std::future::pending().await,
     }
 }

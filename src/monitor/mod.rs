@@ -1,55 +1,63 @@
-//! What is seen of a system under test: samples of its components on the run's clock, one file a source.
+//! Monitors of a system under test: they read samples of its components on the run's clock. One file per source.
 
 mod cgroup;
+mod component_events;
 mod container;
-mod incidents;
-mod procfs;
+mod process;
 
 use std::time::Duration;
 
-pub use cgroup::Cgroup;
-pub use container::{Container, WatchError, Watched};
-pub use procfs::Process;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::sleep;
 
 use crate::record::Sample;
-use crate::units::Time;
+use crate::units::{Instant, Time};
 
-/// A source of samples. A look takes microseconds: one that has to wait for its numbers gathers them in a task of its
-/// own, and gives the latest.
+pub use container::{ContainerMonitor, ContainerMonitorError, RunningContainer};
+pub use process::ProcessMonitor;
+
+/// A source of samples.
 pub trait Monitor: Send {
-    /// A look, at `at_ns` on the run's clock; `None` where there is nothing new. What is not there is a gap (a sample
-    /// without numbers), never zero.
-    fn sample(&mut self, at_ns: u64) -> Option<Sample>;
+    /// Reads a sample at the instant `at` of the run's clock. `None` if there is no new one. A component that does not run
+    /// gives a sample without values, never zeros.
+    ///
+    /// This takes microseconds. A monitor that must wait for its values collects them in a task of its own, and returns the
+    /// latest ones.
+    fn read_sample(&mut self, at: Instant) -> Option<Sample>;
 }
 
-/// Looks at all `monitors` at 0, `every`, 2 x `every`, ... on the run's clock `now` (ns since the start of load), until
-/// nobody takes the samples. Ticks that the machine slept through are left out, so they keep their places.
-pub async fn run(
+/// Reads a sample of each monitor at 0, `interval`, 2 x `interval`, ... on the clock `now`, until the receiver of `samples` is
+/// dropped. Instants that have passed, for example while the machine was suspended, are skipped.
+pub async fn sample_periodically(
     mut monitors: Vec<Box<dyn Monitor>>,
-    every: Time,
-    now: impl Fn() -> u64,
+    interval: Time,
+    now: impl Fn() -> Instant,
     samples: UnboundedSender<Sample>,
 ) {
-    let every = every.0.max(1);
-    let mut due = 0;
+    let interval = Time(interval.0.max(1));
+    let mut due = Instant::START;
     loop {
-        // Before the start of load the clock stands at zero, so one sleep may not be enough.
-        let left = due - now().min(due);
-        if left > 0 {
+        // Before the start of load, the clock reads zero, so one sleep may not be enough.
+        let left = due.since(now());
+        if left > Time::ZERO {
             tokio::select! {
-                () = sleep(Duration::from_nanos(left)) => continue,
+                () = sleep(Duration::from_nanos(left.0)) => continue,
                 () = samples.closed() => return,
             }
         }
         for monitor in &mut monitors {
-            if monitor.sample(now()).is_some_and(|sample| samples.send(sample).is_err()) {
+            if monitor.read_sample(now()).is_some_and(|sample| samples.send(sample).is_err()) {
                 return;
             }
         }
-        due = (now() / every + 1).saturating_mul(every);
+        due = next_multiple(interval, now());
     }
+}
+
+/// The first multiple of `interval` after `now`.
+fn next_multiple(interval: Time, now: Instant) -> Instant {
+    let passed = now.since(Instant::START).0 / interval.0;
+    Instant::START.plus(Time((passed + 1).saturating_mul(interval.0)))
 }
 
 #[cfg(test)]
@@ -58,45 +66,45 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use tokio::sync::mpsc::unbounded_channel;
-    use tokio::time::Instant;
 
     use super::*;
 
-    struct Mock;
+    struct MockMonitor;
 
-    impl Monitor for Mock {
-        fn sample(&mut self, at_ns: u64) -> Option<Sample> {
-            Some(Sample { at: crate::units::Instant(at_ns), source: "mock".into(), ..Sample::default() })
+    impl Monitor for MockMonitor {
+        fn read_sample(&mut self, at: Instant) -> Option<Sample> {
+            Some(Sample { at, source: "mock".into(), ..Sample::default() })
         }
     }
 
-    /// The ms of the first `count` looks, on a clock that jumps by `jump` after `jump_after` of them.
-    async fn ticks(count: usize, jump_after: usize, jump: Time) -> Vec<u64> {
+    /// The instants, in ms, of the first `count` samples every 100 ms. The clock jumps by `jump` after `jump_after` samples.
+    async fn sample_instants(count: usize, jump_after: usize, jump: Time) -> Vec<u64> {
         let (sender, mut samples) = unbounded_channel();
-        let (start, jumped) = (Instant::now(), Arc::new(AtomicU64::new(0)));
+        let (start, jumped) = (tokio::time::Instant::now(), Arc::new(AtomicU64::new(0)));
         let offset = Arc::clone(&jumped);
-        let now = move || start.elapsed().as_nanos() as u64 + offset.load(Ordering::Relaxed);
-        let running = tokio::spawn(run(vec![Box::new(Mock)], Time::from_millis(100), now, sender));
-        let mut seen = Vec::new();
-        while seen.len() < count {
-            seen.push(samples.recv().await.unwrap().at.0 / 1_000_000);
-            if seen.len() == jump_after {
+        let now = move || Instant(start.elapsed().as_nanos() as u64 + offset.load(Ordering::Relaxed));
+        let monitors: Vec<Box<dyn Monitor>> = vec![Box::new(MockMonitor)];
+        let sampling = tokio::spawn(sample_periodically(monitors, Time::from_millis(100), now, sender));
+        let mut instants = Vec::new();
+        while instants.len() < count {
+            instants.push(samples.recv().await.unwrap().at.0 / 1_000_000);
+            if instants.len() == jump_after {
                 jumped.store(jump.0, Ordering::Relaxed);
             }
         }
-        // It ends when nobody listens.
+        // Sampling ends without a receiver.
         drop(samples);
-        running.await.unwrap();
-        seen
+        sampling.await.unwrap();
+        instants
     }
 
     #[tokio::test(start_paused = true)]
-    async fn looks_are_on_the_clock_s_ticks() {
-        assert_eq!(ticks(5, 0, Time::ZERO).await, [0, 100, 200, 300, 400]);
+    async fn samples_are_read_at_multiples_of_the_interval() {
+        assert_eq!(sample_instants(5, 0, Time::ZERO).await, [0, 100, 200, 300, 400]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn ticks_slept_through_are_left_out_and_the_rest_keep_their_places() {
-        assert_eq!(ticks(5, 2, Time::from_millis(250)).await, [0, 100, 450, 500, 600]);
+    async fn instants_that_have_passed_are_skipped() {
+        assert_eq!(sample_instants(5, 2, Time::from_millis(250)).await, [0, 100, 450, 500, 600]);
     }
 }
