@@ -228,7 +228,7 @@ fn sigint_and_sigterm_end_wrk2_with_a_full_report() {
         wrk2.send(signal);
         let ended = wrk2.end();
         assert_eq!(ended.code, Some(code), "{ended:?}");
-        for message in [" requests in ", "Requests/sec:", "scheduled ", "ended within its warm-up of 10s"] {
+        for message in [" requests in ", "Requests/sec:", "scheduled ", "ended in its warm-up of 10s"] {
             assert!(ended.out.contains(message), "{message}: {ended:?}");
         }
     }

@@ -10,10 +10,10 @@ use bollard::models::{ExecConfig, HostConfig, RestartPolicy, RestartPolicyNameEn
 use bollard::query_parameters::KillContainerOptions;
 use futures_util::StreamExt;
 use metawrk::docker::{Engine, OUR_PROGRAM};
-use metawrk::monitor::{Container, Monitor, WatchError, Watched};
+use metawrk::monitor::{ContainerMonitor, ContainerMonitorError, Monitor, RunningContainer};
 use metawrk::record::event::ComponentState;
 use metawrk::record::{Clock, Event, EventKind, Sample};
-use metawrk::units::Time;
+use metawrk::units::{self, Time};
 use rustix::time::{ClockId, clock_gettime};
 use support::docker::{Stack, Wanted, engine};
 use tokio::net::{TcpListener, UnixStream};
@@ -29,16 +29,16 @@ fn limited(mib: u64) -> Wanted {
     Wanted { host, ..Default::default() }
 }
 
-async fn watched(engine: &Engine, id: &str) -> (Container, UnboundedReceiver<Event>) {
+async fn watched(engine: &Engine, id: &str) -> (ContainerMonitor, UnboundedReceiver<Event>) {
     let (events, told) = unbounded_channel();
-    (Watched::find(engine, id).await.unwrap().follow(Clock::starting_in(Time::ZERO), events), told)
+    (RunningContainer::find(engine, id).await.unwrap().monitor(Clock::starting_in(Time::ZERO), events), told)
 }
 
 /// Looks ten times a second until a sample is as wanted.
-async fn until(container: &mut Container, what: &str, wanted: impl Fn(&Sample) -> bool) -> Sample {
+async fn until(container: &mut ContainerMonitor, what: &str, wanted: impl Fn(&Sample) -> bool) -> Sample {
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(30) {
-        if let Some(sample) = container.sample(0).filter(&wanted) {
+        if let Some(sample) = container.read_sample(units::Instant::START).filter(&wanted) {
             return sample;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -102,15 +102,15 @@ async fn memory_is_the_number_that_docker_stats_shows_here_and_from_afar() {
     assert_eq!(far.limit_bytes, Some(64 * MIB));
     assert!(near.resident_bytes > Some(0) && near.cpu_ns > Some(0) && far.cpu_ns > Some(0), "{near:?} {far:?}");
     // The engine tells once a second, and nothing is made up in between.
-    assert_eq!(away.sample(0), None);
-    assert!(here.sample(0).is_some());
+    assert_eq!(away.read_sample(units::Instant::START), None);
+    assert!(here.read_sample(units::Instant::START).is_some());
 
     // As the docker client prints it, where there is one: `3.449MiB / 64MiB`.
     let args = ["-H", engine.host(), "stats", "--no-stream", "--format", "{{.MemUsage}}", &id];
     let Ok(shown) = Command::new("docker").args(args).output() else { return };
     let shown = String::from_utf8(shown.stdout).unwrap();
     let mib: f64 = shown.split("MiB").next().unwrap().parse().unwrap_or_else(|e| panic!("{e}: {shown}"));
-    let ours = here.sample(0).unwrap().memory_bytes.unwrap() as f64 / MIB as f64;
+    let ours = here.read_sample(units::Instant::START).unwrap().memory_bytes.unwrap() as f64 / MIB as f64;
     assert!((mib - ours).abs() < 0.25, "{shown} and {ours}");
 }
 
@@ -150,7 +150,7 @@ async fn running_out_of_memory_is_told_once_also_where_the_container_lives_on() 
         tokio::time::sleep(Duration::from_secs(3)).await;
     }
     assert!(told.try_recv().is_err(), "told twice");
-    assert!(container.sample(0).unwrap().memory_bytes.is_some());
+    assert!(container.read_sample(units::Instant::START).unwrap().memory_bytes.is_some());
 }
 
 #[tokio::test]
@@ -163,9 +163,12 @@ async fn a_container_that_does_not_run_or_is_not_there_is_refused() {
     while stack.details(&id).await.running {
         let _ = tokio::time::timeout(Duration::from_millis(100), events.next()).await;
     }
-    let error = Watched::find(&engine, &id).await.err().unwrap();
-    assert!(matches!(&error, WatchError::Down(_)) && error.to_string().contains("docker start"), "{error}");
-    let error = Watched::find(&engine, "no-such-container").await.err().unwrap();
+    let error = RunningContainer::find(&engine, &id).await.err().unwrap();
+    assert!(
+        matches!(&error, ContainerMonitorError::NotRunning(_)) && error.to_string().contains("docker start"),
+        "{error}"
+    );
+    let error = RunningContainer::find(&engine, "no-such-container").await.err().unwrap();
     assert!(error.to_string().contains("no container"), "{error}");
 }
 
@@ -182,7 +185,7 @@ async fn looking_ten_times_a_second_costs_less_than_a_hundredth_of_a_core() {
     };
     let start = cpu();
     for _ in 0..LOOKS {
-        assert!(container.sample(0).unwrap().memory_bytes.is_some());
+        assert!(container.read_sample(units::Instant::START).unwrap().memory_bytes.is_some());
     }
     let look = (cpu() - start) / LOOKS;
     assert!(look < Duration::from_millis(1), "a look takes {look:?}");

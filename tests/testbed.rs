@@ -1,4 +1,4 @@
-//! The testbed as its users meet it: real processes, real memory, a real link.
+//! The testbed with real processes, real memory limits and a real link.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use metawrk::fault::{Fault, LinkBandwidth, LinkCut, LinkDelay, LinkLoss, LinkSpec, Outcome, Schedule, drive};
-use metawrk::monitor::Process;
+use metawrk::monitor::ProcessMonitor;
 use metawrk::record::{Clock, Event, EventKind, FaultStep};
 use metawrk::testbed::{LinkProbe, Role, Testbed, TestbedError, TestbedPlan, TestbedSettings};
-use metawrk::units::Time;
+use metawrk::units::{self, Time};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
@@ -27,7 +27,7 @@ async fn testbed() -> Testbed {
     Testbed::start(&TestbedPlan::default(), Some(program())).await.unwrap()
 }
 
-/// Sends what the compose-post script sends, head and all; status and body.
+/// Sends a post as the compose-post script does. Returns the status and the body of the response.
 async fn post(url: &str, form: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap();
     let request = format!(
@@ -42,7 +42,7 @@ async fn post(url: &str, form: &str) -> (u16, String) {
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body.trim().to_owned())
 }
 
-/// Until `happened`, or half a minute, which is a failure.
+/// Waits until `happened`, and fails after 30 s.
 async fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !happened() {
@@ -52,12 +52,12 @@ async fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
 }
 
 fn is_alive(pid: u32) -> bool {
-    // Collected or not, a process that ended runs no more.
+    // A zombie has ended, although its parent has not waited for it.
     std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
 
 #[tokio::test]
-async fn a_post_is_stored_and_a_malformed_one_named() {
+async fn a_post_is_stored_and_an_invalid_field_is_named() {
     let testbed = testbed().await;
     assert_eq!(post(testbed.url(), FORM).await, (200, "Successfully upload post".into()));
     let wrong = FORM.replace("user_id=1", "user_id=one");
@@ -67,14 +67,14 @@ async fn a_post_is_stored_and_a_malformed_one_named() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_stored_fails_after_its_hold_and_is_stored_again_once_healed() {
+async fn posts_fail_slowly_while_the_link_is_cut_and_are_stored_again_afterwards() {
     let testbed = testbed().await;
     assert_eq!(post(testbed.url(), FORM).await.0, 200);
     testbed.link().cut().await.unwrap();
     assert_eq!(testbed.probe_link().await, LinkProbe::Unanswered);
     let start = Instant::now();
     assert_eq!(post(testbed.url(), FORM).await.0, 500);
-    // The storage's patience with its database, and the hold.
+    // The timeout of post-storage (300 ms), and the hold after a failure (4 s).
     assert!(start.elapsed() >= Duration::from_millis(4300), "{:?}", start.elapsed());
     testbed.link().heal().await.unwrap();
     assert_eq!(testbed.probe_link().await, LinkProbe::Answered);
@@ -83,24 +83,24 @@ async fn what_cannot_be_stored_fails_after_its_hold_and_is_stored_again_once_hea
 }
 
 #[tokio::test]
-async fn a_request_goes_on_when_its_client_has_left() {
+async fn a_request_continues_after_its_client_disconnects() {
     let testbed = testbed().await;
-    let process = Process::new("compose-post", testbed.pid(Role::ComposePost));
-    let healthy = process.look(0).memory_bytes.unwrap();
-    let holds = |bytes: u64| process.look(0).memory_bytes.unwrap() >= healthy + bytes;
+    let process = ProcessMonitor::new("compose-post", testbed.pid(Role::ComposePost));
+    let healthy = process.read(units::Instant::START).memory_bytes.unwrap();
+    let holds = |bytes: u64| process.read(units::Instant::START).memory_bytes.unwrap() >= healthy + bytes;
     testbed.link().cut().await.unwrap();
-    // The client leaves while its request waits for the storage.
+    // The client disconnects while its request waits for post-storage.
     assert!(timeout(Duration::from_millis(100), post(testbed.url(), FORM)).await.is_err());
     eventually("the memory of a failure", || holds(50 << 20)).await;
     testbed.stop().await;
 }
 
 #[tokio::test]
-async fn thousands_of_requests_in_flight_never_kill_a_process_at_its_limit() {
+async fn thousands_of_requests_in_flight_do_not_kill_a_process_at_its_memory_limit() {
     const MANY: usize = 3000;
     let mut testbed = testbed().await;
-    let process = Process::new("compose-post", testbed.pid(Role::ComposePost));
-    assert_eq!(process.look(0).limit_bytes, Some(testbed.limit_bytes()));
+    let process = ProcessMonitor::new("compose-post", testbed.pid(Role::ComposePost));
+    assert_eq!(process.read(units::Instant::START).limit_bytes, Some(testbed.limit_bytes()));
     testbed.link().cut().await.unwrap();
     let requests: Vec<_> = (0..MANY)
         .map(|_| {
@@ -109,7 +109,7 @@ async fn thousands_of_requests_in_flight_never_kill_a_process_at_its_limit() {
         })
         .collect();
     let full = testbed.limit_bytes() - (10 << 20);
-    eventually("the limit", || process.look(0).memory_bytes.unwrap() > full).await;
+    eventually("the limit", || process.read(units::Instant::START).memory_bytes.unwrap() > full).await;
     testbed.link().heal().await.unwrap();
     let mut answered = 0;
     for request in requests {
@@ -119,15 +119,15 @@ async fn thousands_of_requests_in_flight_never_kill_a_process_at_its_limit() {
     }
     assert_eq!(answered, MANY);
     assert!(testbed.take_exits().try_recv().is_err(), "nobody died");
-    // All memory is free again, and what else the process took did not eat into the budget's slots (4 MiB are between).
+    // All memory is free again. Other memory of the process did not reduce the slots of the budget (4 MiB are spare).
     assert_eq!(post(testbed.url(), FORM).await.0, 200);
-    let left = process.look(0).memory_bytes.unwrap();
+    let left = process.read(units::Instant::START).memory_bytes.unwrap();
     assert!(left <= testbed.limit_bytes() - TestbedPlan::default().budget.as_u64() + (1 << 20), "{left}");
     testbed.stop().await;
 }
 
 #[tokio::test]
-async fn the_link_is_cut_and_healed_on_the_run_s_clock_and_both_are_seen() {
+async fn a_fault_cuts_and_restores_the_link_on_the_run_s_clock_and_verifies_both() {
     let testbed = testbed().await;
     let clock = Clock::starting_in(Time::ZERO);
     let (events, mut seen) = mpsc::unbounded_channel::<Event>();
@@ -153,7 +153,7 @@ async fn the_link_is_cut_and_healed_on_the_run_s_clock_and_both_are_seen() {
 }
 
 #[tokio::test]
-async fn what_a_link_is_made_to_do_is_seen_through_it_and_so_is_its_end() {
+async fn delay_loss_and_bandwidth_faults_are_verified_by_requests_through_the_link() {
     let testbed = testbed().await;
     let faults: [Box<dyn LinkSpec>; 3] = [
         Box::new(LinkDelay { delay: Time::from_millis(25) }),
@@ -173,26 +173,26 @@ async fn what_a_link_is_made_to_do_is_seen_through_it_and_so_is_its_end() {
 }
 
 #[tokio::test]
-async fn a_role_that_dies_is_reported() {
+async fn an_unexpected_exit_of_a_role_is_reported() {
     let mut testbed = testbed().await;
     let pid = rustix::process::Pid::from_raw(testbed.pid(Role::PostDb) as i32).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     let exit = timeout(Duration::from_secs(30), testbed.next_exit()).await.unwrap().unwrap();
     assert_eq!((exit.role, exit.signal), (Role::PostDb, Some(9)), "{exit:?}");
-    // The others were not asked to die, so nothing is said of their end.
+    // Processes that `stop` ends are not reported.
     let mut exits = testbed.take_exits();
     testbed.stop().await;
     assert_eq!(exits.recv().await, None);
 }
 
 #[tokio::test]
-async fn a_link_to_a_dead_database_is_not_waited_for_long() {
+async fn verifying_a_link_to_a_dead_database_fails_soon() {
     let testbed = testbed().await;
     let pid = rustix::process::Pid::from_raw(testbed.pid(Role::PostDb) as i32).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     let start = Instant::now();
     let error = LinkCut {}.fault(testbed.link()).verify_removed().await.unwrap_err();
-    // A link that is only slow to heal gets 5 s.
+    // A link that does not respond gets 5 s.
     assert!(error.why.contains("Failed") && start.elapsed() < Duration::from_secs(4), "{error} {:?}", start.elapsed());
     testbed.stop().await;
 }
@@ -226,8 +226,8 @@ async fn a_testbed_outlives_the_thread_that_started_it() {
 }
 
 #[tokio::test]
-async fn nothing_survives_a_supervisor_that_is_killed() {
-    // Its stdin stays open: what ends the roles is the supervisor's end.
+async fn all_roles_end_when_the_supervisor_is_killed() {
+    // Its standard input stays open, so that only the end of the supervisor ends the roles.
     let mut supervisor =
         Command::new(program()).args(["testbed", "run"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(supervisor.stdout.take().unwrap()).lines().map(Result::unwrap);
@@ -239,23 +239,23 @@ async fn nothing_survives_a_supervisor_that_is_killed() {
 
     supervisor.kill().unwrap();
     supervisor.wait().unwrap();
-    // Its port is anybody's then: another test may have it by now.
+    // Their ports are not checked: another test may use them by now.
     eventually("the end of its roles", || !pids.iter().any(|pid| is_alive(*pid))).await;
 }
 
 #[tokio::test]
-async fn a_role_that_cannot_start_says_why() {
+async fn an_error_names_the_role_that_does_not_start_and_the_reason() {
     let missing = PathBuf::from("/nowhere/metawrk");
     let error = Testbed::start(&TestbedPlan::default(), Some(&missing)).await.err().unwrap();
     assert!(matches!(error, TestbedError::Spawn { role: Role::PostDb, .. }), "{error:?}");
-    // A program that knows no roles: it ends at once, with a word on stderr.
+    // A program without roles: it ends at once, with a message on standard error.
     let error = Testbed::start(&TestbedPlan::default(), Some(Path::new("/bin/ls"))).await.err().unwrap();
     let TestbedError::NotReady { role: Role::PostDb, stderr, .. } = error else { panic!("{error:?}") };
     assert!(!stderr.is_empty());
 }
 
-/// A role by itself, as in a container, and where it serves.
-fn alone(args: &[&str]) -> (std::process::Child, String) {
+/// Starts a single role, as in a container. Returns its process and its address.
+fn start_role(args: &[&str]) -> (std::process::Child, String) {
     let mut role = Command::new(program());
     let mut role = role.arg("testbed").args(args).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
     let mut ready = String::new();
@@ -264,9 +264,9 @@ fn alone(args: &[&str]) -> (std::process::Child, String) {
 }
 
 #[tokio::test]
-async fn a_role_by_itself_ends_when_a_signal_says_so() {
+async fn a_single_role_ends_at_sigterm_and_sigint() {
     for signal in [rustix::process::Signal::TERM, rustix::process::Signal::INT] {
-        let (mut role, address) = alone(&["post-db"]);
+        let (mut role, address) = start_role(&["post-db"]);
         assert!(TcpStream::connect(&address).await.is_ok());
         rustix::process::kill_process(rustix::process::Pid::from_child(&role), signal).unwrap();
         assert_eq!(role.wait().unwrap().code(), Some(0));
@@ -274,15 +274,15 @@ async fn a_role_by_itself_ends_when_a_signal_says_so() {
 }
 
 #[tokio::test]
-async fn memory_that_nobody_takes_goes_back_where_that_is_wanted() {
-    let (mut db, db_at) = alone(&["post-db"]);
-    let (mut storage, storage_at) = alone(&["post-storage", "--db", &db_at]);
-    let (mut compose, at) = alone(&["compose-post", "--storage", &storage_at, "--give-back-after", "50ms"]);
-    let process = Process::new("compose-post", compose.id());
-    eventually("less memory", || process.look(0).resident_bytes.unwrap() < 100 << 20).await;
-    // Half is kept for a burst: of 124 MiB.
-    assert!(process.look(0).resident_bytes.unwrap() > 55 << 20);
-    // And the rest is there again for those who need it.
+async fn with_give_back_after_idle_memory_returns_to_the_system() {
+    let (mut db, db_at) = start_role(&["post-db"]);
+    let (mut storage, storage_at) = start_role(&["post-storage", "--db", &db_at]);
+    let (mut compose, at) = start_role(&["compose-post", "--storage", &storage_at, "--give-back-after", "50ms"]);
+    let process = ProcessMonitor::new("compose-post", compose.id());
+    eventually("less memory", || process.read(units::Instant::START).resident_bytes.unwrap() < 100 << 20).await;
+    // Half of the 124 MiB is kept for a burst.
+    assert!(process.read(units::Instant::START).resident_bytes.unwrap() > 55 << 20);
+    // The rest is available again.
     assert_eq!(post(&format!("http://{at}"), FORM).await.0, 200);
     for role in [&mut compose, &mut storage, &mut db] {
         role.kill().unwrap();
@@ -291,14 +291,14 @@ async fn memory_that_nobody_takes_goes_back_where_that_is_wanted() {
 }
 
 #[test]
-fn a_peer_without_a_port_is_refused() {
+fn an_address_without_a_port_is_refused() {
     let output = Command::new(program()).args(["testbed", "post-storage", "--db", "post-storage-db"]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && said.contains("Write HOST:PORT"), "{said}");
 }
 
 #[test]
-fn a_budget_that_lets_requests_slip_through_is_refused_wherever_it_is_given() {
+fn a_budget_with_memory_for_one_more_request_is_refused_in_settings_and_options() {
     let settings = TestbedSettings { budget: ByteSize::mib(128), ..TestbedSettings::default() };
     assert!(TestbedPlan::new(settings).is_err());
     let output = Command::new(program()).args(["testbed", "run", "--budget", "128MiB"]).output().unwrap();

@@ -9,7 +9,7 @@ use crate::fault::keeper::journal::{JournalError, refuse_listed};
 use crate::fault::surge::CountLoad;
 use crate::fault::{self, Fault, FaultError, FaultSpec, KeeperClient, LoadCount, LoadFault, Machine};
 use crate::load::Traffic;
-use crate::monitor::{self, Monitor, Process, WatchError, Watched};
+use crate::monitor::{self, ContainerMonitorError, Monitor, ProcessMonitor, RunningContainer};
 use crate::plan::{EngineAddress, ExperimentPlan, MonitoredComponent, PlannedFault, System};
 use crate::record::{Clock, Event, Sample};
 use crate::testbed::{Testbed, TestbedError};
@@ -23,7 +23,7 @@ pub enum StartError {
     #[error(transparent)]
     Docker(#[from] DockerError),
     #[error(transparent)]
-    Watch(#[from] WatchError),
+    Monitor(#[from] ContainerMonitorError),
     #[error(transparent)]
     Fault(#[from] FaultError),
     #[error(transparent)]
@@ -52,8 +52,8 @@ enum PreparedFault {
 
 /// A component that was found running.
 enum PreparedMonitor {
-    Process(Process),
-    Container(Box<Watched>),
+    Process(ProcessMonitor),
+    Container(Box<RunningContainer>),
 }
 
 impl SystemUnderTest {
@@ -117,9 +117,9 @@ impl SystemUnderTest {
         for (prepared, every) in std::mem::take(&mut self.monitors) {
             let monitor: Box<dyn Monitor> = match prepared {
                 PreparedMonitor::Process(process) => Box::new(process),
-                PreparedMonitor::Container(container) => Box::new(container.follow(clock, events.clone())),
+                PreparedMonitor::Container(container) => Box::new(container.monitor(clock, events.clone())),
             };
-            tokio::spawn(monitor::run(vec![monitor], every, move || clock.now().0, samples.clone()));
+            tokio::spawn(monitor::sample_periodically(vec![monitor], every, move || clock.now(), samples.clone()));
         }
     }
 
@@ -163,11 +163,11 @@ async fn prepare_monitors(
         let monitor = match &planned.component {
             MonitoredComponent::Process(role) => {
                 let testbed = testbed.ok_or_else(|| missing(role.name(), "[testbed]"))?;
-                PreparedMonitor::Process(Process::new(role.name(), testbed.pid(*role)))
+                PreparedMonitor::Process(ProcessMonitor::new(role.name(), testbed.pid(*role)))
             }
             MonitoredComponent::Container(name) => {
                 let engine = engine.ok_or_else(|| missing(name, "engine in [target]"))?;
-                let container = Watched::find(engine, name).await?;
+                let container = RunningContainer::find(engine, name).await?;
                 containers.push(container.id().to_owned());
                 PreparedMonitor::Container(Box::new(container))
             }

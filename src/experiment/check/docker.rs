@@ -5,7 +5,7 @@ use crate::docker::{Container, Engine};
 use crate::experiment::system;
 use crate::fault::keeper::journal::{provide, refuse_listed, refuse_target};
 use crate::fault::{FaultSpec, KeptFault, Machine, Target};
-use crate::monitor::Watched;
+use crate::monitor::RunningContainer;
 use crate::plan::{ExperimentPlan, MonitoredComponent};
 
 /// Checks the engine, if the plan has one, and each container that the plan names.
@@ -42,9 +42,9 @@ pub async fn check_containers(plan: &ExperimentPlan, report: &mut dyn FnMut(Find
 
 async fn check_monitor(engine: &Engine, name: &str) -> Finding {
     const SUBJECT: &str = "monitor";
-    match Watched::find(engine, name).await {
-        Ok(watched) => match refuse_listed(engine, &[watched.id()]) {
-            Ok(()) => Finding::ok(SUBJECT, format!("container {name}: {}", watched.read_how())),
+    match RunningContainer::find(engine, name).await {
+        Ok(container) => match refuse_listed(engine, &[container.id()]) {
+            Ok(()) => Finding::ok(SUBJECT, format!("container {name}: {}", container.usage_source())),
             Err(error) => Finding::fail(SUBJECT, error.to_string()),
         },
         Err(error) => Finding::fail(SUBJECT, error.to_string()),
