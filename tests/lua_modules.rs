@@ -1,4 +1,4 @@
-//! Lua's C modules find Lua's API in the program: Debian's `lua-cjson` and `lua-socket`, where they are installed.
+//! C modules of Lua find the Lua API in the program. Tested with `lua-cjson` and `lua-socket` of Debian, if installed.
 
 mod support;
 
@@ -8,8 +8,9 @@ use metawrk::script::{Environment, PlainValue, Script, Vm};
 use metawrk::target::Target;
 use support::program::{WRK2, run};
 
-/// What a chunk leaves in the global `found`; nothing, and loudly, where a module that it requires is not installed.
-fn found(text: &str) -> Option<String> {
+/// Runs a script and returns its global `found`. If a module that it requires is not installed, prints a notice and
+/// returns `None`.
+fn run_script(text: &str) -> Option<String> {
     let target = Target::parse("http://127.0.0.1:8000/").unwrap();
     let environment = Environment { target: &target, headers: &[], args: &[], seed: 1 };
     let script = Script { name: "modules.lua".into(), text: text.into() };
@@ -19,7 +20,7 @@ fn found(text: &str) -> Option<String> {
             other => panic!("found is {other:?}"),
         },
         Err(error) if error.to_string().contains("' not found:") => {
-            // Not through eprintln!, whose text the harness keeps to itself when a test passes.
+            // Not with eprintln!, whose output the test harness hides if the test passes.
             let why = error.to_string();
             let why = why.lines().next().unwrap_or_default();
             let notice = format!("SKIPPED: {why} To test it: apt install lua-cjson lua-socket\n");
@@ -30,14 +31,14 @@ fn found(text: &str) -> Option<String> {
     }
 }
 
-/// That cjson works, in words.
+/// A script that uses cjson.
 const CJSON: &str = r#"
     local json = require "cjson"
     found = json.encode(json.decode('{"list": [1, 2.5, "x", true, null]}').list)"#;
 
 #[test]
 fn cjson_reads_and_writes() {
-    if let Some(text) = found(CJSON) {
+    if let Some(text) = run_script(CJSON) {
         assert_eq!(text, r#"[1,2.5,"x",true,null]"#);
     }
 }
@@ -48,7 +49,7 @@ fn an_installed_luasocket_is_preferred_and_connects() {
     let port = listener.local_addr().unwrap().port();
     let text = format!(
         r#"
-        require "socket.core" -- the built-in socket has none
+        require "socket.core" -- missing if the built-in socket is used
         local socket = require "socket"
         local peer = assert(socket.connect("127.0.0.1", {port}))
         peer:send("hello")
@@ -56,17 +57,17 @@ fn an_installed_luasocket_is_preferred_and_connects() {
         assert(socket.gettime() > 1.7e9)
         found = socket._VERSION"#
     );
-    if let Some(version) = found(&text) {
+    if let Some(version) = run_script(&text) {
         assert!(version.starts_with("LuaSocket"), "{version}");
-        let mut said = String::new();
-        listener.accept().unwrap().0.read_to_string(&mut said).unwrap();
-        assert_eq!(said, "hello");
+        let mut received = String::new();
+        listener.accept().unwrap().0.read_to_string(&mut received).unwrap();
+        assert_eq!(received, "hello");
     }
 }
 
 #[test]
-fn the_program_exports_luas_api() {
-    if found(CJSON).is_none() {
+fn the_program_exports_the_lua_api() {
+    if run_script(CJSON).is_none() {
         return;
     }
     let server = support::Server::answering(support::OK);

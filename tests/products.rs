@@ -1,4 +1,4 @@
-//! What a load leaves in files: every product of one run, which must tell the same of it.
+//! The output files of a load. All files of one run must agree.
 
 mod support;
 
@@ -33,20 +33,20 @@ fn read(path: &Path) -> String {
 }
 
 #[test]
-fn all_that_a_load_leaves_tells_the_same() {
+fn all_output_files_of_a_load_agree() {
     let server = Server::answering(OK);
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     let plan = settings(&server);
 
     let (table, columns) = (at("attempts.csv"), at("attempts.parquet"));
-    let plot = LoadFigures::create(&at("figures"), 60.0).unwrap();
+    let load_figures = LoadFigures::create(&at("figures"), 60.0).unwrap();
     let sinks: Vec<Box<dyn RecordSink>> = vec![
         create_recording(&table).unwrap(),
         create_recording(&columns).unwrap(),
         Box::new(LatencyFile::new(OutputFile::create(&at("latencies.txt")).unwrap(), 2).unwrap()),
         Box::new(P99Files::create(dir.path(), 1, 2).unwrap()),
-        Box::new(plot.sink().unwrap()),
+        Box::new(load_figures.sink().unwrap()),
     ];
     let (json, spectrum) = (OutputFile::create(&at("run.json")).unwrap(), OutputFile::create(&at("run.hgrm")).unwrap());
     let loads = [run(plan.clone(), sinks)];
@@ -55,7 +55,7 @@ fn all_that_a_load_leaves_tells_the_same() {
     let summary = LoadSummary::of(&plan, "2026-01-01T00:00:00Z".into(), RunEnd::Complete, &loads).unwrap();
     json.write_and_finish(summary.to_json().unwrap().as_bytes()).unwrap();
     spectrum.write_and_finish(hgrm::format_spectrum(&numbers.latencies.response).as_bytes()).unwrap();
-    let plotted = plot.draw(&plan.url, &numbers).unwrap();
+    let figures = load_figures.draw(&plan.url, &numbers).unwrap();
 
     let account = loads[0].account();
     assert_eq!(Account::of(&parquet::read(&columns).unwrap()), account);
@@ -68,30 +68,30 @@ fn all_that_a_load_leaves_tells_the_same() {
     let summary: LoadSummary = serde_json::from_str(&read(&at("run.json"))).unwrap();
     assert_eq!((summary.total.account.account, summary.urls.len()), (account, 1));
     assert!(read(&at("run.hgrm")).contains(&format!("Total count    = {:>12}]", summary.total.response.count)));
-    assert_eq!(plotted.files.len(), 10);
+    assert_eq!(figures.files.len(), 10);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 8, "five files of records, two documents and a folder");
 }
 
 #[test]
-fn a_load_that_could_not_begin_leaves_all_as_it_was() {
-    // A port that was free a moment ago.
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+fn a_load_that_cannot_begin_changes_no_file() {
+    // A port that was free a moment ago refuses connections.
+    let closed_port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let dir = tempfile::tempdir().unwrap();
     let names = ["latencies.txt", "a.csv", "a.parquet", "url0thread0.txt", "run.json"];
     names.iter().for_each(|name| fs::write(dir.path().join(name), "mine").unwrap());
     {
         let at = |name: &str| dir.path().join(name);
         let _json = OutputFile::create(&at("run.json")).unwrap();
-        let plot = LoadFigures::create(&at("figures"), 1.0).unwrap();
+        let load_figures = LoadFigures::create(&at("figures"), 1.0).unwrap();
         let sinks: Vec<Box<dyn RecordSink>> = vec![
             create_recording(&at("a.csv")).unwrap(),
             create_recording(&at("a.parquet")).unwrap(),
             Box::new(LatencyFile::new(OutputFile::create(&at("latencies.txt")).unwrap(), 1).unwrap()),
             Box::new(P99Files::create(dir.path(), 1, 1).unwrap()),
-            Box::new(plot.sink().unwrap()),
+            Box::new(load_figures.sink().unwrap()),
         ];
         let recorder = Recorder::start(sinks).unwrap();
-        let settings = LoadSettings { threads: 1, ..LoadSettings::new(format!("http://{gone}/"), 10.0) };
+        let settings = LoadSettings { threads: 1, ..LoadSettings::new(format!("http://{closed_port}/"), 10.0) };
         let prepared = Prepared::new(LoadPlan::new(settings).unwrap(), Some(recorder.senders()));
         assert!(matches!(prepared, Err(LoadError::Connect { .. })));
     }

@@ -27,13 +27,13 @@ impl ResponseSink for StoringSink {
 fn frame(bytes: &[u8], head_request: bool, step: usize) -> Result<(Response, StoringSink, usize), ProtocolError> {
     let mut framer = Framer::default();
     framer.expect(head_request);
-    let mut keep = StoringSink::default();
+    let mut sink = StoringSink::default();
     for (i, piece) in bytes.chunks(step.max(1)).enumerate() {
-        if let FrameProgress::Complete { used, response } = framer.feed(piece, &mut keep)? {
-            return Ok((response, keep, bytes.len() - i * step.max(1) - used));
+        if let FrameProgress::Complete { used, response } = framer.feed(piece, &mut sink)? {
+            return Ok((response, sink, bytes.len() - i * step.max(1) - used));
         }
     }
-    framer.close().map(|response| (response, keep, 0))
+    framer.close().map(|response| (response, sink, 0))
 }
 
 fn whole(bytes: &[u8]) -> Result<(Response, StoringSink, usize), ProtocolError> {
@@ -42,8 +42,8 @@ fn whole(bytes: &[u8]) -> Result<(Response, StoringSink, usize), ProtocolError> 
 
 #[test]
 fn a_content_length_ends_the_body_and_leaves_the_rest() {
-    let (response, keep, left) = whole(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloHTTP").unwrap();
-    assert_eq!((response.status, response.keep_alive, keep.body.as_slice(), left), (200, true, &b"hello"[..], 4));
+    let (response, sink, left) = whole(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloHTTP").unwrap();
+    assert_eq!((response.status, response.keep_alive, sink.body.as_slice(), left), (200, true, &b"hello"[..], 4));
 }
 
 #[test]
@@ -51,15 +51,15 @@ fn chunks_extensions_and_trailers_are_decoded() {
     let bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n\
         5;name=\"x\"\r\nhello\r\nA \r\n0123456789\r\n0\r\nTrailer: 1\r\n\r\nX";
     for step in [1, 2, 3, 7, bytes.len()] {
-        let (response, keep, left) = frame(bytes, false, step).unwrap();
-        assert_eq!((keep.body.as_slice(), left, response.keep_alive), (&b"hello0123456789"[..], 1, true));
+        let (response, sink, left) = frame(bytes, false, step).unwrap();
+        assert_eq!((sink.body.as_slice(), left, response.keep_alive), (&b"hello0123456789"[..], 1, true));
     }
 }
 
 #[test]
 fn a_body_without_length_ends_with_the_connection() {
-    let (response, keep, _) = whole(b"HTTP/1.1 200 OK\r\n\r\nall of it").unwrap();
-    assert_eq!((response.keep_alive, keep.body.as_slice()), (false, &b"all of it"[..]));
+    let (response, sink, _) = whole(b"HTTP/1.1 200 OK\r\n\r\nall of it").unwrap();
+    assert_eq!((response.keep_alive, sink.body.as_slice()), (false, &b"all of it"[..]));
 }
 
 #[test]
@@ -76,8 +76,8 @@ fn head_204_and_304_have_no_body() {
 #[test]
 fn interim_responses_are_skipped() {
     let bytes = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 201 C\r\nContent-Length: 0\r\n\r\n";
-    let (response, keep, left) = whole(bytes).unwrap();
-    assert_eq!((response.status, keep.headers.len(), left), (201, 1, 0));
+    let (response, sink, left) = whole(bytes).unwrap();
+    assert_eq!((response.status, sink.headers.len(), left), (201, 1, 0));
 }
 
 #[test]
@@ -193,8 +193,8 @@ proptest! {
             bytes.extend_from_slice(b"\r\n");
         }
         bytes.extend_from_slice(b"0\r\n\r\nrest");
-        let (response, keep, left) = frame(&bytes, false, step).unwrap();
-        prop_assert_eq!((response.status, &keep.body, left), (200, &body, 4));
+        let (response, sink, left) = frame(&bytes, false, step).unwrap();
+        prop_assert_eq!((response.status, &sink.body, left), (200, &body, 4));
     }
 
     /// The requests of a concatenation are the concatenated requests.
@@ -241,8 +241,8 @@ proptest! {
     /// Any bytes: no panic, and the same result in pieces as at once.
     #[test]
     fn any_bytes_have_a_result(bytes in proptest::collection::vec(any::<u8>(), 0..400), step in 1usize..50) {
-        let at_once = whole(&bytes).map(|(response, keep, _)| (response, keep));
-        let in_pieces = frame(&bytes, false, step).map(|(response, keep, _)| (response, keep));
+        let at_once = whole(&bytes).map(|(response, sink, _)| (response, sink));
+        let in_pieces = frame(&bytes, false, step).map(|(response, sink, _)| (response, sink));
         prop_assert_eq!(at_once.is_ok(), in_pieces.is_ok());
     }
 }

@@ -99,7 +99,7 @@ impl Recorder {
         Ok(Recorder { senders: RecordSenders(messages), broken, thread: Some(thread) })
     }
 
-    /// The senders' source.
+    /// Makes the senders of the generator's threads.
     pub fn senders(&self) -> &RecordSenders {
         &self.senders
     }

@@ -18,7 +18,7 @@ fn ffi_bit_and_jit_are_there() {
 }
 
 #[test]
-fn what_the_distribution_installed_is_found_behind_what_lua_path_says() {
+fn modules_of_the_distribution_are_found_after_lua_path() {
     let vm = vm("path, cpath = package.path, package.cpath").unwrap();
     assert!(text_of(&vm, "path").starts_with("./?.lua;"));
     assert!(text_of(&vm, "path").ends_with(";/usr/share/lua/5.1/?.lua;/usr/share/lua/5.1/?/init.lua"));
