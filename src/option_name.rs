@@ -15,7 +15,6 @@ pub enum CommandInUse {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OptionName {
     Connections,
-    Duration,
     MaxConnections,
     Out,
     Rate,
@@ -40,7 +39,6 @@ impl OptionName {
         let key = |table, key| OptionForm::Key { table, key };
         Some(match (self, command) {
             (OptionName::Connections, _) => Flag("--connections"),
-            (OptionName::Duration, _) => Flag("--duration"),
             (OptionName::MaxConnections, Load) => Flag("--max-connections"),
             (OptionName::MaxConnections, Experiment) => key("[load]", "max-connections"),
             (OptionName::Out, Experiment) => Flag("--out"),
@@ -82,9 +80,8 @@ mod tests {
     use super::*;
     use crate::plan::settings::Settings;
 
-    const ALL: [OptionName; 9] = [
+    const ALL: [OptionName; 8] = [
         OptionName::Connections,
-        OptionName::Duration,
         OptionName::MaxConnections,
         OptionName::Out,
         OptionName::Rate,

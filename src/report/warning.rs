@@ -133,8 +133,8 @@ impl Warning {
                 OptionName::Warmup.set_to("0s", command).unwrap_or_default()
             ),
             Warning::OnlyWarmup { warmup } => format!(
-                "no latency was measured, because the run ended in its warm-up of {warmup}. Raise {} or lower {}.",
-                name(OptionName::Duration),
+                "no latency was measured, because the run ended in its warm-up of {warmup}. Let the run last \
+                 longer than the warm-up, or shorten the warm-up with {}.",
                 name(OptionName::Warmup)
             ),
             Warning::RecordsDropped(n) => {
