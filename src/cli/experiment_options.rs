@@ -42,6 +42,6 @@ impl ExperimentOptions {
     /// The settings that are replaced, and the folder for results.
     pub fn resolve(self) -> (Overrides, PathBuf) {
         let ExperimentOptions { rate, outage, duration, connections, seed, name, out } = self;
-        (Overrides { name, rate, connections, seed, outage, duration, out: Some(out.clone()) }, out)
+        (Overrides { name, rate, connections, seed, outage, duration }, out)
     }
 }

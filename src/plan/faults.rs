@@ -65,7 +65,7 @@ pub fn resolve_faults(
         let overlaps =
             |other: &PlannedFault| other.spec.spec().target() == target && new.at < other.end() && other.at < new.end();
         if planned.iter().any(overlaps) {
-            return refuse("at", format!("overlaps an earlier fault {}. Change at or for", target.in_words()));
+            return refuse("at", format!("overlaps an earlier fault {}. Change at or for.", target.in_words()));
         }
         let context = CheckContext {
             lasts,

@@ -71,7 +71,7 @@ impl PlannedLoad {
         let timeout = match (load.timeout, load.on_timeout) {
             (None, None) => None,
             (None, Some(_)) => {
-                return refuse("on-timeout", "has no effect without timeout. Set timeout in [load]".to_owned());
+                return refuse("on-timeout", "has no effect without timeout. Set timeout in [load].".to_owned());
             }
             (Some(after), action) => Some(ClientTimeout { after, action: action.unwrap_or(OnTimeout::Abandon) }),
         };
@@ -156,7 +156,7 @@ pub fn check_requests(rate: &Rate, duration: Time) -> Result<(), InvalidSetting>
     }
     let why = format!(
         "makes {requests:.0} requests in {duration}, and a report can hold {MAX_REQUESTS:.0}. Lower the rate, or shorten \
-         the load"
+         the load."
     );
     Err(InvalidSetting::new("load.rate", why))
 }

@@ -22,7 +22,7 @@ use crate::arrivals::{Profile, Rate};
 use crate::fault::FaultSpec;
 use crate::load::plan::{LoadPlan, LoadSettings, OnTimeout, PlanError};
 use crate::plan::settings::{Settings, VerdictSettings};
-use crate::units::Time;
+use crate::units::{Instant, Time};
 
 pub use error::InvalidSetting;
 pub use faults::PlannedFault;
@@ -190,7 +190,7 @@ impl ExperimentPlan {
 /// The rate over time: faults on the load are part of it.
 fn add_surges(rate: f64, faults: &[PlannedFault]) -> Profile {
     let surges = faults.iter().filter_map(|fault| match &fault.spec {
-        FaultSpec::Load(load) => Some((Time(fault.at.0), fault.lasts, load.spec().factor())),
+        FaultSpec::Load(load) => Some((fault.at.since(Instant::START), fault.lasts, load.spec().factor())),
         FaultSpec::Link(_) | FaultSpec::Kept(_) => None,
     });
     Profile::with_surges(rate, surges)

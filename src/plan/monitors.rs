@@ -34,7 +34,7 @@ pub fn resolve_monitors(monitors: &[Monitor], system: &System) -> Result<Vec<Pla
         let invalid = |(key, why): (&str, String)| InvalidSetting::new(format!("monitor.{i}.{key}"), why);
         let component = MonitoredComponent::resolve(monitor, system).map_err(invalid)?;
         if planned.iter().any(|other| other.component == component) {
-            return Err(invalid((component.key(), "has a monitor already. Remove one".to_owned())));
+            return Err(invalid((component.key(), "has a monitor already. Remove one.".to_owned())));
         }
         if !(MIN_INTERVAL..=MAX_INTERVAL).contains(&monitor.every) {
             return Err(invalid(("every", format!("must be between 10ms and 60s, not {}", monitor.every))));
@@ -52,11 +52,11 @@ impl MonitoredComponent {
                 match (role, system) {
                     (Some(role), System::Testbed(_)) => Ok(MonitoredComponent::Process(role)),
                     (_, System::Target { .. }) => {
-                        Err(("component", "needs a [testbed]. Use kind = \"container\" for a container".to_owned()))
+                        Err(("component", "needs a [testbed]. Use kind = \"container\" for a container.".to_owned()))
                     }
                     (None, System::Testbed(_)) => {
                         let names = COMPONENTS.map(Role::name).join(", ");
-                        Err(("component", format!("is not a component of the testbed. Choose one of {names}")))
+                        Err(("component", format!("is not a component of the testbed. Choose one of {names}.")))
                     }
                 }
             }
@@ -64,7 +64,7 @@ impl MonitoredComponent {
                 Some(_) => Ok(MonitoredComponent::Container(name.clone())),
                 None => Err((
                     "container",
-                    "needs an engine. Set engine = \"docker\" in [target] for the engine of your environment"
+                    "needs an engine. Set engine = \"docker\" in [target] for the engine of your environment."
                         .to_owned(),
                 )),
             },
@@ -73,10 +73,10 @@ impl MonitoredComponent {
                 Err(("kind", "a container monitor needs the key `container`".to_owned()))
             }
             (MonitorKind::Process, Some(_), Some(_)) => {
-                Err(("container", "a process monitor has no key `container`. Remove it".to_owned()))
+                Err(("container", "a process monitor has no key `container`. Remove it.".to_owned()))
             }
             (MonitorKind::Container, Some(_), Some(_)) => {
-                Err(("component", "a container monitor has no key `component`. Remove it".to_owned()))
+                Err(("component", "a container monitor has no key `component`. Remove it.".to_owned()))
             }
         }
     }

@@ -97,7 +97,7 @@ impl PlannedPhases {
         let (observe, duration) = match (duration, observe) {
             (Some(duration), _) if duration < min => {
                 return too_short(format!(
-                    "must be at least {min} to observe the recovery. Make it longer, or the fault shorter"
+                    "must be at least {min} to observe the recovery. Make it longer, or the fault shorter."
                 ));
             }
             (Some(duration), observe) => (observe.unwrap_or(duration.minus(around)), duration),

@@ -40,10 +40,10 @@ impl System {
                 Ok(System::Target { url, engine: engine.map(EngineAddress::resolve).transpose()? })
             }
             (None, None) => {
-                let why = "the file has no [testbed] and no [target]. Add one of them";
+                let why = "the file has no [testbed] and no [target]. Add one of them.";
                 Err(InvalidSetting::new("testbed", why))
             }
-            (Some(_), Some(_)) => Err(InvalidSetting::new("target", "conflicts with [testbed]. Remove one of them")),
+            (Some(_), Some(_)) => Err(InvalidSetting::new("target", "conflicts with [testbed]. Remove one of them.")),
         }
     }
 

@@ -23,7 +23,7 @@ pub fn check_space(plan: &ExperimentPlan, out: &Path) -> Finding {
     let folder = ancestors.into_iter().find(|folder| folder.exists()).unwrap_or(Path::new("."));
     let name = folder.display();
     if !folder.is_dir() || access(folder, Access::WRITE_OK | Access::EXEC_OK).is_err() {
-        return Finding::fail(SUBJECT, format!("{name} is not a writable folder. Choose another folder with --out"));
+        return Finding::fail(SUBJECT, format!("{name} is not a writable folder. Choose another folder with --out."));
     }
     match statvfs(folder) {
         Ok(found) => {
@@ -42,7 +42,7 @@ pub fn compare_space(folder: &str, free: u64, needed: u64) -> Finding {
     }
     Finding::fail(
         SUBJECT,
-        format!("{text}. Free some space, choose another folder with --out, or shorten the load (--duration)"),
+        format!("{text}. Free some space, choose another folder with --out, or shorten the load (--duration)."),
     )
 }
 

@@ -30,7 +30,9 @@ pub fn check_connections(plan: &ExperimentPlan) -> Finding {
     };
     Finding::warn(
         SUBJECT,
-        format!("{limit} requests in flight are too few to keep the system overloaded: {need}. Set {remedy} in [load]"),
+        format!(
+            "{limit} requests in flight are too few to keep the system overloaded: {need}. Set {remedy} in [load]."
+        ),
     )
 }
 

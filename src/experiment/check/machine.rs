@@ -20,7 +20,7 @@ pub fn check_cores(plan: &ExperimentPlan) -> Finding {
     }
     Finding::warn(
         SUBJECT,
-        format!("{text}. They delay each other, and a stall can trigger the failure too: lower the load (--rate)"),
+        format!("{text}. They delay each other, and a stall can trigger the failure too. Lower the load (--rate)."),
     )
 }
 
@@ -32,7 +32,7 @@ pub fn check_clock() -> Finding {
     if tick <= Duration::from_micros(1) {
         return Finding::ok(SUBJECT, format!("resolution {tick:?}"));
     }
-    Finding::warn(SUBJECT, format!("resolution {tick:?}: all times are this coarse. Use another clock source"))
+    Finding::warn(SUBJECT, format!("resolution {tick:?}: all times are this coarse. Use another clock source."))
 }
 
 /// The generator's CPU time per request without its script: about 8 us, measured on a loaded machine.
@@ -52,7 +52,7 @@ pub fn check_rate(plan: &ExperimentPlan, script_time: Duration) -> Finding {
          script)",
         100.0 * share
     );
-    let remedy = "Raise threads in [load], or lower the load (--rate)";
+    let remedy = "Raise threads in [load], or lower the load (--rate).";
     match share {
         _ if share > MAX_LOAD => Finding::fail(SUBJECT, format!("{text}. {remedy}")),
         _ if share > HIGH_LOAD => Finding::warn(SUBJECT, format!("{text}: bursts are sent late. {remedy}")),

@@ -45,7 +45,7 @@ fn check_testbed(plan: &ExperimentPlan, testbed: &Testbed) -> Finding {
         SUBJECT,
         format!(
             "{role} may open {files} files, and the load up to {connections} connections. Raise the hard limit (ulimit \
-             -Hn), or lower max-connections in [load]"
+             -Hn), or lower max-connections in [load]."
         ),
     )
 }
@@ -53,7 +53,7 @@ fn check_testbed(plan: &ExperimentPlan, testbed: &Testbed) -> Finding {
 /// Whether requests pass the link: the faults on it are verified by such requests.
 async fn check_link(testbed: &Testbed) -> Finding {
     const SUBJECT: &str = "link";
-    let failed = |what: String| Finding::fail(SUBJECT, format!("{what}. Run the check again on an idle machine"));
+    let failed = |what: String| Finding::fail(SUBJECT, format!("{what}. Run the check again on an idle machine."));
     match testbed.probe_link().await {
         LinkProbe::Answered => Finding::ok(SUBJECT, "post-db answers through the link"),
         LinkProbe::Unanswered => failed("a request through the link got no answer".to_owned()),
@@ -78,7 +78,7 @@ async fn check_load(plan: &ExperimentPlan, url: &str, report: &mut dyn FnMut(Fin
     let address = reached.as_ref().map_or(SocketAddr::from(([127, 0, 0, 1], 80)), |address| *address);
     report(match reached {
         Ok(address) => Finding::ok("target", format!("{url} accepts connections at {address}")),
-        Err(why) => Finding::fail("target", format!("{why}. Start the system, or correct the url in [target]")),
+        Err(why) => Finding::fail("target", format!("{why}. Start the system, or correct the url in [target].")),
     });
     let name = load.script.as_ref().map_or("no script", |script| &script.name);
     match run_blocking(&load, move |load| preflight::time_script(&load, address, REHEARSED)).await {

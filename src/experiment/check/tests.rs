@@ -15,7 +15,7 @@ fn embedded(testbed: &str, load: &str) -> ExperimentPlan {
 fn too_few_connections_for_a_sustaining_effect_are_a_warning() {
     // Known results: at 100 requests/s and a hold of 0.5 s the system recovers with 20 in flight, and does not with 64.
     let with = |load: &str| limits::check_connections(&embedded("hold = \"500ms\"", &format!("rate = 100\n{load}")));
-    insta::assert_snapshot!(with("connections = 20"), @r#"warn  connections  20 requests in flight are too few to keep the system overloaded: a sustaining effect needs about 50 (100 requests/s for 500ms, the testbed's hold). Set when-busy = "open" in [load]"#);
+    insta::assert_snapshot!(with("connections = 20"), @r#"warn  connections  20 requests in flight are too few to keep the system overloaded: a sustaining effect needs about 50 (100 requests/s for 500ms, the testbed's hold). Set when-busy = "open" in [load]."#);
     insta::assert_snapshot!(with("connections = 64"), @"ok    connections  at most 64 requests in flight; a sustaining effect needs about 50 (100 requests/s for 500ms, the testbed's hold)");
     assert_eq!(with("when-busy = \"open\"\nconnections = 1\nmax-connections = 49").level, Level::Warn);
     assert_eq!(with("when-busy = \"open\"").level, Level::Ok);
@@ -47,7 +47,7 @@ fn results_need_a_writable_folder_with_enough_space() {
     let needed = disk::estimate_max_bytes(&embedded("", "rate = 100\nretries = { count = 2, backoff = \"0s\" }"));
     assert_eq!(needed, (32 << 20) + 42_300 * 160);
     insta::assert_snapshot!(disk::compare_space("results", 1 << 30, 1 << 20), @"ok    disk         1.0 GiB free in results; the run writes at most 1.0 MiB");
-    insta::assert_snapshot!(disk::compare_space("results", 1 << 20, 1 << 30), @"FAIL  disk         1.0 MiB free in results; the run writes at most 1.0 GiB. Free some space, choose another folder with --out, or shorten the load (--duration)");
+    insta::assert_snapshot!(disk::compare_space("results", 1 << 20, 1 << 30), @"FAIL  disk         1.0 MiB free in results; the run writes at most 1.0 GiB. Free some space, choose another folder with --out, or shorten the load (--duration).");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! From an experiment file, and the flags that change it, to an [`ExperimentPlan`].
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::settings::{ScriptSetting, Settings};
 use super::source::{ConfigError, Source};
@@ -25,13 +25,11 @@ pub struct Overrides {
     pub outage: Option<Time>,
     /// `phases.duration`, the length of the whole load. `observe` is then what it leaves.
     pub duration: Option<Time>,
-    /// The folder for results. Not a setting of the file.
-    pub out: Option<PathBuf>,
 }
 
 impl Overrides {
     fn apply(&self, settings: &mut Settings) {
-        let Overrides { name, rate, connections, seed, outage, duration, out: _ } = self;
+        let Overrides { name, rate, connections, seed, outage, duration } = self;
         settings.name = name.clone().unwrap_or_else(|| settings.name.clone());
         let load = &mut settings.load;
         load.rate = rate.unwrap_or(load.rate);
