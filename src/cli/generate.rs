@@ -42,7 +42,7 @@ fn text(kind: GeneratedText, mut command: Command) -> anyhow::Result<String> {
     let name = command.get_name().to_owned();
     let complete = |shell: Shell| clap_complete::generate(shell, &mut command, name, &mut bytes);
     match kind {
-        GeneratedText::Man => man_page(command, &mut bytes)?,
+        GeneratedText::Man => return Ok(man_page(command)?),
         GeneratedText::CompleteBash => complete(Shell::Bash),
         GeneratedText::CompleteZsh => complete(Shell::Zsh),
         GeneratedText::CompleteFish => complete(Shell::Fish),
@@ -51,9 +51,10 @@ fn text(kind: GeneratedText, mut command: Command) -> anyhow::Result<String> {
 }
 
 /// One page with a section for each subcommand.
-fn man_page(mut command: Command, page: &mut Vec<u8>) -> io::Result<()> {
+fn man_page(mut command: Command) -> io::Result<String> {
     command.build();
-    Man::new(command.clone()).render(page)?;
+    let mut page = Vec::new();
+    Man::new(command.clone()).render(&mut page)?;
     let mut rest: Vec<&Command> = visible_subcommands(&command);
     rest.reverse();
     while let Some(command) = rest.pop() {
@@ -64,11 +65,14 @@ fn man_page(mut command: Command, page: &mut Vec<u8>) -> io::Result<()> {
         man.render_synopsis_section(&mut section)?;
         man.render_description_section(&mut section)?;
         man.render_options_section(&mut section)?;
-        man.render_extra_section(&mut section)?;
+        if command.get_after_help().is_some() {
+            man.render_extra_section(&mut section)?;
+        }
         let section = String::from_utf8_lossy(&section).replace("\n.SH ", "\n.SS ");
         page.extend(format!(".SH \"{}\"\n{section}", name.to_uppercase()).bytes());
     }
-    Ok(())
+    // clap_mangen's heading for the text after the options.
+    Ok(String::from_utf8_lossy(&page).replace(" EXTRA\n", " NOTES\n"))
 }
 
 fn visible_subcommands(command: &Command) -> Vec<&Command> {
