@@ -111,7 +111,7 @@ fn run_loads(
     mut progress: Option<&mut ProgressDisplay>,
 ) -> anyhow::Result<Option<Vec<LoadResult>>> {
     let mut stopped: Option<Instant> = None;
-    while !loads.poll_finished()? {
+    while !loads.poll_finished().map_err(plans::with_flags)? {
         let signals = interrupts.count();
         if signals > 0 {
             let since = *stopped.get_or_insert_with(|| {
