@@ -33,6 +33,26 @@ pub fn start_ticks(stat: &str) -> Option<u64> {
     stat_field(stat, 22)
 }
 
+/// The state from `stat` (field 3): `R` runs, `S` sleeps, `T` is stopped, `Z` has ended.
+pub fn state(stat: &str) -> Option<char> {
+    stat.rsplit_once(')')?.1.trim_start().chars().next()
+}
+
+/// The nice level from `stat` (field 19).
+pub fn nice(stat: &str) -> Option<i32> {
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19 - 3)?.parse().ok()
+}
+
+/// The CPUs that a process may use, from `status`: `Cpus_allowed_list: 0-2,7`.
+pub fn allowed_cpus(status: &str) -> Option<Vec<usize>> {
+    let mut cpus = Vec::new();
+    for range in status_field(status, "Cpus_allowed_list")?.split(',') {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        cpus.extend(first.parse::<usize>().ok()?..=last.parse().ok()?);
+    }
+    Some(cpus)
+}
+
 /// A number of `stat` by its position, from 1 as in proc(5).
 fn stat_field(stat: &str, place: usize) -> Option<u64> {
     // The second field is the name of the program in parentheses. It may contain parentheses and blanks.
@@ -64,6 +84,13 @@ mod tests {
     }
 
     #[test]
+    fn allowed_cpus_are_listed_by_ranges() {
+        assert_eq!(allowed_cpus("Cpus_allowed_list:\t0-2,7\n"), Some(vec![0, 1, 2, 7]));
+        assert_eq!(allowed_cpus("Cpus_allowed_list:\t3\n"), Some(vec![3]));
+        assert_eq!(allowed_cpus("Cpus_allowed_list:\t\n"), None);
+    }
+
+    #[test]
     fn the_soft_limit_is_taken() {
         let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
                       Max file size             unlimited            unlimited            bytes     \n\
@@ -79,5 +106,7 @@ mod tests {
         assert_eq!((cpu_ticks(stat), start_ticks(stat)), (Some(42), Some(123)));
         assert_eq!(cpu_ticks("4242 (x) S 1 2"), None);
         assert_eq!(cpu_ticks(""), None);
+        assert_eq!((nice(stat), nice(&stat.replace(" 20 0 2 ", " 0 -20 2 "))), (Some(0), Some(-20)));
+        assert_eq!((state(stat), state("")), (Some('S'), None));
     }
 }

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use bollard::models::HostConfig;
 use futures_util::StreamExt;
-use metawrk::docker::inside::{Answer, Link, Question};
-use metawrk::docker::{Details, DockerError, Endpoint, Engine, Happened, Place};
-use metawrk::fault::{Fault, FaultError, Machine};
+use metawrk::docker::probe::{Link, ProbeAnswer, ProbeRequest};
+use metawrk::docker::{ContainerEventKind, Details, DockerError, Endpoint, Engine, ProbePlace};
+use metawrk::fault::{Fault, FaultError, KeeperClient, Machine};
+use metawrk::units::Time;
 use support::Server;
 use support::docker::{Stack, Wanted, engine, fault};
+use support::program::METAWRK;
 
 /// What a fault must leave as it was.
 fn kept(details: &Details) -> Details {
@@ -154,12 +156,15 @@ async fn without_rights_of_its_own_a_run_switches_links_from_a_container() {
     let Some(engine) = engine().await else { return };
     let (stack, id) = with_db(&engine).await;
     let endpoint = stack.details(&id).await.endpoints.remove(0);
-    let Ok(Answer::Interfaces(there)) = engine.ask(Place::Beside(&id), &Question::Interfaces).await else { panic!() };
+    let Ok(ProbeAnswer::Interfaces(there)) = engine.probe(ProbePlace::Beside(&id), &ProbeRequest::Interfaces).await
+    else {
+        panic!()
+    };
     let own = there.iter().find(|interface| interface.mac == endpoint.mac).unwrap();
     let links = vec![Link { index: own.peer, peer: own.index }];
     for up in [false, true] {
-        let switch = Question::Switch { links: links.clone(), up };
-        assert_eq!(engine.ask(Place::Host, &switch).await, Ok(Answer::Links(vec![Some(up)])));
+        let switch = ProbeRequest::Switch { links: links.clone(), up };
+        assert_eq!(engine.probe(ProbePlace::Host, &switch).await, Ok(ProbeAnswer::Links(vec![Some(up)])));
         if up {
             // The kernel may take a second until the bridge forwards again.
             stack.until_it_serves(&id).await;
@@ -229,6 +234,28 @@ async fn a_throttled_container_has_its_cpus_back_whichever_way_it_had_them() {
         let error = prepared(&stack, &id, "kind = 'throttle'\ncpus = 999.0").await.err().unwrap();
         assert!(error.why.contains("are not less"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn busy_processes_compete_within_a_container_s_limit() {
+    let Some(engine) = engine().await else { return };
+    let mut stack = Stack::new(&engine, None).await;
+    let host = HostConfig { cpu_quota: Some(20_000), cpu_period: Some(100_000), ..Default::default() };
+    let id = stack.add("db", Wanted { host, ..Default::default() }).await;
+    let machine = Machine { engine: Some(engine.clone()) };
+    let stress = fault("kind = 'stress-cpu'\ncpus = 2", &id);
+    let prepared = KeeperClient::prepare(&machine, &stress, Time::from_secs(60), Some(METAWRK.as_ref())).await;
+    let mut kept = match prepared {
+        Ok(kept) => kept,
+        // Without the rights to add processes to the cgroup that is said.
+        Err(error) => return assert!(error.why.contains("cgroup"), "{error}"),
+    };
+    kept.apply().await.unwrap();
+    let report = kept.verify_applied().await.unwrap();
+    assert!(report.text.ends_with("and all of them are runnable"), "{report}");
+    kept.remove().await.unwrap();
+    kept.verify_removed().await.unwrap();
+    assert!(stack.serves(&id).await);
 }
 
 #[tokio::test]
@@ -354,5 +381,5 @@ async fn deaths_and_starts_are_told() {
     let told: Vec<_> = told.into_iter().map(|event| event.unwrap()).collect();
     assert!(told.iter().all(|event| event.id == id && event.name == format!("{}-db-1", stack.project)));
     let what: Vec<_> = told.iter().map(|event| event.what).collect();
-    assert_eq!(what, [Happened::Died { exit_code: Some(137) }, Happened::Started]);
+    assert_eq!(what, [ContainerEventKind::Died { exit_code: Some(137) }, ContainerEventKind::Started]);
 }

@@ -6,14 +6,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use bollard::query_parameters::RemoveContainerOptionsBuilder;
-use metawrk::docker::inside::{Answer, Link, Question};
-use metawrk::docker::{Details, Engine, Place};
+use metawrk::docker::probe::{Link, ProbeAnswer, ProbeRequest};
+use metawrk::docker::{Details, Engine, ProbePlace};
 use metawrk::fault::{Fault, FaultError, KeeperClient, Machine, Outcome, Schedule, drive};
 use metawrk::record::{Clock, Event, EventKind};
 use metawrk::units::Time;
 use rustix::process::Signal;
-use support::docker::{Stack, Wanted, engine, fault, journals, with_own_state};
+use support::docker::{Stack, Wanted, engine, fault};
 use support::program::{Ended, is_alive, kill, run};
+use support::state::{journals, with_own_state};
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
@@ -158,8 +159,8 @@ async fn a_fault_that_takes_its_time_to_apply_is_not_undone_before_it_was_on() {
 
 /// Switches the links of a container, as nobody does whom its keeper knows.
 async fn switch(lab: &Lab, links: &[Link], up: bool) {
-    let switch = Question::Switch { links: links.to_vec(), up };
-    assert_eq!(lab.stack.engine.ask(Place::Host, &switch).await, Ok(Answer::Links(vec![Some(up)])));
+    let switch = ProbeRequest::Switch { links: links.to_vec(), up };
+    assert_eq!(lab.stack.engine.probe(ProbePlace::Host, &switch).await, Ok(ProbeAnswer::Links(vec![Some(up)])));
 }
 
 #[tokio::test]

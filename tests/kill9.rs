@@ -20,8 +20,9 @@ use metawrk::units::Time;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rustix::process::Signal;
-use support::docker::{Stack, Wanted, engine, fault, journals, with_own_state};
+use support::docker::{Stack, Wanted, engine, fault};
 use support::program::{is_alive, kill, run};
+use support::state::{journals, with_own_state};
 use tokio::sync::{mpsc, watch};
 
 const FEW: usize = 8;

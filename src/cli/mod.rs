@@ -73,8 +73,15 @@ enum Command {
     #[command(hide = true)]
     Keeper,
     /// Answer a probe from inside a container (internal)
+    // Other builds of this version know it as `inside`.
+    #[command(hide = true, alias = "inside")]
+    Probe(probe::Args),
+    /// Keep a CPU busy until standard input ends, for a stress-cpu fault (internal)
     #[command(hide = true)]
-    Inside(probe::Args),
+    Stress {
+        /// Identifies the fault
+        token: String,
+    },
     /// Run the testbed without an experiment, or one of its roles
     Testbed(testbed::Args),
 }
@@ -118,7 +125,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Load(args) => load::run(*args),
         Command::Restore => restore::run(),
         Command::Keeper => fault::keeper::process::run().map(|()| ExitCode::SUCCESS),
-        Command::Inside(args) => probe::run(&args),
+        Command::Probe(args) => probe::run(&args),
+        Command::Stress { token: _ } => fault::run_busy_process().map(|()| ExitCode::SUCCESS),
         Command::Testbed(args) => testbed::run(args).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -1,4 +1,4 @@
-//! What the kernel makes of a container's limits: the files of its cgroup, of either version.
+//! The kernel's view of a container's limits: the files of its cgroup, version 1 or 2.
 
 use std::fs;
 use std::path::PathBuf;
@@ -14,13 +14,13 @@ pub struct Cgroup {
 }
 
 impl Engine {
-    /// Where the container's cgroup is; `None` where it does not run, or not on this machine.
+    /// The container's cgroup; `None` where it does not run, or not on this machine.
     pub fn cgroup(&self, container: &Details, controller: &str) -> Option<Cgroup> {
         if !self.is_local() || container.pid == 0 {
             return None;
         }
         let text = fs::read_to_string(format!("/proc/{}/cgroup", container.pid)).ok()?;
-        // Another process may have got the number.
+        // Another process may have this pid by now.
         if !text.contains(&container.id) {
             return None;
         }

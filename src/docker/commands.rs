@@ -1,4 +1,4 @@
-//! What a container can be told.
+//! Commands to containers.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use bollard::query_parameters::{
 
 use super::{DockerError, Engine};
 
-/// What CPU time a container gets, in one of the engine's two ways of saying it.
+/// The CPU time of a container, in one of the engine's two settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cpu {
     /// µs in a period; -1 is no limit.

@@ -1,5 +1,5 @@
-//! Which engine a user means: `DOCKER_HOST`, else the current context, else the default socket; as the docker client
-//! has it.
+//! The engine of the environment: `DOCKER_HOST`, else the current context, else the default socket, as the docker client
+//! chooses it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use super::DockerError;
 
 const DEFAULT: &str = "unix:///var/run/docker.sock";
 
-/// What of `config.json` matters here.
+/// The part of `config.json` that is used here.
 #[derive(Default, Deserialize)]
 struct Config {
     #[serde(default, rename = "currentContext")]
@@ -40,7 +40,7 @@ struct Docker {
 /// The engine's address, in an environment: `unix:///...` or `tcp://...`.
 ///
 /// # Errors
-/// [`DockerError::Context`] for a context that is not there, [`DockerError::Unspoken`] for ssh and TLS.
+/// [`DockerError::Context`] for a context that does not exist, [`DockerError::Unsupported`] for ssh and TLS.
 pub(super) fn host(env: impl Fn(&str) -> Option<String>) -> Result<String, DockerError> {
     let set = |name| env(name).filter(|value| !value.is_empty());
     let host = match set("DOCKER_HOST") {
@@ -55,16 +55,16 @@ pub(super) fn host(env: impl Fn(&str) -> Option<String>) -> Result<String, Docke
         }
     };
     match set("DOCKER_TLS_VERIFY") {
-        Some(_) if !host.starts_with("unix://") => Err(DockerError::Unspoken { host }),
-        _ => spoken(&host),
+        Some(_) if !host.starts_with("unix://") => Err(DockerError::Unsupported { host }),
+        _ => parse_host(&host),
     }
 }
 
-/// The same address in full, if this program speaks to such engines.
+/// The whole address, if it is supported.
 ///
 /// # Errors
-/// [`DockerError::Unspoken`] for all others.
-pub(super) fn spoken(host: &str) -> Result<String, DockerError> {
+/// [`DockerError::Unsupported`] for all others.
+pub(super) fn parse_host(host: &str) -> Result<String, DockerError> {
     match host.split_once("://") {
         Some(("unix", path)) if !path.is_empty() => Ok(host.to_owned()),
         Some(("tcp" | "http", rest)) if !rest.is_empty() => {
@@ -73,7 +73,7 @@ pub(super) fn spoken(host: &str) -> Result<String, DockerError> {
             let has_port = address.rsplit(']').next().is_some_and(|rest| rest.contains(':'));
             Ok(if has_port { format!("tcp://{address}") } else { format!("tcp://{address}:2375") })
         }
-        _ => Err(DockerError::Unspoken { host: host.to_owned() }),
+        _ => Err(DockerError::Unsupported { host: host.to_owned() }),
     }
 }
 
@@ -83,7 +83,7 @@ fn current(folder: &Path) -> Option<String> {
     Some(config.current).filter(|name| !name.is_empty())
 }
 
-/// Contexts lie in folders that are called by the hash of their names; the name is in there too.
+/// Contexts are in folders named by the hash of their names; the name is in a file there.
 fn of_context(name: &str, folder: Option<&Path>) -> Result<String, DockerError> {
     let failed = |why: &str| DockerError::Context { name: name.to_owned(), why: why.to_owned() };
     let metas = folder.and_then(|folder| fs::read_dir(folder.join("contexts/meta")).ok());
@@ -94,8 +94,8 @@ fn of_context(name: &str, folder: Option<&Path>) -> Result<String, DockerError> 
         .filter_map(|entry| fs::read_to_string(entry.path().join("meta.json")).ok())
         .filter_map(|text| serde_json::from_str::<Meta>(&text).ok())
         .find(|meta| meta.name == name);
-    let docker = meta.ok_or_else(|| failed("there is none of that name"))?.endpoints.docker;
-    docker.map(|docker| docker.host).filter(|host| !host.is_empty()).ok_or_else(|| failed("it names no host"))
+    let docker = meta.ok_or_else(|| failed("it does not exist"))?.endpoints.docker;
+    docker.map(|docker| docker.host).filter(|host| !host.is_empty()).ok_or_else(|| failed("it has no host"))
 }
 
 #[cfg(test)]
@@ -160,7 +160,7 @@ mod tests {
             in_env(&[("DOCKER_HOST", "unix://")]),
         ];
         for result in unspoken {
-            assert!(matches!(result, Err(DockerError::Unspoken { .. })), "{result:?}");
+            assert!(matches!(result, Err(DockerError::Unsupported { .. })), "{result:?}");
         }
     }
 }

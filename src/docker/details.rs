@@ -5,19 +5,19 @@ use bollard::query_parameters::InspectContainerOptions;
 
 use super::{DockerError, Endpoint, Engine};
 
-/// A container, looked at closely: the parts of `docker inspect` that faults and monitors need.
+/// A container as inspected: the parts of `docker inspect` that faults and monitors need.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Details {
     pub id: String,
     pub name: String,
-    /// It runs, and does not wait to be started again: engines call that running too.
+    /// It runs. A container that waits to be started again does not, though engines report it as running.
     pub running: bool,
     pub paused: bool,
     /// Its first process as the engine's machine counts them; 0 where it does not run.
     pub pid: u32,
-    /// RFC 3339: another start, another time.
+    /// RFC 3339. Every start has another time.
     pub started_at: String,
-    /// Its end deletes it.
+    /// It is deleted when it ends.
     pub auto_remove: bool,
     /// Seconds between a polite stop and a forced one.
     pub stop_timeout: Option<i64>,
@@ -25,14 +25,14 @@ pub struct Details {
     pub network_mode: String,
     /// By the network's name.
     pub endpoints: Vec<Endpoint>,
-    /// Where the engine's machine passes on to it: `80/tcp` and the machine's addresses.
+    /// The published ports: `80/tcp` and the addresses of the engine's machine.
     pub published: BTreeMap<String, Vec<String>>,
     /// The TCP ports that its image or its user says it serves.
     pub ports: Vec<u16>,
     /// CPU time of this many µs in a period; 0 and -1 are no limit.
     pub cpu_quota: i64,
     pub cpu_period: i64,
-    /// The other way of saying it: 10⁹ is one CPU.
+    /// The other setting for CPU time: 10⁹ is one CPU.
     pub nano_cpus: i64,
     /// Bytes; 0 is no limit.
     pub memory: i64,
@@ -40,18 +40,18 @@ pub struct Details {
 }
 
 impl Engine {
-    /// Looks at the container with this name or id.
+    /// Inspects the container with this name or id.
     ///
     /// # Errors
     /// Where there is none ([`DockerError::is_gone`]), or the engine does not answer.
     pub async fn inspect(&self, container: &str) -> Result<Details, DockerError> {
-        let seen = self.docker.inspect_container(container, None::<InspectContainerOptions>).await;
-        let seen = seen.map_err(DockerError::refused("inspect", format!("container {container}")))?;
-        let id = seen.id.unwrap_or_default();
-        let state = seen.state.unwrap_or_default();
-        let config = seen.config.unwrap_or_default();
-        let host = seen.host_config.unwrap_or_default();
-        let network_settings = seen.network_settings.unwrap_or_default();
+        let inspected = self.docker.inspect_container(container, None::<InspectContainerOptions>).await;
+        let inspected = inspected.map_err(DockerError::refused("inspect", format!("container {container}")))?;
+        let id = inspected.id.unwrap_or_default();
+        let state = inspected.state.unwrap_or_default();
+        let config = inspected.config.unwrap_or_default();
+        let host = inspected.host_config.unwrap_or_default();
+        let network_settings = inspected.network_settings.unwrap_or_default();
         let networks = network_settings.networks.unwrap_or_default();
         let published = network_settings.ports.unwrap_or_default().into_iter().filter_map(|(port, bindings)| {
             let address = |binding: PortBinding| {
@@ -70,7 +70,7 @@ impl Engine {
             .collect();
         ports.sort_unstable();
         Ok(Details {
-            name: seen.name.unwrap_or_default().trim_start_matches('/').to_owned(),
+            name: inspected.name.unwrap_or_default().trim_start_matches('/').to_owned(),
             running: state.running.unwrap_or_default() && !state.restarting.unwrap_or_default(),
             paused: state.paused.unwrap_or_default(),
             pid: state.pid.and_then(|pid| pid.try_into().ok()).unwrap_or_default(),

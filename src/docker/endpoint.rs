@@ -1,4 +1,4 @@
-//! How a container hangs on a network: what a disconnection deletes, and what takes it back.
+//! The endpoint of a container on a network: what a disconnection deletes, and what a connection brings back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -8,21 +8,21 @@ use serde::{Deserialize, Serialize};
 
 use super::{Api, DockerError, Engine};
 
-/// A container's place on one network, as it was when looked at.
+/// A container's endpoint on one network, as inspected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
     /// The network's name.
     pub network: String,
     pub network_id: String,
     /// The names that its peers know it by, beside its own: a compose service's name is one. Without its short id,
-    /// which engines add by themselves.
+    /// which engines add.
     #[serde(default)]
     pub aliases: BTreeSet<String>,
     #[serde(default)]
     pub links: Vec<String>,
     /// The addresses that its user chose.
     #[serde(default)]
-    pub fixed: Fixed,
+    pub fixed: ChosenAddresses,
     #[serde(default)]
     pub driver_opts: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -38,7 +38,7 @@ pub struct Endpoint {
 
 /// Addresses chosen by the user, not by the engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fixed {
+pub struct ChosenAddresses {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ipv4: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -47,12 +47,12 @@ pub struct Fixed {
     pub link_local: Vec<String>,
 }
 
-/// What differs between two looks at an endpoint.
+/// A difference between two inspections of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// What peers or the user rely on: it is not as before.
+pub enum EndpointChange {
+    /// Peers or the user rely on it: the endpoint is not as before.
     Setting(String),
-    /// Another address was given. Names resolve to it, so all is well for those who use them.
+    /// It has another address. Names resolve to it, so peers that use names are not affected.
     Address { before: String, now: String },
 }
 
@@ -66,7 +66,7 @@ impl Endpoint {
             network_id: settings.network_id.unwrap_or_default(),
             aliases: settings.aliases.unwrap_or_default().into_iter().filter(|alias| alias != short).collect(),
             links: settings.links.unwrap_or_default(),
-            fixed: Fixed {
+            fixed: ChosenAddresses {
                 ipv4: some(fixed.ipv4_address),
                 ipv6: some(fixed.ipv6_address),
                 link_local: fixed.link_local_ips.unwrap_or_default(),
@@ -79,7 +79,7 @@ impl Endpoint {
         }
     }
 
-    /// All that brings it back, as an engine of that version takes it: older ones refuse or ignore the rest.
+    /// The settings that bring it back, for an engine of this version: older ones refuse or ignore the rest.
     fn settings(&self, api: Api) -> EndpointSettings {
         let some = |list: &[String]| Some(list.to_vec()).filter(|list| !list.is_empty());
         let fixed = EndpointIpamConfig {
@@ -88,7 +88,7 @@ impl Endpoint {
             link_local_ips: some(&self.fixed.link_local),
         };
         EndpointSettings {
-            ipam_config: Some(fixed).filter(|_| self.fixed != Fixed::default()),
+            ipam_config: Some(fixed).filter(|_| self.fixed != ChosenAddresses::default()),
             links: some(&self.links),
             aliases: Some(self.aliases.iter().cloned().collect::<Vec<_>>()).filter(|list| !list.is_empty()),
             driver_opts: Some(self.driver_opts.clone().into_iter().collect()).filter(|_| !self.driver_opts.is_empty()),
@@ -98,12 +98,15 @@ impl Endpoint {
         }
     }
 
-    /// What is not as in `self` any more, on an engine of that version.
-    pub fn changes(&self, now: &Endpoint, api: Api) -> Vec<Change> {
+    /// The differences from `self`, on an engine of this version.
+    pub fn changes(&self, now: &Endpoint, api: Api) -> Vec<EndpointChange> {
         let mut changes = Vec::new();
         let mut compare = |what: &str, before: String, now: String| {
             if before != now {
-                changes.push(Change::Setting(format!("its {what} on {} were {before}, and are {now}", self.network)));
+                changes.push(EndpointChange::Setting(format!(
+                    "its {what} on {} changed from {before} to {now}",
+                    self.network
+                )));
             }
         };
         compare("aliases", format!("{:?}", self.aliases), format!("{:?}", now.aliases));
@@ -114,13 +117,14 @@ impl Endpoint {
         let mac = self.mac_was_chosen(api).then_some((&self.mac, &now.mac));
         for (before, now) in [(&self.address, &now.address), (&self.address6, &now.address6)].into_iter().chain(mac) {
             if before != now && !before.is_empty() && !now.is_empty() {
-                changes.push(Change::Address { before: before.clone(), now: now.clone() });
+                changes.push(EndpointChange::Address { before: before.clone(), now: now.clone() });
             }
         }
         changes
     }
 
-    /// Engines before 28 make a MAC address of the IP address, unless the user chose one. Later ones don't tell.
+    /// Engines before 28 derive the MAC address from the IP address, unless the user chose one. For later ones this is
+    /// not known.
     fn mac_was_chosen(&self, api: Api) -> bool {
         let made = |address: Ipv4Addr| {
             let [a, b, c, d] = address.octets();
@@ -209,7 +213,7 @@ mod tests {
         now.address = "10.9.0.8".into();
         let changes = before.changes(&now, Api(1, 41));
         assert!(
-            matches!(&changes[..], [Change::Setting(text), Change::Address { .. }] if text.contains("aliases")),
+            matches!(&changes[..], [EndpointChange::Setting(text), EndpointChange::Address { .. }] if text.contains("aliases")),
             "{changes:?}"
         );
         // A container that does not run has none.
@@ -224,7 +228,7 @@ mod tests {
             before.changes(&Endpoint { mac: "02:42:0a:09:00:63".into(), ..before.clone() }, api)
         };
         let chosen = "02:42:0a:09:00:aa";
-        let change = Change::Address { before: chosen.into(), now: "02:42:0a:09:00:63".into() };
+        let change = EndpointChange::Address { before: chosen.into(), now: "02:42:0a:09:00:63".into() };
         assert_eq!(changed(chosen, Api(1, 41)), [change]);
         assert_eq!(changed("02:42:0a:09:00:07", Api(1, 41)), [], "made of its address");
         assert_eq!(changed(chosen, Api(1, 48)), [], "made of nothing");

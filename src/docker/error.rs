@@ -1,43 +1,47 @@
 use bollard::errors::Error;
 
-use super::engine::Api;
+use super::Api;
 
-/// Why something on the Docker engine is not to be had. Each says what, where, and what to do.
+/// Why a request to the Docker engine failed. Each text says what failed, why, where, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DockerError {
     #[error(
-        "no Docker engine answers at {host} ({why}): start it (`systemctl start docker`), or say where it is with \
-         DOCKER_HOST or `docker context use`"
+        "cannot connect to the Docker engine: {why} ({host}). Start it (`systemctl start docker`), or give its address \
+         with DOCKER_HOST or `docker context use`"
     )]
     NoEngine { host: String, why: String },
     #[error(
-        "you may not use the Docker engine at {host}: join its group (`usermod -aG docker $USER`, then log in again), or run this as root"
+        "cannot use the Docker engine: permission denied ({host}). Join the group `docker` (`usermod -aG docker $USER`, \
+         then log in again), or run this as root"
     )]
     Forbidden { host: String },
     #[error(
-        "the Docker engine {version} at {host} speaks API {api}, and this needs {} or later (engine 20.10): update it",
+        "cannot use the Docker engine: version {version} has API {api}, and metawrk needs {} or later, which engine 20.10 \
+         has ({host}). Update the engine",
         Api::OLDEST
     )]
     TooOld { host: String, version: String, api: Api },
     #[error(
-        "this speaks to Docker engines at unix:// and tcp://, and {host} is neither: forward its socket with \
-         `ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST &` and set DOCKER_HOST=unix:///tmp/docker.sock"
+        "cannot connect to the Docker engine: only addresses of the form unix:// and tcp:// are supported ({host}). \
+         Forward its socket with `ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST &` and set \
+         DOCKER_HOST=unix:///tmp/docker.sock"
     )]
-    Unspoken { host: String },
+    Unsupported { host: String },
     #[error(
-        "the Docker context `{name}` can't be used: {why}; `docker context ls` shows those that can, and DOCKER_HOST overrides them"
+        "cannot use the Docker context `{name}`: {why}. `docker context ls` lists the contexts, and DOCKER_HOST overrides \
+         them"
     )]
     Context { name: String, why: String },
-    #[error("no container, compose service or id `{name}` on this Docker engine; {}", listed(candidates))]
+    #[error("no container has the name, compose service or id `{name}`; {}", listed(candidates))]
     Unknown { name: String, candidates: Vec<String> },
-    #[error("`{name}` is more than one container: {}; say which", candidates.join(", "))]
+    #[error("`{name}` matches more than one container: {}. Name one of them", candidates.join(", "))]
     Ambiguous { name: String, candidates: Vec<String> },
-    /// The engine refused, or did not answer.
-    #[error("the Docker engine did not {doing} {on}: {why}")]
+    /// The engine refused a request, or did not answer.
+    #[error("the Docker engine failed to {action} {target}: {why}")]
     Refused {
         /// `inspect`, `disconnect`
-        doing: &'static str,
-        on: String,
+        action: &'static str,
+        target: String,
         why: String,
         /// The HTTP status, where there was one.
         status: Option<u16>,
@@ -45,27 +49,27 @@ pub enum DockerError {
 }
 
 impl DockerError {
-    /// For `map_err`: what the engine refused while `doing` something `on` something.
-    pub(super) fn refused(doing: &'static str, on: impl Into<String>) -> impl FnOnce(Error) -> DockerError {
-        let on = on.into();
+    /// For `map_err`: the engine refused `action` on `target`.
+    pub(super) fn refused(action: &'static str, target: impl Into<String>) -> impl FnOnce(Error) -> DockerError {
+        let target = target.into();
         move |error| {
             let (status, why) = match error {
                 Error::DockerResponseServerError { status_code, message } => (Some(status_code), message),
                 Error::RequestTimeoutError => (None, "it did not answer in time".to_owned()),
-                other => (None, whole(&other)),
+                other => (None, with_causes(&other)),
             };
-            DockerError::Refused { doing, on, why: why.trim().to_owned(), status }
+            DockerError::Refused { action, target, why: why.trim().to_owned(), status }
         }
     }
 
-    /// What it was about is not there (any more).
+    /// The container, network or image does not exist (any more).
     pub fn is_gone(&self) -> bool {
         matches!(self, DockerError::Unknown { .. } | DockerError::Refused { status: Some(404), .. })
     }
 }
 
-/// An error with its causes: a client's own text often says only that something failed.
-pub(super) fn whole(error: &dyn std::error::Error) -> String {
+/// An error with its causes: the text of a client often says only that something failed.
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -81,8 +85,8 @@ pub(super) fn whole(error: &dyn std::error::Error) -> String {
 fn listed(candidates: &[String]) -> String {
     const MOST: usize = 20;
     match candidates.len() {
-        0 => "there is no container at all: start the system under test first".to_owned(),
-        n if n > MOST => format!("there are {}, and {} more", candidates[..MOST].join(", "), n - MOST),
-        _ => format!("there are {}", candidates.join(", ")),
+        0 => "there are no containers. Start the system under test first".to_owned(),
+        n if n > MOST => format!("the containers are {}, and {} more", candidates[..MOST].join(", "), n - MOST),
+        _ => format!("the containers are {}", candidates.join(", ")),
     }
 }

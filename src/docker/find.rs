@@ -1,4 +1,4 @@
-//! Containers by the names that people know them by.
+//! Finds containers by name, compose service or id.
 
 use std::collections::HashMap;
 
@@ -75,7 +75,7 @@ fn is_guest(summary: &ContainerSummary, host: &Details) -> bool {
 }
 
 impl Container {
-    /// `None` for what is no container of a system: one without a name, or a service's one-off.
+    /// `None` for a container without a name, and for a one-off container of a service.
     fn of(summary: ContainerSummary) -> Option<Container> {
         let labels: HashMap<String, String> = summary.labels.clone().unwrap_or_default();
         let label = |name: &str| labels.get(&format!("com.docker.compose.{name}")).cloned();
@@ -182,8 +182,8 @@ mod tests {
 
     #[test]
     fn what_is_ambiguous_or_unknown_is_said_with_what_there_is() {
-        insta::assert_snapshot!(chosen("web"), @"`web` is more than one container: net-web-1 (service web), net-web-2 (service web); say which");
-        insta::assert_snapshot!(chosen("cache-9"), @"no container, compose service or id `cache-9` on this Docker engine; there are db, net-db-1 (service db), net-web-1 (service web), net-web-2 (service web), old_cache_1 (service cache), net-cache-1 (service cache)");
-        insta::assert_snapshot!(choose("web", Vec::new()).unwrap_err(), @"no container, compose service or id `web` on this Docker engine; there is no container at all: start the system under test first");
+        insta::assert_snapshot!(chosen("web"), @"`web` matches more than one container: net-web-1 (service web), net-web-2 (service web). Name one of them");
+        insta::assert_snapshot!(chosen("cache-9"), @"no container has the name, compose service or id `cache-9`; the containers are db, net-db-1 (service db), net-web-1 (service web), net-web-2 (service web), old_cache_1 (service cache), net-cache-1 (service cache)");
+        insta::assert_snapshot!(choose("web", Vec::new()).unwrap_err(), @"no container has the name, compose service or id `web`; there are no containers. Start the system under test first");
     }
 }

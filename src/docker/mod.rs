@@ -1,7 +1,8 @@
-//! The Docker engine: which one, what runs on it, how a container hangs on its networks, what happens to it.
+//! The Docker engine: which one is used, its containers, their endpoints on networks, and their events.
 //!
-//! All of it over bollard. Knows nothing of load, faults or experiments.
+//! All requests go over bollard. This module knows nothing of load, faults or experiments.
 
+mod api;
 mod cgroup;
 mod commands;
 mod context;
@@ -13,19 +14,20 @@ mod events;
 mod find;
 mod helper;
 mod image;
-pub mod inside;
 mod netlink;
+pub mod probe;
 pub mod program_image;
 mod stats;
 
+pub use api::Api;
 pub use cgroup::Cgroup;
 pub use commands::Cpu;
 pub use details::Details;
-pub use endpoint::{Change, Endpoint};
-pub use engine::{Api, Engine};
+pub use endpoint::{Endpoint, EndpointChange};
+pub use engine::Engine;
 pub use error::DockerError;
-pub use events::{ContainerEvent, Happened};
+pub use events::{ContainerEvent, ContainerEventKind};
 pub use find::Container;
-pub use helper::Place;
+pub use helper::ProbePlace;
 pub use image::{OUR_IMAGE, OUR_PROGRAM};
 pub use stats::{Usage, used_memory};

@@ -4,7 +4,7 @@ use futures_util::{Stream, StreamExt};
 
 use super::{DockerError, Engine};
 
-/// What a container uses. What is not told is `None`.
+/// The resources that a container uses. `None` where the engine does not report a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Memory in bytes, as `docker stats` shows it.
@@ -16,17 +16,17 @@ pub struct Usage {
     pub threads: Option<u32>,
     /// User and system, in ns.
     pub cpu_ns: Option<u64>,
-    /// Processes that the kernel killed for want of memory.
+    /// Processes that the kernel killed because the memory was full.
     pub oom_kills: Option<u64>,
 }
 
-/// All memory but the file pages that the kernel would drop first: what `docker stats` shows.
+/// All memory except the file pages that the kernel would drop first, as `docker stats` shows it.
 pub fn used_memory(usage: u64, inactive_file: Option<u64>) -> u64 {
     usage - inactive_file.filter(|inactive| *inactive < usage).unwrap_or(0)
 }
 
 impl Engine {
-    /// What a container uses, once a second; `None` while it does not run. Ends with the container, or the engine.
+    /// The usage of a container, once a second; `None` while it does not run. Ends with the container, or the engine.
     pub fn stats(&self, container: &str) -> impl Stream<Item = Result<Option<Usage>, DockerError>> + Send + use<> {
         let on = format!("container {container}");
         let stats = self.docker.stats(container, Some(StatsOptions { stream: true, one_shot: false }));
@@ -38,8 +38,8 @@ impl Engine {
 }
 
 impl Usage {
-    /// A container that is down has an answer too, without numbers in it. One without a limit is told to have all the
-    /// `memory` of the engine's machine.
+    /// A container that is down has an answer too, without numbers. For one without a limit the engine reports all the
+    /// `memory` of its machine as the limit.
     fn of(stats: ContainerStatsResponse, memory: Option<u64>) -> Option<Usage> {
         let ContainerMemoryStats { usage, stats: fields, limit, .. } = stats.memory_stats?;
         let fields = fields.unwrap_or_default();

@@ -12,7 +12,7 @@ use crate::load::Traffic;
 use crate::monitor::{self, ContainerMonitorError, Monitor, ProcessMonitor, RunningContainer};
 use crate::plan::{EngineAddress, ExperimentPlan, MonitoredComponent, PlannedFault, System};
 use crate::record::{Clock, Event, Sample};
-use crate::testbed::{Testbed, TestbedError};
+use crate::testbed::{Role, Testbed, TestbedError};
 use crate::units::Time;
 
 /// Why the system under test cannot be started or used.
@@ -195,9 +195,17 @@ async fn prepare_fault(
         }
         FaultSpec::Load(fault) => PreparedFault::OnLoad(fault.clone()),
         FaultSpec::Kept(fault) => {
-            PreparedFault::Ready(Box::new(KeeperClient::prepare(machine, fault, planned.lasts, None).await?))
+            let mut fault = fault.clone();
+            fault.resolve_components(&|component| component_pid(testbed?, component));
+            PreparedFault::Ready(Box::new(KeeperClient::prepare(machine, &fault, planned.lasts, None).await?))
         }
     })
+}
+
+/// The process of a component of the testbed.
+pub(crate) fn component_pid(testbed: &Testbed, component: &str) -> Option<u32> {
+    let role = Role::ALL.into_iter().find(|role| role.name() == component)?;
+    Some(testbed.pid(role))
 }
 
 /// Counts the load's requests on the run's clock.

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::container::reachability::Reachability;
 use super::container::target::ContainerTarget;
+use super::process::target::ProcessTarget;
 use super::{Fault, FaultError, Spec};
 use crate::docker::Engine;
 
@@ -18,6 +19,11 @@ pub trait KeptSpec: Spec {
     type Target: Inspected;
     /// The state of the target before the fault: all that undoing needs.
     type Snapshot: Snapshot;
+
+    /// Names the testbed's processes among its targets by their pids, which `pid_of` knows by component.
+    fn resolve_components(&mut self, pid_of: &dyn Fn(&str) -> Option<u32>) {
+        let _ = pid_of;
+    }
 
     /// Finds and inspects the target; the same one as before where there is a `previous` snapshot of it.
     fn find(
@@ -49,11 +55,14 @@ pub trait Snapshot {
 
     /// From here on only what is left of the fault itself counts: not what a peer reaches of the target, nor whether
     /// it died meanwhile.
-    fn ignore_condition(&mut self);
+    fn ignore_condition(&mut self) {}
 
     /// For how long after the last request the engine may still carry it out.
     fn lateness(&self) -> Duration {
-        LATENESS
+        match self.target() {
+            Target::Container(_) => LATENESS,
+            Target::Process(_) => Duration::ZERO,
+        }
     }
 
     /// Refuses what may not go into the paths of an engine's requests, beside the target's id: journals are not trusted.
@@ -68,7 +77,7 @@ pub trait Snapshot {
 /// An engine may carry out a request this long after its sender died.
 pub(crate) const LATENESS: Duration = Duration::from_secs(5);
 
-/// Where kept faults are done: the containers of an engine, if there is one.
+/// Where kept faults are done: the processes of this machine, and the containers of an engine if there is one.
 #[derive(Clone, Debug, Default)]
 pub struct Machine {
     pub engine: Option<Engine>,
@@ -86,6 +95,7 @@ impl Machine {
 #[serde(untagged)]
 pub enum Target {
     Container(ContainerTarget),
+    Process(ProcessTarget),
 }
 
 impl Target {
@@ -93,12 +103,15 @@ impl Target {
     pub fn name(&self) -> &str {
         match self {
             Target::Container(container) => &container.name,
+            Target::Process(process) => &process.name,
         }
     }
 
+    /// What tells it from others on its engine, or in this run of the machine.
     pub(crate) fn id(&self) -> Cow<'_, str> {
         match self {
             Target::Container(container) => Cow::Borrowed(&container.id),
+            Target::Process(process) => Cow::Owned(format!("{}-{}", process.pid, process.start_ticks)),
         }
     }
 
@@ -110,6 +123,7 @@ impl Target {
                 inspected.is_ok_and(|inspected| inspected.is_err_and(|error| error.is_gone()))
             }
             (Target::Container(_), None) => false,
+            (Target::Process(process), _) => !process.is_alive(),
         }
     }
 
@@ -119,17 +133,17 @@ impl Target {
             Target::Container(container) if !is_id(&container.id) => {
                 Err(format!("`{}` is not the id of a container", container.id))
             }
-            Target::Container(_) => Ok(()),
+            Target::Container(_) | Target::Process(_) => Ok(()),
         }
     }
 
     /// A step that failed: for `map_err`.
-    pub(crate) fn failed<E: ToString>(&self, action: &'static str) -> impl Fn(E) -> FaultError {
+    pub(crate) fn failed<E: ToString>(&self, action: &'static str) -> impl Fn(E) -> FaultError + use<E> {
         FaultError::new(action, self.to_string(), "Run `metawrk restore` to undo what is left of the fault.")
     }
 
     /// The same, of a step before anything was changed.
-    pub(crate) fn untouched<E: ToString>(&self, action: &'static str) -> impl Fn(E) -> FaultError {
+    pub(crate) fn untouched<E: ToString>(&self, action: &'static str) -> impl Fn(E) -> FaultError + use<E> {
         FaultError::new(action, self.to_string(), "Nothing was changed.")
     }
 }
@@ -139,6 +153,7 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Target::Container(container) => container.fmt(f),
+            Target::Process(process) => process.fmt(f),
         }
     }
 }

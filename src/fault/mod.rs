@@ -2,7 +2,7 @@
 //! checks, its snapshot (what undoing needs) and its steps. `registry.rs` lists them all. [`drive()`] carries out the steps
 //! when they are due.
 //!
-//! A fault on a container outlives a run that dies during it, unless something removes it. So a process of its own, the
+//! A fault on a container or a process outlives a run that dies during it, unless something removes it. So a process of its own, the
 //! keeper, carries out its steps ([`KeeperClient`] forwards them). It first writes what undoing needs ([`UndoRecord`]) to
 //! the [`journal`](keeper::journal), and removes the fault when the run is gone. If the keeper dies too,
 //! [`restore`](keeper::restore) undoes what the journal still lists.
@@ -14,9 +14,11 @@ pub mod keeper;
 mod kept;
 mod keys;
 pub mod link;
+pub mod process;
 mod registry;
 mod spec;
 mod step_report;
+mod stress_cpu;
 pub mod surge;
 
 use std::future::Future;
@@ -33,6 +35,7 @@ pub use link::{LinkBandwidth, LinkCut, LinkDelay, LinkLoss, LinkSpec};
 pub use registry::{FaultSpec, KeptFault, LinkFault, LoadFault, UndoRecord, examples};
 pub use spec::{CheckContext, Spec, TargetName};
 pub use step_report::StepReport;
+pub use stress_cpu::run_busy_process;
 pub use surge::{LoadCount, LoadSpec, Surge};
 
 /// A step under way. It ends with a report of what it did or verified.

@@ -10,6 +10,8 @@ use super::container::{blackhole, disconnect, kill, memory_limit, pause, restart
 use super::kept::{Inspected, KeptSpec, Machine, Snapshot, Target};
 use super::keys::{self, InvalidKey};
 use super::link::{LinkBandwidth, LinkCut, LinkDelay, LinkLoss, LinkSpec};
+use super::process::freeze;
+use super::stress_cpu::StressCpu;
 use super::surge::{LoadSpec, Surge};
 use super::{CheckContext, Fault, FaultError, Spec};
 
@@ -117,6 +119,11 @@ macro_rules! faults {
 
             pub fn spec(&self) -> &dyn Spec {
                 match self { $(KeptFault::$kept(spec) => spec,)* }
+            }
+
+            /// Names the testbed's processes among its targets by their pids, which `pid_of` knows by component.
+            pub fn resolve_components(&mut self, pid_of: &dyn Fn(&str) -> Option<u32>) {
+                match self { $(KeptFault::$kept(spec) => spec.resolve_components(pid_of),)* }
             }
 
             /// Finds the target, asks `admit` whether it may be touched, and takes its state. Changes nothing. With a
@@ -275,6 +282,8 @@ faults! {
         Restart(restart::Restart) = "restart",
         Throttle(throttle::Throttle) = "throttle",
         MemoryLimit(memory_limit::MemoryLimit) = "memory-limit",
+        Freeze(freeze::Freeze) = "freeze",
+        StressCpu(StressCpu) = "stress-cpu",
     }
 }
 
@@ -326,6 +335,8 @@ mod tests {
         restart db
         throttle db to 0.2 CPUs
         memory-limit db of 64.0 MiB
+        freeze nginx
+        stress-cpu db with 2 busy processes
         ");
     }
 }

@@ -1,6 +1,8 @@
 //! What every kind of fault says of itself, as a plan has it.
 
 use super::InvalidKey;
+use super::process::name::ProcessName;
+use crate::testbed::Role;
 use crate::units::Time;
 
 /// The keys of a fault in a plan, beside `kind`, `at` and `for`.
@@ -40,6 +42,8 @@ pub enum TargetName {
     Link,
     /// By name, compose service or id.
     Container(String),
+    /// A process of this machine.
+    Process(ProcessName),
     /// The load itself.
     Load,
 }
@@ -65,15 +69,27 @@ impl TargetName {
         match self {
             TargetName::Link if !context.has_testbed => Err(InvalidKey::new("kind", "only the [testbed] has a link")),
             TargetName::Container(_) if !context.has_engine => Err(InvalidKey::new("container", NO_ENGINE)),
+            TargetName::Process(ProcessName::Component(component)) => {
+                let components = Role::ALL.map(Role::name);
+                match context.has_testbed && components.contains(&component.as_str()) {
+                    true => Ok(()),
+                    false => {
+                        let why = format!("must be a component of the [testbed]: {}", components.join(", "));
+                        Err(InvalidKey::new("component", why))
+                    }
+                }
+            }
             _ => Ok(()),
         }
     }
 
-    /// What a fault's name in reports ends with: a container's name. There is only one link and one load.
-    pub(super) fn label(&self) -> Option<&str> {
+    /// What a fault's name in reports ends with: the name of a container or process. There is only one link and one load.
+    pub(super) fn label(&self) -> Option<String> {
         match self {
             TargetName::Link | TargetName::Load => None,
-            TargetName::Container(container) => Some(container),
+            TargetName::Container(container) => Some(container.clone()),
+            TargetName::Process(ProcessName::Pid(pid)) => Some(format!("pid {pid}")),
+            TargetName::Process(ProcessName::Program(name) | ProcessName::Component(name)) => Some(name.clone()),
         }
     }
 
@@ -82,6 +98,7 @@ impl TargetName {
         match self {
             TargetName::Link => "on the link",
             TargetName::Container(_) => "on the same container",
+            TargetName::Process(_) => "on the same process",
             TargetName::Load => "on the load",
         }
     }

@@ -3,7 +3,7 @@
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::docker::Happened;
+use crate::docker::ContainerEventKind;
 use crate::record::event::ComponentState;
 use crate::record::{Clock, Event, EventKind};
 use crate::units::{Instant, Time};
@@ -50,10 +50,10 @@ impl ComponentEvents {
     }
 
     /// Handles an event of the engine. `started_at` is the start time of the container if it runs after the event.
-    pub(super) fn on_engine_event(&mut self, event: Happened, started_at: Option<String>) {
+    pub(super) fn on_engine_event(&mut self, event: ContainerEventKind, started_at: Option<String>) {
         match event {
-            Happened::OutOfMemory => self.send_oom_kill(),
-            Happened::Died { exit_code } => {
+            ContainerEventKind::OutOfMemory => self.send_oom_kill(),
+            ContainerEventKind::Died { exit_code } => {
                 let detail = match exit_code {
                     Some(137) => "exit code 137: killed".to_owned(),
                     Some(code) => format!("exit code {code}"),
@@ -62,9 +62,9 @@ impl ComponentEvents {
                 self.send_end(&detail);
             }
             // Without a start time, the container has already ended again. The event of that end follows.
-            Happened::Started => self.send_start(started_at.unwrap_or_default(), ""),
+            ContainerEventKind::Started => self.send_start(started_at.unwrap_or_default(), ""),
             // The engine reports the end and the start of a user's restart too.
-            Happened::Restarted => {}
+            ContainerEventKind::Restarted => {}
         }
     }
 
@@ -161,7 +161,7 @@ mod tests {
             .collect()
     }
 
-    const DIED: Happened = Happened::Died { exit_code: Some(1) };
+    const DIED: ContainerEventKind = ContainerEventKind::Died { exit_code: Some(1) };
 
     #[test]
     fn inspections_do_not_repeat_what_engine_events_report() {
@@ -171,7 +171,7 @@ mod tests {
         db.on_inspection(None);
         db.on_engine_event(DIED, None);
         [None, None, started_at(2)].into_iter().for_each(|start| db.on_inspection(start));
-        db.on_engine_event(Happened::Started, started_at(2));
+        db.on_engine_event(ContainerEventKind::Started, started_at(2));
         [started_at(2), started_at(2)].into_iter().for_each(|start| db.on_inspection(start));
         assert_eq!(states(&mut sent), ["Died", "Restarted"]);
     }
@@ -186,7 +186,7 @@ mod tests {
         db.on_engine_event(DIED, None);
         [started_at(2), started_at(2)].into_iter().for_each(|start| db.on_inspection(start));
         assert_eq!(states(&mut sent), ["Restarted found by a check"]);
-        db.on_engine_event(Happened::Started, started_at(2));
+        db.on_engine_event(ContainerEventKind::Started, started_at(2));
         // An end and a start between two inspections, while the engine sent no events.
         [started_at(3), started_at(3)].into_iter().for_each(|start| db.on_inspection(start));
         assert_eq!(states(&mut sent), ["Died found by a check", "Restarted found by a check"]);
@@ -198,7 +198,7 @@ mod tests {
         let (mut db, mut sent) = component_events();
         db.on_engine_event(DIED, None);
         // The engine did not answer the inspection.
-        db.on_engine_event(Happened::Started, None);
+        db.on_engine_event(ContainerEventKind::Started, None);
         [started_at(2), started_at(2)].into_iter().for_each(|start| db.on_inspection(start));
         assert_eq!(states(&mut sent), ["Died", "Restarted"]);
     }
@@ -209,7 +209,7 @@ mod tests {
         for start in 2..5 {
             db.on_engine_event(DIED, started_at(start));
             // At the inspection, the container has ended again, or has started once more.
-            db.on_engine_event(Happened::Started, [None, started_at(start)][start as usize % 2].clone());
+            db.on_engine_event(ContainerEventKind::Started, [None, started_at(start)][start as usize % 2].clone());
         }
         assert_eq!(states(&mut sent), ["Died", "Restarted"].repeat(3));
     }

@@ -14,7 +14,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use super::Monitor;
 use super::cgroup::CgroupFiles;
 use super::component_events::ComponentEvents;
-use crate::docker::{DockerError, Engine, Happened, Usage};
+use crate::docker::{ContainerEventKind, DockerError, Engine, Usage};
 use crate::record::{Clock, Event, Sample};
 use crate::units::Instant;
 
@@ -177,7 +177,7 @@ async fn follow_container(
                     Some(Ok(event)) => {
                         // After another start, the control group is another one.
                         let started_at = match event.what {
-                            Happened::OutOfMemory => None,
+                            ContainerEventKind::OutOfMemory => None,
                             _ => {
                                 let (current, started_at) = inspect_again(&engine, &id).await;
                                 usage_source.send_replace(current);

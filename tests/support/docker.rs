@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -209,20 +209,4 @@ impl Drop for Stack {
 /// The fault of these keys on a container.
 pub fn fault(keys: &str, container: &str) -> KeptFault {
     toml::from_str(&format!("{keys}\ncontainer = '{container}'")).unwrap()
-}
-
-/// A wrapper of this program that keeps its journals in `dir`.
-pub fn with_own_state(dir: &Path) -> PathBuf {
-    use std::os::unix::fs::PermissionsExt;
-    let path = dir.join("program");
-    let text = format!("#!/bin/sh\nXDG_STATE_HOME={} exec {METAWRK} \"$@\"\n", dir.display());
-    std::fs::write(&path, text).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-    path
-}
-
-/// The number of journals in the folder of [`with_own_state`].
-pub fn journals(dir: &Path) -> usize {
-    let all = std::fs::read_dir(dir.join("metawrk/faults")).into_iter().flatten().flatten();
-    all.filter(|entry| !entry.file_name().to_string_lossy().starts_with('.')).count()
 }

@@ -1,4 +1,4 @@
-//! Whether the containers of the plan exist, can be monitored, and allow the planned faults.
+//! Whether the containers and processes of the plan exist, can be monitored, and allow the planned faults.
 
 use super::Finding;
 use crate::docker::{Container, Engine};
@@ -11,32 +11,43 @@ use crate::plan::{ExperimentPlan, MonitoredComponent};
 /// Checks the engine, if the plan has one, and each container that the plan names.
 pub async fn check_containers(plan: &ExperimentPlan, report: &mut dyn FnMut(Finding)) {
     let engine = match system::connect_engine(plan).await {
-        Ok(Some(engine)) => engine,
-        Ok(None) => return,
+        Ok(engine) => engine,
         Err(error) => return report(Finding::fail("engine", error.to_string())),
     };
-    let place = if engine.is_local() { "on this machine" } else { "on another machine" };
-    let (version, host) = (engine.version(), engine.host());
-    report(Finding::ok("engine", format!("Docker {version} at {host}, API {}, {place}", engine.api())));
-    for planned in plan.monitors() {
-        match &planned.component {
-            MonitoredComponent::Container(name) => report(check_monitor(&engine, name).await),
-            MonitoredComponent::Process(_) => {}
+    if let Some(engine) = &engine {
+        let place = if engine.is_local() { "on this machine" } else { "on another machine" };
+        let (version, host) = (engine.version(), engine.host());
+        report(Finding::ok("engine", format!("Docker {version} at {host}, API {}, {place}", engine.api())));
+        for planned in plan.monitors() {
+            match &planned.component {
+                MonitoredComponent::Container(name) => report(check_monitor(engine, name).await),
+                MonitoredComponent::Process(_) => {}
+            }
         }
     }
-    let machine = Machine { engine: Some(engine) };
+    check_faults(plan, &Machine { engine }, &|_| None, report).await;
+}
+
+/// Checks each fault that a keeper applies. `pid_of` knows the processes of the testbed's components.
+pub async fn check_faults(
+    plan: &ExperimentPlan,
+    machine: &Machine,
+    pid_of: &dyn Fn(&str) -> Option<u32>,
+    report: &mut dyn FnMut(Finding),
+) {
     let kept = plan.faults().iter().filter_map(|planned| match &planned.spec {
-        FaultSpec::Kept(fault) => Some((planned.spec.description(), fault)),
+        FaultSpec::Kept(fault) => Some((planned.spec.description(), fault.clone())),
         FaultSpec::Link(_) | FaultSpec::Load(_) => None,
     });
-    for (i, (description, fault)) in kept.enumerate() {
+    for (i, (description, mut fault)) in kept.enumerate() {
         if i == 0 {
             report(match provide() {
                 Ok(folder) => Finding::ok("journal", format!("undo records are kept in {}", folder.display())),
                 Err(error) => Finding::fail("journal", error.to_string()),
             });
         }
-        report(check_fault(&machine, &description, fault).await);
+        fault.resolve_components(pid_of);
+        report(check_fault(machine, &description, &fault).await);
     }
 }
 

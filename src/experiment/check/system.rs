@@ -7,6 +7,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::{Finding, docker, limits, machine};
+use crate::experiment::system::component_pid;
+use crate::fault::Machine;
 use crate::load::{LoadPlan, preflight};
 use crate::plan::{ExperimentPlan, System};
 use crate::testbed::{LinkProbe, Role, Testbed};
@@ -22,6 +24,8 @@ pub async fn check_system(plan: &ExperimentPlan, report: &mut dyn FnMut(Finding)
             Ok(testbed) => {
                 report(check_testbed(plan, &testbed));
                 report(check_link(&testbed).await);
+                let pid_of = |component: &str| component_pid(&testbed, component);
+                docker::check_faults(plan, &Machine::default(), &pid_of, report).await;
                 check_load(plan, &format!("{}/wrk2-api/post/compose", testbed.url()), report).await;
                 testbed.stop().await;
             }

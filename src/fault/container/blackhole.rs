@@ -10,7 +10,7 @@ use super::Container;
 use super::disconnect::endpoints_on;
 use super::reachability::Reachability;
 use super::target::ContainerTarget;
-use crate::docker::inside::Link;
+use crate::docker::probe::Link;
 use crate::docker::{DockerError, Engine, OUR_IMAGE};
 use crate::fault::kept::{KeptSpec, Machine, Snapshot, Target};
 use crate::fault::{Fault, FaultError, Spec, StepFuture, StepReport, TargetName};

@@ -12,7 +12,7 @@ use super::Container;
 use super::lifecycle::verify_endpoints;
 use super::reachability::Reachability;
 use super::target::ContainerTarget;
-use crate::docker::{Change, Details, DockerError, Endpoint, Engine};
+use crate::docker::{Details, DockerError, Endpoint, EndpointChange, Engine};
 use crate::fault::kept::{KeptSpec, Machine, Snapshot, Target, is_id};
 use crate::fault::{Fault, FaultError, Spec, StepFuture, StepReport, TargetName};
 
@@ -144,7 +144,7 @@ impl DisconnectFault {
     }
 
     async fn connect_to(&self, now: &Details, endpoint: &Endpoint) -> Result<(), DockerError> {
-        let is_address = |change: &Change| matches!(change, Change::Address { .. });
+        let is_address = |change: &EndpointChange| matches!(change, EndpointChange::Address { .. });
         match now.endpoints.iter().find(|now| now.network_id == endpoint.network_id) {
             Some(now) if endpoint.changes(now, self.engine.api()).iter().all(is_address) => return Ok(()),
             // Somebody connected it without its names.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Container;
 use super::reachability::Reachability;
 use super::target::ContainerTarget;
-use crate::docker::{Change, Endpoint, Engine};
+use crate::docker::{Endpoint, EndpointChange, Engine};
 use crate::fault::kept::LATENESS;
 use crate::fault::{FaultError, StepReport};
 
@@ -129,8 +129,8 @@ pub(crate) async fn verify_endpoints(
         let found = found.ok_or_else(|| target.failed("connect")(format!("it is not on {}", endpoint.network)))?;
         for change in endpoint.changes(found, engine.api()) {
             match change {
-                Change::Setting(text) => return Err(target.failed("verify the return of")(text)),
-                Change::Address { before, now } => {
+                EndpointChange::Setting(text) => return Err(target.failed("verify the return of")(text)),
+                EndpointChange::Address { before, now } => {
                     let warning = format!("its address on {} was {before}, and is {now}", endpoint.network);
                     report = report.and(StepReport::warning(warning));
                 }

@@ -5,8 +5,8 @@ use std::{fmt, fs};
 
 use serde::{Deserialize, Serialize};
 
-use crate::docker::inside::{Answer, Question, Reached};
-use crate::docker::{Details, Endpoint, Engine, OUR_IMAGE, Place};
+use crate::docker::probe::{ProbeAnswer, ProbeRequest, ReachResult};
+use crate::docker::{Details, Endpoint, Engine, OUR_IMAGE, ProbePlace};
 use crate::fault::StepReport;
 
 /// What could be reached before the fault, and so must be again after it.
@@ -61,7 +61,7 @@ impl Reachability {
             let names = names(container, endpoint);
             if let Some(reached) = ask(engine, endpoint, &names, &ports, FIRST_PROBE_MS).await? {
                 let Endpoint { network, network_id, .. } = endpoint.clone();
-                let Reached { names, ports, .. } = reached;
+                let ReachResult { names, ports, .. } = reached;
                 seen.push(NetworkView { network, network_id, names, ports, undeclared: BTreeSet::new() });
             }
         }
@@ -119,7 +119,7 @@ impl NetworkView {
         }
     }
 
-    fn compare(&self, reached: &Reached) -> Result<StepReport, String> {
+    fn compare(&self, reached: &ReachResult) -> Result<StepReport, String> {
         let NetworkView { network, names, ports, undeclared, .. } = self;
         if reached.names != *names || !reached.ports.is_superset(ports) {
             return Err(format!("from a peer on {network}, {}", reached.trouble));
@@ -174,11 +174,11 @@ async fn ask(
     names: &BTreeSet<String>,
     ports: &BTreeSet<u16>,
     patience_ms: u64,
-) -> Result<Option<Reached>, String> {
+) -> Result<Option<ReachResult>, String> {
     let Ok(address) = endpoint.address.parse().or_else(|_| endpoint.address6.parse()) else { return Ok(None) };
-    let question = Question::Reach { names: names.clone(), address, ports: ports.clone(), patience_ms };
-    match engine.ask(Place::Network(&endpoint.network_id), &question).await {
-        Ok(Answer::Reach(reached)) => Ok(Some(reached)),
+    let request = ProbeRequest::Reach { names: names.clone(), address, ports: ports.clone(), patience_ms };
+    match engine.probe(ProbePlace::Network(&endpoint.network_id), &request).await {
+        Ok(ProbeAnswer::Reach(reached)) => Ok(Some(reached)),
         Ok(other) => Err(format!("a peer said {other:?}")),
         Err(error) => Err(error.to_string()),
     }
@@ -238,7 +238,7 @@ mod tests {
         assert_eq!(reach(seen(&[80, 4369], &[])).declared(&[443]), reach(seen(&[80, 4369], &[])));
         let reached = |ports: &[u16]| {
             let trouble = "10.0.0.2:80 does not accept".to_owned();
-            Reached { names: ["db".to_owned()].into(), ports: ports.iter().copied().collect(), trouble }
+            ReachResult { names: ["db".to_owned()].into(), ports: ports.iter().copied().collect(), trouble }
         };
         let said = seen(&[80], &[4369]).compare(&reached(&[80])).unwrap().to_string();
         assert!(said.starts_with("a peer on net reaches db on port 80; warning: ") && said.contains("4369"), "{said}");
@@ -275,7 +275,7 @@ mod tests {
         };
         let now = |address: &str| Details { endpoints: vec![endpoint(address)], ..Details::default() };
         let said = reach.verify(&engine, &now("10.0.0.2")).await.unwrap().to_string();
-        assert!(said.starts_with("warning: not seen from a peer (the Docker engine did not create"), "{said}");
+        assert!(said.starts_with("warning: not seen from a peer (the Docker engine failed to create"), "{said}");
         let error = reach.verify(&engine, &now("")).await.unwrap_err();
         assert_eq!(error, "it has no address on net: it does not run");
     }

@@ -148,7 +148,7 @@ impl Keeper {
         };
         let done = timeout(STEP, doing).await;
         self.in_doubt |= done.is_err();
-        let late = || self.undo.target().failed("reach the engine of")(format!("no answer in {STEP:?}"));
+        let late = || self.undo.target().failed("change")(format!("no answer in {STEP:?}"));
         done.unwrap_or_else(|_| Err(late()))
     }
 

@@ -161,6 +161,6 @@ async fn undo_once(machine: &Machine, undo: &UndoRecord, remove: bool) -> Result
         }
         fault.verify_removed().await
     };
-    let late = || undo.target().failed("undo the fault on")(format!("the engine did not answer in {STEP:?}"));
+    let late = || undo.target().failed("undo the fault on")(format!("no answer in {STEP:?}"));
     timeout(STEP, steps).await.unwrap_or_else(|_| Err(late()))
 }

@@ -81,13 +81,17 @@ impl Entry {
     fn is_about(&self, engine: &str, target: &Target) -> bool {
         match (self.target(), target) {
             (Target::Container(own), Target::Container(other)) => self.engine == engine && own.id == other.id,
+            (Target::Process(own), Target::Process(other)) => own.is_same(other),
+            _ => false,
         }
     }
 
-    /// By engine, target and kind: two journals cannot be about the same.
+    /// By engine (or run of the machine), target and kind: two journals cannot be about the same.
     fn file_name(&self) -> String {
         let plain = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).take(16).collect::<String>();
-        format!("{}-{}-{}.json", plain(&self.engine), plain(&self.target().id()), self.kind)
+        let (target, engine) = (self.target(), &self.engine);
+        let place = if let Target::Process(process) = &target { &process.boot_id } else { engine };
+        format!("{}-{}-{}.json", plain(place), plain(&target.id()), self.kind)
     }
 
     fn check(&self) -> Result<(), String> {

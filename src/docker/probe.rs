@@ -1,5 +1,5 @@
-//! What this program does inside of a container, for one outside that asks: it looks at a container from its network,
-//! or switches a link of the engine's machine. A question is an argument, the answer a line, both in JSON.
+//! What this program does inside a container of our image: it probes a container from its network, or switches a link of
+//! the engine's machine. A request is an argument, the answer a line, both in JSON.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,11 +13,11 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::netlink;
 
-/// What to do inside.
+/// What to do inside the container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Question {
-    /// Which of `names` resolve to `address`, and which of `ports` accept there? Tries until all do, for so many ms.
+pub enum ProbeRequest {
+    /// Which of `names` resolve to `address`, and which of `ports` accept there? Tries until all do, for `patience_ms`.
     Reach { names: BTreeSet<String>, address: IpAddr, ports: BTreeSet<u16>, patience_ms: u64 },
     /// Which network interfaces are there?
     Interfaces,
@@ -29,17 +29,17 @@ pub enum Question {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Answer {
-    Reach(Reached),
+pub enum ProbeAnswer {
+    Reach(ReachResult),
     Interfaces(Vec<Interface>),
-    /// In the order of the question; `None` for one that is no more.
+    /// In the order of the request; `None` for a link that no longer exists.
     Links(Vec<Option<bool>>),
     Failed(String),
 }
 
-/// What could be reached, and the last trouble of what could not.
+/// The names and ports that could be reached, and the last error of those that could not.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reached {
+pub struct ReachResult {
     pub names: BTreeSet<String>,
     pub ports: BTreeSet<u16>,
     pub trouble: String,
@@ -55,24 +55,26 @@ pub struct Interface {
     pub mac: String,
 }
 
-/// The host side of the pair of interfaces by which a container hangs on a network.
+/// The host side of the pair of interfaces that connects a container to a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
     pub index: u32,
-    /// Its other side's: with both, no other link is taken for it.
+    /// The index of the other side. The two together identify the link.
     pub peer: u32,
 }
 
-/// Answers one question.
-pub async fn answer(question: &Question) -> Answer {
-    match question {
-        Question::Reach { names, address, ports, patience_ms } => {
-            Answer::Reach(reach(names, *address, ports, Duration::from_millis(*patience_ms)).await)
+/// Answers one request.
+pub async fn answer(request: &ProbeRequest) -> ProbeAnswer {
+    match request {
+        ProbeRequest::Reach { names, address, ports, patience_ms } => {
+            ProbeAnswer::Reach(reach(names, *address, ports, Duration::from_millis(*patience_ms)).await)
         }
-        Question::Interfaces => interfaces(Path::new(SYSFS)).map_or_else(Answer::Failed, Answer::Interfaces),
-        Question::Links { links } => look(links).map_or_else(Answer::Failed, Answer::Links),
-        Question::Switch { links, up } => {
-            switch(links, *up).and_then(|()| look(links)).map_or_else(Answer::Failed, Answer::Links)
+        ProbeRequest::Interfaces => {
+            interfaces(Path::new(SYSFS)).map_or_else(ProbeAnswer::Failed, ProbeAnswer::Interfaces)
+        }
+        ProbeRequest::Links { links } => link_states(links).map_or_else(ProbeAnswer::Failed, ProbeAnswer::Links),
+        ProbeRequest::Switch { links, up } => {
+            switch(links, *up).and_then(|()| link_states(links)).map_or_else(ProbeAnswer::Failed, ProbeAnswer::Links)
         }
     }
 }
@@ -82,7 +84,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// A peer on the same network accepts at once, or its queue is full and it does so after the kernel's first try again.
 const CONNECT: Duration = Duration::from_millis(1500);
 
-async fn reach(names: &BTreeSet<String>, address: IpAddr, ports: &BTreeSet<u16>, patience: Duration) -> Reached {
+async fn reach(names: &BTreeSet<String>, address: IpAddr, ports: &BTreeSet<u16>, patience: Duration) -> ReachResult {
     let end = Instant::now() + patience;
     loop {
         let reached = reach_once(names, address, ports).await;
@@ -93,8 +95,8 @@ async fn reach(names: &BTreeSet<String>, address: IpAddr, ports: &BTreeSet<u16>,
     }
 }
 
-async fn reach_once(names: &BTreeSet<String>, address: IpAddr, ports: &BTreeSet<u16>) -> Reached {
-    let mut reached = Reached::default();
+async fn reach_once(names: &BTreeSet<String>, address: IpAddr, ports: &BTreeSet<u16>) -> ReachResult {
+    let mut reached = ReachResult::default();
     for name in names {
         // Several containers of a service may share its name.
         match lookup_host((name.as_str(), 0)).await.map(|mut found| found.any(|found| found.ip() == address)) {
@@ -132,7 +134,7 @@ pub(super) fn interfaces(root: &Path) -> Result<Vec<Interface>, String> {
 /// An interface's flag of being switched on (`IFF_UP` of netdevice(7)).
 const UP: u32 = 1;
 
-pub(super) fn look(links: &[Link]) -> Result<Vec<Option<bool>>, String> {
+pub(super) fn link_states(links: &[Link]) -> Result<Vec<Option<bool>>, String> {
     let there = interfaces(Path::new(SYSFS))?;
     links.iter().map(|link| name_of(&there, link).map(|name| Ok(flags(name)? & UP != 0)).transpose()).collect()
 }
@@ -167,22 +169,22 @@ mod tests {
         let (here, nowhere) = ("localhost".to_owned(), "name.invalid".to_owned());
         let names = [here.clone(), nowhere].into();
         let address = listener.local_addr().unwrap().ip();
-        let question = Question::Reach { names, address, ports: [port, 9].into(), patience_ms: 0 };
-        let Answer::Reach(reached) = answer(&question).await else { panic!() };
+        let request = ProbeRequest::Reach { names, address, ports: [port, 9].into(), patience_ms: 0 };
+        let ProbeAnswer::Reach(reached) = answer(&request).await else { panic!() };
         assert_eq!((reached.names, reached.ports), ([here].into(), [port].into()));
         assert!(reached.trouble.contains(":9 does not accept"), "{}", reached.trouble);
     }
 
     #[tokio::test]
-    async fn a_link_that_is_no_more_is_none() {
+    async fn a_link_that_no_longer_exists_is_none() {
         let links = vec![Link { index: u32::MAX, peer: 1 }];
-        assert_eq!(answer(&Question::Links { links: links.clone() }).await, Answer::Links(vec![None]));
-        assert_eq!(answer(&Question::Switch { links, up: true }).await, Answer::Links(vec![None]));
+        assert_eq!(answer(&ProbeRequest::Links { links: links.clone() }).await, ProbeAnswer::Links(vec![None]));
+        assert_eq!(answer(&ProbeRequest::Switch { links, up: true }).await, ProbeAnswer::Links(vec![None]));
     }
 
     #[tokio::test]
     async fn loopback_is_among_the_interfaces() {
-        let Answer::Interfaces(there) = answer(&Question::Interfaces).await else { panic!() };
+        let ProbeAnswer::Interfaces(there) = answer(&ProbeRequest::Interfaces).await else { panic!() };
         assert!(there.iter().any(|interface| interface.name == "lo" && interface.index == 1), "{there:?}");
     }
 }
