@@ -14,6 +14,7 @@ pub enum CommandInUse {
 /// An option that a message may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OptionName {
+    CatchUp,
     Connections,
     MaxConnections,
     Out,
@@ -38,6 +39,8 @@ impl OptionName {
         use OptionForm::Flag;
         let key = |table, key| OptionForm::Key { table, key };
         Some(match (self, command) {
+            (OptionName::CatchUp, Load) => Flag("--catch-up"),
+            (OptionName::CatchUp, Experiment) => key("[load]", "catch-up"),
             (OptionName::Connections, _) => Flag("--connections"),
             (OptionName::MaxConnections, Load) => Flag("--max-connections"),
             (OptionName::MaxConnections, Experiment) => key("[load]", "max-connections"),
@@ -80,7 +83,8 @@ mod tests {
     use super::*;
     use crate::plan::settings::Settings;
 
-    const ALL: [OptionName; 8] = [
+    const ALL: [OptionName; 9] = [
+        OptionName::CatchUp,
         OptionName::Connections,
         OptionName::MaxConnections,
         OptionName::Out,

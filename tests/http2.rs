@@ -25,7 +25,6 @@ fn settings(server: &Http2Server) -> LoadSettings {
         connections: 1,
         duration: Time::from_millis(300),
         http2: true,
-        catch_up: 1000.0,
         drain: Time::from_secs(20),
         ..LoadSettings::new(server.url(), 200.0)
     }

@@ -22,7 +22,6 @@ fn settings(url: String) -> LoadSettings {
         threads: 1,
         connections: 2,
         duration: Time::from_millis(200),
-        catch_up: 1000.0,
         drain: Time::from_secs(20),
         ..LoadSettings::new(url, 100.0)
     }

@@ -76,6 +76,7 @@ impl LoadResult {
             connect_errors: sum(|thread| thread.connect_errors),
             late_warmup: sum(|thread| thread.late_warmup),
             waited: sum(|thread| thread.waited),
+            held_back: sum(|thread| thread.held_back),
             bound_reached: self.threads.iter().any(|thread| thread.limit_reached),
             records_dropped: sum(|thread| thread.dropped),
         }

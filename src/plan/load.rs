@@ -23,8 +23,9 @@ pub struct PlannedLoad {
     pub when_busy: WhenBusy,
     /// At least `connections`.
     pub max_connections: usize,
-    /// How many times faster than planned a late schedule is caught up, with `when-busy = "wait"`.
-    pub catch_up: f64,
+    /// With `when-busy = "wait"`: a late schedule is caught up at no more than this multiple of the rate. `None` for no
+    /// limit.
+    pub catch_up: Option<f64>,
     pub timeout: Option<ClientTimeout>,
     pub retries: Retries,
     pub script: Option<PlannedScript>,

@@ -62,8 +62,8 @@ pub struct Load {
     /// At least `connections`.
     #[serde(default = "default_max_connections")]
     pub max_connections: usize,
-    #[serde(default = "default_catch_up")]
-    pub catch_up: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub catch_up: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Time>,
     /// Needs `timeout`. Default: `abandon`.
@@ -168,11 +168,6 @@ fn default_connections() -> usize {
 
 fn default_max_connections() -> usize {
     10_000
-}
-
-/// As in wrk2: a late connection sends at up to twice its rate.
-fn default_catch_up() -> f64 {
-    2.0
 }
 
 fn default_every() -> Time {

@@ -87,9 +87,12 @@ pub struct GeneratorStats {
     pub connect_errors: u64,
     /// Whether a due request ever waited because of `max-connections` or `connections`.
     pub bound_reached: bool,
-    /// Due requests that waited for a connection.
+    /// Due requests that waited: for a connection, or because of the limit on catching up.
     #[serde(default)]
     pub waited: u64,
+    /// Due requests that waited because of the limit on catching up.
+    #[serde(default)]
+    pub held_back: u64,
     /// Requests due in the warm-up that were not ended at its end. If there are many, the system was overloaded before
     /// the measurement began.
     #[serde(default)]
@@ -107,6 +110,7 @@ impl GeneratorStats {
         self.connect_errors += other.connect_errors;
         self.bound_reached |= other.bound_reached;
         self.waited += other.waited;
+        self.held_back += other.held_back;
         self.late_warmup += other.late_warmup;
         self.records_dropped += other.records_dropped;
     }

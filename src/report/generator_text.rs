@@ -188,6 +188,16 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn requests_that_the_limit_on_catching_up_held_back_are_a_warning_of_their_own() {
+        let mut report = healthy();
+        let scheduled = report.account.scheduled;
+        (report.own.waited, report.own.held_back) = (scheduled / 2, scheduled / 2);
+        let warnings = report.warnings().join("\n");
+        assert!(warnings.contains("50.0 % of the requests were late and waited although a connection was free"));
+        assert!(warnings.contains("--catch-up limits") && !warnings.contains("waited for a free connection"));
+    }
+
+    #[test]
     fn an_empty_run_has_a_report_of_zeros() {
         let empty = GeneratorReport {
             account: Account::default(),

@@ -156,6 +156,7 @@ mod tests {
             in_flight_max: 1,
             limit_reached: false,
             waited: 0,
+            held_back: 0,
             late_warmup: 0,
             dropped: 0,
             failure: None,

@@ -17,6 +17,8 @@ pub enum Warning {
     /// Requests, in percent, that were due while every connection was busy. `fewest_streams` is set if the server's
     /// limit of HTTP/2 streams on a connection is the reason.
     Waited { percent: f64, fewest_streams: Option<usize> },
+    /// Requests, in percent, that were due and waited because of the limit on catching up.
+    HeldBack { percent: f64 },
     /// The share of response times that are lower bounds, in percent.
     LowerBounds { percent: f64 },
     /// Requests, in percent, that were due in the warm-up and still in the backlog at its end.
@@ -59,7 +61,8 @@ pub fn find_warnings(report: &GeneratorReport) -> Vec<Warning> {
     };
     // Requests that were never sent waited too, if they waited for a connection.
     let unsent = if cause == ShortfallCause::ConnectionsBusy { a.unsent } else { 0 };
-    let waited = 100.0 * ratio((report.own.waited + unsent) as f64, a.scheduled as f64);
+    let waited = 100.0 * ratio((report.own.waited - report.own.held_back + unsent) as f64, a.scheduled as f64);
+    let held_back = 100.0 * ratio(report.own.held_back as f64, a.scheduled as f64);
     let late = 100.0 * ratio(report.own.late_warmup as f64, a.scheduled as f64);
     let sum = a.answered + a.failed + a.unanswered + a.unsent;
     [
@@ -68,6 +71,7 @@ pub fn find_warnings(report: &GeneratorReport) -> Vec<Warning> {
         (a.scheduled > 0 && sent_percent < MIN_SENT_PERCENT).then_some(Warning::Shortfall { sent_percent, cause }),
         (cpu > MAX_CPU_PERCENT && !report.spins).then_some(Warning::Cpu { percent_per_thread: cpu }),
         (waited >= 1.0).then_some(Warning::Waited { percent: waited, fewest_streams: report.fewest_streams }),
+        (held_back >= 1.0).then_some(Warning::HeldBack { percent: held_back }),
         (bounds >= 1.0).then_some(Warning::LowerBounds { percent: bounds }),
         (late >= 1.0).then_some(Warning::WarmupBacklog { percent: late }),
         (report.arrivals < report.warmup).then_some(Warning::OnlyWarmup { warmup: report.warmup }),
@@ -120,6 +124,12 @@ impl Warning {
                 "{percent:.1} % of the requests waited for a free connection. The limit on connections reduced the \
                  load, and may have kept the system stable. {}",
                 raise_connections(command)
+            ),
+            Warning::HeldBack { percent } => format!(
+                "{percent:.1} % of the requests were late and waited although a connection was free, because {} limits \
+                 how fast a late schedule is caught up. Their response times include that wait. Leave the limit out to \
+                 send late requests as soon as a connection is free.",
+                name(OptionName::CatchUp)
             ),
             Warning::LowerBounds { percent } => format!(
                 "{percent:.1} % of the response times are lower bounds, because no response had arrived when the wait \

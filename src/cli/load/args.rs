@@ -99,7 +99,7 @@ pub struct PacingOptions {
     #[arg(long, value_name = "HOW", value_enum, default_value = "wait")]
     pub when_busy: WhenBusy,
 
-    /// Limit on the send rate after a stall, as a multiple of the rate. Only with --when-busy wait [default: 2]
+    /// Limit on the send rate after a stall, as a multiple of the rate. Only with --when-busy wait [default: no limit]
     #[arg(long, value_name = "X", value_parser = parse_number)]
     pub catch_up: Option<f64>,
 

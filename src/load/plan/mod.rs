@@ -66,7 +66,9 @@ impl LoadPlan {
         range(s.timeout > Time::ZERO && s.timeout <= DAY, "timeout", "above 0 and at most 24h", &s.timeout)?;
         range(s.drain <= DAY, "drain", "at most 24h", &s.drain)?;
         range(s.warmup <= s.duration, "warmup", "no longer than the duration", &s.warmup)?;
-        range((1.0..=1e6).contains(&s.catch_up), "catch-up", "between 1 and 1000000", &s.catch_up)?;
+        if let Some(factor) = s.catch_up {
+            range((1.0..=1e6).contains(&factor), "catch-up", "between 1 and 1000000", &factor)?;
+        }
         range(s.retries.count <= 100, "retries", "at most 100", &s.retries.count)?;
         range((1..=MAX_STREAMS).contains(&s.streams), "streams", "between 1 and 65536", &s.streams)?;
         if s.http2 {

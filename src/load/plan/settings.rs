@@ -32,8 +32,9 @@ pub struct LoadSettings {
     pub when_busy: WhenBusy,
     /// With `open`: the most connections of all threads together.
     pub max_connections: usize,
-    /// With `wait`: a late schedule is caught up at no more than this multiple of the planned rate.
-    pub catch_up: f64,
+    /// With `wait`: a late schedule is caught up at no more than this multiple of the planned rate. `None` for no limit:
+    /// late requests are sent as soon as a connection is free, as wrk2 does in fact.
+    pub catch_up: Option<f64>,
     pub timeout: Time,
     pub on_timeout: OnTimeout,
     pub retries: Retries,
@@ -70,7 +71,7 @@ impl LoadSettings {
             headers: Vec::new(),
             when_busy: WhenBusy::Wait,
             max_connections: 10_000,
-            catch_up: 2.0,
+            catch_up: None,
             timeout: Time::from_secs(2),
             on_timeout: OnTimeout::Wait,
             retries: Retries::default(),

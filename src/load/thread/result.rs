@@ -32,8 +32,10 @@ pub struct WorkerResult {
     pub in_flight_max: u64,
     /// A request waited because of the limit on connections.
     pub limit_reached: bool,
-    /// Requests that waited for a busy connection.
+    /// Requests that waited: for a busy connection, or because of the limit on catching up.
     pub waited: u64,
+    /// Requests that waited because of the limit on catching up.
+    pub held_back: u64,
     /// Requests due within the warm-up that were still in flight at its end.
     pub late_warmup: u64,
     /// Records that were dropped because their queue was full.
@@ -66,6 +68,7 @@ impl WorkerResult {
             limit_reached: dispatcher.limit_reached(),
             late_warmup: metrics.late_warmup,
             waited: dispatcher.waited(),
+            held_back: dispatcher.held_back(),
             dropped,
             failure: state.take_failure(),
         }

@@ -40,7 +40,7 @@ impl Args {
             headers,
             when_busy: pacing.when_busy,
             max_connections: connection.max_connections.unwrap_or(defaults.max_connections.max(load.connections)),
-            catch_up: pacing.catch_up.unwrap_or(defaults.catch_up),
+            catch_up: pacing.catch_up,
             timeout: failure.timeout,
             on_timeout: failure.on_timeout,
             retries: failure.retries.unwrap_or_default(),

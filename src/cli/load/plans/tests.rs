@@ -94,7 +94,7 @@ fn further_options_set_the_plan() {
     let p = plan("-R1 --http2 --streams 5 --cacert ca.pem https://h/");
     assert_eq!((p.http2, p.streams, p.tls.verify), (true, 5, true));
     let p = plan("-R1 --catch-up 3 --retries 1 http://h/");
-    assert_eq!((p.catch_up, p.retries.count, p.retries.backoff), (3.0, 1, Time::ZERO));
+    assert_eq!((p.catch_up, p.retries.count, p.retries.backoff), (Some(3.0), 1, Time::ZERO));
     assert_eq!(plan("-R1 -c20k http://h/").max_connections, 20_000);
 }
 

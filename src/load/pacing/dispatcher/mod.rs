@@ -48,7 +48,8 @@ pub struct Dispatcher {
     /// From the end of arrivals to the end of the run.
     drain: Time,
     when_busy: WhenBusy,
-    catch_up: f64,
+    /// The limit on catching up, as a multiple of the rate.
+    catch_up: Option<f64>,
     /// The earliest instant to send the head, as long as the schedule is caught up.
     earliest_send: Instant,
     /// The same, if the generator itself had never been late.
@@ -61,8 +62,12 @@ pub struct Dispatcher {
     stopped: Vec<RequestRecord>,
     pool: Pool,
     limit_reached: bool,
-    /// Requests that waited for a busy connection.
+    /// By connection: the send lag of its last attempt. Without it the connection would have been free earlier by as much.
+    lags: Vec<Time>,
+    /// Requests that waited: for a busy connection, or because of the limit on catching up.
     waited: u64,
+    /// Requests that waited because of the limit on catching up.
+    held_back: u64,
     has_started: bool,
     thread: u16,
 }
@@ -98,7 +103,9 @@ impl Dispatcher {
             stopped: Vec::new(),
             pool: Pool::new(plan, thread),
             limit_reached: false,
+            lags: Vec::new(),
             waited: 0,
+            held_back: 0,
             has_started: false,
             thread: plan.number(thread),
         }
@@ -144,9 +151,14 @@ impl Dispatcher {
         self.limit_reached
     }
 
-    /// The number of requests that were due and waited for a busy connection.
+    /// The number of requests that were due and waited: for a busy connection, or because of the limit on catching up.
     pub fn waited(&self) -> u64 {
         self.waited
+    }
+
+    /// The number of requests that were due and waited because of the limit on catching up.
+    pub fn held_back(&self) -> u64 {
+        self.held_back
     }
 
     /// What the pacer does at `now`.
@@ -168,7 +180,6 @@ impl Dispatcher {
         match self.pool.take(now) {
             Some((placement, since)) => {
                 let work = self.take_work(source, now, since);
-                self.waited += u64::from(placement == Placement::New && since > work.record.due);
                 Action::Send(work, placement)
             }
             None => {
@@ -181,6 +192,7 @@ impl Dispatcher {
     /// A connection is established and free from `now` on. Returns work for it if some is due.
     pub fn add_connection(&mut self, connection: usize, now: Instant) -> Option<Work> {
         self.add_busy_connection();
+        self.set_lag(connection, Time::ZERO);
         self.assign_or_release(connection, now)
     }
 
@@ -191,27 +203,40 @@ impl Dispatcher {
 
     /// A busy connection may take more work from `now` on. Returns work for it if some is due.
     pub fn offer_connection(&mut self, connection: usize, now: Instant) -> Option<Work> {
-        let work = self.assign_or_release(connection, now)?;
-        let RequestRecord { attempt, due, ready, .. } = work.record;
-        self.waited += u64::from(attempt == 0 && due < ready && ready == now);
-        Some(work)
+        self.assign_or_release(connection, now)
     }
 
     fn assign_or_release(&mut self, connection: usize, now: Instant) -> Option<Work> {
+        let free_since = self.free_without_lag(connection, now);
         // Only the pacer calls the script's `delay` for an arrival.
         let next =
             self.next_source(now).filter(|(at, source)| *at <= now && !(self.has_delay && *source == Source::Arrivals));
         if let Some((_, source)) = next.filter(|_| self.has_started) {
             self.pool.add_request(connection);
-            return Some(self.take_work(source, now, self.pool.free_since(now)));
+            return Some(self.take_work(source, now, self.pool.free_since(free_since)));
         }
-        self.pool.release(connection, now);
+        self.pool.release(connection, free_since);
         None
     }
 
-    /// An attempt on the connection is over.
-    pub fn end_attempt(&mut self, connection: usize) {
+    /// An attempt on the connection is over, which was sent with this lag.
+    pub fn end_attempt(&mut self, connection: usize, lag: Time) {
+        self.set_lag(connection, lag);
         self.pool.remove_request(connection);
+    }
+
+    fn set_lag(&mut self, connection: usize, lag: Time) {
+        if connection >= self.lags.len() {
+            self.lags.resize(connection + 1, Time::ZERO);
+        }
+        self.lags[connection] = lag;
+    }
+
+    /// The instant at which a connection that is free at `now` would be free if the generator had sent its last attempt
+    /// without lag. Lateness is carried from request to request this way: after a stall of the generator, a request that
+    /// waits for the requests before it waits because of the generator, not because of the system.
+    fn free_without_lag(&self, connection: usize, now: Instant) -> Instant {
+        now.minus(self.lags.get(connection).copied().unwrap_or_default())
     }
 
     /// An established connection is closed; `was_free` if it carried no attempt.
@@ -225,8 +250,9 @@ impl Dispatcher {
     }
 
     /// A connection is closed at `now` and not opened again. With `open`, a new one may take its place.
-    pub fn retire_connection(&mut self, now: Instant) {
-        self.pool.retire(now);
+    pub fn retire_connection(&mut self, connection: usize, now: Instant) {
+        self.pool.retire(self.free_without_lag(connection, now));
+        self.set_lag(connection, Time::ZERO);
     }
 
     /// Takes the next arrival for a request that is sent at `now` in one string of bytes with `first`. It is due when
@@ -238,9 +264,9 @@ impl Dispatcher {
         let mut record = RequestRecord::planned(self.head.request, first.due, self.thread);
         record.ready = first.ready;
         let taken = std::mem::replace(&mut self.head, next_arrival(&mut self.arrivals));
-        if self.limits_catch_up(now) {
+        if let Some(factor) = self.catch_up_limit(now) {
             // The next request waits for the gap of this one too.
-            let gap = self.shortest_gap_after(taken.due);
+            let gap = self.shortest_gap_after(taken.due, factor);
             self.earliest_send = self.earliest_send.plus(gap);
             self.earliest_ready = self.earliest_ready.plus(gap);
         }
@@ -309,6 +335,7 @@ impl Dispatcher {
             && let Some(Reverse(Deferred { at, mut work })) = self.deferred.pop()
         {
             work.record.ready = at.max(free_since);
+            self.waited += u64::from(work.record.attempt == 0 && free_since > at);
             return work;
         }
         self.take_head(now, free_since)
@@ -318,34 +345,37 @@ impl Dispatcher {
         let head = self.head;
         let mut record = RequestRecord::planned(head.request, head.due, self.thread);
         record.ready = head.due.max(self.earliest_ready).max(free_since);
+        self.waited += u64::from(record.ready > head.due);
+        self.held_back += u64::from(self.earliest_ready > head.due.max(free_since));
         self.head = next_arrival(&mut self.arrivals);
         self.limit_catch_up(head.due, record.ready, now);
         Work { record, part: None, is_sample: true }
     }
 
     /// Delays the head after a request that was due at `due`, could have been sent at `ready`, and is sent at `now`: a late
-    /// schedule is caught up no faster than the plan allows. When the generator is late with one request, it is late with
+    /// schedule is caught up no faster than the plan allows, if the plan has a limit. When the generator is late with one request, it is late with
     /// the next too. Lateness of up to [`FREE_CATCH_UP`] is exempt: with a wake-up latency, one request would be sent per
     /// wake-up otherwise, however many are due.
     fn limit_catch_up(&mut self, due: Instant, ready: Instant, now: Instant) {
-        if self.limits_catch_up(now) {
-            let gap = self.shortest_gap_after(due);
+        if let Some(factor) = self.catch_up_limit(now) {
+            let gap = self.shortest_gap_after(due, factor);
             self.earliest_send = self.earliest_send.max(ready).max(now.minus(FREE_CATCH_UP)).plus(gap);
             self.earliest_ready = ready.plus(gap);
         }
     }
 
-    fn limits_catch_up(&self, now: Instant) -> bool {
-        self.when_busy == WhenBusy::Wait && now < self.arrivals_end
+    /// The limit on catching up, where one applies at `now`.
+    fn catch_up_limit(&self, now: Instant) -> Option<f64> {
+        self.catch_up.filter(|_| self.when_busy == WhenBusy::Wait && now < self.arrivals_end)
     }
 
     /// The shortest gap between a request that was due at `due` and the head.
-    fn shortest_gap_after(&self, due: Instant) -> Time {
-        Time((self.head.due.since(due).0 as f64 / self.catch_up) as u64)
+    fn shortest_gap_after(&self, due: Instant, factor: f64) -> Time {
+        Time((self.head.due.since(due).0 as f64 / factor) as u64)
     }
 }
 
-/// Lateness up to this is caught up at once. wrk2 counts in ms, and so sends requests within 1 ms together too.
+/// Lateness up to this is caught up at once, whatever the limit.
 const FREE_CATCH_UP: Time = Time::from_millis(1);
 
 /// Arrivals are endless. [`Instant::NEVER`] stands for one after the last representable instant.

@@ -25,7 +25,7 @@ impl WorkerState {
     pub fn retire_slot(&self, id: usize) {
         self.slots.borrow_mut()[id] = Slot::default();
         self.vacant.borrow_mut().push(id);
-        self.dispatcher.borrow_mut().retire_connection(self.now());
+        self.dispatcher.borrow_mut().retire_connection(id, self.now());
         self.wake_flag.wake_for_connection();
     }
 

@@ -19,7 +19,7 @@ impl WorkerState {
         record.set_last(!is_retried);
         let mut dispatcher = self.dispatcher.borrow_mut();
         let mut metrics = self.metrics.borrow_mut();
-        dispatcher.end_attempt(id);
+        dispatcher.end_attempt(id, record.send_lag().unwrap_or_default());
         metrics.end_attempt(&record, dispatcher.arrivals_end(), is_sample);
         if is_retried {
             let backoff = retries.backoff.times(1 << record.attempt.min(20));

@@ -19,6 +19,11 @@ fn settings() -> LoadSettings {
     }
 }
 
+/// The same with a limit on catching up: twice the rate.
+fn limited() -> LoadSettings {
+    LoadSettings { catch_up: Some(2.0), ..settings() }
+}
+
 fn dispatcher(settings: LoadSettings) -> Dispatcher {
     let mut dispatcher = Dispatcher::new(&LoadPlan::new(settings).unwrap(), 0);
     dispatcher.start();
@@ -75,8 +80,23 @@ fn the_wait_for_a_busy_connection_is_not_send_lag() {
 }
 
 #[test]
-fn a_late_schedule_is_caught_up_at_twice_the_rate() {
+fn a_late_schedule_is_caught_up_at_once() {
     let mut d = dispatcher(settings());
+    // At 35 ms requests 0 to 3 are due. Each is sent as soon as a connection is free.
+    assert_eq!(d.offer_connection(0, Instant(35 * MS)).unwrap().record.request, 0);
+    assert_eq!(d.offer_connection(1, Instant(35 * MS)).unwrap().record.request, 1);
+    assert!(matches!(d.next_action(Instant(36 * MS)), Action::Blocked(_)));
+    for request in [2, 3] {
+        let record = d.offer_connection(0, Instant(37 * MS)).unwrap().record;
+        assert_eq!((record.request, record.ready), (request, Instant(37 * MS)));
+    }
+    assert!(d.offer_connection(0, Instant(38 * MS)).is_none(), "the schedule is caught up");
+    assert_eq!((d.waited(), d.held_back()), (4, 0));
+}
+
+#[test]
+fn a_limit_holds_late_requests_back_and_counts_them() {
+    let mut d = dispatcher(limited());
     // At 35 ms requests 0 to 3 are due. They are sent 5 ms apart (half of 10) until the schedule is caught up.
     assert!(d.offer_connection(0, Instant(35 * MS)).is_some());
     assert!(d.offer_connection(1, Instant(36 * MS)).is_none());
@@ -91,12 +111,14 @@ fn a_late_schedule_is_caught_up_at_twice_the_rate() {
     // Caught up: request 7 is due at 70 ms, and is sent then.
     assert!(d.offer_connection(0, Instant(66 * MS)).is_none());
     assert_eq!(waits(d.next_action(Instant(66 * MS))), 70 * MS);
+    // Request 0 waited for a connection, and 1 to 6 because of the limit.
+    assert_eq!((d.waited(), d.held_back()), (7, 6));
 }
 
 #[test]
 fn after_a_late_wake_up_all_due_requests_are_sent() {
     // One request every 50 us, and a wake-up latency of 180 us.
-    let busy = LoadSettings { connections: 50, rate: 20_000.0.into(), ..settings() };
+    let busy = LoadSettings { connections: 50, rate: 20_000.0.into(), ..limited() };
     let (mut d, mut now, mut count) = (dispatcher(busy), Instant::START, 0);
     (0..50).for_each(|connection| d.pool.release(connection, Instant(0)));
     while now < Instant(90 * MS) {
@@ -122,7 +144,7 @@ fn sent_together(d: &mut Dispatcher, together: u64, from: u64, to: u64) -> u64 {
                 for _ in 1..together {
                     d.join_next(&work.record, Some(connection), now);
                 }
-                (0..together).for_each(|_| d.end_attempt(connection));
+                (0..together).for_each(|_| d.end_attempt(connection, Time::ZERO));
                 d.pool.release(connection, now);
                 count += together;
             }
@@ -135,7 +157,7 @@ fn sent_together(d: &mut Dispatcher, together: u64, from: u64, to: u64) -> u64 {
 #[test]
 fn requests_in_one_string_keep_the_rate_and_its_catch_up() {
     for together in [1, 2, 3, 4, 16] {
-        let fast = LoadSettings { rate: 1000.0.into(), duration: Time::from_secs(2), ..settings() };
+        let fast = LoadSettings { rate: 1000.0.into(), duration: Time::from_secs(2), ..limited() };
         let mut d = dispatcher(fast);
         d.pool.release(0, Instant(0));
         let count = sent_together(&mut d, together, 0, 500 * MS);
@@ -155,10 +177,10 @@ fn open_opens_a_connection_for_a_due_request_up_to_the_limit() {
     // The first two connections are not established yet: a third one takes the request.
     assert_eq!(sent(d.next_action(Instant(0))), (0, 0, Placement::New));
     assert!(matches!(d.next_action(Instant(10 * MS)), Action::Blocked(_)));
-    d.retire_connection(Instant(0));
+    d.retire_connection(9, Instant(0));
     assert_eq!(sent(d.next_action(Instant(12 * MS))).2, Placement::New);
     // In an open system the catch-up is not limited.
-    d.retire_connection(Instant(0));
+    d.retire_connection(9, Instant(0));
     assert_eq!(sent(d.next_action(Instant(20 * MS))), (2, 20 * MS, Placement::New));
 }
 
@@ -230,7 +252,7 @@ fn a_pipeline_queues_behind_requests_in_flight_only_if_no_connection_is_free() {
     d.remove_connection(0, false);
     assert_eq!(sent(d.next_action(Instant(40 * MS))).2, Placement::On(1));
     assert_eq!(sent(d.next_action(Instant(50 * MS))).2, Placement::On(1));
-    (0..4).for_each(|_| d.end_attempt(1));
+    (0..4).for_each(|_| d.end_attempt(1, Time::ZERO));
     assert!(d.add_connection(0, Instant(51 * MS)).is_none());
     assert_eq!(sent(d.next_action(Instant(60 * MS))).2, Placement::On(0));
 }
@@ -296,8 +318,8 @@ fn a_request_that_waited_for_a_connection_is_not_sent_after_the_end_of_arrivals(
 }
 
 #[test]
-fn a_generator_that_is_late_with_a_request_is_late_with_the_next_ones() {
-    let mut d = dispatcher(settings());
+fn with_a_limit_a_generator_that_is_late_with_a_request_is_late_with_the_next_ones() {
+    let mut d = dispatcher(limited());
     assert!(d.offer_connection(0, Instant(0)).is_some());
     // The pacer did not run from 1 ms to 55 ms, and a connection was free all the time.
     for (at, request, ready) in [(55, 1, 10), (60, 2, 20), (65, 3, 30), (70, 4, 40)] {
@@ -308,11 +330,28 @@ fn a_generator_that_is_late_with_a_request_is_late_with_the_next_ones() {
 }
 
 #[test]
+fn a_connection_that_is_busy_late_because_of_the_generator_is_not_waited_for() {
+    for when_busy in [WhenBusy::Wait, WhenBusy::Open] {
+        let mut d = dispatcher(LoadSettings { when_busy, max_connections: 2, ..settings() });
+        assert!(d.add_connection(0, Instant(0)).is_some());
+        // The pacer did not run from 1 ms to 55 ms. Request 1 is sent 45 ms late, and its response takes 2 ms.
+        d.end_attempt(0, Time::ZERO);
+        assert!(d.offer_connection(0, Instant(MS)).is_none());
+        assert_eq!(sent(d.next_action(Instant(55 * MS))), (1, 10 * MS, Placement::On(0)));
+        d.end_attempt(0, Time::from_millis(45));
+        // Had request 1 been sent in time, the connection would have been free at 12 ms, before request 2 was due.
+        let second = d.offer_connection(0, Instant(57 * MS)).unwrap().record;
+        assert_eq!((second.request, second.ready), (2, Instant(20 * MS)));
+        assert_eq!(d.waited(), 0);
+    }
+}
+
+#[test]
 fn the_wait_of_an_open_system_at_its_limit_is_not_send_lag() {
     let mut d = dispatcher(LoadSettings { when_busy: WhenBusy::Open, max_connections: 2, ..settings() });
     d.add_busy_connection();
     assert!(matches!(d.next_action(Instant(25 * MS)), Action::Blocked(_)) && d.limit_reached());
-    d.retire_connection(Instant(40 * MS));
+    d.retire_connection(9, Instant(40 * MS));
     assert_eq!(sent(d.next_action(Instant(41 * MS))), (0, 40 * MS, Placement::New));
     assert_eq!(d.waited(), 1);
 }

@@ -53,6 +53,8 @@ struct Simulation {
     number: u64,
     /// Free connections, and since when.
     idle: BTreeMap<usize, u64>,
+    /// By connection: the send lag of its last attempt.
+    lags: BTreeMap<usize, u64>,
     /// With `open`: since when a further connection may be opened.
     may_open_since: u64,
     /// Connections that exist, established or not.
@@ -86,6 +88,7 @@ impl Simulation {
             events: BTreeMap::new(),
             number: 0,
             idle: BTreeMap::new(),
+            lags: BTreeMap::new(),
             may_open_since: 0,
             in_flight: BTreeMap::new(),
             pending: BTreeSet::new(),
@@ -158,7 +161,9 @@ impl Simulation {
                     return false;
                 };
                 let failed = matches!(fate, Fate::Failed);
-                self.dispatcher.end_attempt(connection);
+                let lag = record.send_lag().unwrap();
+                self.dispatcher.end_attempt(connection, lag);
+                self.lags.insert(connection, lag.0);
                 let mut again = self.ended(record, failed);
                 if !matches!(fate, Fate::Answered) {
                     for record in self.in_flight.remove(&connection).unwrap_or_default() {
@@ -198,6 +203,7 @@ impl Simulation {
     }
 
     fn connected(&mut self, connection: usize) -> bool {
+        self.lags.remove(&connection);
         let work = self.dispatcher.add_connection(connection, Instant(self.now));
         self.assigned(connection, work)
     }
@@ -214,7 +220,7 @@ impl Simulation {
                 self.is_pipeline() && self.pacer_waits
             }
             None => {
-                self.idle.insert(connection, self.now);
+                self.idle.insert(connection, self.free_without_lag(connection));
                 self.later(self.world.idle_for, WorldEvent::IdleClosed(connection));
                 self.pacer_waits
             }
@@ -229,11 +235,11 @@ impl Simulation {
                 false
             }
             WhenBusy::Open => {
-                if !self.may_open() {
-                    self.may_open_since = self.now;
-                }
+                let since = self.free_without_lag(connection);
+                self.may_open_since = if self.may_open() { self.may_open_since.min(since) } else { since };
+                self.lags.remove(&connection);
                 self.open -= 1;
-                self.dispatcher.retire_connection(Instant(self.now));
+                self.dispatcher.retire_connection(connection, Instant(self.now));
                 self.pacer_waits
             }
         }
@@ -298,7 +304,7 @@ impl Simulation {
                 assert_eq!((joined.due, joined.ready), (record.due, record.ready));
                 let head = self.schedule.next().unwrap();
                 assert_eq!(joined.request, head.request);
-                if self.limits_catch_up() {
+                if self.catch_up_limit().is_some() {
                     self.earliest_send += self.shortest_gap_after(head.due.0);
                 }
                 joined.sent = Instant(self.now);
@@ -318,18 +324,23 @@ impl Simulation {
     }
 
     fn limit_catch_up(&mut self, due: u64, ready: u64) {
-        if self.limits_catch_up() {
+        if self.catch_up_limit().is_some() {
             let late = self.now.saturating_sub(FREE_CATCH_UP.0);
             self.earliest_send = self.earliest_send.max(ready).max(late) + self.shortest_gap_after(due);
         }
     }
 
-    fn limits_catch_up(&self) -> bool {
-        self.plan.when_busy == WhenBusy::Wait && self.now < self.dispatcher.arrivals_end().0
+    fn free_without_lag(&self, connection: usize) -> u64 {
+        self.now.saturating_sub(self.lags.get(&connection).copied().unwrap_or(0))
+    }
+
+    fn catch_up_limit(&self) -> Option<f64> {
+        let applies = self.plan.when_busy == WhenBusy::Wait && self.now < self.dispatcher.arrivals_end().0;
+        self.plan.catch_up.filter(|_| applies)
     }
 
     fn shortest_gap_after(&mut self, due: u64) -> u64 {
-        ((self.schedule.peek().unwrap().due.0 - due) as f64 / self.plan.catch_up) as u64
+        ((self.schedule.peek().unwrap().due.0 - due) as f64 / self.plan.catch_up.unwrap()) as u64
     }
 
     fn begin(&mut self, connection: usize, record: RequestRecord) {
@@ -437,7 +448,7 @@ fn loads() -> impl Strategy<Value = LoadSettings> {
     use ArrivalProcess::{Exp, Fixed, Norm, Zipf};
     let process = prop_oneof![4 => Just(Fixed), 3 => Just(Exp), 1 => Just(Norm), 1 => Just(Zipf)];
     let mode = prop_oneof![Just(WhenBusy::Wait), Just(WhenBusy::Pipeline), Just(WhenBusy::Open)];
-    let modes = (mode, 1usize..5, 0usize..5, 1.0..5.0f64, process);
+    let modes = (mode, 1usize..5, 0usize..5, proptest::option::of(1.0..5.0f64), process);
     let rate = (20.0..2000.0f64, proptest::option::of(0.0..2000.0f64));
     let times = (rate, 1u64..200, 0u64..100, any::<u64>());
     let retries = (0u16..4, 0u64..10);
@@ -463,7 +474,8 @@ fn loads() -> impl Strategy<Value = LoadSettings> {
 proptest! {
     #[test]
     fn whatever_the_connections_do(settings in loads(), world in worlds()) {
-        let (wait, catch_up, until) = (settings.when_busy == WhenBusy::Wait, settings.catch_up, settings.duration.0);
+        let limit = settings.catch_up.filter(|_| settings.when_busy == WhenBusy::Wait);
+        let until = settings.duration.0;
         let in_order = world.delay.is_none();
         let records = Simulation::new(settings, world).run();
         let account = crate::record::Account::of(&records);
@@ -471,10 +483,11 @@ proptest! {
         let mut first: Vec<_> = records.iter().filter(|r| r.attempt == 0 && r.sent != Instant::NEVER).collect();
         first.sort_unstable_by_key(|r| r.request);
         prop_assert!(!in_order || first.is_sorted_by_key(|record| record.sent));
+        let Some(limit) = limit else { return Ok(()) };
         // Before the end of arrivals the schedule is caught up no faster than the plan allows, apart from the free catch-up.
-        let behind = |record: &RequestRecord| record.sent.0 as f64 - record.due.0 as f64 / catch_up;
+        let behind = |record: &RequestRecord| record.sent.0 as f64 - record.due.0 as f64 / limit;
         let mut most = f64::MIN;
-        for record in first.iter().filter(|record| in_order && wait && record.sent.0 < until) {
+        for record in first.iter().filter(|record| in_order && record.sent.0 < until) {
             prop_assert!(behind(record) + FREE_CATCH_UP.0 as f64 + 1.0 + first.len() as f64 >= most, "{record:?}");
             most = most.max(behind(record));
         }

@@ -41,7 +41,16 @@ impl InFlight {
 
 /// Runs a worker's schedule against a server that ends a request sent at `t` at `ends(t, request)`, or never if that is
 /// `u64::MAX`. The generator itself is never late.
-fn against(settings: LoadSettings, mut ends: impl FnMut(u64, u64) -> u64) -> Latencies {
+fn against(settings: LoadSettings, ends: impl FnMut(u64, u64) -> u64) -> Latencies {
+    against_with_pause(settings, 0..0, ends)
+}
+
+/// The same with a generator that does nothing during `pause`.
+fn against_with_pause(
+    settings: LoadSettings,
+    pause: std::ops::Range<u64>,
+    mut ends: impl FnMut(u64, u64) -> u64,
+) -> Latencies {
     let mut d = dispatcher(settings.clone());
     let mut in_flight = InFlight::default();
     let mut connections = settings.connections;
@@ -72,11 +81,14 @@ fn against(settings: LoadSettings, mut ends: impl FnMut(u64, u64) -> u64) -> Lat
         };
         let first = in_flight.ends.peek().map_or(u64::MAX, |Reverse((end, _, _))| *end);
         now = wake.min(first);
+        if pause.contains(&now) {
+            now = pause.end;
+        }
         if first <= wake
             && let Some((connection, request, is_free)) = in_flight.end()
         {
             done.push((request, now));
-            d.end_attempt(connection);
+            d.end_attempt(connection, in_flight.sent[&request].send_lag().unwrap());
             if let Some(work) = is_free.then(|| d.offer_connection(connection, Instant(now))).flatten() {
                 in_flight.send(work, connection, now, &mut ends);
             }
@@ -166,8 +178,32 @@ fn a_stall_of_a_second_in_an_open_system() {
 }
 
 #[test]
-fn a_stall_of_a_second_caught_up_at_twice_the_rate() {
+fn a_stall_of_a_second_caught_up_at_once() {
     let wait = against(load(10, 1, WhenBusy::Wait), |sent, _| one_stall(sent, MS / 10));
+    // The request of 5 s is answered at 6.0001 s. Those due j ms after 5 s follow every 0.1 ms: answered 1000.1 - 0.9 j ms
+    // late, until j = 1111.
+    assert_eq!(wait.response.len(), 10_000);
+    close(at(&wait, [50.0, 88.0, 90.0, 95.0, 99.0, 100.0]), [0.1, 0.1, 100.1, 550.1, 910.1, 1000.1]);
+    assert!(value_at_percentile(&wait.send_lag, 100.0) <= 1, "the generator is never late");
+}
+
+#[test]
+fn a_pause_of_the_generator_is_send_lag_in_every_mode() {
+    for when_busy in [WhenBusy::Wait, WhenBusy::Pipeline, WhenBusy::Open] {
+        let settings = LoadSettings { max_connections: 10, ..load(10, 10, when_busy) };
+        let paused = against_with_pause(settings, 5 * SECOND..6 * SECOND, |sent, _| sent + MS);
+        assert_eq!(paused.response.len(), 10_000, "{when_busy:?}");
+        // The server is never busy with more than it can do: each ms of response time above its own is the generator's.
+        let above = value_at_percentile(&paused.response, 99.0).saturating_sub(1_000) * 1_000;
+        let lag = value_at_percentile(&paused.send_lag, 99.0);
+        assert!(above > 800 * MS && lag.abs_diff(above) < above / 100, "{when_busy:?}: {lag} of {above} ns");
+    }
+}
+
+#[test]
+fn a_stall_of_a_second_caught_up_at_twice_the_rate() {
+    let limited = LoadSettings { catch_up: Some(2.0), ..load(10, 1, WhenBusy::Wait) };
+    let wait = against(limited, |sent, _| one_stall(sent, MS / 10));
     // The connection is stuck with the request that was due at 5 s. The others are sent from 6.0001 s on, half a ms apart.
     // The one that is due j ms later is answered 999.7 - j/2 ms late, up to j = 1999.
     assert_eq!(wait.response.len(), 10_000);
@@ -196,7 +232,7 @@ fn a_random_percent_of_half_a_second() {
     let open = against(load(100, 10, WhenBusy::Open), ends);
     close(at(&open, [98.8, 99.2, 100.0]), [0.5, 500.0, 500.0]);
     // With few connections, requests wait behind the slow ones: these keep 5 of 8 connections busy on average.
-    let wait = against(LoadSettings { catch_up: 1e6, ..load(100, 8, WhenBusy::Wait) }, ends);
+    let wait = against(load(100, 8, WhenBusy::Wait), ends);
     let sorted = queue(100, 8, u64::MAX, ends);
     assert!(sorted[90_000] > 5.0, "requests do wait: {}", sorted[90_000]);
     as_sorted(&wait, &sorted);
@@ -222,7 +258,7 @@ fn a_steady_slow_down() {
     let open = against(load(10, 10, WhenBusy::Open), slower);
     close(at(&open, [10.0, 50.0, 90.0, 99.0]), [11.0, 51.0, 91.0, 100.0]);
     // Two connections are too few: the queue grows until the end.
-    let settings = LoadSettings { catch_up: 1e6, drain: Time::ZERO, ..load(10, 2, WhenBusy::Wait) };
+    let settings = LoadSettings { drain: Time::ZERO, ..load(10, 2, WhenBusy::Wait) };
     let two = against(settings, slower);
     as_sorted(&two, &queue(10, 2, 10 * SECOND, slower));
 }
