@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use metawrk::load::{LoadPlan, LoadSettings, Prepared};
+use metawrk::load::{LoadPlan, LoadSettings, PreparedLoad};
 use metawrk::record::Clock;
 use metawrk::units::Time;
 
@@ -35,7 +35,7 @@ fn end_to_end(c: &mut Criterion) {
                 drain: Time::ZERO,
                 ..LoadSettings::new(&url, 1e6)
             });
-            let prepared = Prepared::new(plan.expect("a plan"), None).expect("a server");
+            let prepared = PreparedLoad::new(plan.expect("a plan"), None).expect("a server");
             let result = prepared.start(Clock::starting_in(Time::from_millis(1))).finish().expect("a run");
             let each = result.duration().0 as f64 / result.account().answered as f64;
             Duration::from_nanos((each * iterations as f64) as u64)

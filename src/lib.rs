@@ -3,7 +3,7 @@
 //! The programs `wrk2` and `metawrk` are thin: all that they do is in this library. A load from Rust:
 //!
 //! ```no_run
-//! use metawrk::load::{LoadPlan, LoadSettings, Prepared};
+//! use metawrk::load::{LoadPlan, LoadSettings, PreparedLoad};
 //! use metawrk::record::Clock;
 //! use metawrk::stats::value_at_percentile;
 //! use metawrk::units::Time;
@@ -14,7 +14,7 @@
 //!     duration: Time::from_secs(10),
 //!     ..LoadSettings::new("http://127.0.0.1:8080/", 500.0) // requests/s
 //! };
-//! let load = Prepared::new(LoadPlan::new(settings)?, None)?; // connects, and checks the script if there is one
+//! let load = PreparedLoad::new(LoadPlan::new(settings)?, None)?; // connects, and checks the script if there is one
 //! let result = load.start(Clock::starting_in(Time::from_millis(10))).finish()?;
 //! let p99_us = value_at_percentile(&result.latencies().response, 99.0);
 //! println!("{} answered, p99 {p99_us} us from the due time", result.account().answered);
@@ -29,6 +29,7 @@
 //! | module | content |
 //! |---|---|
 //! | [`units`], [`stats`], [`target`], [`http1`] | spans and instants, percentiles, URLs, framing of HTTP/1.1: pure |
+//! | [`option_name`] | how the users of a command write an option, for warnings and remedies |
 //! | [`arrivals`] | when each request is due |
 //! | [`record`] | what happened: records, events, histograms, and the files that hold them |
 //! | [`script`] | Lua scripts, with the API of wrk |
@@ -46,6 +47,7 @@ pub mod arrivals;
 pub mod experiment;
 pub mod http1;
 pub mod load;
+pub mod option_name;
 pub mod plan;
 pub mod record;
 pub mod report;
@@ -69,7 +71,6 @@ pub mod procfs;
 #[doc(hidden)]
 pub mod testbed;
 
-pub(crate) mod option_name;
 pub(crate) mod out;
 pub(crate) mod signals;
 pub(crate) mod timer;

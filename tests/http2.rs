@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use h2::server::Builder;
 use metawrk::load::plan::{OnTimeout, PlanError, Retries, TlsSettings, WhenBusy};
-use metawrk::load::{LoadPlan, LoadResult, LoadSettings, Prepared};
+use metawrk::load::{LoadPlan, LoadResult, LoadSettings, PreparedLoad};
 use metawrk::record::{Outcome, RequestRecord};
 use metawrk::script::Script;
 use metawrk::units::{Instant, Time};
@@ -84,7 +84,7 @@ fn over_tls_alpn_agrees_on_http2() {
 fn a_server_without_http2_is_an_error_before_the_load() {
     let why = |url: String| {
         let settings = LoadSettings { http2: true, ..LoadSettings::new(url, 10.0) };
-        let error = Prepared::new(LoadPlan::new(settings).unwrap(), None).err().unwrap().to_string();
+        let error = PreparedLoad::new(LoadPlan::new(settings).unwrap(), None).err().unwrap().to_string();
         error.strip_prefix("unable to connect to ").unwrap().split_once(' ').unwrap().1.to_owned()
     };
     let answers = Server::start(|mut peer| {
@@ -256,7 +256,7 @@ fn an_untranslatable_request_is_an_error_before_the_load() {
     let server = Http2Server::answering(|_, _| Answer::Ok);
     let text = r#"function request() return "CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n" end"#;
     let plan = LoadPlan::new(LoadSettings { script: script(text), ..settings(&server) }).unwrap();
-    let error = Prepared::new(plan, None).err().unwrap().to_string();
+    let error = PreparedLoad::new(plan, None).err().unwrap().to_string();
     insta::assert_snapshot!(error, @"test.lua: request() returned a request that HTTP/2 cannot carry: CONNECT is not supported: it opens a tunnel and gets no response to measure");
 }
 

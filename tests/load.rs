@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use metawrk::load::plan::{OnTimeout, Retries, WhenBusy};
-use metawrk::load::{LoadError, LoadPlan, LoadSettings, Prepared};
+use metawrk::load::{LoadError, LoadPlan, LoadSettings, PreparedLoad};
 use metawrk::record::{Clock, Outcome, RequestRecord};
 use metawrk::script::Script;
 use metawrk::units::{self, Time};
@@ -180,7 +180,7 @@ fn an_open_system_waits_at_its_limit() {
 fn a_stop_ends_the_load_at_once_with_a_complete_account() {
     let server = Server::answering(OK);
     let settings = LoadSettings { duration: Time::from_secs(3600), ..settings(&server) };
-    let prepared = Prepared::new(LoadPlan::new(settings).unwrap(), None).unwrap();
+    let prepared = PreparedLoad::new(LoadPlan::new(settings).unwrap(), None).unwrap();
     let running = prepared.start(Clock::starting_in(Time::ZERO));
     let began = Instant::now();
     while running.live().iter().map(|live| live.sent()).sum::<u64>() < 20 {
@@ -203,7 +203,8 @@ fn after_the_end_of_arrivals_requests_in_flight_finish() {
         }
     });
     let settings = LoadSettings { duration: Time::from_secs(3600), ..settings(&server) };
-    let running = Prepared::new(LoadPlan::new(settings).unwrap(), None).unwrap().start(Clock::starting_in(Time::ZERO));
+    let running =
+        PreparedLoad::new(LoadPlan::new(settings).unwrap(), None).unwrap().start(Clock::starting_in(Time::ZERO));
     while running.live().iter().map(|live| live.sent()).sum::<u64>() < 4 {
         std::thread::yield_now();
     }
@@ -240,13 +241,13 @@ fn a_script_gets_the_responses() {
 fn nothing_is_sent_without_a_target_or_with_a_bad_script() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let refused = LoadPlan::new(LoadSettings::new(format!("http://{closed}/"), 10.0)).unwrap();
-    let error = Prepared::new(refused, None).err().unwrap();
+    let error = PreparedLoad::new(refused, None).err().unwrap();
     assert_eq!(error.to_string(), format!("unable to connect to 127.0.0.1:{} Connection refused", closed.port()));
 
     let server = Server::answering(OK);
     let script = Script { name: "bad.lua".into(), text: "request = 5".into() };
     let plan = LoadPlan::new(LoadSettings { script: Some(script), ..settings(&server) }).unwrap();
-    assert!(matches!(Prepared::new(plan, None), Err(LoadError::Script(_))));
+    assert!(matches!(PreparedLoad::new(plan, None), Err(LoadError::Script(_))));
     assert!(server.requests.lock().unwrap().is_empty());
 }
 

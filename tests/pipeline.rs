@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use metawrk::load::plan::{OnTimeout, Retries, WhenBusy};
-use metawrk::load::{LoadPlan, LoadSettings, Prepared};
+use metawrk::load::{LoadPlan, LoadSettings, PreparedLoad};
 use metawrk::record::{Clock, Outcome};
 use metawrk::units::Time;
 use support::load::{run, scripted, settings};
@@ -67,7 +67,7 @@ fn a_script_slower_than_the_rate_does_not_starve_the_connections() {
         duration: Time::from_secs(3600),
         ..scripted(&server, slow)
     };
-    let prepared = Prepared::new(LoadPlan::new(settings).unwrap(), None).unwrap();
+    let prepared = PreparedLoad::new(LoadPlan::new(settings).unwrap(), None).unwrap();
     let running = prepared.start(Clock::starting_in(Time::ZERO));
     while running.live().iter().map(|live| live.sent()).sum::<u64>() < 20 {
         std::thread::yield_now();

@@ -5,7 +5,7 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use metawrk::load::{LoadError, LoadPlan, LoadResult, LoadSettings, Prepared};
+use metawrk::load::{LoadError, LoadPlan, LoadResult, LoadSettings, PreparedLoad};
 use metawrk::record::event::RunEnd;
 use metawrk::record::sink::{RecordSink, Recorder};
 use metawrk::record::{Account, Clock, LatencyFile, OutputFile, P99Files, create_recording, parquet};
@@ -22,7 +22,7 @@ fn settings(server: &Server) -> LoadSettings {
 
 fn run(settings: LoadSettings, sinks: Vec<Box<dyn RecordSink>>) -> LoadResult {
     let recorder = Recorder::start(sinks).unwrap();
-    let prepared = Prepared::new(LoadPlan::new(settings).unwrap(), Some(recorder.senders())).unwrap();
+    let prepared = PreparedLoad::new(LoadPlan::new(settings).unwrap(), Some(recorder.senders())).unwrap();
     let loaded = prepared.start(Clock::starting_in(Time::from_millis(1))).finish().unwrap();
     recorder.finish().unwrap();
     loaded
@@ -92,7 +92,7 @@ fn a_load_that_cannot_begin_changes_no_file() {
         ];
         let recorder = Recorder::start(sinks).unwrap();
         let settings = LoadSettings { threads: 1, ..LoadSettings::new(format!("http://{closed_port}/"), 10.0) };
-        let prepared = Prepared::new(LoadPlan::new(settings).unwrap(), Some(recorder.senders()));
+        let prepared = PreparedLoad::new(LoadPlan::new(settings).unwrap(), Some(recorder.senders()));
         assert!(matches!(prepared, Err(LoadError::Connect { .. })));
     }
     for name in names {

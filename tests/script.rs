@@ -2,7 +2,7 @@
 
 mod support;
 
-use metawrk::load::{DoneArguments, LoadPlan, LoadSettings, Prepared};
+use metawrk::load::{DoneArguments, LoadPlan, LoadSettings, PreparedLoad};
 use metawrk::record::Clock;
 use metawrk::script::DoneSummary;
 use metawrk::units::Time;
@@ -121,11 +121,11 @@ fn an_error_in_setup_init_or_delay_names_the_script() {
         ("function setup(thread) thread:set('f', print) end", "test.lua:1: "),
     ] {
         let plan = LoadPlan::new(scripted(&server, text)).unwrap();
-        let error = Prepared::new(plan, None).err().unwrap().to_string();
+        let error = PreparedLoad::new(plan, None).err().unwrap().to_string();
         assert!(error.starts_with(says), "{error}");
     }
     let text = "\n\nfunction delay() error('no') end";
-    let running = Prepared::new(LoadPlan::new(scripted(&server, text)).unwrap(), None).unwrap();
+    let running = PreparedLoad::new(LoadPlan::new(scripted(&server, text)).unwrap(), None).unwrap();
     let result = running.start(Clock::starting_in(Time::ZERO)).finish().unwrap();
     assert_eq!(result.failure().unwrap().to_string(), "test.lua:3: no (in delay)");
     assert!(result.account().balances());

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use metawrk::load::plan::{PlanError, TlsSettings};
-use metawrk::load::{LoadError, LoadPlan, LoadSettings, Prepared};
+use metawrk::load::{LoadError, LoadPlan, LoadSettings, PreparedLoad};
 use metawrk::script::Script;
 use metawrk::units::Time;
 use support::load::run;
@@ -41,7 +41,7 @@ fn checked(url: String, authorities: &Path) -> LoadSettings {
 }
 
 fn refusal(settings: LoadSettings) -> LoadError {
-    Prepared::new(LoadPlan::new(settings).unwrap(), None).err().unwrap()
+    PreparedLoad::new(LoadPlan::new(settings).unwrap(), None).err().unwrap()
 }
 
 /// The error after `unable to connect to HOST:PORT `.

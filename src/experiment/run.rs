@@ -14,7 +14,7 @@ use super::progress::{IntervalCollector, Phase, Progress, find_phase};
 use super::removal::await_removal;
 use super::run_log::RunLog;
 use super::system::{StartError, SystemUnderTest};
-use crate::load::{LoadError, Prepared, Running};
+use crate::load::{LoadError, PreparedLoad, RunningLoad};
 use crate::plan::ExperimentPlan;
 use crate::record::event::ComponentState;
 use crate::record::sink::{RecordForwarder, Recorder};
@@ -128,7 +128,7 @@ struct PreparedRun {
     system: SystemUnderTest,
     recorder: Recorder,
     records: Receiver<Vec<RequestRecord>>,
-    load: Prepared,
+    load: PreparedLoad,
     log: RunLog,
 }
 
@@ -142,7 +142,7 @@ impl PreparedRun {
         let recorder = Recorder::start(vec![Box::new(rows), Box::new(forward)])?;
         let load = plan.load_plan(system.url())?;
         // Preparing resolves names and runs scripts, and both may block.
-        let prepare = move || Prepared::new(load, Some(recorder.senders())).map(|load| (load, recorder));
+        let prepare = move || PreparedLoad::new(load, Some(recorder.senders())).map(|load| (load, recorder));
         let (load, recorder) = tokio::task::spawn_blocking(prepare).await.map_err(io::Error::other)??;
         Ok(PreparedRun { system, recorder, records, load, log })
     }
@@ -161,7 +161,7 @@ async fn execute(
     let mut run = ActiveRun::new(plan, clock, load.start(clock), log, records);
     run.log_start()?;
     let (cancel, cancelled) = watch::channel(false);
-    let faults = system.drive_faults(plan, clock, || run.load.traffic(), &run.event_sender, &cancelled);
+    let faults = system.drive_faults(plan, clock, || run.load.request_counter(), &run.event_sender, &cancelled);
     system.start_monitors(clock, &run.sample_sender, &run.event_sender);
 
     let result = run.supervise_load(signals, &mut system, &recorder, show_progress).await;
@@ -198,7 +198,7 @@ async fn execute(
 struct ActiveRun<'a> {
     plan: &'a ExperimentPlan,
     clock: Clock,
-    load: Running,
+    load: RunningLoad,
     log: RunLog,
     records: Receiver<Vec<RequestRecord>>,
     event_sender: UnboundedSender<Event>,
@@ -217,7 +217,7 @@ impl<'a> ActiveRun<'a> {
     fn new(
         plan: &'a ExperimentPlan,
         clock: Clock,
-        load: Running,
+        load: RunningLoad,
         log: RunLog,
         records: Receiver<Vec<RequestRecord>>,
     ) -> ActiveRun<'a> {

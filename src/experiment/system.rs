@@ -8,7 +8,7 @@ use crate::docker::{DockerError, Engine};
 use crate::fault::keeper::journal::{JournalError, refuse_listed};
 use crate::fault::surge::CountLoad;
 use crate::fault::{self, Fault, FaultError, FaultSpec, KeeperClient, LoadCount, LoadFault, Machine};
-use crate::load::Traffic;
+use crate::load::RequestCounter;
 use crate::monitor::{self, ContainerMonitorError, Monitor, ProcessMonitor, RunningContainer};
 use crate::plan::{EngineAddress, ExperimentPlan, MonitoredComponent, PlannedFault, System};
 use crate::record::{Clock, Event, Sample};
@@ -90,7 +90,7 @@ impl SystemUnderTest {
         &mut self,
         plan: &ExperimentPlan,
         clock: Clock,
-        traffic: impl Fn() -> Traffic,
+        traffic: impl Fn() -> RequestCounter,
         events: &UnboundedSender<Event>,
         cancelled: &watch::Receiver<bool>,
     ) -> Vec<JoinHandle<fault::Outcome>> {
@@ -209,7 +209,7 @@ pub(crate) fn component_pid(testbed: &Testbed, component: &str) -> Option<u32> {
 }
 
 /// Counts the load's requests on the run's clock.
-fn count_load(mut traffic: Traffic, clock: Clock) -> CountLoad {
+fn count_load(mut traffic: RequestCounter, clock: Clock) -> CountLoad {
     Box::new(move || {
         let (at, sent) = (clock.now(), traffic.sent());
         LoadCount { at, due: traffic.due(at), sent }

@@ -14,18 +14,18 @@ use super::error::LoadError;
 use super::main_script::{MainScript, WorkerScript};
 use super::plan::LoadPlan;
 use super::preflight::{connect_target, raise_file_limit};
+use super::request_counter::RequestCounter;
 use super::result::{LoadResult, ScriptHandle};
 use super::thread::messages::{LoadCommand, ScriptCall, WorkerSetup};
 use super::thread::metrics::LiveCounters;
 use super::thread::result::WorkerResult;
 use super::thread::worker;
-use super::traffic::Traffic;
 use super::transport::Transport;
 use crate::record::Clock;
 use crate::record::sink::RecordSenders;
 
 /// A load whose workers are connected, have checked their scripts, and wait for the start.
-pub struct Prepared {
+pub struct PreparedLoad {
     plan: LoadPlan,
     workers: Workers,
 }
@@ -40,12 +40,12 @@ struct Workers {
     main: Option<MainScript>,
 }
 
-impl Prepared {
+impl PreparedLoad {
     /// Connects to the target, starts the workers, and runs the script's `setup` and `init` functions for each.
     ///
     /// # Errors
     /// [`LoadError`] if the load cannot start: the target cannot be reached, for example, or the script makes no requests.
-    pub fn new(plan: LoadPlan, senders: Option<&RecordSenders>) -> Result<Prepared, LoadError> {
+    pub fn new(plan: LoadPlan, senders: Option<&RecordSenders>) -> Result<PreparedLoad, LoadError> {
         let (transport, address) = connect_target(&plan)?;
         raise_file_limit(&plan)?;
         let (ready, readiness) = mpsc::channel();
@@ -56,13 +56,13 @@ impl Prepared {
         }
         workers.calls.iter().for_each(|calls| drop(calls.send(ScriptCall::Proceed)));
         workers.wait_until_ready(&readiness)?;
-        Ok(Prepared { plan, workers })
+        Ok(PreparedLoad { plan, workers })
     }
 
     /// Starts the load at the zero of `clock`.
-    pub fn start(self, clock: Clock) -> Running {
+    pub fn start(self, clock: Clock) -> RunningLoad {
         self.workers.commands.send_replace(LoadCommand::Run(clock));
-        Running { plan: self.plan, workers: self.workers }
+        RunningLoad { plan: self.plan, workers: self.workers }
     }
 }
 
@@ -136,18 +136,18 @@ impl Workers {
 }
 
 /// A load that runs.
-pub struct Running {
+pub struct RunningLoad {
     plan: LoadPlan,
     workers: Workers,
 }
 
 /// Ends a load. Clones control the same load.
 #[derive(Clone)]
-pub struct Control {
+pub struct LoadControl {
     commands: Arc<watch::Sender<LoadCommand>>,
 }
 
-impl Control {
+impl LoadControl {
     /// Ends arrivals. Requests in flight may finish within the plan's drain.
     pub fn end_arrivals(&self) {
         self.commands.send_if_modified(|command| {
@@ -165,10 +165,10 @@ impl Control {
     }
 }
 
-impl Running {
+impl RunningLoad {
     /// The control of this load.
-    pub fn control(&self) -> Control {
-        Control { commands: Arc::clone(&self.workers.commands) }
+    pub fn control(&self) -> LoadControl {
+        LoadControl { commands: Arc::clone(&self.workers.commands) }
     }
 
     /// The live counters of each thread.
@@ -177,8 +177,8 @@ impl Running {
     }
 
     /// Counts due and sent requests.
-    pub fn traffic(&self) -> Traffic {
-        Traffic::new(&self.plan, self.live())
+    pub fn request_counter(&self) -> RequestCounter {
+        RequestCounter::new(&self.plan, self.live())
     }
 
     /// All threads have ended their runs.

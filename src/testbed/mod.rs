@@ -13,7 +13,7 @@
 //!
 //! [`Testbed`] starts the processes, and they end with it. The testbed is made to fail metastably: while the link is cut,
 //! requests fail, and failed requests cost more than successful ones. Above a known request rate, this extra cost keeps
-//! the system overloaded after the link is restored. [`scenario`] describes the two loops that do this, with their
+//! the system overloaded after the link is restored. `scenario` describes the two loops that do this, with their
 //! thresholds.
 //!
 //! This module knows nothing of load generation or experiments.

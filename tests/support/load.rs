@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use metawrk::load::{LoadPlan, LoadResult, LoadSettings, Prepared};
+use metawrk::load::{LoadPlan, LoadResult, LoadSettings, PreparedLoad};
 use metawrk::record::sink::{RecordForwarder, Recorder};
 use metawrk::record::{Account, Clock, RequestRecord};
 use metawrk::script::Script;
@@ -29,7 +29,7 @@ pub fn run(settings: LoadSettings) -> (LoadResult, Vec<RequestRecord>) {
 pub fn run_until(settings: LoadSettings, stop: Option<Duration>) -> (LoadResult, Vec<RequestRecord>) {
     let (forward, received) = RecordForwarder::new();
     let recorder = Recorder::start(vec![Box::new(forward)]).unwrap();
-    let prepared = Prepared::new(LoadPlan::new(settings).unwrap(), Some(recorder.senders())).unwrap();
+    let prepared = PreparedLoad::new(LoadPlan::new(settings).unwrap(), Some(recorder.senders())).unwrap();
     let running = prepared.start(Clock::starting_in(Time::from_millis(1)));
     if let Some(after) = stop {
         std::thread::sleep(after);

@@ -222,7 +222,7 @@ pub struct DeathStarBenchOptions {
     #[arg(short = 'P')]
     pub all_latencies: bool,
 
-    /// Write the 99th percentile of every 0.2 s to url<U>thread<T>.txt, in microseconds
+    /// Write the 99th percentile of every 0.2 s, in microseconds, to one file for each URL and thread: url0thread0.txt, ...
     #[arg(short = 'p')]
     pub percentiles: bool,
 

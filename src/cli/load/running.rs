@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use crate::load::{Control, LiveCounters, LoadError, LoadPlan, LoadResult, Prepared, Running};
+use crate::load::{LiveCounters, LoadControl, LoadError, LoadPlan, LoadResult, PreparedLoad, RunningLoad};
 use crate::record::Clock;
 use crate::record::sink::RecordSenders;
 use crate::units::{Instant, Time};
 
 /// Loads that are ready to start.
-pub struct PreparedLoads(Vec<Prepared>);
+pub struct PreparedLoads(Vec<PreparedLoad>);
 
 /// Loads that run on a common clock.
 pub struct RunningLoads {
     clock: Clock,
     /// `None` once the load has ended.
-    running: Vec<Option<Running>>,
+    running: Vec<Option<RunningLoad>>,
     results: Vec<Option<LoadResult>>,
-    controls: Vec<Control>,
+    controls: Vec<LoadControl>,
     live: Vec<Arc<LiveCounters>>,
 }
 
@@ -24,18 +24,18 @@ impl PreparedLoads {
     /// # Errors
     /// The error of the first load that cannot start.
     pub fn prepare(plans: Vec<LoadPlan>, senders: Option<&RecordSenders>) -> Result<PreparedLoads, LoadError> {
-        let prepared = plans.into_iter().map(|plan| Prepared::new(plan, senders));
+        let prepared = plans.into_iter().map(|plan| PreparedLoad::new(plan, senders));
         Ok(PreparedLoads(prepared.collect::<Result<_, _>>()?))
     }
 
     pub fn start(self) -> RunningLoads {
         let clock = Clock::starting_in(Time::from_millis(1));
-        let running: Vec<Running> = self.0.into_iter().map(|prepared| prepared.start(clock)).collect();
+        let running: Vec<RunningLoad> = self.0.into_iter().map(|prepared| prepared.start(clock)).collect();
         RunningLoads {
             clock,
             results: running.iter().map(|_| None).collect(),
-            controls: running.iter().map(Running::control).collect(),
-            live: running.iter().flat_map(Running::live).collect(),
+            controls: running.iter().map(RunningLoad::control).collect(),
+            live: running.iter().flat_map(RunningLoad::live).collect(),
             running: running.into_iter().map(Some).collect(),
         }
     }
@@ -51,7 +51,7 @@ impl RunningLoads {
             if let Some(running) = running.take_if(|running| running.is_finished()) {
                 let finished = running.finish()?;
                 if finished.failure().is_some() {
-                    self.controls.iter().for_each(Control::stop);
+                    self.controls.iter().for_each(LoadControl::stop);
                 }
                 *result = Some(finished);
             }
@@ -61,7 +61,7 @@ impl RunningLoads {
 
     /// Ends all loads at once. Their results account for requests that are still open.
     pub fn stop(&self) {
-        self.controls.iter().for_each(Control::stop);
+        self.controls.iter().for_each(LoadControl::stop);
     }
 
     /// The current instant on the clock of the loads.

@@ -1,7 +1,7 @@
 //! Checks the prerequisites of an experiment without generating load, and leaves nothing behind.
 //!
-//! One file per part: the system under test and the script ([`system`]), its containers ([`docker`]), the limits of the
-//! load ([`limits`]), the disk ([`disk`]), the machine ([`machine`]). To add a check, write a function from the plan to a
+//! One file per part: the system under test and the script (`system`), its containers (`docker`), the limits of the
+//! load (`limits`), the disk (`disk`), the machine (`machine`). To add a check, write a function from the plan to a
 //! [`Finding`] in one of them and call it in [`check`].
 
 mod disk;

@@ -7,16 +7,16 @@ use crate::arrivals::Arrivals;
 use crate::units::Instant;
 
 /// Counts the requests of a load while it runs: those that are due, and those that are sent.
-pub struct Traffic {
+pub struct RequestCounter {
     threads: Vec<Arc<LiveCounters>>,
     arrivals: Vec<Peekable<Arrivals>>,
     due: u64,
 }
 
-impl Traffic {
-    pub fn new(plan: &LoadPlan, threads: Vec<Arc<LiveCounters>>) -> Traffic {
+impl RequestCounter {
+    pub fn new(plan: &LoadPlan, threads: Vec<Arc<LiveCounters>>) -> RequestCounter {
         let arrivals = (0..plan.threads).map(|thread| plan.schedule(thread).peekable()).collect();
-        Traffic { threads, arrivals, due: 0 }
+        RequestCounter { threads, arrivals, due: 0 }
     }
 
     /// The number of requests that were due before `end`. Calls must not go back in time.
