@@ -181,7 +181,7 @@ async fn an_engine_too_old_is_said_with_what_to_do() {
     let server = Server::answering(old.as_bytes());
     let error = Engine::connect_to(&format!("tcp://{}", server.address)).await.unwrap_err();
     assert!(matches!(error, DockerError::TooOld { .. }), "{error}");
-    assert!(error.to_string().contains("API 1.39") && error.to_string().contains("update it"), "{error}");
+    assert!(error.to_string().contains("API 1.39") && error.to_string().contains("Update the engine"), "{error}");
 }
 
 #[tokio::test]

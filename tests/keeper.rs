@@ -294,7 +294,7 @@ async fn what_can_be_no_fault_is_said_before_anything_is_touched() {
     let machine = Machine { engine: Some(engine) };
     let absent = fault(DISCONNECT, "absent");
     let error = KeeperClient::prepare(&machine, &absent, LONG, Some(&program)).await.err().unwrap();
-    assert!(error.why.contains("no container, compose service or id `absent`"), "{error}");
+    assert!(error.why.contains("no container has the name, compose service or id `absent`"), "{error}");
     let error = lab.keeping("kind = 'throttle'\ncpus = 1e-6", LONG).await.err().unwrap();
     assert!(error.to_string().contains("CPUs"), "{error}");
     assert_eq!(lab.journals(), 0);
