@@ -17,7 +17,7 @@ use support::program::METAWRK;
 /// What a fault must leave as it was.
 fn kept(details: &Details) -> Details {
     let mut kept = Details { pid: 0, started_at: String::new(), ..details.clone() };
-    // Another way of saying no limit.
+    // -1 and 0 both mean no limit.
     kept.cpu_quota = kept.cpu_quota.max(0);
     kept.endpoints.iter_mut().for_each(|endpoint: &mut Endpoint| endpoint.mac.clear());
     kept
@@ -66,14 +66,14 @@ async fn a_disconnected_container_gets_all_its_names_back() {
     let Some(engine) = engine().await else { return };
     let (stack, id) = with_db(&engine).await;
     let said = there_and_back(&stack, &id, DISCONNECT, async |now| assert_eq!(now.endpoints, [])).await;
-    // The service's name is an alias, and nothing else: without it the stack would look broken for ever.
+    // The service's name is only an alias: without it the stack would stay broken.
     let name = format!("{}-db-1", stack.project);
     assert!(said.contains(&format!("a peer on {} reaches db, {name} on port 4000", stack.network)), "{said}");
     assert_eq!(stack.details(&id).await.endpoints[0].aliases, ["db".to_owned(), name].into());
 }
 
 #[tokio::test]
-async fn a_bare_connection_loses_the_service_s_name_which_is_seen_and_mended() {
+async fn a_bare_connection_loses_the_service_s_name_and_is_repaired() {
     let Some(engine) = engine().await else { return };
     let (stack, id) = with_db(&engine).await;
     let mut fault = prepared(&stack, &id, DISCONNECT).await.unwrap();
@@ -104,7 +104,7 @@ async fn a_disconnected_container_gets_its_chosen_address_and_options_back() {
 }
 
 #[tokio::test]
-async fn only_the_named_network_is_left() {
+async fn only_the_named_network_is_disconnected() {
     let Some(engine) = engine().await else { return };
     let (stack, id) = with_db(&engine).await;
     let other = Stack::new(&engine, None).await;
@@ -120,7 +120,7 @@ async fn only_the_named_network_is_left() {
 }
 
 #[tokio::test]
-async fn a_network_that_is_no_more_keeps_it_off_no_other() {
+async fn a_deleted_network_does_not_keep_a_container_off_the_others() {
     let Some(engine) = engine().await else { return };
     let (stack, id) = with_db(&engine).await;
     let other = Stack::new(&engine, None).await;
@@ -137,14 +137,14 @@ async fn a_network_that_is_no_more_keeps_it_off_no_other() {
 }
 
 #[tokio::test]
-async fn behind_a_black_hole_names_and_addresses_stay_and_nothing_answers() {
+async fn in_a_blackhole_names_and_addresses_stay_and_nothing_answers() {
     let Some(engine) = engine().await else { return };
     let (stack, id) = with_db(&engine).await;
     let before = stack.details(&id).await;
     there_and_back(&stack, &id, BLACKHOLE, async |now| {
         assert_eq!(now.endpoints, before.endpoints);
         assert!(!stack.serves(&id).await);
-        // Undoing a second one would be undoing somebody else's.
+        // Undoing it would undo what another process did.
         let error = prepared(&stack, &id, BLACKHOLE).await.err().unwrap();
         assert!(error.why.contains("off already"), "{error}");
     })
@@ -152,7 +152,7 @@ async fn behind_a_black_hole_names_and_addresses_stay_and_nothing_answers() {
 }
 
 #[tokio::test]
-async fn without_rights_of_its_own_a_run_switches_links_from_a_container() {
+async fn a_run_without_rights_switches_links_from_a_container() {
     let Some(engine) = engine().await else { return };
     let (stack, id) = with_db(&engine).await;
     let endpoint = stack.details(&id).await.endpoints.remove(0);
@@ -175,7 +175,7 @@ async fn without_rights_of_its_own_a_run_switches_links_from_a_container() {
 }
 
 #[tokio::test]
-async fn an_engine_too_old_is_said_with_what_to_do() {
+async fn an_engine_that_is_too_old_is_an_error_with_a_remedy() {
     let old = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 41\r\n\r\n\
                {\"Version\":\"18.09.1\",\"ApiVersion\":\"1.39\"}";
     let server = Server::answering(old.as_bytes());
@@ -252,7 +252,7 @@ async fn busy_processes_compete_within_a_container_s_limit() {
     };
     kept.apply().await.unwrap();
     let report = kept.verify_applied().await.unwrap();
-    assert!(report.text.ends_with("and all of them are runnable"), "{report}");
+    assert!(report.text.ends_with("; all are runnable"), "{report}");
     kept.remove().await.unwrap();
     kept.verify_removed().await.unwrap();
     assert!(stack.serves(&id).await);
@@ -357,23 +357,23 @@ async fn containers_are_found_by_each_of_their_names() {
     for name in [&id, &id[..12], &format!("{project}-db-1"), &format!("{project}_db_1")] {
         assert_eq!(engine.find(name).await.unwrap().id, id, "{name}");
     }
-    // Other tests' stacks have a service of that name, too.
+    // The stacks of other tests have a service of that name, too.
     match engine.find("db").await {
         Ok(found) => assert_eq!(found.service.as_deref(), Some("db")),
         Err(error) => assert!(matches!(error, DockerError::Ambiguous { .. }), "{error}"),
     }
-    // What is printed of them is cut short.
+    // The printed list may be shortened.
     let Err(DockerError::Unknown { candidates, .. }) = engine.find("absent").await else { panic!() };
     assert!(candidates.contains(&format!("{project}-db-1 (service db)")), "{candidates:?}");
 }
 
 #[tokio::test]
-async fn deaths_and_starts_are_told() {
+async fn deaths_and_starts_are_reported() {
     let Some(engine) = engine().await else { return };
     let (stack, id) = with_db(&engine).await;
     let events = engine.events(std::slice::from_ref(&id));
     let (told, ()) = tokio::join!(events.take(2).collect::<Vec<_>>(), async {
-        // The engine tells of what happens from the request on.
+        // The engine reports events from the request on.
         tokio::time::sleep(Duration::from_millis(500)).await;
         engine.kill(&id).await.unwrap();
         engine.start(&id).await.unwrap();

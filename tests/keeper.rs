@@ -1,4 +1,4 @@
-//! A fault on a container is removed, whoever dies: the run, its keeper, both.
+//! A fault on a container is removed, whichever process dies: the run, its keeper, both.
 
 mod support;
 
@@ -79,7 +79,7 @@ const PAUSE: &str = "kind = 'pause'";
 const LONG: Time = Time::from_secs(600);
 
 #[tokio::test]
-async fn a_kept_fault_is_driven_as_any_other() {
+async fn a_fault_of_a_keeper_is_driven_as_any_other() {
     let Some(engine) = engine().await else { return };
     let lab = Lab::new(&engine).await;
     let mut kept = lab.keeping(DISCONNECT, LONG).await.unwrap();
@@ -92,7 +92,7 @@ async fn a_kept_fault_is_driven_as_any_other() {
     );
     assert!(steps[3].1.contains("reaches db, "), "{steps:?}");
     assert!(lab.is_as_before().await);
-    // Nothing is left to look after.
+    // Nothing is left to undo.
     assert_eq!(lab.journals(), 0);
     let keeper = kept.pid().unwrap();
     drop(kept);
@@ -100,7 +100,7 @@ async fn a_kept_fault_is_driven_as_any_other() {
 }
 
 #[tokio::test]
-async fn the_end_of_the_run_is_the_end_of_its_fault() {
+async fn a_fault_is_removed_when_its_run_ends() {
     let Some(engine) = engine().await else { return };
     for fault in [DISCONNECT, PAUSE, "kind = 'blackhole'"] {
         let lab = Lab::new(&engine).await;
@@ -108,7 +108,7 @@ async fn the_end_of_the_run_is_the_end_of_its_fault() {
         kept.apply().await.unwrap();
         kept.verify_applied().await.unwrap();
         assert_eq!((lab.journals(), lab.is_as_before().await), (1, false));
-        // Its keeper hears of it by the end of a pipe, as when the run is killed.
+        // The keeper notices the end of the pipe, as when the run is killed.
         drop(kept);
         eventually("the end of the fault", async || lab.is_as_before().await).await;
         eventually("the end of the journal", async || lab.journals() == 0).await;
@@ -116,14 +116,14 @@ async fn the_end_of_the_run_is_the_end_of_its_fault() {
 }
 
 #[tokio::test]
-async fn a_run_that_forgets_its_fault_is_overdue() {
+async fn a_fault_is_removed_when_its_run_is_late() {
     let Some(engine) = engine().await else { return };
     let lab = Lab::new(&engine).await;
     let mut kept = lab.keeping(PAUSE, Time::from_millis(100)).await.unwrap();
     kept.apply().await.unwrap();
     eventually("the end of the fault", async || lab.is_as_before().await).await;
     eventually("the end of the journal", async || lab.journals() == 0).await;
-    // A run that remembers hears that it is no longer on, and that all is well.
+    // A late run learns that the fault is removed.
     let error = kept.verify_applied().await.unwrap_err();
     assert!(error.why.contains("removed it already"), "{error}");
     kept.remove().await.unwrap();
@@ -147,7 +147,7 @@ async fn driven(kept: &mut KeeperClient, lasting: Time) -> (Outcome, Vec<(String
 }
 
 #[tokio::test]
-async fn a_fault_that_takes_its_time_to_apply_is_not_undone_before_it_was_on() {
+async fn a_fault_that_is_slow_to_apply_is_not_undone_before_it_is_on() {
     let Some(engine) = engine().await else { return };
     // Longer than a fault of a moment may be overdue.
     let lab = Lab::with(&engine, Wanted { ends_after: Some(7), ..Default::default() }).await;
@@ -157,21 +157,21 @@ async fn a_fault_that_takes_its_time_to_apply_is_not_undone_before_it_was_on() {
     assert_eq!(steps[1], ("Effective".to_owned(), "it ended, and was started again".to_owned()), "{steps:?}");
 }
 
-/// Switches the links of a container, as nobody does whom its keeper knows.
+/// Switches the links of a container without its keeper.
 async fn switch(lab: &Lab, links: &[Link], up: bool) {
     let switch = ProbeRequest::Switch { links: links.to_vec(), up };
     assert_eq!(lab.stack.engine.probe(ProbePlace::Host, &switch).await, Ok(ProbeAnswer::Links(vec![Some(up)])));
 }
 
 #[tokio::test]
-async fn a_run_that_waits_for_a_container_to_come_up_is_not_overruled() {
+async fn a_run_may_wait_for_a_container_to_come_up() {
     let Some(engine) = engine().await else { return };
     let lab = Lab::new(&engine).await;
     let mut kept = lab.keeping("kind = 'kill'", Time::from_millis(100)).await.unwrap();
     kept.apply().await.unwrap();
     kept.verify_applied().await.unwrap();
     kept.remove().await.unwrap();
-    // For those who want to reach it, it is as one that takes long to come up. Meanwhile the fault gets overdue.
+    // Its peers see a container that takes long to come up. Meanwhile the fault is overdue.
     let links = engine.links(&lab.stack.details(&lab.id).await).await.unwrap();
     let links: Vec<_> = links.into_iter().map(|(_, link)| link).collect();
     switch(&lab, &links, false).await;
@@ -188,7 +188,7 @@ async fn a_run_that_waits_for_a_container_to_come_up_is_not_overruled() {
 }
 
 #[tokio::test]
-async fn a_container_that_is_removed_under_its_fault_is_an_error_at_once() {
+async fn a_container_that_is_removed_during_its_fault_is_an_error_at_once() {
     let Some(engine) = engine().await else { return };
     let lab = Lab::new(&engine).await;
     let mut kept = lab.keeping(PAUSE, LONG).await.unwrap();
@@ -200,7 +200,7 @@ async fn a_container_that_is_removed_under_its_fault_is_an_error_at_once() {
 }
 
 #[tokio::test]
-async fn the_keeper_of_a_container_that_is_no_more_does_not_stay() {
+async fn the_keeper_of_a_removed_container_ends() {
     let Some(engine) = engine().await else { return };
     let lab = Lab::new(&engine).await;
     let mut kept = lab.keeping(DISCONNECT, LONG).await.unwrap();
@@ -213,7 +213,7 @@ async fn the_keeper_of_a_container_that_is_no_more_does_not_stay() {
 }
 
 #[tokio::test]
-async fn restoring_waits_for_the_keeper_of_a_slow_end() {
+async fn restore_waits_for_a_keeper_at_work() {
     let Some(engine) = engine().await else { return };
     let lab = Lab::with(&engine, Wanted { ends_after: Some(5), ..Default::default() }).await;
     let mut kept = lab.keeping("kind = 'stop'", LONG).await.unwrap();
@@ -226,7 +226,7 @@ async fn restoring_waits_for_the_keeper_of_a_slow_end() {
 }
 
 #[tokio::test]
-async fn a_fault_that_did_not_last_is_told_of() {
+async fn a_fault_that_did_not_last_is_a_warning() {
     let Some(engine) = engine().await else { return };
     let lab = Lab::new(&engine).await;
     let mut kept = lab.keeping(PAUSE, LONG).await.unwrap();
@@ -239,7 +239,7 @@ async fn a_fault_that_did_not_last_is_told_of() {
 }
 
 #[tokio::test]
-async fn a_keeper_that_is_told_to_end_removes_its_fault_first() {
+async fn a_keeper_removes_its_fault_on_sigterm() {
     let Some(engine) = engine().await else { return };
     let lab = Lab::new(&engine).await;
     let mut kept = lab.keeping("kind = 'throttle'\ncpus = 0.1", LONG).await.unwrap();
@@ -251,12 +251,12 @@ async fn a_keeper_that_is_told_to_end_removes_its_fault_first() {
 }
 
 #[tokio::test]
-async fn what_a_killed_keeper_left_is_restored_and_refused_until_then() {
+async fn a_fault_that_a_killed_keeper_left_is_restored_and_refused_until_then() {
     let Some(engine) = engine().await else { return };
     let lab = Lab::new(&engine).await;
     let mut kept = lab.keeping(DISCONNECT, LONG).await.unwrap();
     kept.apply().await.unwrap();
-    // A run that goes on is left alone.
+    // The fault of a live run is not touched.
     let held = lab.restore();
     assert!(held.code == Some(1) && held.err.contains("another run, or its keeper, is at work"), "{held:?}");
 
@@ -274,7 +274,7 @@ async fn what_a_killed_keeper_left_is_restored_and_refused_until_then() {
 }
 
 #[tokio::test]
-async fn a_container_that_is_no_more_has_nothing_to_undo() {
+async fn a_removed_container_has_nothing_to_undo() {
     let Some(engine) = engine().await else { return };
     let lab = Lab::new(&engine).await;
     let mut kept = lab.keeping(PAUSE, LONG).await.unwrap();
@@ -287,7 +287,7 @@ async fn a_container_that_is_no_more_has_nothing_to_undo() {
 }
 
 #[tokio::test]
-async fn what_can_be_no_fault_is_said_before_anything_is_touched() {
+async fn an_impossible_fault_is_refused_before_anything_is_changed() {
     let Some(engine) = engine().await else { return };
     let lab = Lab::new(&engine).await;
     let program = with_own_state(lab.dir.path());
@@ -301,7 +301,7 @@ async fn what_can_be_no_fault_is_said_before_anything_is_touched() {
 }
 
 #[test]
-fn a_journal_that_is_none_is_said_and_left() {
+fn an_unreadable_journal_is_an_error_and_is_not_deleted() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("metawrk/faults");
     std::fs::create_dir_all(&folder).unwrap();

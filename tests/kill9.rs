@@ -1,7 +1,7 @@
 //! Runs with a fault on a real container, killed with SIGKILL at random moments, their keepers too, also while the fault
 //! is applied and removed: after each, and `metawrk restore` where the keeper died, the container is as it was.
 //!
-//! A few in any test run; `METAWRK_KILL9=200` makes so many, `METAWRK_KILL9_SEED` other moments.
+//! `METAWRK_KILL9=200` sets the number of runs, and `METAWRK_KILL9_SEED` chooses other moments.
 
 mod support;
 
@@ -27,7 +27,7 @@ use tokio::sync::{mpsc, watch};
 
 const FEW: usize = 8;
 const MANY: usize = 40;
-/// Containers that are tormented at once, each on a network of its own.
+/// Containers that are tested at once, each on a network of its own.
 const LANES: usize = 4;
 const LASTING: Time = Time::from_millis(700);
 
@@ -42,7 +42,7 @@ const FAULTS: [&str; 8] = [
     "kind = 'memory-limit'\nlimit = '96MiB'",
 ];
 
-/// The run: a process of its own, which tells on stdout what it is at.
+/// The run: a process of its own, which prints its steps.
 #[test]
 #[ignore = "started by the test below"]
 fn runner() {
@@ -66,12 +66,12 @@ fn runner() {
         let outcome = drive(&mut kept, 0, schedule, || clock.now(), tell, cancelled).await;
         telling.await.unwrap();
         println!("done {outcome:?}");
-        // Its killer comes.
+        // Until it is killed.
         std::thread::sleep(Duration::from_secs(60));
     });
 }
 
-/// When a run is killed: so long after it said something.
+/// When a run is killed: this long after it printed something.
 struct Moment {
     after: &'static str,
     delay: Duration,
@@ -95,7 +95,7 @@ impl Moment {
     }
 }
 
-/// What must be as before, in words: a difference is readable.
+/// What must be as before, as text: a difference is readable.
 fn state(engine: &Engine, details: &Details) -> BTreeMap<&'static str, String> {
     let cgroup = |controller| engine.cgroup(details, controller);
     let cpu = cgroup("cpu").map(|cgroup| cgroup.cpu_quota());
@@ -108,7 +108,7 @@ fn state(engine: &Engine, details: &Details) -> BTreeMap<&'static str, String> {
     ])
 }
 
-/// What a run met.
+/// What the runs went through.
 #[derive(Debug, Default)]
 struct Tally {
     runs: usize,
@@ -121,7 +121,7 @@ struct Tally {
 }
 
 #[test]
-fn whoever_is_killed_whenever_the_container_is_as_before() {
+fn the_container_is_as_before_whatever_is_killed_and_when() {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<usize>().unwrap());
     let runs = number("METAWRK_KILL9").unwrap_or(FEW);
     let seed = number("METAWRK_KILL9_SEED").unwrap_or(1) as u64;
@@ -131,7 +131,7 @@ fn whoever_is_killed_whenever_the_container_is_as_before() {
         .map(|lane| {
             let (engine, share) = (engine.clone(), (runs + LANES - 1 - lane) / LANES);
             std::thread::spawn(move || {
-                torment(&engine, lane, share, ChaCha8Rng::seed_from_u64(seed + 1000 * lane as u64))
+                kill_runs(&engine, lane, share, ChaCha8Rng::seed_from_u64(seed + 1000 * lane as u64))
             })
         })
         .collect();
@@ -141,14 +141,14 @@ fn whoever_is_killed_whenever_the_container_is_as_before() {
     }
     let sum = |of: fn(&Tally) -> usize| tallies.iter().map(of).sum::<usize>();
     assert_eq!(sum(|tally| tally.runs), runs);
-    // So many can't all have missed what this is about.
+    // This many runs cannot all have missed the fault.
     if runs >= MANY {
         assert!(sum(|tally| tally.amid) > 0 && sum(|tally| tally.restored) > 0, "{tallies:?}");
     }
 }
 
-fn torment(engine: &Engine, lane: usize, runs: usize, mut random: ChaCha8Rng) -> Tally {
-    // A runtime's connections are not another's.
+fn kill_runs(engine: &Engine, lane: usize, runs: usize, mut random: ChaCha8Rng) -> Tally {
+    // Connections belong to one runtime.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut stack = runtime.block_on(Stack::new(engine, None));
     let host = HostConfig { memory: Some(256 << 20), ..Default::default() };
@@ -173,7 +173,7 @@ fn torment(engine: &Engine, lane: usize, runs: usize, mut random: ChaCha8Rng) ->
     tally
 }
 
-/// One run and its death; returns when all is undone. What `restore` said.
+/// One run and its death; returns when all is undone. The output of `restore`.
 fn one_run(dir: &Path, fault: &KeptFault, moment: &Moment, tally: &mut Tally) -> String {
     let program = with_own_state(dir);
     let order = serde_json::to_string(&(program.to_str().unwrap(), fault)).unwrap();
@@ -198,7 +198,7 @@ fn one_run(dir: &Path, fault: &KeptFault, moment: &Moment, tally: &mut Tally) ->
             }
             Err(RecvTimeoutError::Timeout) if kill_at.is_some() => break,
             Err(RecvTimeoutError::Timeout) => panic!("the run hangs"),
-            Err(RecvTimeoutError::Disconnected) => panic!("the run ended by itself"),
+            Err(RecvTimeoutError::Disconnected) => panic!("the run ended without being killed"),
         }
     }
     let what_is_left = || journals(dir);
@@ -210,7 +210,7 @@ fn one_run(dir: &Path, fault: &KeptFault, moment: &Moment, tally: &mut Tally) ->
     }
     let _ = runner.kill();
     let _ = runner.wait();
-    // Its last words.
+    // It may have printed its keeper's pid last.
     keeper = keeper.or_else(|| told.iter().find_map(|line| named(&line)));
     if let Some(pid) = keeper_killed.filter(|pid| !moment.keeper_first && is_alive(*pid)) {
         kill(pid, Signal::KILL);

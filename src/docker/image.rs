@@ -3,22 +3,22 @@ use futures_util::StreamExt;
 
 use super::{DockerError, Engine};
 
-/// The image that holds this very program, on engines that were given it: for the testbed's roles in containers, and for
-/// a peer that looks at a container from its network.
+/// The image of this program, on engines that have it: for the roles of the testbed in containers, and for probes of a
+/// container from its network.
 pub const OUR_IMAGE: &str = concat!("metawrk:", env!("CARGO_PKG_VERSION"));
 
-/// Where the program is in it.
+/// The path of the program in it.
 pub const OUR_PROGRAM: &str = "/metawrk";
 
 impl Engine {
-    /// Takes images from an archive, as `docker load` does; what had their names before keeps its id alone.
+    /// Loads images from an archive, as `docker load` does. Images that had their names before keep only their ids.
     ///
     /// # Errors
     /// Where the engine refuses.
     pub async fn load_image(&self, archive: Vec<u8>) -> Result<(), DockerError> {
         let options = ImportImageOptions { quiet: true, ..Default::default() };
-        let mut told = std::pin::pin!(self.docker.import_image(options, bollard::body_full(archive.into()), None));
-        while let Some(step) = told.next().await {
+        let mut steps = std::pin::pin!(self.docker.import_image(options, bollard::body_full(archive.into()), None));
+        while let Some(step) = steps.next().await {
             step.map_err(DockerError::refused("load", "an image"))?;
         }
         Ok(())
@@ -35,7 +35,7 @@ impl Engine {
     }
 
     /// # Errors
-    /// Where a container needs it, or there is none.
+    /// Where a container needs it, or it does not exist.
     pub async fn remove_image(&self, name: &str) -> Result<(), DockerError> {
         let removed = self.docker.remove_image(name, None::<RemoveImageOptions>, None).await;
         removed.map(|_| ()).map_err(DockerError::refused("remove", format!("image {name}")))

@@ -1,5 +1,5 @@
-//! A container image of this very program: the executable, and the libraries that the system loaded it with. Nothing to
-//! pull, nothing to build, and the same bytes from the same program.
+//! A container image of this program: the executable, and the libraries that the system loads for it. Nothing is pulled or
+//! built, and the same program gives the same bytes.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -11,17 +11,17 @@ use serde_json::json;
 
 use super::OUR_PROGRAM;
 
-/// Libraries that older C libraries load by themselves, to look names up. They lie beside the C library.
+/// Libraries that older C libraries load on demand for DNS lookups. They are in the folder of the C library.
 const FOR_NAMES: [&str; 3] = ["libnss_dns.so.2", "libnss_files.so.2", "libresolv.so.2"];
-/// A look-up that gets no answer ends soon, so that a name that is back is soon known.
-const LOOK_UP_SOON: &str = "RES_OPTIONS=timeout:1 attempts:1";
+/// A DNS lookup without an answer ends soon, so that a name that is back is soon resolved.
+const SHORT_LOOKUPS: &str = "RES_OPTIONS=timeout:1 attempts:1";
 
-/// Why there is no image.
+/// Why the image cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
-    #[error("this program cannot be found; is it still where it was started from?")]
+    #[error("cannot make the image: this program's file cannot be found. It may have been moved since its start")]
     Program(#[source] io::Error),
-    #[error("cannot tell which libraries this program needs")]
+    #[error("cannot make the image: the libraries that this program needs cannot be listed")]
     Libraries(#[source] io::Error),
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
@@ -29,10 +29,10 @@ pub enum ImageError {
     Archive(#[from] io::Error),
 }
 
-/// This program as an archive that `docker load` takes, called by all of `names` (`repository:tag`).
+/// This program as an archive for `docker load`, with all of `names` (`repository:tag`).
 ///
 /// # Errors
-/// [`ImageError`] says what is missing.
+/// [`ImageError`] names what is missing.
 pub fn archive(names: &[String]) -> Result<Vec<u8>, ImageError> {
     let program = std::env::current_exe().map_err(ImageError::Program)?;
     let libraries = libraries(&program)?;
@@ -42,9 +42,9 @@ pub fn archive(names: &[String]) -> Result<Vec<u8>, ImageError> {
     Ok(image(names, &layer, &config(&layer, &libraries))?)
 }
 
-/// By the paths that the program asks for them by, the loader included; none where it is linked statically.
+/// The paths by which the program loads them, the loader included; none where it is linked statically.
 fn libraries(program: &Path) -> Result<BTreeSet<PathBuf>, ImageError> {
-    // What ldd does. A program that has no loader does not know the variable, and tells its version.
+    // As ldd does. A program without a loader ignores the variable, and prints its version.
     let listed = Command::new(program).arg("--version").env("LD_TRACE_LOADED_OBJECTS", "1").output();
     let mut libraries = listed_libraries(&String::from_utf8_lossy(&listed.map_err(ImageError::Libraries)?.stdout));
     let c = libraries.iter().find(|path| path.file_name().is_some_and(|name| name == "libc.so.6"));
@@ -63,7 +63,7 @@ fn listed_libraries(text: &str) -> BTreeSet<PathBuf> {
     text.lines().filter_map(path).collect()
 }
 
-/// `files` as (where it will be, where it is).
+/// `files` as (path in the image, path on this machine).
 fn layer(files: &[(PathBuf, PathBuf)]) -> Result<Vec<u8>, ImageError> {
     let mut tar = tar::Builder::new(Vec::new());
     for (to, from) in files {
@@ -80,16 +80,16 @@ fn append(tar: &mut tar::Builder<Vec<u8>>, path: &Path, bytes: &[u8]) -> io::Res
     tar.append_data(&mut header, path, bytes)
 }
 
-/// The image's own description, as the OCI has it.
+/// The configuration of the image, in the format of the OCI.
 fn config(layer: &[u8], libraries: &BTreeSet<PathBuf>) -> String {
     let folders: BTreeSet<_> = libraries.iter().filter_map(|path| path.parent()?.to_str()).collect();
     let folders = folders.into_iter().collect::<Vec<_>>().join(":");
-    let mut env = vec![LOOK_UP_SOON.to_owned()];
-    // There is no cache that tells the loader of folders that are not its own.
+    let mut env = vec![SHORT_LOOKUPS.to_owned()];
+    // The image has no cache of library folders for the loader.
     if !folders.is_empty() {
         env.push(format!("LD_LIBRARY_PATH={folders}"));
     }
-    // Time is no part of what the image holds.
+    // The time is left out, so that the same program gives the same bytes.
     let created = "1970-01-01T00:00:00Z";
     let config = json!({
         "architecture": architecture(),
@@ -121,7 +121,7 @@ fn sha256(bytes: &[u8]) -> String {
     digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// This machine's, as the OCI calls it (Go's names).
+/// This machine's architecture, by its name in the OCI (as in Go).
 fn architecture() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",
@@ -152,7 +152,7 @@ mod tests {
         let wanted =
             ["/lib64/ld-linux-x86-64.so.2", "/lib/x86_64-linux-gnu/libc.so.6", "/lib/x86_64-linux-gnu/libm.so.6"];
         assert_eq!(found, paths(&wanted));
-        // A static program tells its version instead.
+        // A static program prints its version instead.
         assert_eq!(listed_libraries("metawrk 0.1.0\n"), paths(&[]));
     }
 
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn a_missing_file_is_named() {
         let error = layer(&[(PathBuf::from("/x"), PathBuf::from("/nowhere/x"))]).unwrap_err();
         assert!(error.to_string().starts_with("cannot read /nowhere/x: No such file"), "{error}");
     }

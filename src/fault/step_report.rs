@@ -2,23 +2,23 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a step of a fault has to say.
+/// What a step of a fault did or verified.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepReport {
-    /// What was seen, in a few words; may be empty.
+    /// What was verified, in a few words; may be empty.
     pub text: String,
-    /// What is no failure, and yet worth knowing.
+    /// Not failures, but to be reported.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
 
 impl StepReport {
-    /// Only this warning.
+    /// A report of one warning.
     pub fn warning(warning: impl Into<String>) -> StepReport {
         StepReport { text: String::new(), warnings: vec![warning.into()] }
     }
 
-    /// This, and what else there is to say.
+    /// This report and another one.
     #[must_use]
     pub fn and(mut self, other: impl Into<StepReport>) -> StepReport {
         let StepReport { text, warnings } = other.into();
@@ -49,12 +49,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_said_together_keeps_texts_and_warnings_apart() {
-        let said = StepReport::from("names as before")
+    fn joined_reports_keep_texts_and_warnings_apart() {
+        let report = StepReport::from("names as before")
             .and(StepReport::warning("its address was a; it is b"))
             .and("a peer reaches db");
-        assert_eq!(said.text, "names as before; a peer reaches db");
-        assert_eq!(said.warnings, ["its address was a; it is b"]);
+        assert_eq!(report.text, "names as before; a peer reaches db");
+        assert_eq!(report.warnings, ["its address was a; it is b"]);
         assert_eq!(StepReport::from("").and("x").text, "x");
     }
 }

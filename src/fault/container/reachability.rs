@@ -1,4 +1,4 @@
-//! What a container's peers can reach of it, seen from one of them: a short-lived container of our image.
+//! What the peers of a container can reach of it, probed from one of them: a short-lived container of our image.
 
 use std::collections::BTreeSet;
 use std::{fmt, fs};
@@ -26,23 +26,23 @@ struct NetworkView {
     network_id: String,
     names: BTreeSet<String>,
     ports: BTreeSet<u16>,
-    /// Ports that nobody declared: an ended container may choose others when it starts again.
+    /// Ports that neither the image nor the user declares: a container that starts again may choose others.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     undeclared: BTreeSet<u16>,
 }
 
-/// Before the load: what does not answer by then is not counted on.
+/// Before the load: what does not answer by then is not expected later.
 const FIRST_PROBE_MS: u64 = 1000;
-/// A service that starts again takes its time.
+/// A service may be slow to start again.
 const PATIENCE_MS: u64 = 10_000;
 
 impl Reachability {
-    /// Nobody looks.
+    /// Nothing is verified.
     pub fn none() -> Reachability {
         Reachability::default()
     }
 
-    /// Looks at the container from each of the networks that it is on.
+    /// Probes the container from each of its networks.
     pub async fn probe(engine: &Engine, container: &Details) -> Reachability {
         match Reachability::try_probe(engine, container).await {
             Ok(networks) => Reachability { networks, unknown: None },
@@ -52,14 +52,14 @@ impl Reachability {
 
     async fn try_probe(engine: &Engine, container: &Details) -> Result<Vec<NetworkView>, String> {
         if !engine.has_image(OUR_IMAGE).await.map_err(|e| e.to_string())? {
-            return Err(format!("the engine has no image {OUR_IMAGE} to look from: `metawrk testbed image` makes it"));
+            return Err(format!("the engine has no image {OUR_IMAGE} to probe from. Run `metawrk testbed image`"));
         }
         engine.sweep().await.map_err(|e| e.to_string())?;
         let ports: BTreeSet<u16> = container.ports.iter().copied().chain(listening(engine, container)).collect();
         let mut seen = Vec::new();
         for endpoint in &container.endpoints {
             let names = names(container, endpoint);
-            if let Some(reached) = ask(engine, endpoint, &names, &ports, FIRST_PROBE_MS).await? {
+            if let Some(reached) = probe_network(engine, endpoint, &names, &ports, FIRST_PROBE_MS).await? {
                 let Endpoint { network, network_id, .. } = endpoint.clone();
                 let ReachResult { names, ports, .. } = reached;
                 seen.push(NetworkView { network, network_id, names, ports, undeclared: BTreeSet::new() });
@@ -74,9 +74,8 @@ impl Reachability {
         self
     }
 
-    /// The same of a container that will be started again, where its image or its user declares these ports. It may
-    /// choose others than these anew, so a port that nobody declared is worth a word at most. Where none that answers
-    /// was declared, nobody knows which matter, and all do.
+    /// For a container that will be started again, whose image or user declares these ports. It may choose other ports
+    /// than these, so undeclared ports only produce warnings. If no port that answers is declared, all ports count.
     pub fn declared(mut self, ports: &[u16]) -> Reachability {
         for seen in &mut self.networks {
             let (declared, undeclared): (BTreeSet<u16>, _) = seen.ports.iter().partition(|port| ports.contains(port));
@@ -88,20 +87,20 @@ impl Reachability {
         self
     }
 
-    /// Whether all that could be reached can be reached again, at the addresses that the container has `now`; what
-    /// there is to say about it. Where a peer can't look, that is a warning.
+    /// Verifies that all that could be reached can be reached again, at the addresses that the container has `now`. A
+    /// probe that cannot be made is a warning.
     ///
     /// # Errors
     /// Says what cannot.
     pub async fn verify(&self, engine: &Engine, now: &Details) -> Result<StepReport, String> {
-        let mut said = self.unknown.as_deref().map_or_else(StepReport::default, unverified);
+        let mut report = self.unknown.as_deref().map_or_else(StepReport::default, unverified);
         for seen in &self.networks {
-            said = said.and(seen.verify(engine, now).await?);
+            report = report.and(seen.verify(engine, now).await?);
         }
-        Ok(said)
+        Ok(report)
     }
 
-    /// Why no peer could look, if none could.
+    /// Why no peer could probe it, if none could.
     pub fn unknown(&self) -> Option<&str> {
         self.unknown.as_deref()
     }
@@ -112,7 +111,7 @@ impl NetworkView {
         let NetworkView { network, network_id, names, ports, undeclared } = self;
         let endpoint = now.endpoints.iter().find(|endpoint| endpoint.network_id == *network_id);
         let endpoint = endpoint.ok_or_else(|| format!("it is not on {network}"))?;
-        match ask(engine, endpoint, names, &(ports | undeclared), PATIENCE_MS).await {
+        match probe_network(engine, endpoint, names, &(ports | undeclared), PATIENCE_MS).await {
             Ok(Some(reached)) => self.compare(&reached),
             Ok(None) => Err(format!("it has no address on {network}: it does not run")),
             Err(why) => Ok(unverified(&why)),
@@ -144,7 +143,7 @@ impl fmt::Display for Reachability {
 }
 
 fn unverified(why: &str) -> StepReport {
-    StepReport::warning(format!("not seen from a peer ({why})"))
+    StepReport::warning(format!("not verified from a peer ({why})"))
 }
 
 fn in_words(network: &str, names: &BTreeSet<String>, ports: &BTreeSet<u16>) -> String {
@@ -167,8 +166,8 @@ fn names(container: &Details, endpoint: &Endpoint) -> BTreeSet<String> {
     }
 }
 
-/// `None` where the container has no address there.
-async fn ask(
+/// Probes the container from one network; `None` where it has no address there.
+async fn probe_network(
     engine: &Engine,
     endpoint: &Endpoint,
     names: &BTreeSet<String>,
@@ -179,12 +178,12 @@ async fn ask(
     let request = ProbeRequest::Reach { names: names.clone(), address, ports: ports.clone(), patience_ms };
     match engine.probe(ProbePlace::Network(&endpoint.network_id), &request).await {
         Ok(ProbeAnswer::Reach(reached)) => Ok(Some(reached)),
-        Ok(other) => Err(format!("a peer said {other:?}")),
+        Ok(other) => Err(format!("the probe answered {other:?}")),
         Err(error) => Err(error.to_string()),
     }
 }
 
-/// The ports that a local container listens at for others: images seldom say all.
+/// The ports on which a local container listens for others: images seldom declare all.
 fn listening(engine: &Engine, container: &Details) -> Vec<u16> {
     if !engine.is_local() || container.pid == 0 {
         return Vec::new();
@@ -213,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ports_that_others_may_use_are_listened_at() {
+    fn listening_ports_that_peers_may_use_are_found() {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   \
             0: 0B00007F:9F3D 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1\n   \
             1: 00000000:0FA0 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 2\n   \
@@ -231,10 +230,10 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_nobody_declared_is_worth_a_word_where_others_were() {
+    fn undeclared_ports_only_produce_warnings_where_others_are_declared() {
         let reach = |seen: NetworkView| Reachability { networks: vec![seen], unknown: None };
         assert_eq!(reach(seen(&[80, 4369], &[])).declared(&[80, 443]), reach(seen(&[80], &[4369])));
-        // Which of them matters nobody knows.
+        // No port that answers is declared, so all count.
         assert_eq!(reach(seen(&[80, 4369], &[])).declared(&[443]), reach(seen(&[80, 4369], &[])));
         let reached = |ports: &[u16]| {
             let trouble = "10.0.0.2:80 does not accept".to_owned();
@@ -250,7 +249,7 @@ mod tests {
         assert_eq!(error, "from a peer on net, 10.0.0.2:80 does not accept");
     }
 
-    /// An engine that knows no more than who it is.
+    /// An engine that only answers requests for its version.
     async fn forgetful() -> Engine {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -266,7 +265,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_peer_that_cannot_look_is_a_warning_and_no_address_an_error() {
+    async fn a_probe_that_cannot_be_made_is_a_warning_and_no_address_is_an_error() {
         let engine = forgetful().await;
         let reach = Reachability { networks: vec![seen(&[80], &[])], unknown: None };
         let endpoint = |address: &str| {
@@ -275,7 +274,7 @@ mod tests {
         };
         let now = |address: &str| Details { endpoints: vec![endpoint(address)], ..Details::default() };
         let said = reach.verify(&engine, &now("10.0.0.2")).await.unwrap().to_string();
-        assert!(said.starts_with("warning: not seen from a peer (the Docker engine failed to create"), "{said}");
+        assert!(said.starts_with("warning: not verified from a peer (the Docker engine failed to create"), "{said}");
         let error = reach.verify(&engine, &now("")).await.unwrap_err();
         assert_eq!(error, "it has no address on net: it does not run");
     }
