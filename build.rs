@@ -1,4 +1,5 @@
-//! Lua's C modules (`cjson`, LuaSocket) look for Lua's API in the program that loads them: whatever is linked exports it.
+//! Lua's C modules (`cjson`, LuaSocket) look up the Lua API in the program that loads them. So every program exports
+//! it.
 fn main() {
     println!("cargo:rustc-link-arg=-rdynamic");
     println!("cargo:rerun-if-changed=build.rs");

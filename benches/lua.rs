@@ -12,8 +12,8 @@ fn lua(c: &mut Criterion) {
         text: "local r = wrk.format('GET', '/')\nfunction request() return r end".into(),
     };
     for (name, script) in [("constant", Some(constant)), ("compose-post", Script::built_in("compose-post"))] {
-        let mut vm = Vm::load(script.as_ref(), &environment).expect("a script that loads");
-        vm.init().expect("a script that begins");
+        let mut vm = Vm::load(script.as_ref(), &environment).expect("the script loads");
+        vm.init().expect("init succeeds");
         let (mut bytes, mut parts) = (Vec::new(), Vec::new());
         c.bench_function(&format!("lua/{name}"), |b| b.iter(|| vm.request(&mut bytes, &mut parts)));
     }

@@ -31,7 +31,7 @@ fn recording(c: &mut Criterion) {
     let mut sender = recorder.senders().sender();
     c.bench_function("recording/sender", |b| b.iter(|| sender.push(std::hint::black_box(&record))));
     drop(sender);
-    recorder.finish().expect("a recorder that ends");
+    recorder.finish().expect("the recorder finishes");
 }
 
 criterion_group!(benches, recording);

@@ -1,6 +1,6 @@
 //! A load generator that replaces wrk2, and a laboratory for metastable failures.
 //!
-//! The programs `wrk2` and `metawrk` are thin: all that they do is in this library. A load from Rust:
+//! The programs `wrk2` and `metawrk` only call this library. A load from Rust:
 //!
 //! ```no_run
 //! use metawrk::load::{LoadPlan, LoadSettings, PreparedLoad};
@@ -24,7 +24,7 @@
 //!
 //! # Modules
 //!
-//! From the ground up; a module imports only from those above it in this list.
+//! In order of dependency: a module imports only modules above it in this list.
 //!
 //! | module | content |
 //! |---|---|

@@ -18,6 +18,6 @@ pub fn say(text: &str) -> anyhow::Result<()> {
 
 /// Prints a line to standard error.
 pub fn warn(text: &str) {
-    // A failure to print an error has no other place to go.
+    // If standard error cannot be written, there is no other place to report that.
     let _ = writeln!(io::stderr(), "{text}");
 }

@@ -32,7 +32,7 @@ impl Signals {
     /// Starts to receive both signals. From now on they do not end the process. Needs a tokio runtime.
     ///
     /// # Errors
-    /// If the system refuses.
+    /// If the signal handlers cannot be installed.
     pub fn new() -> io::Result<Signals> {
         Ok(Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }

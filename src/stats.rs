@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn values_out_of_range_count_at_the_ends() {
+    fn values_out_of_range_count_as_the_nearest_limit() {
         let mut h = latency_histogram();
         record_time(&mut h, Time(0));
         record_time(&mut h, Time(300));
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_spectrum_has_five_lines_a_halving_and_ends_at_the_whole() {
+    fn a_spectrum_has_five_lines_per_halving_and_ends_at_100_percent() {
         let h = of(1..=1000);
         let ticks = spectrum(&h, 5);
         let quantiles: Vec<f64> = ticks.iter().map(|t| t.quantile).take(12).collect();

@@ -21,7 +21,7 @@ impl Timer {
     /// A timer that is not set. Needs a tokio runtime.
     ///
     /// # Errors
-    /// If the system refuses.
+    /// If the timer cannot be created.
     pub fn new() -> io::Result<Timer> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let fd = timerfd_create(TimerfdClockId::Monotonic, flags)?;
@@ -35,7 +35,7 @@ impl Timer {
     /// Sets the deadline, in ns of `CLOCK_MONOTONIC`. A deadline in the past expires at once.
     ///
     /// # Errors
-    /// If the system refuses.
+    /// If the timer cannot be set.
     pub fn set(&mut self, deadline_ns: u64) -> io::Result<()> {
         // Zero would disarm the timer.
         let at = deadline_ns.max(1);

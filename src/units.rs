@@ -24,7 +24,7 @@ pub struct Instant(pub u64);
 impl Instant {
     /// The start of load.
     pub const START: Instant = Instant(0);
-    /// The greatest instant: it stands for what never came, or never will.
+    /// The greatest instant. It represents an instant that never came or never will.
     pub const NEVER: Instant = Instant(u64::MAX);
 
     /// The instant, or `None` where it is [`Instant::NEVER`].

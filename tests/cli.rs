@@ -235,7 +235,7 @@ fn sigint_and_sigterm_end_wrk2_with_a_full_report() {
 }
 
 #[test]
-fn the_output_of_a_script_keeps_its_place() {
+fn the_output_of_a_script_and_the_report_stay_in_order() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::answering(OK);
     let script = r#"
@@ -271,7 +271,7 @@ fn a_signal_before_the_load_prints_nothing_and_leaves_files_unchanged() {
     fs::write(dir.path().join("stuck.lua"), "function init() while true do end end").unwrap();
     fs::write(dir.path().join("a.json"), "of the run before").unwrap();
     fs::write(dir.path().join("a.csv"), "of the run before").unwrap();
-    let was = contents(dir.path());
+    let folder = contents(dir.path());
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let before = server.connections.load(Ordering::SeqCst);
         let url = server.url();
@@ -280,7 +280,7 @@ fn a_signal_before_the_load_prints_nothing_and_leaves_files_unchanged() {
         eventually("a connection to the server", || server.connections.load(Ordering::SeqCst) > before);
         let ended = wrk2.end_by(signal);
         assert_eq!((ended.code, ended.out.as_str(), ended.err.as_str()), (Some(code), "", ""));
-        assert!(contents(dir.path()) == was, "what was there is there, and nothing else");
+        assert!(contents(dir.path()) == folder, "the folder is unchanged");
     }
 }
 
@@ -312,7 +312,7 @@ fn a_second_signal_ends_a_load_with_a_stuck_script() {
 }
 
 #[test]
-fn an_invalid_experiment_is_refused_with_its_place_and_leaves_no_results() {
+fn an_invalid_experiment_is_refused_with_its_position_and_leaves_no_results() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::answering(OK);
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

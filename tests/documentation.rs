@@ -1,5 +1,5 @@
-//! The documentation says what the programs do: every column, key and option that a page names is there, every one that
-//! is there is named, and links lead somewhere.
+//! The documentation agrees with the programs: every column, key and option that a page names exists, every existing
+//! one is documented, and every link has a target.
 
 mod support;
 
@@ -37,7 +37,7 @@ fn pages() -> Vec<(PathBuf, String)> {
     pages
 }
 
-/// What stands between the heading `heading` of `page` and the next one of its level or above.
+/// The text between the heading `heading` of `page` and the next heading of the same or a higher level.
 fn section<'a>(page: &'a str, heading: &str) -> &'a str {
     let from = page.find(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no heading `{heading}`"));
     let body = &page[from + heading.len() + 2..];
@@ -60,7 +60,7 @@ fn owned<const N: usize>(names: [&str; N]) -> Names {
     names.map(str::to_owned).into()
 }
 
-/// Both ways; a row that says "Left out" may be.
+/// Every name that is written must be documented, and the reverse. A row that says "Left out" is optional.
 fn compare(what: &str, documented: &str, written: &Names) {
     let rows = rows(documented);
     let documented: Names = rows.iter().map(|(name, _)| name.clone()).collect();
@@ -149,7 +149,7 @@ fn what_a_load_writes_is_documented() {
     assert_eq!(own, &numbers | &owned(["url"]), "--json, each URL");
 }
 
-/// An experiment that is cut short by the death of a component, once its fault is over: all that there is to tell of.
+/// The experiment ends early, because a component dies after the fault. So it writes every kind of event.
 #[test]
 fn what_an_experiment_writes_is_documented() {
     let dir = tempfile::tempdir().unwrap();
@@ -198,13 +198,13 @@ fn what_an_experiment_writes_is_documented() {
     assert!(unknown.is_empty(), "written, and not in docs/output.md: {unknown:?}");
 }
 
-/// What stands in backticks.
+/// The texts in backticks.
 fn codes(text: &str) -> Names {
     let code = Regex::new("`([^`]*)`").unwrap();
     code.captures_iter(text).map(|found| found[1].to_owned()).collect()
 }
 
-/// The names that the program lists when it is given an experiment with a name that it does not know.
+/// The valid names that the program lists in its error about an unknown name in an experiment.
 fn known_names(experiment: &str) -> Names {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("x.toml"), experiment).unwrap();
@@ -222,7 +222,7 @@ fn every_key_of_an_experiment_file_is_documented() {
     let page = read("docs/experiments.md");
     let cases = [
         ("### `[testbed]`: a system that the run starts", "[load]\nrate = 1\n[testbed]\n"),
-        ("### `[target]`: a system that runs already", "[load]\nrate = 1\n[target]\nurl = 'http://localhost'\n"),
+        ("### `[target]`: a running system", "[load]\nrate = 1\n[target]\nurl = 'http://localhost'\n"),
         ("### `[load]`", "[load]\nrate = 1\n"),
         ("### `[phases]`", "[load]\nrate = 1\n[phases]\n"),
         ("### `[verdict]`", "[load]\nrate = 1\n[verdict]\n"),
@@ -232,7 +232,7 @@ fn every_key_of_an_experiment_file_is_documented() {
         let known = known_names(&format!("name = 't'\n{table}bogus = 1\n"));
         compare(heading, section(&page, heading), &known);
     }
-    // Each kind of fault has keys of its own.
+    // Each kind of fault has different keys.
     let kinds = known_names(&with_fault("kind = 'bogus'"));
     let known =
         kinds.iter().flat_map(|kind| known_names(&with_fault(&format!("kind = '{kind}'\nbogus = 1")))).collect();
@@ -270,7 +270,7 @@ fn every_option_that_a_page_names_exists() {
     for (path, page) in pages() {
         for line in page.lines().filter(|line| !of_others.is_match(line)) {
             let line = span.replace_all(line, |found: &regex::Captures<'_>| {
-                // What stands behind `--` in a table of benchmarks is theirs.
+                // Arguments after `--` in a table of benchmarks belong to the benchmark.
                 if of_others.is_match(&found[1]) || found[1].starts_with("-- ") {
                     String::new()
                 } else {
@@ -308,7 +308,7 @@ fn without_code(page: &str) -> String {
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_has_a_target() {
     let link = Regex::new(r#"\]\(([^)\s]+)\)|(?:src|href)="([^"]+)""#).unwrap();
     let heading = Regex::new(r"(?m)^#+ (.*)$").unwrap();
     for (path, page) in pages() {

@@ -293,8 +293,8 @@ async fn with_give_back_after_idle_memory_returns_to_the_system() {
 #[test]
 fn an_address_without_a_port_is_refused() {
     let output = Command::new(program()).args(["testbed", "post-storage", "--db", "post-storage-db"]).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && said.contains("Write HOST:PORT"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && stderr.contains("Write HOST:PORT"), "{stderr}");
 }
 
 #[test]
@@ -302,6 +302,6 @@ fn a_budget_with_memory_for_one_more_request_is_refused_in_settings_and_options(
     let settings = TestbedSettings { budget: ByteSize::mib(128), ..TestbedSettings::default() };
     assert!(TestbedPlan::new(settings).is_err());
     let output = Command::new(program()).args(["testbed", "run", "--budget", "128MiB"]).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && said.contains("budget 128.0 MiB"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && stderr.contains("budget 128.0 MiB"), "{stderr}");
 }

@@ -137,14 +137,14 @@ fn unreadable_authorities_are_an_error_before_the_load() {
     let server = TlsServer::new(Identity::self_signed("localhost").config(), usize::MAX);
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("ca.pem");
-    let told = || refusal(checked(server.url(), &file)).to_string().replace(&file.display().to_string(), "ca.pem");
-    insta::assert_snapshot!(told(), @"cannot read the certificate authorities in ca.pem: No such file or directory (os error 2). `cacert` takes a PEM file of certificates");
+    let message = || refusal(checked(server.url(), &file)).to_string().replace(&file.display().to_string(), "ca.pem");
+    insta::assert_snapshot!(message(), @"cannot read the certificate authorities in ca.pem: No such file or directory (os error 2). `cacert` takes a PEM file of certificates");
     std::fs::write(&file, "no PEM").unwrap();
-    insta::assert_snapshot!(told(), @"cannot read the certificate authorities in ca.pem: it contains no certificate. `cacert` takes a PEM file of certificates");
+    insta::assert_snapshot!(message(), @"cannot read the certificate authorities in ca.pem: it contains no certificate. `cacert` takes a PEM file of certificates");
     std::fs::write(&file, "-----BEGIN CERTIFICATE-----\nbm9uZQ==\n-----END CERTIFICATE-----\n").unwrap();
-    insta::assert_snapshot!(told(), @"cannot read the certificate authorities in ca.pem: it contains something that is not a certificate. `cacert` takes a PEM file of certificates");
+    insta::assert_snapshot!(message(), @"cannot read the certificate authorities in ca.pem: it contains something that is not a certificate. `cacert` takes a PEM file of certificates");
     std::fs::write(&file, "-----BEGIN CERTIFICATE-----\n!\n").unwrap();
-    insta::assert_snapshot!(told(), @"cannot read the certificate authorities in ca.pem: the file is damaged or cut short. `cacert` takes a PEM file of certificates");
+    insta::assert_snapshot!(message(), @"cannot read the certificate authorities in ca.pem: the file is damaged or cut short. `cacert` takes a PEM file of certificates");
 }
 
 #[test]

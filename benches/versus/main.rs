@@ -1,5 +1,5 @@
-//! Compares metawrk's wrk2 with other load generators. They run in turn against the same server, which has the other core
-//! to itself:
+//! Compares metawrk's wrk2 with other load generators. They run in turn against the same server, which runs alone on
+//! the other core:
 //!
 //!     WRK2=path WRK=/usr/bin/wrk OHA=path HEY=path cargo bench --bench versus -- [speed light heavy server start memory calls]
 //!

@@ -95,7 +95,7 @@ pub struct Arrival {
     pub due: Instant,
 }
 
-/// The requests that one thread sends, in order of due time, without end.
+/// The endless sequence of requests that one thread sends, in order of due time.
 #[derive(Clone, Debug)]
 pub struct Arrivals {
     gaps: Gaps,

@@ -119,7 +119,8 @@ impl RatePiece {
         if more <= 0.0 {
             return self.start;
         }
-        // The solution of from t + slope/2 t^2 = more, in the form that is exact for small slopes and for from = 0.
+        // The solution t of `from * t + slope / 2 * t^2 = more`, in a form that is exact for small slopes
+        // and for `from = 0`.
         let rate_then = (self.from * self.from + 2.0 * self.slope * more).max(0.0).sqrt();
         Instant((start + 2.0 * more * 1e9 / (self.from + rate_then)) as u64)
     }

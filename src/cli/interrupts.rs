@@ -22,7 +22,7 @@ pub enum Stage {
 /// Interval at which preparation work checks for signals.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Receives SIGINT and SIGTERM on a thread of its own, until the process ends.
+/// Receives SIGINT and SIGTERM on a separate thread, until the process ends.
 pub struct Interrupts(Arc<Mutex<State>>);
 
 struct State {
@@ -38,7 +38,7 @@ impl Interrupts {
     /// Starts in [`Stage::Preparing`]. `writing_notice` is printed at the first signal of [`Stage::Writing`].
     ///
     /// # Errors
-    /// If the system refuses the signal handlers or the thread.
+    /// If the signal handlers cannot be installed, or the thread cannot be created.
     pub fn listen(writing_notice: &'static str) -> io::Result<Interrupts> {
         let state = Arc::new(Mutex::new(State { stage: Stage::Preparing, first: None, count: 0, writing_notice }));
         let shared = Arc::clone(&state);
@@ -63,11 +63,11 @@ impl Interrupts {
         state.stage = stage;
     }
 
-    /// The result of `work`, or `None` after a signal. In that case `work` is left behind: a pending DNS lookup or a
-    /// stuck script must not delay the exit.
+    /// The result of `work`, or `None` after a signal. After a signal, `work` is not waited for: a pending DNS lookup
+    /// or a stuck script must not delay the exit.
     ///
     /// # Errors
-    /// If the system refuses a thread, or `work` panics.
+    /// If no thread can be created, or `work` panics.
     pub fn run_unless_interrupted<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,

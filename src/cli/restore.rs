@@ -24,7 +24,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
             Restoration::Undone(entry, report) => say(&format!("{}: undone: {report}\n", fault(entry)))?,
             Restoration::Gone(entry) => say(&format!("{}: nothing to undo: the target is gone\n", fault(entry)))?,
             Restoration::Held(entry) => {
-                let why = "another run, or its keeper, is at work on it. End that run, or try again in a minute.";
+                let why = "another run, or its keeper, is still handling it. End that run, or try again in a minute.";
                 warn(&format!("{}: not undone: {why}", fault(entry)));
                 code = ExitCode::FAILURE;
             }

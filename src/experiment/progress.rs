@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn each_interval_has_statistics_of_its_own() {
+    fn each_interval_has_separate_statistics() {
         let mut collector = IntervalCollector::default();
         let mut record = RequestRecord::planned(0, Instant::START, 0);
         record.end = Instant(7_000_000);

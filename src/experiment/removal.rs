@@ -14,7 +14,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// stopped the run. Returns the first signal that stopped the run, if any.
 ///
 /// # Errors
-/// The second signal ends the wait. The keepers of the faults then go on alone.
+/// The second signal ends the wait. The keepers of the faults then continue alone.
 pub async fn await_removal(
     faults: Vec<JoinHandle<Outcome>>,
     mut stopped: Option<StopSignal>,

@@ -56,7 +56,7 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// The signal that kept the run from leaving a report, if it was one.
+    /// The signal that ended the run without a report, if a signal did.
     pub fn stopped(&self) -> Option<StopSignal> {
         match self {
             RunError::StoppedBeforeLoad(signal)
@@ -148,7 +148,7 @@ impl PreparedRun {
     }
 }
 
-/// Runs the load to its end. Whatever happens, faults are removed and processes are stopped.
+/// Runs the load to its end. Faults are removed and processes are stopped in every case, also after an error.
 async fn execute(
     plan: &ExperimentPlan,
     prepared: PreparedRun,

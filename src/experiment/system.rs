@@ -28,7 +28,7 @@ pub enum StartError {
     Fault(#[from] FaultError),
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// A plan that was resolved has no such fault or monitor.
+    /// Does not happen for a resolved plan.
     #[error("cannot prepare {what}: the plan has no {needs}")]
     Unplanned { what: String, needs: &'static str },
 }
@@ -43,14 +43,14 @@ pub struct SystemUnderTest {
     monitors: Vec<(PreparedMonitor, Time)>,
 }
 
-/// A fault that was found to be possible.
+/// A fault that can be applied.
 enum PreparedFault {
     Ready(Box<dyn Fault>),
     /// It needs the load, which has not started yet.
     OnLoad(LoadFault),
 }
 
-/// A component that was found running.
+/// A running component.
 enum PreparedMonitor {
     Process(ProcessMonitor),
     Container(Box<RunningContainer>),
@@ -84,8 +84,7 @@ impl SystemUnderTest {
         &self.url
     }
 
-    /// Applies and removes the faults on the run's clock, each in a task of its own. `traffic` counts the load's
-    /// requests.
+    /// Applies and removes the faults on the run's clock, each in its own task. `traffic` counts the load's requests.
     pub fn drive_faults(
         &mut self,
         plan: &ExperimentPlan,

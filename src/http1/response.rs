@@ -78,7 +78,7 @@ impl Default for Framer {
 }
 
 impl Framer {
-    /// Prepares for the next response. A response to HEAD has no body, whatever its headers announce.
+    /// Prepares for the next response. A response to HEAD has no body, even if its headers announce one.
     pub fn expect(&mut self, is_head: bool) {
         self.state = State::Head;
         self.partial.clear();

@@ -1,5 +1,5 @@
-//! The main script: runs `setup` before a load and `done` after it, in a thread of its own. It calls the scripts of the
-//! workers while these do not run.
+//! The main script: runs `setup` before a load and `done` after it, in its own thread. It calls the scripts of the
+//! workers while the workers do not run.
 
 use std::cell::Cell;
 use std::net::SocketAddr;

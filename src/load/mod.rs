@@ -1,4 +1,4 @@
-//! The load generator: threads that send the requests of a plan when they are due, and record what comes of them.
+//! The load generator: threads that send the requests of a plan when they are due, and record how each of them ends.
 //!
 //! [`PreparedLoad::new`] connects and checks the script, [`PreparedLoad::start`] starts the load on a
 //! [`Clock`](crate::record::Clock), and [`RunningLoad::finish`] joins the results of the threads.

@@ -21,7 +21,7 @@ pub trait Monitor: Send {
     /// Reads a sample at the instant `at` of the run's clock. `None` if there is no new one. A component that does not run
     /// gives a sample without values, never zeros.
     ///
-    /// This takes microseconds. A monitor that must wait for its values collects them in a task of its own, and returns the
+    /// This takes microseconds. A monitor that must wait for its values collects them in its own task, and returns the
     /// latest ones.
     fn read_sample(&mut self, at: Instant) -> Option<Sample>;
 }

@@ -22,7 +22,7 @@ impl PlannedFault {
         self.at.plus(self.lasts)
     }
 
-    /// As typed.
+    /// The settings of this fault, as in an experiment file.
     ///
     /// # Errors
     /// A value that TOML cannot hold.

@@ -48,7 +48,7 @@ pub enum PlannedScript {
     Given(Script),
 }
 
-/// Above, no generator reaches the rate. Below, a window of five bins lasts longer than a day.
+/// No generator reaches a higher rate. At a lower rate, a window of five bins lasts longer than a day.
 const RATES: RangeInclusive<f64> = 1e-3..=1e6;
 /// Requests of a run: judging and drawing take about 200 bytes of memory for each.
 const MAX_REQUESTS: f64 = 1e8;
@@ -98,7 +98,7 @@ impl PlannedLoad {
         })
     }
 
-    /// As typed.
+    /// The settings of this load, as in an experiment file.
     pub fn to_settings(&self) -> Load {
         Load {
             rate: self.rate,

@@ -1,8 +1,8 @@
 //! The plan of an experiment, from a TOML file to a resolved [`ExperimentPlan`].
 //!
 //! [`config`] reads a file and the flags that change it into [`settings`], which have the form of the file.
-//! [`ExperimentPlan::resolve`] checks them and fills in what they leave out. Each part of a plan has a file of its own,
-//! with its checks and its way back to settings: [`System`], [`PlannedLoad`], [`PlannedPhases`], [`PlannedFault`] and
+//! [`ExperimentPlan::resolve`] checks them and fills in what they leave out. Each part of a plan has its own file, with
+//! its checks and its way back to settings: [`System`], [`PlannedLoad`], [`PlannedPhases`], [`PlannedFault`] and
 //! [`PlannedMonitor`].
 
 pub mod config;
@@ -82,7 +82,7 @@ impl ExperimentPlan {
         }
     }
 
-    /// As typed, with all choices spelled out.
+    /// The settings of an experiment file that resolves to this plan, without defaults.
     ///
     /// # Errors
     /// A value that TOML cannot hold.

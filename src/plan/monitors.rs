@@ -91,7 +91,7 @@ impl MonitoredComponent {
 }
 
 impl PlannedMonitor {
-    /// As typed.
+    /// The settings of this monitor, as in an experiment file.
     pub fn to_settings(&self) -> Monitor {
         let every = self.every;
         match &self.component {

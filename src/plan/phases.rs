@@ -32,7 +32,7 @@ pub const DAY: Time = Time::from_secs(24 * 3600);
 const VERIFICATION: Time = Time::from_secs(5);
 const MAX_SLO_SETTING: Time = Time::from_secs(3600);
 
-/// Refuses phases that are not possible, whatever the faults.
+/// Refuses phases that are not possible, independently of the faults.
 pub fn check_phases(phases: &Phases, windows: VerdictWindows, rate: f64) -> Result<(), InvalidSetting> {
     for (key, time) in [("phases.warmup", phases.warmup), ("phases.baseline", phases.baseline)] {
         if time > DAY {
@@ -42,7 +42,7 @@ pub fn check_phases(phases: &Phases, windows: VerdictWindows, rate: f64) -> Resu
     if phases.baseline < windows.min_baseline {
         // Rounded up to ms, which are easier to type than ns.
         let min = Time(windows.min_baseline.0.next_multiple_of(1_000_000));
-        let why = format!("must be at least {min} at {rate} requests/s, to hold 5 bins of 50 requests or 1s");
+        let why = format!("must be at least {min} at {rate} requests/s: it must hold 5 bins of 50 requests or 1s each");
         return Err(InvalidSetting::new("phases.baseline", why));
     }
     if phases.observe.is_some_and(|observe| observe < windows.last || observe > DAY) {
@@ -68,7 +68,7 @@ impl PlannedPhases {
     ///
     /// H = max(60 s, 3 x outage, 20 x the timeout after which the client abandons an attempt). The load lasts until a
     /// system that recovers at the end of H is known to have recovered: recovery window, watch, and a bin. If only the
-    /// duration is set, H is what it leaves.
+    /// duration is set, H is the time that remains after the faults.
     ///
     /// # Errors
     /// [`InvalidSetting`] if the duration is too short for the faults and the windows.
@@ -109,7 +109,7 @@ impl PlannedPhases {
         Ok(PlannedPhases { warmup, baseline, observe, duration })
     }
 
-    /// As typed.
+    /// The settings of these phases, as in an experiment file.
     pub fn to_settings(self) -> Phases {
         let PlannedPhases { warmup, baseline, observe, duration } = self;
         Phases { warmup, baseline, observe: Some(observe), duration: Some(duration) }

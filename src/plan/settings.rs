@@ -1,4 +1,4 @@
-//! An experiment as typed: the keys of a TOML file. [`super::ExperimentPlan`] is the checked and complete form.
+//! The settings of an experiment: the keys of a TOML file. [`super::ExperimentPlan`] is the checked and complete form.
 
 use std::collections::BTreeMap;
 

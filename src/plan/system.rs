@@ -47,7 +47,7 @@ impl System {
         }
     }
 
-    /// As typed.
+    /// The settings of this system, as in an experiment file.
     pub fn to_settings(&self) -> (Option<TestbedSettings>, Option<Target>) {
         match self {
             System::Testbed(testbed) => (Some(testbed.clone().into()), None),
@@ -80,7 +80,7 @@ impl EngineAddress {
         }
     }
 
-    /// As typed.
+    /// The address as in an experiment file.
     pub fn as_str(&self) -> &str {
         match self {
             EngineAddress::Environment => DOCKER,

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// A file of a results folder.
-    #[error("cannot {doing} {}: {source}{}", path.display(), remedy(doing, source))]
+    #[error("cannot {operation} {}: {source}{}", path.display(), remedy(operation, source))]
     Io {
         path: PathBuf,
         /// `write`, `read`, `create` or `remove`.
-        doing: &'static str,
+        operation: &'static str,
         source: io::Error,
     },
     /// A file that the user named.
@@ -35,10 +35,10 @@ impl FileError {
         }
     }
 
-    /// For `map_err`: an I/O error while `doing` something with the file at `path`.
-    pub(super) fn io(path: &Path, doing: &'static str) -> impl Fn(io::Error) -> FileError {
+    /// For `map_err`: an I/O error in an `operation` (a verb such as `read`) on the file at `path`.
+    pub(super) fn io(path: &Path, operation: &'static str) -> impl Fn(io::Error) -> FileError {
         let path = path.to_owned();
-        move |source| FileError::Io { path: path.clone(), doing, source }
+        move |source| FileError::Io { path: path.clone(), operation, source }
     }
 
     pub(super) fn invalid(path: &Path, why: impl ToString, remedy: &'static str) -> FileError {
@@ -46,9 +46,9 @@ impl FileError {
     }
 }
 
-fn remedy(doing: &str, error: &io::Error) -> &'static str {
+fn remedy(operation: &str, error: &io::Error) -> &'static str {
     match error.kind() {
-        ErrorKind::PermissionDenied if doing == "read" => ". Change its permissions, or run as its owner",
+        ErrorKind::PermissionDenied if operation == "read" => ". Change its permissions, or run as its owner",
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
             ". Choose a folder that you can write to (metawrk experiment --out)"
         }

@@ -35,7 +35,7 @@ fn first_answer(answers: &[(u16, Instant, u64)], thread: u16) -> usize {
     answers.partition_point(|(of, _, _)| *of < thread)
 }
 
-/// Writes the file in a run of any length: the line of each thread grows in a file of its own, and the lines are joined
+/// Writes the file in a run of any length: the line of each thread grows in a separate file, and the lines are joined
 /// at the end.
 pub struct LatencyFile {
     output: Option<OutputFile>,

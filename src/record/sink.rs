@@ -65,7 +65,7 @@ impl Recorder {
     /// Starts the thread. It passes every batch to each of `sinks`.
     ///
     /// # Errors
-    /// If the system refuses a thread.
+    /// If no thread can be created.
     pub fn start(mut sinks: Vec<Box<dyn RecordSink>>) -> io::Result<Recorder> {
         let (messages, incoming) = sync_channel::<Message>(MOST_WAITING);
         let broken = Arc::new(AtomicBool::new(false));

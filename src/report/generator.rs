@@ -30,7 +30,7 @@ pub struct GeneratorReport {
     pub threads: u16,
     pub send_lag: SendLag,
     pub own: GeneratorStats,
-    /// The plan says that the threads spin instead of sleeping.
+    /// By the plan, the threads spin instead of sleeping.
     pub spins: bool,
     /// With HTTP/2: the lowest limit of streams that the server set on a connection, if it is below the plan's.
     pub fewest_streams: Option<usize>,

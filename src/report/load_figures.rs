@@ -26,7 +26,7 @@ pub enum LoadFiguresError {
 /// The largest number of attempts that can be drawn: 720 MB of records.
 const MAX_REQUESTS: u64 = 10_000_000;
 
-/// Threads beyond these have no figures of their own: a reader compares only a few.
+/// Further threads have no figures, because a reader compares only a few.
 const MAX_THREADS: u16 = 8;
 
 /// Collects the records of a load on disk and draws its figures at the end.
@@ -124,7 +124,7 @@ impl Drop for FigureFolder {
 pub struct FigureFiles {
     pub folder: PathBuf,
     pub files: Vec<PathBuf>,
-    /// The number of threads that have figures of their own.
+    /// The number of threads that have figures.
     pub threads: u16,
     pub all_threads: u16,
 }

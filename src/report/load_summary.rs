@@ -46,7 +46,7 @@ pub struct TotalsSummary {
     pub wrk2_values: Wrk2Values,
     /// scheduled = answered + failed + unanswered + unsent.
     pub account: AccountSummary,
-    /// Failed attempts, with those that belong to no request.
+    /// Failed attempts, including errors that belong to no request.
     pub errors: ErrorCounts,
     /// Response times (end - due) in us, with lower bounds.
     pub response: LatencySummary,

@@ -1,5 +1,5 @@
 //! The products of a run: figures, `report.html` and `summary.json` of an experiment; wrk2's text report, the JSON
-//! report and the percentile spectrum of a plain load. Each product has a file of its own.
+//! report and the percentile spectrum of a plain load. Each product has its own file.
 //!
 //! Every product is a function of recorded data: a [`ReportData`], or the results of a load. Drawing a report again
 //! gives the same bytes.

@@ -47,7 +47,7 @@ const MIN_SENT_PERCENT: f64 = 98.0;
 /// A thread that uses more of a core, in percent, has no reserve for bursts.
 const MAX_CPU_PERCENT: f64 = 85.0;
 
-/// All warnings that a run gives rise to, the most serious first.
+/// All warnings about a run, the most serious first.
 pub fn find_warnings(report: &GeneratorReport) -> Vec<Warning> {
     let a = &report.account;
     let sent_percent = 100.0 * ratio(report.sent as f64, a.scheduled as f64);
@@ -95,7 +95,7 @@ impl Warning {
             ),
             Warning::SendLag { p99 } => format!(
                 "the send lag of 1 % of the requests exceeds {}, and the response times include it. Lower {rate}, raise \
-                 {threads} up to the number of cores, or run the generator on a machine of its own.",
+                 {threads} up to the number of cores, or run the generator on a separate machine.",
                 format_wrk_time(p99.0 as f64 / 1e3)
             ),
             Warning::Shortfall { sent_percent, cause: ShortfallCause::ConnectionsBusy } => format!(
@@ -163,7 +163,7 @@ impl Warning {
     }
 }
 
-/// The limit on connections depends on other options, of which a warning does not know.
+/// Names all options that may limit connections: a warning does not know which ones are in use.
 fn raise_connections(command: CommandInUse) -> String {
     let name = |option: OptionName| option.of(command).unwrap_or_default();
     let open = OptionName::WhenBusy.set_to("open", command).unwrap_or_default();

@@ -6,7 +6,7 @@ use super::ScriptError;
 use super::errors::describe_type;
 
 /// The greatest nesting of tables. A linked list can exceed it, and should be an array.
-const MOST_NESTED: usize = 200;
+const MAX_DEPTH: usize = 200;
 
 /// A Lua value that can be copied from one state to another.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,8 +69,8 @@ fn copy_value(value: &Value, path: &mut CopyPath) -> Result<PlainValue, ScriptEr
             if path.tables.contains(&table.to_pointer()) {
                 return Err(path.refuse("a table that contains itself"));
             }
-            if path.tables.len() == MOST_NESTED {
-                return Err(path.refuse(format!("a table nested more than {MOST_NESTED} deep")));
+            if path.tables.len() == MAX_DEPTH {
+                return Err(path.refuse(format!("a table nested more than {MAX_DEPTH} deep")));
             }
             path.tables.push(table.to_pointer());
             let mut entries = Vec::new();

@@ -64,8 +64,8 @@ impl Vm {
     pub fn init(&mut self) -> Result<(), ScriptError> {
         let init = || self.state.wrk.get::<Function>("init")?.call::<()>(&self.args);
         init().map_err(|error| script_error(&self.state.name, Some("init"), &error))?;
-        // wrk ignores a global that has the name of a function but is not one, and scripts may rely on that. For `request`
-        // it is an error here: the load would not be the intended one.
+        // wrk ignores a global that has the name of a function but is not one, and scripts may rely on that. For
+        // `request` it is an error here, because the load would silently send other requests.
         self.is_fixed = match self.state.global("request")? {
             Value::Nil => true,
             Value::Function(_) => false,

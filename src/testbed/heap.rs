@@ -138,7 +138,7 @@ unsafe impl GlobalAlloc for Heap {
 /// From now on, this process allocates from memory that `RLIMIT_DATA` does not count.
 ///
 /// # Errors
-/// If the system refuses the address space, or the allocator of this program is not [`Heap`].
+/// If the address space cannot be reserved, or the allocator of this program is not [`Heap`].
 pub fn enter() -> io::Result<()> {
     if BASE.load(Ordering::Relaxed) == 0 {
         let flags = MapFlags::SHARED | MapFlags::NORESERVE;

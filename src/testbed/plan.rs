@@ -72,8 +72,8 @@ impl Default for TestbedSettings {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TestbedPlanError {
     #[error(
-        "budget {0} is invalid: beside a full error path (10 MiB each) it has memory for one more request (5 MiB), so the \
-         failure cannot sustain itself. Use a budget less than 5 MiB above a multiple of 10 MiB, such as {1}."
+        "budget {0} is invalid: while the error path is full (10 MiB per request), 5 MiB remain for a normal request, so \
+         the failure cannot sustain itself. Use a budget less than 5 MiB above a multiple of 10 MiB, such as {1}."
     )]
     SpareMemory(ByteSize, ByteSize),
     #[error("{what} must be {range}, not {value}")]

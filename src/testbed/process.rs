@@ -161,14 +161,14 @@ impl ProcessSpawner {
     /// Must be called in a tokio runtime.
     ///
     /// # Errors
-    /// If the system refuses a thread.
+    /// If no thread can be created.
     pub fn new() -> io::Result<ProcessSpawner> {
         let (requests, inbox) = std::sync::mpsc::channel::<SpawnRequest>();
         let runtime = Handle::current();
         std::thread::Builder::new().name("testbed".into()).spawn(move || {
             let _guard = runtime.enter();
             while let Ok((mut command, reply)) = inbox.recv() {
-                // If the caller is gone, the child is dropped here, which kills it.
+                // If the caller was dropped, the child is dropped here, which kills it.
                 let _ = reply.send(command.spawn());
             }
         })?;

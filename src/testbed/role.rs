@@ -87,7 +87,7 @@ impl FromStr for ReadyLine {
 /// line of standard input goes to `on_line`.
 ///
 /// # Errors
-/// If the system refuses a thread.
+/// If no thread can be created.
 pub(crate) fn tie_to_parent(parent: Option<u32>, on_line: impl FnMut(&str) + Send + 'static) -> io::Result<()> {
     if let Some(parent) = parent {
         set_parent_process_death_signal(Some(Signal::KILL))?;
@@ -99,10 +99,10 @@ pub(crate) fn tie_to_parent(parent: Option<u32>, on_line: impl FnMut(&str) + Sen
     read_stdin_lines(on_line)
 }
 
-/// Calls `on_line` for each line of standard input, on a thread of its own. Ends this process when standard input ends.
+/// Calls `on_line` for each line of standard input, on a separate thread. Ends this process when standard input ends.
 ///
 /// # Errors
-/// If the system refuses a thread.
+/// If no thread can be created.
 pub(crate) fn read_stdin_lines(mut on_line: impl FnMut(&str) + Send + 'static) -> io::Result<()> {
     let read = move || {
         for line in io::stdin().lock().lines() {
@@ -137,7 +137,7 @@ const ENOUGH_FILES: u64 = 8192;
 /// Raises the limit on open files as far as the system allows, and returns it. Warns if it is low.
 ///
 /// # Errors
-/// If the system refuses the limit that it allows.
+/// If the limit cannot be read or raised.
 pub(crate) fn raise_open_files(role: Role) -> io::Result<u64> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;

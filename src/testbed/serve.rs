@@ -45,7 +45,7 @@ pub(crate) async fn accept(listener: &TcpListener) -> TcpStream {
     }
 }
 
-/// Serves until the process ends. Each request is handled in a task of its own, which continues after the client
+/// Serves until the process ends. Each request is handled in its own task, which continues after the client
 /// disconnects. Without the task, hyper would drop the handler then. Servers that stop abandoned work are less prone to
 /// metastable failures, and the testbed is meant to be prone to them.
 pub(crate) async fn serve<H, F>(listener: TcpListener, handler: H) -> !

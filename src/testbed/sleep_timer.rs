@@ -1,8 +1,8 @@
 //! Exact sleeping for any number of tasks.
 //!
-//! tokio's timers have a resolution of 1 ms, and fire 1 to 2 ms late. Both change the rate at which the failure sustains
-//! itself: late timers cost 2 % of the capacity of the costly error path, and the rounding lets thousands of attempts to
-//! take memory happen at the same instant, with free memory for everyone in between.
+//! tokio's timers have a resolution of 1 ms, and fire 1 to 2 ms late. Both change the rate at which the failure
+//! sustains itself: late timers cost 2 % of the capacity of the costly error path, and rounding lets thousands of
+//! attempts to take memory coincide, so that memory is free for all of them in between.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -36,7 +36,7 @@ impl SleepTimer {
     /// Starts the task that wakes sleepers. Must be called in a tokio runtime.
     ///
     /// # Errors
-    /// If the system refuses a timer.
+    /// If no timer can be created.
     pub fn start() -> io::Result<SleepTimer> {
         let sleep_timer = SleepTimer::default();
         let mut timer = Timer::new()?;
@@ -46,7 +46,7 @@ impl SleepTimer {
                 if let Some(deadline) = shared.wake_expired()
                     && timer.set(deadline).is_err()
                 {
-                    // Has never been seen: a timer that exists can be set.
+                    // Not expected: an existing timer can always be set.
                     return;
                 }
                 tokio::select! {

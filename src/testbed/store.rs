@@ -31,7 +31,7 @@ impl Store {
     /// that would disturb the experiment.
     ///
     /// # Errors
-    /// If the system refuses the file or the thread.
+    /// If the file or the thread cannot be created.
     pub fn open() -> Result<Store, Error> {
         let file = memfd_create("posts", MemfdFlags::CLOEXEC).map_err(io::Error::from)?;
         let backend = FileBackend::new(file.into())?;
@@ -85,7 +85,7 @@ fn execute(db: &Database, batch: Vec<StoreRequest>) {
     if !writes.is_empty() {
         let failed = write(db, writes.iter().map(|(id, post, _)| (*id, &post[..]))).err();
         for (_, _, reply) in writes {
-            // The caller may have gone.
+            // The caller may have been dropped.
             let _ = reply.send(failed.as_ref().map_or(Ok(()), |e| Err(Error::Io(io::Error::other(e.to_string())))));
         }
     }

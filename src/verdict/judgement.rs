@@ -116,7 +116,7 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Requests due and not resolved at the end of arrivals.
+    /// Requests due and not ended at the end of arrivals.
     pub fn backlog_at_end(&self) -> f64 {
         self.backlog.last().map_or(0.0, |&(_, backlog)| backlog)
     }

@@ -41,8 +41,8 @@ pub fn judge_live(
     LiveJudgement { timeline, baseline, slo, bins: take_final(bins, slo, now) }
 }
 
-/// Whether a run can learn nothing more and may stop its load: the system recovered and was watched, or it did not begin
-/// to recover within H, or the fault could not be applied. The bins are the same as the verdict's.
+/// Whether the observation is complete, so that the run may stop its load: the system recovered and was watched, or it
+/// did not begin to recover within H, or the fault could not be applied. The bins are the same as the verdict's.
 pub fn observation_is_over(plan: &ExperimentPlan, live: &LiveJudgement, now: Instant) -> bool {
     if live.timeline.faults.iter().any(|fault| fault.failure.is_some() && fault.effective.is_none()) {
         return true;

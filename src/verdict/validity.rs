@@ -16,7 +16,7 @@ const MAX_SEND_LAG: Time = Time::from_millis(10);
 /// The largest share of due requests that may be unsent or without a record.
 const MAX_MISSING: f64 = 0.02;
 
-/// All reasons for which the run is invalid, in the order of their weight.
+/// All reasons for which the run is invalid, the most important first.
 pub fn find_reasons(
     plan: &ExperimentPlan,
     records: &[RequestRecord],
@@ -30,7 +30,7 @@ pub fn find_reasons(
         Some((RunEnd::Failed, detail)) => reasons.push(InvalidReason::Failed(detail.clone())),
         Some((RunEnd::Complete, _)) => {}
     }
-    // A run that was cut short had no time for its later steps: they are not reasons of their own.
+    // A run that was cut short had no time for its later steps, so missing steps are not further reasons.
     let complete = reasons.is_empty();
     // A killed run lost some of its records, so the remaining ones do not show how it went.
     if reasons != [InvalidReason::Killed] {
@@ -82,7 +82,7 @@ fn check_send_lag(plan: &ExperimentPlan, records: &[RequestRecord]) -> Option<In
 }
 
 /// Due requests that only the generator can have failed to send: those that could be sent and were not, and those
-/// without a record. A request for which no connection was ever free is the system's doing.
+/// without a record. If no connection was ever free for a request, the system is the cause.
 fn check_missing(plan: &ExperimentPlan, records: &[RequestRecord], evidence: &Evidence) -> Option<InvalidReason> {
     let due = DueTimes::of(plan).until(evidence.end).len() as u64;
     let last_attempts = || records.iter().filter(|record| record.is_last() && record.due < evidence.end);

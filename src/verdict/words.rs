@@ -268,10 +268,10 @@ impl InvalidReason {
 
     fn remedy(&self, plan: &ExperimentPlan) -> String {
         match self {
-            InvalidReason::Interrupted => "Run it again to its end.".to_owned(),
+            InvalidReason::Interrupted => "Run the experiment again, and let it finish.".to_owned(),
             InvalidReason::Killed => {
-                "Run it again to its end. If the plan has faults on containers, `metawrk restore` makes sure that none is \
-                 left."
+                "Run the experiment again, and let it finish. If the plan has faults on containers or processes, run \
+                 `metawrk restore` first: it removes any that are left."
                     .to_owned()
             }
             InvalidReason::Failed(_) => "Fix the cause and run again.".to_owned(),
@@ -283,7 +283,7 @@ impl InvalidReason {
                 "Apply the fault later (at in [[fault]]), or increase baseline in [phases].".to_owned()
             }
             InvalidReason::SendLag(_) => {
-                "Give the generator a CPU of its own, raise threads in [load], or lower the load (--rate).".to_owned()
+                "Give the generator its own CPU, raise threads in [load], or lower the load (--rate).".to_owned()
             }
             InvalidReason::MissingRequests { dropped: 1.., .. } => {
                 "Write the results to a faster disk (--out), or lower the load (--rate).".to_owned()

@@ -42,7 +42,7 @@ pub fn run_until(settings: LoadSettings, stop: Option<Duration>) -> (LoadResult,
     (result, records)
 }
 
-/// Checks what is true for every run, whatever its end.
+/// Checks what is true for every run, however it ends.
 fn check(result: &LoadResult, records: &[RequestRecord]) {
     let account = result.account();
     assert!(account.balances(), "{account:?}");

@@ -70,7 +70,7 @@ fn zipf_gaps_are_whole_steps_and_pass_chi_square() {
     let step = total / (1..=100).map(|k| f64::from(k).powi(-2)).sum::<f64>();
     let steps: Vec<f64> = gaps.iter().map(|gap| gap / step).collect();
     assert!(steps.iter().all(|k| (k - k.round()).abs() < 1e-5));
-    // Bins for k = 1, 2, ..., 9, and one for all above, where a bin each would hold too few.
+    // Bins for k = 1, 2, ..., 9, and one for all greater k, which are too rare for separate bins.
     let mut chi_square = 0.0;
     let mut rest = (N as f64, 1.0);
     for (k, weight) in (1..=9).map(f64::from).zip(weights()) {

@@ -31,7 +31,7 @@ fn a_constant_rate_does_not_drift() {
 }
 
 #[test]
-fn a_day_at_a_million_a_second_is_exact_to_the_ns() {
+fn a_day_at_a_million_requests_per_second_is_exact_to_the_ns() {
     let (day, whole) = (86_400 * S, 86_400_000_000);
     let profile: Profile = "0..2M@12h,2M..0@12h".parse().unwrap();
     let rate = profile.resolve(Time(day)).unwrap();

@@ -42,7 +42,7 @@ fn a_text_that_is_not_a_profile_is_refused_with_a_remedy() {
 }
 
 #[test]
-fn files_hold_numbers_or_texts() {
+fn profiles_in_files_are_numbers_or_texts() {
     let read = |json: &str| serde_json::from_str::<Profile>(json);
     assert_eq!(read("300").unwrap(), profile("300"));
     assert_eq!(read("0.5").unwrap(), profile("0.5"));

@@ -59,7 +59,7 @@ impl RunningLoads {
         Ok(self.running.iter().all(Option::is_none))
     }
 
-    /// Ends all loads at once. Their results account for requests that are still open.
+    /// Ends all loads at once. Their results account for requests that are still in flight.
     pub fn stop(&self) {
         self.controls.iter().for_each(LoadControl::stop);
     }

@@ -69,7 +69,7 @@ impl ScenarioOptions {
     }
 }
 
-/// Parses `HOST:PORT`. The host name need not be known yet.
+/// Parses `HOST:PORT`. The host name does not have to resolve yet.
 pub fn parse_peer(text: &str) -> Result<String, String> {
     let authority: http::uri::Authority = text.parse().map_err(|error| format!("{error}. Write HOST:PORT."))?;
     authority.port_u16().map(|_| text.to_owned()).ok_or_else(|| "the port is missing. Write HOST:PORT.".to_owned())

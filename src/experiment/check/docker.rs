@@ -42,7 +42,7 @@ pub async fn check_faults(
     for (i, (description, mut fault)) in kept.enumerate() {
         if i == 0 {
             report(match provide() {
-                Ok(folder) => Finding::ok("journal", format!("undo records are kept in {}", folder.display())),
+                Ok(folder) => Finding::ok("journal", format!("undo records are stored in {}", folder.display())),
                 Err(error) => Finding::fail("journal", error.to_string()),
             });
         }

@@ -7,7 +7,7 @@ use rustix::time::{ClockId, clock_getres};
 use super::Finding;
 use crate::plan::{ExperimentPlan, System};
 
-/// Whether each generator thread has a core of its own. The testbed needs one more, although it mostly sleeps.
+/// Whether each generator thread has its own core. The testbed needs one more, although it mostly sleeps.
 pub fn check_cores(plan: &ExperimentPlan) -> Finding {
     const SUBJECT: &str = "cores";
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -20,7 +20,10 @@ pub fn check_cores(plan: &ExperimentPlan) -> Finding {
     }
     Finding::warn(
         SUBJECT,
-        format!("{text}. They delay each other, and a stall can trigger the failure too. Lower the load (--rate)."),
+        format!(
+            "{text}. Threads that share a core delay each other, and a stall can trigger the failure too. Lower the load \
+             (--rate)."
+        ),
     )
 }
 
@@ -32,7 +35,10 @@ pub fn check_clock() -> Finding {
     if tick <= Duration::from_micros(1) {
         return Finding::ok(SUBJECT, format!("resolution {tick:?}"));
     }
-    Finding::warn(SUBJECT, format!("resolution {tick:?}: all times are this coarse. Use another clock source."))
+    Finding::warn(
+        SUBJECT,
+        format!("resolution {tick:?}: times are not more exact than this. Use another clock source."),
+    )
 }
 
 /// The generator's CPU time per request without its script: about 8 us, measured on a loaded machine.
@@ -42,7 +48,7 @@ const MAX_LOAD: f64 = 0.85;
 /// Threads that are busier than this send bursts late.
 const HIGH_LOAD: f64 = 0.5;
 
-/// Whether the generator's threads can make the planned requests, each of which takes the script `script_time`.
+/// Whether the generator's threads can send requests at the planned rate. The script takes `script_time` per request.
 pub fn check_rate(plan: &ExperimentPlan, script_time: Duration) -> Finding {
     const SUBJECT: &str = "rate";
     let peak = plan.rate().peak();

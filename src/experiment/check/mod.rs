@@ -65,7 +65,7 @@ impl fmt::Display for Finding {
 /// Checks the experiment in `file`, with results in `out`, and reports each finding at once.
 ///
 /// # Errors
-/// The operating system refuses an event loop.
+/// If the operating system cannot create an event loop.
 pub fn check(
     file: Option<&Path>,
     overrides: &Overrides,

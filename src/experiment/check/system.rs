@@ -66,9 +66,9 @@ async fn check_link(testbed: &Testbed) -> Finding {
 }
 
 /// A script that takes longer than this for its first requests is stuck.
-const PATIENCE: Duration = Duration::from_secs(10);
+const STEP_TIMEOUT: Duration = Duration::from_secs(10);
 /// The number of requests over which the script's time is measured.
-const REHEARSED: u32 = 200;
+const TIMED_REQUESTS: u32 = 200;
 
 /// Whether the load can start.
 async fn check_load(plan: &ExperimentPlan, url: &str, report: &mut dyn FnMut(Finding)) {
@@ -85,7 +85,7 @@ async fn check_load(plan: &ExperimentPlan, url: &str, report: &mut dyn FnMut(Fin
         Err(why) => Finding::fail("target", format!("{why}. Start the system, or correct the url in [target].")),
     });
     let name = load.script.as_ref().map_or("no script", |script| &script.name);
-    match run_blocking(&load, move |load| preflight::time_script(&load, address, REHEARSED)).await {
+    match run_blocking(&load, move |load| preflight::time_script(&load, address, TIMED_REQUESTS)).await {
         Ok(script_time) => {
             report(Finding::ok("script", format!("{name}: requests are generated")));
             report(machine::check_rate(plan, script_time));
@@ -101,9 +101,9 @@ where
     F: FnOnce(LoadPlan) -> Result<T, crate::load::LoadError> + Send + 'static,
 {
     let load = load.clone();
-    match timeout(PATIENCE, spawn_blocking(move || step(load))).await {
+    match timeout(STEP_TIMEOUT, spawn_blocking(move || step(load))).await {
         Ok(Ok(done)) => done.map_err(|error| error.to_string()),
         Ok(Err(panicked)) => Err(panicked.to_string()),
-        Err(_) => Err(format!("no result within {PATIENCE:?}")),
+        Err(_) => Err(format!("no result within {STEP_TIMEOUT:?}")),
     }
 }

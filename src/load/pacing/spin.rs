@@ -27,7 +27,7 @@ pub struct SpinPolicy {
     credit_ns: f64,
     /// The credit is earned up to this instant.
     earned_until: Instant,
-    /// The pacer spins since this instant, and has not paid for it yet.
+    /// The start of the current spin, which is not charged to the credit yet.
     spinning_since: Option<Instant>,
 }
 

@@ -15,7 +15,7 @@ pub trait PacerTimer {
     /// Sets the timer. It fires at `at` or somewhat later; an instant in the past fires at once.
     ///
     /// # Errors
-    /// If the system refuses.
+    /// If the timer cannot be set.
     fn set(&mut self, at: Instant) -> io::Result<()>;
 
     /// Ready once after the timer has fired.

@@ -22,7 +22,7 @@ pub enum LoadCommand {
     Run(Clock),
     /// No further arrivals. Requests in flight may finish.
     EndArrivals,
-    /// The load ends now, whatever is in flight.
+    /// The load ends now. Requests in flight are recorded as unanswered.
     Stop,
 }
 

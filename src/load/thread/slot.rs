@@ -27,7 +27,7 @@ pub struct Slot {
 pub struct Attempt {
     pub record: RequestRecord,
     pub part: PayloadPart,
-    /// The bytes to write for this attempt, with those of all that are joined to it. Empty for a joined attempt.
+    /// The bytes to write for this attempt and for the attempts that are joined to it. Empty for a joined attempt.
     pub bytes: Range<usize>,
     /// The timeout runs since this instant.
     pub started: Instant,
@@ -161,7 +161,7 @@ impl Slot {
 mod tests {
     use super::*;
 
-    /// Request `request`, assigned at `started`. Without bytes of its own it is sent with the one before it.
+    /// Request `request`, assigned at `started`. If it has no bytes, it is sent with the attempt before it.
     fn attempt(request: u64, started: u64, bytes: Range<usize>) -> Attempt {
         let part = PayloadPart { payload: Rc::default(), index: 0 };
         Attempt {

@@ -47,7 +47,7 @@ async fn establish(state: &WorkerState, id: usize) -> Result<Stream, Outcome> {
     let began = state.now();
     let abandoned = poll_fn(|cx| state.poll_abandoned(id, cx));
     let stream = connect::open(state, state.connect(), abandoned).await?;
-    // The time to connect is the system's, not the generator's: it is no send lag of an attempt that waits for it.
+    // The system causes the time to connect, not the generator. So it is not send lag of an attempt that waits for it.
     state.update_record(id, |record| record.ready = record.ready.plus(state.now().since(began)));
     Ok(stream)
 }

@@ -35,7 +35,7 @@ impl Transport {
         Ok(Transport { tls })
     }
 
-    /// The same with a TLS session cache of its own. Each worker has one, so that workers share nothing.
+    /// The same with a separate TLS session cache. Each worker has one, so that workers share nothing.
     pub fn with_own_sessions(&self) -> Transport {
         Transport { tls: self.tls.as_ref().map(Tls::with_own_sessions) }
     }

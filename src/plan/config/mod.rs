@@ -23,7 +23,7 @@ pub struct Overrides {
     pub seed: Option<u64>,
     /// The length of each fault. Zero removes all faults.
     pub outage: Option<Time>,
-    /// `phases.duration`, the length of the whole load. `observe` is then what it leaves.
+    /// `phases.duration`, the length of the whole load. `observe` then follows from it.
     pub duration: Option<Time>,
 }
 

@@ -21,7 +21,7 @@ pub const FONT: &str = "DejaVu Sans, Verdana, Helvetica, sans-serif";
 pub const TITLE: i32 = 36;
 pub const LABEL: i32 = 28;
 
-/// A drawing area. Coordinates and sizes are px of the figure; the backend may use several of its own px for each.
+/// A drawing area. Coordinates and sizes are px of the figure; the backend may use several px for each of them.
 pub struct Canvas<'a, DB: DrawingBackend> {
     area: &'a DrawingArea<DB, Shift>,
     backend: BackendStyle,
@@ -128,15 +128,15 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
         Ok(width as i32 / self.backend.scale)
     }
 
-    /// `text`, shortened with an ellipsis if it is wider than `room` px.
-    pub fn fit_text(&self, text: &str, size: i32, room: i32) -> Result<String, DrawError> {
-        if self.text_width(text, size)? <= room {
+    /// `text`, shortened with an ellipsis if it is wider than `max_width` px.
+    pub fn fit_text(&self, text: &str, size: i32, max_width: i32) -> Result<String, DrawError> {
+        if self.text_width(text, size)? <= max_width {
             return Ok(text.to_owned());
         }
         let mut prefix: String = text.to_owned();
         while prefix.pop().is_some() {
             let short = format!("{}…", prefix.trim_end());
-            if self.text_width(&short, size)? <= room {
+            if self.text_width(&short, size)? <= max_width {
                 return Ok(short);
             }
         }

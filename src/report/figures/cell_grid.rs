@@ -1,5 +1,5 @@
-//! A figure of a thousand px may show a million points. Each occupied cell of a grid is drawn once, whatever the number of
-//! its points.
+//! A figure of a thousand px may show a million points. Each occupied cell of a grid is drawn once, however many points
+//! it contains.
 
 use super::plot_area::PlotArea;
 

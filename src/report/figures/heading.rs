@@ -19,9 +19,9 @@ pub enum LegendSymbol {
 
 /// Draws title and subtitle, 96 px high together.
 pub fn draw_title<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData, title: &str) -> Result<(), DrawError> {
-    let room = WIDTH - 2 * MARGIN;
-    c.draw_text(&c.fit_text(title, TITLE, room)?, (MARGIN, 44), TITLE, TEXT, Anchor::Left)?;
-    c.draw_text(&c.fit_text(&data.subtitle, LABEL, room)?, (MARGIN, 82), LABEL, MUTED, Anchor::Left)
+    let width = WIDTH - 2 * MARGIN;
+    c.draw_text(&c.fit_text(title, TITLE, width)?, (MARGIN, 44), TITLE, TEXT, Anchor::Left)?;
+    c.draw_text(&c.fit_text(&data.subtitle, LABEL, width)?, (MARGIN, 82), LABEL, MUTED, Anchor::Left)
 }
 
 /// Draws a legend in one row that starts at `x`, with its base line at `base`.

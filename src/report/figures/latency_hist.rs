@@ -64,7 +64,7 @@ pub fn draw_histogram<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData, thr
     plot.draw_y_axis(c, 7, format_count)?;
     for (bin, count) in bins.iter().enumerate().filter(|(_, b)| b.all > 0) {
         let (x0, x1) = (plot.x_px(edge(bin)), plot.x_px(edge(bin + 1)));
-        // A px between bars, if there is room.
+        // One px between bars, if they are wide enough.
         let x1 = (x1 - 2).max(x0 + 1);
         for (n, color) in [(count.all, PURPLE), (count.answered, BLUE)] {
             if n > 0 && (color == BLUE || n > count.answered) {

@@ -1,4 +1,4 @@
-//! Figures. Each has a file of its own, and one function draws it as PNG and as SVG. The same data gives the same bytes.
+//! Figures. Each has its own file, and one function draws it as PNG and as SVG. The same data gives the same bytes.
 
 mod annotations;
 mod axis;

@@ -119,7 +119,7 @@ impl PlotArea {
         let at = self.y_px(y);
         c.draw_dashes((self.left, at), (self.right, at), color, 3)?;
         let width = c.text_width(label, LABEL)?;
-        // Above the line, or below it if there is no room.
+        // Above the line, or below it if it does not fit there.
         let base = if at - LABEL - 8 > self.top { at - 10 } else { at + LABEL };
         c.fill_rect((self.right - width - 16, base - LABEL + 5), (self.right - 2, base + 6), BACKGROUND)?;
         c.draw_text(label, (self.right - 8, base), LABEL, color, Anchor::Right)

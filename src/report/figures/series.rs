@@ -27,8 +27,8 @@ pub struct RequestSeries {
 
 const SECOND: u64 = 1_000_000_000;
 
-/// The width of bins: one second, or more for a long run or a low rate. A figure has room for about 400 bins, and a bin
-/// should hold at least 5 requests.
+/// The width of bins: one second, or more for a long run or a low rate. A figure shows about 400 bins at most, and a
+/// bin should hold at least 5 requests.
 pub fn bin_width(rate: f64, axis_end: Instant) -> Time {
     let span = axis_end.0;
     const WIDTHS: [u64; 12] = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];

@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digits_stand_below_digits() {
+    fn digits_are_aligned() {
         let times = [57.77, 848.0, 11.28e6, 2e8].map(|us| pad_time(us, 10));
         assert_eq!(times, ["   57.77us", "  848.00us", "   11.28s ", "    3.33m "]);
         let counts = [258.66, 900.0, 0.0].map(|n| pad_metric(n, 9));

@@ -55,7 +55,7 @@ fn sums_of_samples_are_right_in_scripts_for_wrk_and_for_wrk2() {
 }
 
 #[test]
-fn without_samples_all_is_zero() {
+fn without_samples_all_statistics_are_zero() {
     done(
         r#"
         for _, none in ipairs { latency, requests } do

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn the_built_in_socket_tells_the_time() {
+fn the_built_in_socket_returns_the_time() {
     let vm = vm(r#"
         package.path, package.cpath = "", ""
         local socket = require("socket")
@@ -12,7 +12,7 @@ fn the_built_in_socket_tells_the_time() {
 }
 
 #[test]
-fn ffi_bit_and_jit_are_there() {
+fn ffi_bit_and_jit_are_available() {
     let vm = vm(r#"assert(require("ffi").sizeof("int") == 4 and bit.bor(1, 2) == 3 and jit.version)"#);
     assert!(vm.is_ok(), "{:?}", vm.err());
 }

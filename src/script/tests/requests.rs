@@ -50,7 +50,7 @@ fn response_sees_status_headers_and_body() {
 }
 
 #[test]
-fn format_fills_gaps_and_leaves_the_tables_it_is_given() {
+fn format_adds_what_is_missing_and_does_not_change_its_arguments() {
     let vm = vm(r#"
         early = wrk.format()
         function init()

@@ -99,7 +99,7 @@ fn setup_reaches_each_threads_globals_before_its_init_and_done_after_its_end() {
 }
 
 #[test]
-fn a_thread_goes_to_the_first_address_or_where_setup_sends_it() {
+fn a_thread_connects_to_the_first_address_unless_setup_sets_another() {
     let peer = MockThread::default();
     let main = main(
         r#"

@@ -1,4 +1,4 @@
-//! The feedback loops that sustain a failure after its trigger is gone: one file per scenario.
+//! The feedback loops that sustain a failure after its trigger was removed: one file per scenario.
 //!
 //! A scenario is how compose-post handles a post. It is pure: memory and time come in through [`Memory`] and [`Sleep`], so
 //! that tests check its thresholds on simulated time.
@@ -28,7 +28,7 @@ pub(crate) trait PostHandler: Send + Sync + 'static {
     fn handle(&self, store: impl Future<Output = bool> + Send) -> impl Future<Output = PostResult> + Send;
 }
 
-/// What became of a post.
+/// The result of a post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PostResult {
     /// The post is stored.

@@ -20,12 +20,13 @@ pub struct Cohorts {
 #[derive(Clone, Copy, Debug)]
 struct CohortRequest {
     due: Instant,
-    /// When the request was resolved, in ns; the highest bit marks a success. [`UNRESOLVED`] if it never was.
+    /// When the request ended, in ns; the highest bit marks a success. [`NOT_ENDED`] if it was in flight at the end of
+    /// the run.
     end: u64,
 }
 
 const SUCCESS: u64 = 1 << 63;
-const UNRESOLVED: u64 = SUCCESS - 1;
+const NOT_ENDED: u64 = SUCCESS - 1;
 /// Longer than any SLO.
 const ENDLESS: Time = Time(u64::MAX);
 
@@ -44,10 +45,10 @@ impl Cohorts {
     /// Adds records, in any order. Only the last attempt at a request counts.
     pub fn add(&mut self, records: &[RequestRecord]) {
         self.requests.extend(records.iter().filter(|record| record.is_last()).map(|record| {
-            // A request still open when the run ended was never resolved, whatever end its record gives.
-            let open = record.outcome().is_none_or(|o| !o.is_failure()) && record.is_lower_bound();
-            let end = if open { UNRESOLVED } else { record.end.0.min(UNRESOLVED) };
-            let success = if record.is_success() && end != UNRESOLVED { SUCCESS } else { 0 };
+            // The record of a request in flight at the end of the run has the end of the run as its end.
+            let in_flight = record.outcome().is_none_or(|o| !o.is_failure()) && record.is_lower_bound();
+            let end = if in_flight { NOT_ENDED } else { record.end.0.min(NOT_ENDED) };
+            let success = if record.is_success() && end != NOT_ENDED { SUCCESS } else { 0 };
             CohortRequest { due: record.due, end: end | success }
         }));
     }
@@ -69,8 +70,8 @@ impl Cohorts {
         layout.count(scheduled, good, end)
     }
 
-    /// The backlog (requests due and not resolved) at each edge of `count` steps from `from`, as points of (seconds on
-    /// the run's clock, requests).
+    /// The backlog (requests due and not ended) at each edge of `count` steps from `from`, as points of (seconds on the
+    /// run's clock, requests).
     pub fn backlog(&self, from: Instant, step: Time, count: usize) -> Vec<(f64, f64)> {
         // A request enters at the first edge at or after its due time, and leaves at the first at or after its end.
         let edge = |at: Instant| at.since(from).0.div_ceil(step.0.max(1)) as usize;
@@ -90,7 +91,7 @@ impl Cohorts {
     }
 
     /// The baseline before `t0`: the last min(10 s, t0 - warm-up), in whole bins. `None` if that is less than 5 s, or
-    /// if no request was resolved in it.
+    /// if no request ended in it.
     ///
     /// Requests in flight at `t0` that were not late by then are left out: the fault may have decided their outcome.
     pub fn baseline(

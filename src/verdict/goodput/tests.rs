@@ -85,7 +85,7 @@ fn a_bin_is_final_an_slo_after_its_end() {
 }
 
 #[test]
-fn the_backlog_counts_requests_due_and_not_resolved() {
+fn the_backlog_counts_requests_due_and_not_ended() {
     let mut unsent = RequestRecord::planned(9, Instant(5), 0);
     unsent.end = Instant(25);
     unsent.set_last(true);

@@ -131,7 +131,7 @@ fn a_growing_backlog_before_the_fault_is_overload() {
 }
 
 #[test]
-fn a_healthy_poisson_load_never_looks_overloaded() {
+fn a_healthy_poisson_load_is_never_judged_overloaded() {
     for (rate, seeds) in [(20.0, 300), (300.0, 60), (2000.0, 10)] {
         for mean_ms in [5, 100, 600] {
             let trips = (0..seeds).filter(|&seed| {

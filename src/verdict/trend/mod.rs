@@ -40,8 +40,9 @@ impl Trend {
     }
 }
 
-/// The factor by which autocorrelation increases the variance. A backlog is autocorrelated, since most requests that are
-/// open now were open a second ago. Without this factor a stuck backlog that happens to fall for 30 s counts as draining.
+/// The factor by which autocorrelation increases the variance. A backlog is autocorrelated, since most of its requests
+/// were already in it a second ago. Without this factor a stuck backlog that happens to fall for 30 s counts as
+/// draining.
 ///
 /// (1+r)/(1-r) for the lag-1 autocorrelation r of the residuals, where it is significant: the effective number of
 /// observations of Bayley and Hammersley (J. R. Stat. Soc. Suppl. 8, 1946), used as by Hamed and Rao (J. Hydrol. 204,

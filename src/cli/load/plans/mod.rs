@@ -99,7 +99,7 @@ impl Args {
             ),
             (
                 files.iter().enumerate().any(|(i, file)| files[..i].contains(file)),
-                "--record, --json and --hgrm cannot write to the same file. Give each one a file of its own.",
+                "--record, --json and --hgrm cannot write to the same file. Give each one its own file.",
             ),
         ]
     }

@@ -166,7 +166,7 @@ impl Dispatcher {
         if now >= self.run_end() {
             return Action::End;
         }
-        // At both ends the answer changes.
+        // The action changes at the end of arrivals and at the end of the run.
         let end = if now < self.arrivals_end { self.arrivals_end } else { self.run_end() };
         if self.has_delay && self.head_at(now).is_some_and(|at| at <= now) {
             return Action::Delay(self.take_head(now, Instant::START));
@@ -263,10 +263,10 @@ impl Dispatcher {
         }
         let mut record = RequestRecord::planned(self.head.request, first.due, self.thread);
         record.ready = first.ready;
-        let taken = std::mem::replace(&mut self.head, next_arrival(&mut self.arrivals));
+        let arrival = std::mem::replace(&mut self.head, next_arrival(&mut self.arrivals));
         if let Some(factor) = self.catch_up_limit(now) {
             // The next request waits for the gap of this one too.
-            let gap = self.shortest_gap_after(taken.due, factor);
+            let gap = self.shortest_gap_after(arrival.due, factor);
             self.earliest_send = self.earliest_send.plus(gap);
             self.earliest_ready = self.earliest_ready.plus(gap);
         }
@@ -302,7 +302,7 @@ impl Dispatcher {
         Some(RequestRecord::planned(head.request, head.due, self.thread))
     }
 
-    /// The end of the run, whatever is in flight then.
+    /// The end of the run, even if requests are still in flight.
     fn run_end(&self) -> Instant {
         self.arrivals_end.plus(self.drain)
     }
@@ -352,10 +352,10 @@ impl Dispatcher {
         Work { record, part: None, is_sample: true }
     }
 
-    /// Delays the head after a request that was due at `due`, could have been sent at `ready`, and is sent at `now`: a late
-    /// schedule is caught up no faster than the plan allows, if the plan has a limit. When the generator is late with one request, it is late with
-    /// the next too. Lateness of up to [`FREE_CATCH_UP`] is exempt: with a wake-up latency, one request would be sent per
-    /// wake-up otherwise, however many are due.
+    /// Delays the head, so that a late schedule is caught up no faster than the plan allows, if the plan has a limit.
+    /// The request before it was due at `due`, could have been sent at `ready`, and is sent at `now`. If the generator
+    /// sends one request late, it sends the next one late too. A delay of up to [`FREE_CATCH_UP`] is exempt: otherwise
+    /// the wake-up latency would limit the pacer to one request per wake-up.
     fn limit_catch_up(&mut self, due: Instant, ready: Instant, now: Instant) {
         if let Some(factor) = self.catch_up_limit(now) {
             let gap = self.shortest_gap_after(due, factor);
@@ -375,7 +375,7 @@ impl Dispatcher {
     }
 }
 
-/// Lateness up to this is caught up at once, whatever the limit.
+/// A delay of up to this is caught up at once, even with a limit.
 const FREE_CATCH_UP: Time = Time::from_millis(1);
 
 /// Arrivals are endless. [`Instant::NEVER`] stands for one after the last representable instant.

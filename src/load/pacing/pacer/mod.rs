@@ -17,7 +17,7 @@ use crate::units::{Instant, Time};
 
 /// What a pacer drives: the schedule and the connections of a worker.
 pub trait Workload {
-    /// The run ends now, whatever is due or in flight.
+    /// The run ends now, even if requests are due or in flight.
     fn is_stopped(&self) -> bool;
 
     /// What to do at `now`.

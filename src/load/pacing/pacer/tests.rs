@@ -213,7 +213,7 @@ fn a_timer_that_fires_early_sends_nothing_early() {
 }
 
 #[test]
-fn a_timer_that_fires_early_teaches_nothing() {
+fn a_timer_that_fires_early_does_not_change_the_learned_latency() {
     // Nine of ten timers fire early. If that were learned as no latency, each tenth would be set too late.
     let run = simulation(MS, 1000, |i| if i % 10 < 9 { -(500 * US as i64) } else { 40 * US as i64 }).run(Spin::Auto);
     let late = run.lags().into_iter().skip(500).filter(|lag| *lag > PASS).count();

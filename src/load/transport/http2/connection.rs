@@ -116,7 +116,7 @@ impl Http2Connection {
         }
     }
 
-    /// Retires stream slots until there are no more than the server allows streams.
+    /// Retires stream slots until their number is within the stream limit of the server.
     fn lower_stream_limit(&self, state: &WorkerState, streams: usize) {
         let mut limit = self.stream_limit.get();
         // A server that allows none now may allow some later: one slot waits for that.

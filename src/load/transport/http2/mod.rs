@@ -1,8 +1,8 @@
 //! HTTP/2: many requests at the same time on one connection, each on its own stream.
 //!
-//! A connection has as many stream slots as the plan or the server allows it concurrent streams, whichever is fewer. To
-//! the rest of the generator a stream slot is like an HTTP/1.1 connection: it carries one request at a time. The
-//! connection that carries a request is chosen when the request is sent: the one with the fewest requests in flight.
+//! A connection has one stream slot for each concurrent stream that both the plan and the server allow. To the rest of
+//! the generator a stream slot is like an HTTP/1.1 connection: it carries one request at a time. The connection that
+//! carries a request is chosen when the request is sent: the one with the fewest requests in flight.
 //!
 //! This uses the `h2` crate directly. hyper's client would pass each request through two more tasks.
 

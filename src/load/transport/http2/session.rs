@@ -15,7 +15,7 @@ pub struct Session {
     pub connection: Connection<Stream, Bytes>,
 }
 
-/// Flow control windows of a stream and of a connection, in bytes: large enough never to hold up a load.
+/// Flow control windows of a stream and of a connection, in bytes: large enough not to limit a load.
 const STREAM_WINDOW: u32 = 2 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
 

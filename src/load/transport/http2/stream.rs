@@ -137,7 +137,7 @@ impl Http2Client {
                 connection.exhausted.notify_waiters();
                 continue;
             }
-            // The time to connect is the system's, not the generator's: it is no send lag.
+            // The system causes the time to connect, not the generator. So it is not send lag.
             let since = if has_waited { connection.established_at.get() } else { Instant::START };
             self.state.update_record(id, |record| {
                 record.connection = number as u32;

@@ -78,7 +78,7 @@ impl Tls {
         Ok(Tls { config: Arc::new(config), name })
     }
 
-    /// The same with a session cache of its own.
+    /// The same with a separate session cache.
     pub fn with_own_sessions(&self) -> Tls {
         let mut config = ClientConfig::clone(&self.config);
         config.resumption = Resumption::in_memory_sessions(SESSIONS);

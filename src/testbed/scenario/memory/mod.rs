@@ -8,9 +8,9 @@
 //!    [`ERROR_TRIES`] times, [`TRY_EVERY`] apart. After that it fails.
 //! 3. If the call to post-storage fails, the post holds [`FAILURE_BYTES`] for [`FAILURE_HOLD`].
 //!
-//! The trigger is an outage of post-storage: step 3 uses up all memory. What sustains the failure is step 2: once memory is
-//! used up, every new post takes the costly path, and the costly path keeps memory used up. The clients do not give up, so
-//! waiting posts stay in the system, although post-storage works again.
+//! The trigger is an outage of post-storage: step 3 uses up all memory. Step 2 sustains the failure: once memory is
+//! used up, every new post takes the costly path, and the costly path keeps memory used up. The clients have no
+//! timeout, so waiting posts stay in the system, although post-storage works again.
 //!
 //! The threshold: with a budget of B bytes, n = floor(B / [`ERROR_BYTES`]) posts are on the costly path at once, and each of
 //! them takes `hold`. So the costly path serves n / `hold` posts per second. A system that is stuck recovers if posts

@@ -3,14 +3,14 @@
 //! compose-post has k workers. Each post occupies a worker for the service time s, so the workers serve mu = k / s posts per
 //! second. Posts wait in a queue of limited length, first come, first served.
 //!
-//! What sustains the failure is the client. It times out after T, and retries up to r times. The server does not notice that
-//! the client is gone: an abandoned post keeps its place in the queue, and a worker still serves it. Once the queue is so
-//! long that posts wait longer than T, every post times out, and each one arrives 1 + r times. The workers are then busy
-//! with abandoned posts only.
+//! The client sustains the failure. It times out after T, and retries up to r times. The server does not notice that
+//! the client has disconnected: an abandoned post keeps its place in the queue, and a worker still serves it. Once the
+//! queue is so long that posts wait longer than T, every post times out, and each one arrives 1 + r times. The workers
+//! are then busy with abandoned posts only.
 //!
-//! The thresholds: a healthy system serves a load of up to mu posts per second. A system in the retry storm recovers if the
-//! load is below mu / (1 + r), because only then the queue shrinks. Above, the queue stays long forever. The loop needs a
-//! queue that can grow beyond mu * T posts, and a client that can have more than mu * T requests in flight.
+//! The thresholds: a healthy system serves a load of up to mu posts per second. A system in the retry storm recovers if
+//! the load is below mu / (1 + r), because only then the queue shrinks. Above that load, the queue stays long. The loop
+//! needs a queue that can grow beyond mu * T posts, and a client that can have more than mu * T requests in flight.
 
 use std::future::Future;
 use std::time::Duration;

@@ -71,7 +71,7 @@ async fn run_storm(rate: f64, retries: u32, queue: usize) -> StormResult {
             while !good && attempts <= retries {
                 attempts += 1;
                 let scenario = Arc::clone(&scenario);
-                // A task of its own: the server goes on after the client's timeout.
+                // A separate task: the server continues after the client's timeout.
                 let post = tokio::spawn(async move {
                     let store = async {
                         let (from, to) = (start + Duration::from_secs(OUTAGE.0), start + Duration::from_secs(OUTAGE.1));

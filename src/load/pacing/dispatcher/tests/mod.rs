@@ -357,7 +357,7 @@ fn the_wait_of_an_open_system_at_its_limit_is_not_send_lag() {
 }
 
 #[test]
-fn a_script_that_stops_keeps_its_delayed_requests() {
+fn a_script_that_stops_does_not_send_its_delayed_requests() {
     let mut d = dispatcher(settings());
     d.enable_delay();
     let Action::Delay(work) = d.next_action(Instant(MS)) else { panic!("it is due") };

@@ -1,6 +1,6 @@
-//! The dispatcher with simulated connections on simulated time. Whatever the connections do: every request ends exactly
-//! once, requests are sent in the order of their due times, catching up stays within its limit, and the pacer does not
-//! sleep while a request can be sent.
+//! The dispatcher with simulated connections on simulated time. For any behaviour of the connections, every request
+//! ends exactly once, requests are sent in the order of their due times, catching up stays within its limit, and the
+//! pacer does not sleep while a request can be sent.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::iter::Peekable;
@@ -32,7 +32,7 @@ enum WorldEvent {
 /// The behaviour of the simulated world. Times are in ns.
 #[derive(Clone, Debug)]
 struct World {
-    /// Service time and end of one attempt after the other, repeated.
+    /// Service times and ends of consecutive attempts, repeated in a cycle.
     fates: Vec<(u64, Fate)>,
     reconnects_after: u64,
     idle_for: u64,

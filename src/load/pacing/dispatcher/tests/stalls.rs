@@ -225,7 +225,7 @@ fn a_stall_of_200_ms_every_10_seconds() {
 }
 
 #[test]
-fn a_random_percent_of_half_a_second() {
+fn a_random_percent_of_the_requests_takes_half_a_second() {
     let mut stream = ChaCha8Rng::seed_from_u64(7);
     let slow: Vec<bool> = (0..100_000).map(|_| stream.next_u64() % 100 == 0).collect();
     let ends = |sent: u64, request: u64| sent + if slow[request as usize] { 500 * MS } else { MS / 2 };
