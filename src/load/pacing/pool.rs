@@ -17,7 +17,8 @@ pub enum Placement {
 /// The connections of one worker. With HTTP/2 each stream counts as a connection.
 pub struct Pool {
     when_busy: WhenBusy,
-    /// Connections without a request, and since when. The one that is free longest goes first.
+    /// Connections without a request, and since when they would be free if the generator had never been late; in that
+    /// order, so the one that is free longest goes first.
     free: VecDeque<(usize, Instant)>,
     /// In a pipeline: connections with requests, those with the fewest first.
     busy: BTreeSet<(usize, usize)>,
@@ -94,9 +95,9 @@ impl Pool {
         Some((Placement::New, since))
     }
 
-    /// The instant since when a connection is free, apart from one that becomes free at `now`.
+    /// The instant since when a connection is free, if one that just ended its request is free since `now`.
     pub fn free_since(&self, now: Instant) -> Instant {
-        self.free.front().map_or(now, |(_, since)| *since)
+        self.free.front().map_or(now, |(_, since)| now.min(*since))
     }
 
     /// Counts one more request on the connection.
@@ -122,9 +123,10 @@ impl Pool {
         }
     }
 
-    /// The connection is free from `now` on.
-    pub fn release(&mut self, connection: usize, now: Instant) {
-        self.free.push_back((connection, now));
+    /// The connection is free since `since`. That may lie before the release of another connection.
+    pub fn release(&mut self, connection: usize, since: Instant) {
+        let later = self.free.iter().rev().take_while(|(_, other)| *other > since).count();
+        self.free.insert(self.free.len() - later, (connection, since));
     }
 
     /// Counts a connection that was established.
@@ -181,8 +183,8 @@ mod tests {
         assert_eq!(pool.take(Instant(1)), None);
         assert!(!pool.is_at_limit(), "none is established yet: the limit is not the reason");
         (0..2).for_each(|_| pool.add_established());
-        pool.release(1, Instant(2));
         pool.release(0, Instant(3));
+        pool.release(1, Instant(2));
         assert_eq!(
             (pool.take(Instant(5)), pool.take(Instant(5)), pool.take(Instant(5))),
             (Some((Placement::On(1), Instant(2))), Some((Placement::On(0), Instant(3))), None)

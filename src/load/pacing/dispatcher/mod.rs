@@ -236,7 +236,12 @@ impl Dispatcher {
     /// without lag. Lateness is carried from request to request this way: after a stall of the generator, a request that
     /// waits for the requests before it waits because of the generator, not because of the system.
     fn free_without_lag(&self, connection: usize, now: Instant) -> Instant {
-        now.minus(self.lags.get(connection).copied().unwrap_or_default())
+        // After the end of arrivals, a connection that becomes free must not look like one that was free before it: the
+        // requests that waited for it stay unsent.
+        match now < self.arrivals_end {
+            true => now.minus(self.lags.get(connection).copied().unwrap_or_default()),
+            false => now,
+        }
     }
 
     /// An established connection is closed; `was_free` if it carried no attempt.

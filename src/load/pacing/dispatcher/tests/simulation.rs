@@ -331,7 +331,9 @@ impl Simulation {
     }
 
     fn free_without_lag(&self, connection: usize) -> u64 {
-        self.now.saturating_sub(self.lags.get(&connection).copied().unwrap_or(0))
+        let is_before_the_end = self.now < self.dispatcher.arrivals_end().0;
+        let lag = self.lags.get(&connection).copied().filter(|_| is_before_the_end);
+        self.now.saturating_sub(lag.unwrap_or(0))
     }
 
     fn catch_up_limit(&self) -> Option<f64> {
