@@ -258,7 +258,7 @@ async fn a_fault_that_a_killed_keeper_left_is_restored_and_refused_until_then() 
     kept.apply().await.unwrap();
     // The fault of a live run is not touched.
     let held = lab.restore();
-    assert!(held.code == Some(1) && held.err.contains("another run, or its keeper, is at work"), "{held:?}");
+    assert!(held.code == Some(1) && held.err.contains("another run, or its keeper, is still handling it"), "{held:?}");
 
     kill(kept.pid().unwrap(), Signal::KILL);
     let error = kept.remove().await.unwrap_err();
