@@ -105,9 +105,9 @@ fn several_urls_are_loaded_concurrently_and_have_one_report() {
         "  Non-2xx or 3xx responses: 100\n",
         "Overall Statistics",
         "Sent 200 requests\n",
+        "  scheduled   200 = 200 answered",
         "  Overall 200 requests in 1.00s, ",
         "Requests/sec:    200.00\n",
-        "  scheduled   200 = 200 answered",
     ] {
         let found = ended.out[at..].find(message);
         at += found.unwrap_or_else(|| panic!("{message} is missing or too early: {}", ended.out));
@@ -261,7 +261,30 @@ fn json_on_standard_output_replaces_all_text() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let json: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
     assert_eq!(json["account"]["scheduled"], 20);
-    assert!(ended.err.starts_with("Figures written to "), "{ended:?}");
+    assert_eq!(ended.err, "");
+}
+
+#[test]
+fn the_rates_are_the_last_two_lines_as_in_wrk2() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::answering(OK);
+    fs::write(dir.path().join("done.lua"), "function done() print('done') end").unwrap();
+    let url = server.url();
+    for (args, rate) in [
+        (&["-R100", "-d1", "-c1", "-t1", &url][..], "100.00"),
+        (&["-R50", "-d1", "-L", "-P", "--plot", "figures", &url], "50.00"),
+        (&["-R50", "-d1", "-t1", "-S", &url, &url], "100.00"),
+        // The report has a warning.
+        (&["-R50", "-d1", "-t1", "-c2", "--warmup", "1s", &url], "50.00"),
+    ] {
+        let command = format!("{WRK2} {} | tail -n 2 | awk '{{print $2}}'", args.join(" "));
+        let ended = run("sh", dir.path(), &["-c", &command]);
+        let values: Vec<&str> = ended.out.lines().collect();
+        assert!(values.len() == 2 && values[0] == rate && values[1].ends_with('B'), "{command}: {ended:?}");
+    }
+    let ended = run(WRK2, dir.path(), &["-R50", "-d1", "-s", "done.lua", &url]);
+    let lines: Vec<&str> = ended.out.lines().rev().take(3).collect();
+    assert!(lines[0] == "done" && lines[1].starts_with("Transfer/sec:") && lines[2].starts_with("Requests/sec:"));
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! `--plot DIR`: the figures of a plain load.
 
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -57,17 +56,25 @@ impl LoadFigures {
         self.spool.writer()
     }
 
+    /// Where the figures of a load with `threads` threads will be, and which threads have some.
+    pub fn describe(&self, threads: u16) -> String {
+        let folder = self.folder.path.display();
+        match threads {
+            ..=MAX_THREADS => format!("in {folder}"),
+            _ => format!("in {folder}: the timeline, and the first {MAX_THREADS} of {threads} threads"),
+        }
+    }
+
     /// Draws the timeline and the figures of the first eight threads as PNG and SVG, after the sink has finished.
-    /// `name` is the line below the titles, such as the URL.
+    /// `name` is the line below the titles, such as the URL. Returns the files.
     ///
     /// # Errors
     /// [`LoadFiguresError`]. Figures drawn before the error stay.
-    pub fn draw(self, name: &str, totals: &LoadTotals) -> Result<FigureFiles, LoadFiguresError> {
+    pub fn draw(self, name: &str, totals: &LoadTotals) -> Result<Vec<PathBuf>, LoadFiguresError> {
         let requests = self.read_requests()?;
         let figure_data = FigureData::of_load(name, &totals.generator, &requests);
-        let all_threads = totals.generator.threads;
-        let threads = all_threads.min(MAX_THREADS);
-        let mut written = FigureFiles { folder: self.folder.path.clone(), files: Vec::new(), threads, all_threads };
+        let threads = totals.generator.threads.min(MAX_THREADS);
+        let mut written = Vec::new();
         for figure in Figure::of_requests(threads) {
             let stem = figure.file_stem();
             let images =
@@ -75,7 +82,7 @@ impl LoadFigures {
             for (ending, bytes) in [("png", &images.png[..]), ("svg", images.svg.as_bytes())] {
                 let path = self.folder.path.join(format!("{stem}.{ending}"));
                 OutputFile::create(&path)?.write_and_finish(bytes)?;
-                written.files.push(path);
+                written.push(path);
             }
         }
         Ok(written)
@@ -119,26 +126,6 @@ impl Drop for FigureFolder {
     }
 }
 
-/// The figures that were written. Its text says where they are.
-#[derive(Clone, Debug)]
-pub struct FigureFiles {
-    pub folder: PathBuf,
-    pub files: Vec<PathBuf>,
-    /// The number of threads that have figures.
-    pub threads: u16,
-    pub all_threads: u16,
-}
-
-impl fmt::Display for FigureFiles {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Figures written to {}", self.folder.display())?;
-        if self.threads < self.all_threads {
-            write!(f, ": the timeline, and the first {} of {} threads", self.threads, self.all_threads)?;
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,7 +144,7 @@ mod tests {
         totals
     }
 
-    fn draw(folder: &Path, requests: &[RequestRecord], threads: u16) -> FigureFiles {
+    fn draw(folder: &Path, requests: &[RequestRecord], threads: u16) -> Vec<PathBuf> {
         let figures = LoadFigures::create(folder, 28_500.0).unwrap();
         let mut sink = figures.sink().unwrap();
         requests.chunks(1024).for_each(|batch| sink.consume(batch).unwrap());
@@ -181,8 +168,7 @@ mod tests {
             ["latencies-t0", "latencies-t1", "latency-hist-t0", "latency-hist-t1", "timeline"].map(|f| format!("{f}."));
         let expected: Vec<_> = figures.iter().flat_map(|f| [format!("{f}png"), format!("{f}svg")]).collect();
         assert_eq!(names(&folder), expected);
-        assert_eq!(written.files.len(), 10);
-        assert_eq!(written.to_string(), format!("Figures written to {}", folder.display()));
+        assert_eq!(written.len(), 10);
         let svg = fs::read_to_string(folder.join("timeline.svg")).unwrap();
         assert!(svg.contains("http://127.0.0.1:8000/, 300 requests/s") && svg.contains("warm-up"));
         assert!(!svg.contains("SLO") && !svg.contains("goodput") && !svg.contains("memory"));
@@ -192,8 +178,11 @@ mod tests {
     fn only_the_first_eight_threads_have_figures() {
         let dir = tempfile::tempdir().unwrap();
         let written = draw(dir.path(), &[], 20);
-        assert_eq!(written.files.len(), 2 * (1 + 2 * 8));
-        assert!(written.to_string().ends_with(": the timeline, and the first 8 of 20 threads"), "{written}");
+        assert_eq!(written.len(), 2 * (1 + 2 * 8));
+        let figures = LoadFigures::create(dir.path(), 1.0).unwrap();
+        let folder = dir.path().display();
+        assert_eq!(figures.describe(8), format!("in {folder}"));
+        assert_eq!(figures.describe(20), format!("in {folder}: the timeline, and the first 8 of 20 threads"));
     }
 
     #[test]

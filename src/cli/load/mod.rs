@@ -24,7 +24,7 @@ use crate::report::wrk2::{Wrk2Header, Wrk2Options, format_header};
 use args::Args;
 use output::{OutputFiles, OutputRequest};
 use progress::ProgressDisplay;
-use report::{done_arguments, report_text};
+use report::{ReportContext, done_arguments, report_text};
 use running::{PreparedLoads, RunningLoads};
 
 /// Exit code with `--strict` if the report has a warning.
@@ -88,7 +88,13 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let recorded = recorder.map_or(Ok(()), Recorder::finish);
     let totals = LoadTotals::of(&loads);
     if with_text {
-        say(&report_text(&loads, &totals, wrk2_options, files.latencies_file(), interrupts.first().is_some()))?;
+        let context = ReportContext {
+            options: wrk2_options,
+            latencies_file: files.latencies_file(),
+            figures: files.describe_figures(totals.generator.threads),
+            stopped: interrupts.first().is_some(),
+        };
+        say(&report_text(&loads, &totals, context))?;
     }
     // The other files are written even if recording failed.
     let finished = files.finish(&loads, &totals, ending(&interrupts, &loads));

@@ -6,7 +6,6 @@ use anyhow::Context;
 
 use super::args::{DeathStarBenchOptions, OutputOptions};
 use crate::load::{LoadPlan, LoadResult, LoadSettings};
-use crate::out::{say, warn};
 use crate::record::event::RunEnd;
 use crate::record::sink::RecordSink;
 use crate::record::{LatencyFile, OutputFile, P99Files, create_recording};
@@ -46,8 +45,6 @@ pub struct OutputFiles {
     hgrm: Option<OutputFile>,
     plot: Option<LoadFigures>,
     latencies_file: Option<&'static str>,
-    /// Standard output holds the text report, not JSON.
-    with_text: bool,
     /// The settings of each load, for JSON.
     settings: Vec<LoadSettings>,
     /// Wall-clock time of the start of load.
@@ -84,7 +81,6 @@ impl OutputFiles {
             hgrm: create(&files.hgrm)?,
             plot,
             latencies_file: all_latencies.then_some(LATENCIES),
-            with_text: !request.replaces_text(),
             settings: plans.iter().cloned().map(LoadSettings::from).collect(),
             started: String::new(),
         })
@@ -105,6 +101,11 @@ impl OutputFiles {
         self.latencies_file
     }
 
+    /// Where the figures will be, if some are drawn. They are drawn after the report is printed.
+    pub fn describe_figures(&self, threads: u16) -> Option<String> {
+        self.plot.as_ref().map(|plot| plot.describe(threads))
+    }
+
     /// Writes the files that are made from the results. The files of the sinks are complete by then.
     ///
     /// # Errors
@@ -120,8 +121,7 @@ impl OutputFiles {
         }
         if let Some(plot) = self.plot {
             let urls: Vec<&str> = self.settings.iter().map(|settings| settings.url.as_str()).collect();
-            let plotted = plot.draw(&urls.join(" "), totals)?;
-            if self.with_text { say(&format!("{plotted}\n"))? } else { warn(&plotted.to_string()) }
+            plot.draw(&urls.join(" "), totals)?;
         }
         Ok(())
     }

@@ -7,14 +7,19 @@ use crate::report::load_totals::LoadTotals;
 use crate::report::wrk2::{Wrk2Options, Wrk2Report, Wrk2Statistics, format_report};
 use crate::script::DoneSummary;
 
-/// The report, without the header that is printed before the load starts. `stopped`: a signal ended the load.
-pub fn report_text(
-    loads: &[LoadResult],
-    totals: &LoadTotals,
-    options: Wrk2Options,
-    latencies_file: Option<&str>,
-    stopped: bool,
-) -> String {
+/// What the report shows besides the numbers of the loads.
+pub struct ReportContext<'a> {
+    pub options: Wrk2Options,
+    /// The file of `-P`, if it is written.
+    pub latencies_file: Option<&'a str>,
+    /// Where the figures will be, if some are drawn.
+    pub figures: Option<String>,
+    /// A signal ended the load.
+    pub stopped: bool,
+}
+
+/// The report, without the header that is printed before the load starts.
+pub fn report_text(loads: &[LoadResult], totals: &LoadTotals, context: ReportContext) -> String {
     let each: Vec<LoadTotals> = match loads {
         [_] => Vec::new(),
         several => several.iter().map(totals_of).collect(),
@@ -22,18 +27,21 @@ pub fn report_text(
     let targets: Vec<(String, Wrk2Statistics)> =
         loads.iter().zip(&each).map(|(load, totals)| (load.plan.url.clone(), totals.wrk2_statistics())).collect();
     let mut generator = totals.generator.to_text();
-    if let Some(planned) = loads.iter().map(|load| load.plan.duration).max().filter(|_| stopped) {
+    if let Some(planned) = loads.iter().map(|load| load.plan.duration).max().filter(|_| context.stopped) {
         generator.push_str(&format!(
             "  stopped     by a signal, after {:.2} s of {planned}\n",
             totals.runtime.as_secs_f64()
         ));
     }
+    if let Some(figures) = context.figures {
+        generator.push_str(&format!("  figures     {figures}\n"));
+    }
     format_report(&Wrk2Report {
         calibration: &totals.calibration,
-        latencies_file,
+        latencies_file: context.latencies_file,
         total: totals.wrk2_statistics(),
         targets: &targets,
-        options,
+        options: context.options,
         generator: &generator,
     })
 }

@@ -1,7 +1,8 @@
 //! The text report of wrk2, in the layout that parsers of the three programs named wrk2 expect.
 //!
-//! The layout equals wrk2's in every character, with one exception: wrk2 prints `nan` or `-nan` where there is no
-//! sample, and this module prints 0.
+//! The layout equals wrk2's in every character, with two exceptions. wrk2 prints `nan` or `-nan` where there is no sample,
+//! and this module prints 0. The block about the generator is added before the line `N requests in`, so that
+//! `Requests/sec:` and `Transfer/sec:` stay the last two lines: users read those with `tail -n 2`.
 
 mod columns;
 mod latency;
@@ -41,7 +42,7 @@ pub struct Wrk2Report<'a> {
     /// Each of several URLs. Empty for one URL.
     pub targets: &'a [(String, Wrk2Statistics<'a>)],
     pub options: Wrk2Options,
-    /// Lines that follow `Transfer/sec:`, each with its line end. See [`super::generator::GeneratorReport::to_text`].
+    /// Lines before `N requests in`, each with its line end. See [`super::generator::GeneratorReport::to_text`].
     pub generator: &'a str,
 }
 
@@ -118,15 +119,14 @@ pub fn format_blocks(report: &Wrk2Report) -> Vec<String> {
     let rule = "-".repeat(WIDE);
     for (url, statistics) in report.targets.iter().filter(|_| report.options.separate) {
         let _ = writeln!(text, "\n{rule}\nTest Results @ {url} ");
-        write_body(&mut text, statistics, report.options, ReportScope::OneOfSeveral);
+        write_body(&mut text, statistics, report.options, ReportScope::OneOfSeveral, "");
         blocks.push(std::mem::take(&mut text));
     }
     let scope = if report.targets.is_empty() { ReportScope::OnlyUrl } else { ReportScope::Overall };
     if scope == ReportScope::Overall {
         let _ = writeln!(text, "\n{rule}\n{}Overall Statistics{}\n{rule}", "-".repeat(27), "-".repeat(26));
     }
-    write_body(&mut text, &report.total, report.options, scope);
-    text.push_str(report.generator);
+    write_body(&mut text, &report.total, report.options, scope, report.generator);
     blocks.push(text);
     blocks
 }
@@ -143,7 +143,13 @@ enum ReportScope {
     Overall,
 }
 
-fn write_body(text: &mut String, statistics: &Wrk2Statistics, options: Wrk2Options, scope: ReportScope) {
+fn write_body(
+    text: &mut String,
+    statistics: &Wrk2Statistics,
+    options: Wrk2Options,
+    scope: ReportScope,
+    generator: &str,
+) {
     if options.sent {
         let _ = writeln!(text, "Sent {} requests\n", statistics.sent);
     }
@@ -160,6 +166,7 @@ fn write_body(text: &mut String, statistics: &Wrk2Statistics, options: Wrk2Optio
             latency::write_distribution(text, latency::UNCORRECTED, service, width);
         }
     }
+    text.push_str(generator);
     let overall = if scope == ReportScope::Overall { "Overall " } else { "" };
     let runtime_us = statistics.runtime.0 as f64 / 1e3;
     let seconds = statistics.runtime.as_secs_f64();
