@@ -4,11 +4,15 @@ mod support;
 
 use std::time::Duration;
 
-use bollard::models::HostConfig;
+use bollard::models::{ContainerInspectResponse, HostConfig};
+use bollard::query_parameters::{InspectContainerOptions, ListContainersOptions};
 use futures_util::StreamExt;
 use metawrk::docker::probe::{Link, ProbeAnswer, ProbeRequest};
 use metawrk::docker::{ContainerEventKind, Details, DockerError, Endpoint, Engine, ProbePlace};
+use metawrk::experiment::containers::find_problems;
 use metawrk::fault::{Fault, FaultError, KeeperClient, Machine};
+use metawrk::plan;
+use metawrk::plan::config::Overrides;
 use metawrk::units::Time;
 use support::Server;
 use support::docker::{Stack, Wanted, engine, fault};
@@ -171,6 +175,77 @@ async fn a_run_without_rights_switches_links_from_a_container() {
         } else {
             assert!(!stack.serves(&id).await);
         }
+    }
+}
+
+/// The first container of this program's own that is on `network`, in this mode, while a probe is answered.
+async fn inspected_helper(stack: &Stack, network_mode: &str) -> (ContainerInspectResponse, String) {
+    loop {
+        let filters = [("label".to_owned(), vec!["metawrk=helper".to_owned()])].into();
+        let running = ListContainersOptions { filters: Some(filters), ..Default::default() };
+        for helper in stack.docker.list_containers(Some(running)).await.unwrap() {
+            let inspected = stack.docker.inspect_container(&helper.id.unwrap(), None::<InspectContainerOptions>).await;
+            let Ok(inspected) = inspected else { continue };
+            let host = inspected.host_config.clone().unwrap();
+            let pid = inspected.state.as_ref().and_then(|state| state.pid).unwrap_or(0);
+            if host.network_mode.as_deref() == Some(network_mode)
+                && let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status"))
+            {
+                return (inspected, status);
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_helper_container_has_no_rights_and_is_no_part_of_the_system() {
+    let Some(engine) = engine().await else { return };
+    let (stack, id) = with_db(&engine).await;
+    // It tries for as long as nothing answers.
+    let (names, address) = (["absent".to_owned()].into(), "127.0.0.1".parse().unwrap());
+    let request = ProbeRequest::Reach { names, address, ports: [].into(), patience_ms: 3000 };
+    let place = format!("container:{id}");
+    let seen = async {
+        let helper = tokio::time::timeout(Duration::from_secs(10), inspected_helper(&stack, &place)).await.unwrap();
+        let name = helper.0.name.clone().unwrap().trim_start_matches('/').to_owned();
+        let containers = engine.containers().await.unwrap();
+        assert!(containers.iter().all(|container| container.name != name), "{containers:?}");
+        // It shares the container's network, and is no reason to leave the container alone.
+        assert_eq!(engine.guests(&stack.details(&id).await).await.unwrap(), [""; 0]);
+        helper
+    };
+    let (answer, (helper, status)) = tokio::join!(engine.probe(ProbePlace::Beside(&id), &request), seen);
+    assert!(matches!(answer, Ok(ProbeAnswer::Reach(_))), "{answer:?}");
+    let host = helper.host_config.unwrap();
+    assert_eq!((host.cap_drop, host.cap_add, host.readonly_rootfs), (Some(vec!["ALL".into()]), None, Some(true)));
+    let line = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim();
+    assert_eq!([line("CapBnd:"), line("CapPrm:"), line("CapEff:")], ["0000000000000000"; 3]);
+    assert_eq!(line("NoNewPrivs:"), "1");
+    assert!(line("Uid:").starts_with("65534"), "{status}");
+}
+
+#[tokio::test]
+async fn a_lost_alias_is_found_before_the_load() {
+    let Some(engine) = engine().await else { return };
+    let (stack, id) = with_db(&engine).await;
+    let name = stack.details(&id).await.name;
+    let fault = format!("[[fault]]\nkind = 'pause'\ncontainer = '{name}'\nfor = '20s'");
+    let monitor = format!("[[monitor]]\nkind = 'container'\ncontainer = '{name}'");
+    for named in [fault, monitor] {
+        let url = "url = 'http://127.0.0.1:1/'\nengine = 'docker'";
+        let text = format!("name = 'x'\n[target]\n{url}\n[load]\nrate = 100\n{named}\n");
+        let plan = plan::config::parse(&text, "x.toml", "".as_ref(), &Overrides::default()).unwrap();
+        assert_eq!(find_problems(&plan, &engine).await, [""; 0]);
+        let endpoint = stack.details(&id).await.endpoints.remove(0);
+        engine.disconnect(&id, &endpoint).await.unwrap();
+        stack.connect_barely(&id).await;
+        let problems = find_problems(&plan, &engine).await;
+        let wanted = format!("container {name}: on {} it lacks the alias db of its service", stack.network);
+        assert!(matches!(&*problems, [one] if one.starts_with(&wanted)), "{problems:?}");
+        let bare = stack.details(&id).await.endpoints.remove(0);
+        engine.disconnect(&id, &bare).await.unwrap();
+        engine.connect_again(&id, &endpoint).await.unwrap();
     }
 }
 

@@ -16,7 +16,9 @@ use support::docker::{Stack, Wanted, engine, fault};
 use support::program::{Ended, is_alive, kill, run};
 use support::state::{journals, with_own_state};
 use tempfile::TempDir;
+use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 /// A container, and a place for journals.
@@ -271,6 +273,40 @@ async fn a_fault_that_a_killed_keeper_left_is_restored_and_refused_until_then() 
     assert!(lab.is_as_before().await);
     assert_eq!(lab.restore().out, "nothing to undo\n");
     drop(lab.keeping(PAUSE, LONG).await.unwrap());
+}
+
+/// A socket at `path` that leads to the engine, until the task is aborted.
+fn forward(engine: &Engine, path: &Path) -> JoinHandle<()> {
+    let socket = engine.host().strip_prefix("unix://").unwrap().to_owned();
+    let listener = UnixListener::bind(path).unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut engine = UnixStream::connect(&socket).await.unwrap();
+            tokio::spawn(async move { drop(tokio::io::copy_bidirectional(&mut client, &mut engine).await) });
+        }
+    })
+}
+
+#[tokio::test]
+async fn a_fault_is_restored_although_the_engine_has_another_address_by_now() {
+    let Some(engine) = engine().await else { return };
+    let lab = Lab::new(&engine).await;
+    let socket = lab.dir.path().join("forwarded.sock");
+    let forwarded = forward(&engine, &socket);
+    let there = Engine::connect_to(&format!("unix://{}", socket.display())).await.unwrap();
+    assert_eq!(there.id(), engine.id());
+    let (machine, program) = (Machine { engine: Some(there) }, with_own_state(lab.dir.path()));
+    let mut kept = KeeperClient::prepare(&machine, &fault(PAUSE, &lab.name), LONG, Some(&program)).await.unwrap();
+    kept.apply().await.unwrap();
+    kill(kept.pid().unwrap(), Signal::KILL);
+    drop((kept, machine));
+    forwarded.abort();
+    std::fs::remove_file(&socket).unwrap();
+
+    let restored = lab.restore();
+    assert!(restored.code == Some(0) && restored.out.contains("undone"), "{restored:?}");
+    assert!(lab.is_as_before().await);
+    assert_eq!(lab.journals(), 0);
 }
 
 #[tokio::test]

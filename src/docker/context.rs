@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::DockerError;
 
-const DEFAULT: &str = "unix:///var/run/docker.sock";
+pub(super) const DEFAULT: &str = "unix:///var/run/docker.sock";
 
 /// The part of `config.json` that is used here.
 #[derive(Default, Deserialize)]

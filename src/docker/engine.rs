@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
@@ -32,6 +33,41 @@ impl Engine {
     /// [`DockerError`]: no engine answers, this user may not use it, or it is too old.
     pub async fn connect() -> Result<Engine, DockerError> {
         Engine::connect_to(&context::host(|name| std::env::var(name).ok())?).await
+    }
+
+    /// The engine with this id: at `host`, else at the address that the user's environment means, else at the default
+    /// socket.
+    ///
+    /// # Errors
+    /// [`DockerError::NotFound`] says what is at each of these addresses.
+    pub async fn connect_to_id(id: &str, host: &str) -> Result<Engine, DockerError> {
+        let meant = context::host(|name| std::env::var(name).ok());
+        Engine::connect_to_one_of(id, [Ok(host.to_owned()), meant, Ok(context::DEFAULT.to_owned())]).await
+    }
+
+    async fn connect_to_one_of(
+        id: &str,
+        hosts: impl IntoIterator<Item = Result<String, DockerError>>,
+    ) -> Result<Engine, DockerError> {
+        let mut tried = BTreeSet::new();
+        let mut found = Vec::new();
+        for host in hosts {
+            let connected = match host {
+                Ok(host) if !tried.insert(host.clone()) => continue,
+                Ok(host) => Engine::connect_to(&host).await,
+                Err(error) => Err(error),
+            };
+            match connected {
+                Ok(engine) if engine.id() == id => return Ok(engine),
+                Ok(engine) => {
+                    found.push(format!("another engine answers at {} (its id is {})", engine.host, engine.id))
+                }
+                // Its remedy is for all addresses, and comes at the end.
+                Err(DockerError::NoEngine { host, why }) => found.push(format!("no engine answers at {host} ({why})")),
+                Err(error) => found.push(error.to_string()),
+            }
+        }
+        Err(DockerError::NotFound { id: id.to_owned(), found })
     }
 
     /// The engine at `host`: `unix:///...` or `tcp://...`, by port 2375 unless it says another.
@@ -121,7 +157,39 @@ fn node_name() -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
     use super::*;
+
+    /// The address of an engine that has this id, and answers every request with its version and that.
+    fn engine(id: &str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let body = format!(r#"{{"Version":"20.10.0","ApiVersion":"1.41","ID":"{id}"}}"#);
+        std::thread::spawn(move || {
+            for mut peer in listener.incoming().flatten() {
+                let _ = peer.read(&mut [0; 4096]);
+                let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close";
+                let _ = write!(peer, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            }
+        });
+        format!("tcp://{address}")
+    }
+
+    #[tokio::test]
+    async fn an_engine_is_found_by_its_id_at_the_first_address_where_it_answers() {
+        let (wanted, other) = (engine("wanted"), engine("other"));
+        let gone = || "unix:///nowhere/docker.sock".to_owned();
+        let found = Engine::connect_to_one_of("wanted", [Ok(gone()), Ok(other.clone()), Ok(wanted.clone())]).await;
+        assert_eq!(found.unwrap().host(), wanted);
+        // An environment that cannot be used is no reason not to try the rest.
+        let unusable = Err(DockerError::Unsupported { host: "ssh://far".into() });
+        let found = Engine::connect_to_one_of("wanted", [Ok(gone()), unusable, Ok(wanted.clone())]).await;
+        assert_eq!(found.unwrap().host(), wanted);
+        let error = Engine::connect_to_one_of("wanted", [Ok(gone()), Ok(gone()), Ok(other.clone())]).await.unwrap_err();
+        insta::assert_snapshot!(error.to_string().replace(&other, "tcp://OTHER"), @"the Docker engine with the id wanted cannot be found: no engine answers at unix:///nowhere/docker.sock (No such file or directory (os error 2)); another engine answers at tcp://OTHER (its id is other). Start it, or give its address with DOCKER_HOST or `docker context use`");
+    }
 
     #[tokio::test]
     async fn an_engine_that_does_not_answer_is_an_error_with_a_remedy() {

@@ -10,6 +10,17 @@ pub enum DockerError {
          with DOCKER_HOST or `docker context use`"
     )]
     NoEngine { host: String, why: String },
+    /// The engine that something was done on earlier.
+    #[error(
+        "the Docker engine with the id {id} cannot be found: {}. Start it, or give its address with DOCKER_HOST or `docker \
+         context use`",
+        found.join("; ")
+    )]
+    NotFound {
+        id: String,
+        /// What is at each address.
+        found: Vec<String>,
+    },
     #[error(
         "cannot use the Docker engine: permission denied ({host}). Join the group `docker` (`usermod -aG docker $USER`, \
          then log in again), or run this as root"

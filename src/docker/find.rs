@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
 use bollard::query_parameters::ListContainersOptions;
 
+use super::helper::is_helper;
 use super::{Details, DockerError, Engine};
 
 /// A container of the engine.
@@ -49,7 +50,8 @@ impl Engine {
     /// Where the engine does not answer.
     pub async fn guests(&self, host: &Details) -> Result<Vec<String>, DockerError> {
         let running = self.listed(false).await?;
-        let mut guests: Vec<_> = running.iter().filter(|c| is_guest(c, host)).filter_map(name).collect();
+        let others = running.iter().filter(|c| !is_helper(c.labels.as_ref()));
+        let mut guests: Vec<_> = others.filter(|c| is_guest(c, host)).filter_map(name).collect();
         guests.sort();
         Ok(guests)
     }
@@ -75,8 +77,11 @@ fn is_guest(summary: &ContainerSummary, host: &Details) -> bool {
 }
 
 impl Container {
-    /// `None` for a container without a name, and for a one-off container of a service.
+    /// `None` for a container without a name, for a one-off container of a service, and for a helper of ours.
     fn of(summary: ContainerSummary) -> Option<Container> {
+        if is_helper(summary.labels.as_ref()) {
+            return None;
+        }
         let labels: HashMap<String, String> = summary.labels.clone().unwrap_or_default();
         let label = |name: &str| labels.get(&format!("com.docker.compose.{name}")).cloned();
         if label("oneoff").is_some_and(|oneoff| oneoff.eq_ignore_ascii_case("true")) {

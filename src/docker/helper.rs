@@ -1,6 +1,6 @@
 //! A short-lived container of our image, which answers one probe request from its place.
 
-use std::path::PathBuf;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use bollard::models::{ContainerCreateBody, HostConfig};
@@ -9,11 +9,14 @@ use bollard::query_parameters::{
 };
 use futures_util::StreamExt;
 
+use super::interfaces::interfaces_of;
 use super::probe::{self, Interface, Link, ProbeAnswer, ProbeRequest};
 use super::{Details, DockerError, Engine, OUR_IMAGE, OUR_PROGRAM};
 
 /// The label of all such containers.
-const HELPER: &str = "metawrk=helper";
+const HELPER: (&str, &str) = ("metawrk", "helper");
+/// A user and group without rights: `nobody`, on most systems.
+const NOBODY: &str = "65534:65534";
 /// Seconds after which a container that was made, and not started, will never start.
 const ABANDONED_AFTER: i64 = 60;
 
@@ -52,7 +55,10 @@ impl Engine {
         let host = HostConfig {
             auto_remove: Some(true),
             network_mode: Some(network_mode),
-            cap_add: Some(vec!["NET_ADMIN".to_owned()]).filter(|_| place == ProbePlace::Host),
+            cap_drop: Some(vec!["ALL".to_owned()]),
+            cap_add: Some(vec!["NET_ADMIN".to_owned()]).filter(|_| request.changes_links()),
+            security_opt: Some(vec!["no-new-privileges".to_owned()]),
+            readonly_rootfs: Some(true),
             ..Default::default()
         };
         let body = ContainerCreateBody {
@@ -60,8 +66,10 @@ impl Engine {
             entrypoint: Some(vec![OUR_PROGRAM.to_owned()]),
             // The name that images of older builds know, too.
             cmd: Some(vec!["inside".to_owned(), text]),
+            // The capability to switch links is root's alone.
+            user: Some(NOBODY.to_owned()).filter(|_| !request.changes_links()),
             attach_stdout: Some(true),
-            labels: HELPER.split_once('=').map(|(name, value)| [(name.to_owned(), value.to_owned())].into()),
+            labels: Some([(HELPER.0.to_owned(), HELPER.1.to_owned())].into()),
             host_config: Some(host),
             ..Default::default()
         };
@@ -82,8 +90,9 @@ impl Engine {
     /// # Errors
     /// Where the engine refuses.
     pub async fn sweep(&self) -> Result<(), DockerError> {
-        let filters = [("label", HELPER), ("status", "created")];
-        let filters = filters.map(|(name, value)| (name.to_owned(), vec![value.to_owned()])).into();
+        let label = format!("{}={}", HELPER.0, HELPER.1);
+        let filters = [("label", label), ("status", "created".to_owned())];
+        let filters = filters.map(|(name, value)| (name.to_owned(), vec![value])).into();
         let all = ListContainersOptions { all: true, filters: Some(filters), ..Default::default() };
         let listed = self.docker.list_containers(Some(all)).await;
         let old = jiff::Timestamp::now().as_second() - ABANDONED_AFTER;
@@ -121,8 +130,7 @@ impl Engine {
     /// # Errors
     /// As of [`Self::probe`], where this process lacks the rights to read them itself.
     pub async fn links(&self, container: &Details) -> Result<Vec<(String, Link)>, DockerError> {
-        let root = PathBuf::from(format!("/proc/{}/root/sys/class/net", container.pid));
-        let own = self.has_rights().then(|| probe::interfaces(&root).ok()).flatten();
+        let own = self.has_rights().then(|| interfaces_of(container.pid).ok()).flatten();
         let there = match own {
             Some(there) => there,
             None => match self.probe(ProbePlace::Beside(&container.id), &ProbeRequest::Interfaces).await? {
@@ -169,6 +177,11 @@ impl Engine {
     fn has_rights(&self) -> bool {
         self.is_local() && rustix::process::geteuid().is_root()
     }
+}
+
+/// Whether a container with these labels is one of ours: no part of the system under test.
+pub(super) fn is_helper(labels: Option<&HashMap<String, String>>) -> bool {
+    labels.and_then(|labels| labels.get(HELPER.0)).is_some_and(|value| value == HELPER.1)
 }
 
 fn unexpected(what: &str, answer: &ProbeAnswer) -> DockerError {

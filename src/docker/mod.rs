@@ -2,6 +2,7 @@
 //!
 //! All requests go over bollard. This module knows nothing of load, faults or experiments.
 
+mod alias;
 mod api;
 mod cgroup;
 mod commands;
@@ -14,11 +15,13 @@ mod events;
 mod find;
 mod helper;
 mod image;
+mod interfaces;
 mod netlink;
 pub mod probe;
 pub mod program_image;
 mod stats;
 
+pub use alias::MissingAlias;
 pub use api::Api;
 pub use cgroup::Cgroup;
 pub use commands::Cpu;

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, sleep, timeout};
 
+pub use super::interfaces::Interface;
+use super::interfaces::{SYSFS, own_interfaces};
 use super::netlink;
 
 /// What to do inside the container.
@@ -45,16 +47,6 @@ pub struct ReachResult {
     pub trouble: String,
 }
 
-/// A network interface, as sysfs shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Interface {
-    pub name: String,
-    pub index: u32,
-    /// The index of its other side, in that one's name space.
-    pub peer: u32,
-    pub mac: String,
-}
-
 /// The host side of the pair of interfaces that connects a container to a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
@@ -63,15 +55,20 @@ pub struct Link {
     pub peer: u32,
 }
 
+impl ProbeRequest {
+    /// Whether it needs the right to change links.
+    pub(super) fn changes_links(&self) -> bool {
+        matches!(self, ProbeRequest::Switch { .. })
+    }
+}
+
 /// Answers one request.
 pub async fn answer(request: &ProbeRequest) -> ProbeAnswer {
     match request {
         ProbeRequest::Reach { names, address, ports, patience_ms } => {
             ProbeAnswer::Reach(reach(names, *address, ports, Duration::from_millis(*patience_ms)).await)
         }
-        ProbeRequest::Interfaces => {
-            interfaces(Path::new(SYSFS)).map_or_else(ProbeAnswer::Failed, ProbeAnswer::Interfaces)
-        }
+        ProbeRequest::Interfaces => own_interfaces().map_or_else(ProbeAnswer::Failed, ProbeAnswer::Interfaces),
         ProbeRequest::Links { links } => link_states(links).map_or_else(ProbeAnswer::Failed, ProbeAnswer::Links),
         ProbeRequest::Switch { links, up } => {
             switch(links, *up).and_then(|()| link_states(links)).map_or_else(ProbeAnswer::Failed, ProbeAnswer::Links)
@@ -79,7 +76,6 @@ pub async fn answer(request: &ProbeRequest) -> ProbeAnswer {
     }
 }
 
-pub(super) const SYSFS: &str = "/sys/class/net";
 const PAUSE: Duration = Duration::from_millis(50);
 /// A peer on the same network accepts at once, or its queue is full and it does so after the kernel's first try again.
 const CONNECT: Duration = Duration::from_millis(1500);
@@ -116,31 +112,16 @@ async fn reach_once(names: &BTreeSet<String>, address: IpAddr, ports: &BTreeSet<
     reached
 }
 
-/// The interfaces of the name space whose sysfs is at `root`.
-pub(super) fn interfaces(root: &Path) -> Result<Vec<Interface>, String> {
-    let entries = fs::read_dir(root).map_err(|e| format!("no interfaces at {}: {e}", root.display()))?;
-    let read = |path: &Path, file: &str| fs::read_to_string(path.join(file)).ok().map(|text| text.trim().to_owned());
-    let interface = |path: &Path| {
-        Some(Interface {
-            name: path.file_name()?.to_str()?.to_owned(),
-            index: read(path, "ifindex")?.parse().ok()?,
-            peer: read(path, "iflink")?.parse().ok()?,
-            mac: read(path, "address")?,
-        })
-    };
-    Ok(entries.flatten().filter_map(|entry| interface(&entry.path())).collect())
-}
-
 /// An interface's flag of being switched on (`IFF_UP` of netdevice(7)).
 const UP: u32 = 1;
 
 pub(super) fn link_states(links: &[Link]) -> Result<Vec<Option<bool>>, String> {
-    let there = interfaces(Path::new(SYSFS))?;
+    let there = own_interfaces()?;
     links.iter().map(|link| name_of(&there, link).map(|name| Ok(flags(name)? & UP != 0)).transpose()).collect()
 }
 
 pub(super) fn switch(links: &[Link], up: bool) -> Result<(), String> {
-    let there = interfaces(Path::new(SYSFS))?;
+    let there = own_interfaces()?;
     let links = links.iter().filter(|link| name_of(&there, link).is_some());
     let switch = |link: &Link| netlink::switch(link.index, up).map_err(|e| format!("link {}: {e}", link.index));
     links.into_iter().try_for_each(switch)

@@ -1,6 +1,7 @@
 //! An experiment: load, faults and monitors on one clock.
 
 pub mod check;
+pub mod containers;
 pub mod progress;
 mod removal;
 pub mod run;

@@ -1,7 +1,7 @@
 //! Whether the containers and processes of the plan exist, can be monitored, and allow the planned faults.
 
 use super::Finding;
-use crate::docker::{Container, Engine};
+use crate::docker::Engine;
 use crate::experiment::system;
 use crate::fault::keeper::journal::{provide, refuse_listed, refuse_target};
 use crate::fault::{FaultSpec, KeptFault, Machine, Target};
@@ -55,7 +55,13 @@ async fn check_monitor(engine: &Engine, name: &str) -> Finding {
     const SUBJECT: &str = "monitor";
     match RunningContainer::find(engine, name).await {
         Ok(container) => match refuse_listed(engine, &[container.id()]) {
-            Ok(()) => Finding::ok(SUBJECT, format!("container {name}: {}", container.usage_source())),
+            Ok(()) => {
+                let text = format!("container {name}: {}", container.usage_source());
+                match engine.missing_alias(container.id(), None).await {
+                    Ok(Some(missing)) => Finding::warn(SUBJECT, format!("{text}, but {missing}")),
+                    Ok(None) | Err(_) => Finding::ok(SUBJECT, text),
+                }
+            }
             Err(error) => Finding::fail(SUBJECT, error.to_string()),
         },
         Err(error) => Finding::fail(SUBJECT, error.to_string()),
@@ -71,10 +77,9 @@ async fn check_fault(machine: &Machine, description: &str, fault: &KeptFault) ->
     };
     let text = format!("{description} can be applied");
     let missing = match (undo.target(), &machine.engine) {
-        (Target::Container(target), Some(engine)) => match engine.find(&target.id).await {
-            Ok(container) => find_missing_alias(engine, &container, fault.network()).await,
-            Err(_) => None,
-        },
+        (Target::Container(target), Some(engine)) => {
+            engine.missing_alias(&target.id, fault.network()).await.ok().flatten().map(|missing| missing.to_string())
+        }
         _ => None,
     };
     let reachability = undo.reachability().cloned().unwrap_or_default();
@@ -86,24 +91,4 @@ async fn check_fault(machine: &Machine, description: &str, fault: &KeptFault) ->
         ([], reached) => Finding::ok(SUBJECT, format!("{text}; {reached}")),
         (problems, _) => Finding::warn(SUBJECT, format!("{text}, but {}", problems.join("; and "))),
     }
-}
-
-/// Whether the container lacks the alias of its compose service, by which its peers find it; a plain `docker network
-/// connect` loses that alias. Checks the network of the fault, or those of the container's compose project: on other
-/// networks the alias may be unwanted.
-async fn find_missing_alias(engine: &Engine, container: &Container, network: Option<&str>) -> Option<String> {
-    let (service, project) = (container.service.as_ref()?, container.project.as_ref()?);
-    let details = engine.inspect(&container.id).await.ok()?;
-    let is_checked = |name: &str| match network {
-        Some(network) => name == network,
-        None => name.strip_prefix(project.as_str()).is_some_and(|rest| rest.starts_with('_')),
-    };
-    let mut checked = details.endpoints.iter().filter(|endpoint| endpoint.has_names() && is_checked(&endpoint.network));
-    let endpoint = checked.find(|endpoint| !endpoint.aliases.contains(service))?;
-    Some(format!(
-        "on {network} it lacks the alias {service} of its service. Run `docker network disconnect {network} {name}`, then \
-         `docker network connect --alias {service} {network} {name}`",
-        name = container.name,
-        network = endpoint.network
-    ))
 }

@@ -72,19 +72,12 @@ async fn one(journal: Journal) -> Restoration {
     }
 }
 
-/// The machine with the engine of the entry's container.
+/// The machine with the engine of the entry's container, which may have another address by now.
 async fn connect(entry: &Entry, journal: &Journal) -> Result<Machine, String> {
     let Some(host) = &entry.host else { return Ok(Machine::default()) };
-    let engine = Engine::connect_to(host).await.map_err(|error| error.to_string())?;
-    if engine.id() != entry.engine {
-        return Err(format!(
-            "another engine answers at {host} (its id is {}, and the fault is on {}). Start that one again; if it no \
-             longer exists, nothing is left to undo: delete {}",
-            engine.id(),
-            entry.engine,
-            journal.path().display()
-        ));
-    }
+    let engine = Engine::connect_to_id(&entry.engine, host).await.map_err(|error| {
+        format!("{error}. If it no longer exists, nothing is left to undo: delete {}", journal.path().display())
+    })?;
     // A helper that never started only shows in a list of containers.
     let _ = engine.sweep().await;
     Ok(Machine { engine: Some(engine) })
