@@ -26,49 +26,52 @@ impl Bin {
     }
 }
 
-/// Where bins lie: `width` wide, backward from t0 and forward from t1. Between the two they go forward from t0, and the
-/// last of these takes the remainder, since less than `width` holds too few requests to judge by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where bins lie: `width` wide, backward from the first anchor and forward from each anchor. Before the next anchor the
+/// last bin takes the remainder, since less than `width` holds too few requests to judge by.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BinLayout {
-    pub width: Time,
-    pub t0: Instant,
-    /// `None` while the fault lasts: bins then go on forward from t0.
-    pub t1: Option<Instant>,
+    width: Time,
+    /// The anchors in their order, each with the index of the bin that starts there. Never empty.
+    anchors: Vec<(Instant, u64)>,
 }
 
 impl BinLayout {
-    /// The number of bins before t0.
-    fn before(&self) -> u64 {
-        self.t0.0.div_ceil(self.width.0)
-    }
-
-    /// The number of bins between t0 and t1.
-    fn during(&self) -> u64 {
-        match self.t1.map_or(0, |t1| t1.since(self.t0).0) {
-            0 => 0,
-            outage => (outage / self.width.0).max(1),
+    /// Bins around `anchors`, which may be in any order. Without an anchor, bins go forward from the start.
+    pub fn new(width: Time, anchors: impl IntoIterator<Item = Instant>) -> BinLayout {
+        let mut anchors: Vec<Instant> = anchors.into_iter().collect();
+        anchors.sort_unstable();
+        anchors.dedup();
+        let first = anchors.first().copied().unwrap_or(Instant::START);
+        let mut index = first.0.div_ceil(width.0);
+        let mut indexed = vec![(first, index)];
+        for pair in anchors.windows(2) {
+            index += (pair[1].since(pair[0]).0 / width.0).max(1);
+            indexed.push((pair[1], index));
         }
+        BinLayout { width, anchors: indexed }
     }
 
     /// The index of the bin that contains `at`.
     fn index(&self, at: Instant) -> u64 {
-        let (at, t0, width) = (at.0, self.t0.0, self.width.0);
-        match self.t1.map(|t1| t1.0) {
-            _ if at < t0 => self.before() - 1 - (t0 - 1 - at) / width,
-            Some(t1) if at >= t1 => self.before() + self.during() + (at - t1) / width,
-            Some(_) => self.before() + ((at - t0) / width).min(self.during() - 1),
-            None => self.before() + (at - t0) / width,
+        let (first, before) = self.anchors[0];
+        if at < first {
+            return before - 1 - (first.0 - 1 - at.0) / self.width.0;
         }
+        let next = self.anchors.partition_point(|(anchor, _)| *anchor <= at);
+        let (anchor, start) = self.anchors[next - 1];
+        let index = start + at.since(anchor).0 / self.width.0;
+        self.anchors.get(next).map_or(index, |(_, limit)| index.min(limit - 1))
     }
 
     /// The start of the bin at `index`.
     fn start(&self, index: u64) -> Instant {
-        let (before, during) = (self.before(), self.during());
-        match self.t1 {
-            _ if index < before => self.t0.minus(self.width.times(before - index)),
-            Some(t1) if index >= before + during => t1.plus(self.width.times(index - before - during)),
-            _ => self.t0.plus(self.width.times(index - before)),
+        let (first, before) = self.anchors[0];
+        if index < before {
+            return first.minus(self.width.times(before - index));
         }
+        let next = self.anchors.partition_point(|(_, start)| *start <= index);
+        let (anchor, start) = self.anchors[next - 1];
+        anchor.plus(self.width.times(index - start))
     }
 
     /// Counts requests in bins over `[0, end)`, the last one cut at `end`: by the due times of all requests

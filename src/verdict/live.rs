@@ -12,7 +12,7 @@ use crate::units::{Instant, Time};
 #[derive(Clone, Debug)]
 pub struct LiveJudgement {
     pub timeline: Timeline,
-    /// Known once the fault took effect.
+    /// Known once the fault was commanded.
     pub baseline: Option<Baseline>,
     /// The longest response time of a good answer, as far as is known.
     pub slo: Time,
@@ -34,10 +34,10 @@ pub fn judge_live(
     let (windows, warmup) = (plan.windows(), plan.phases().warmup);
     let end = now.min(Instant::START.plus(plan.phases().duration));
     let due = due_times.until(end).iter().copied();
-    let baseline = timeline.t0().and_then(|t0| cohorts.baseline(windows, warmup, t0, plan.slo(), due.clone()));
+    let baseline = timeline.tc().and_then(|tc| cohorts.baseline(windows, warmup, tc, plan.slo(), due.clone()));
     let slo = baseline.map(|baseline| baseline.slo).or(plan.slo());
     let slo = slo.unwrap_or_else(|| cohorts.default_slo(Instant::START.plus(warmup), end));
-    let bins = cohorts.bins(lay_out_bins(&timeline, windows, warmup), slo, due, end);
+    let bins = cohorts.bins(&lay_out_bins(&timeline, windows, warmup), slo, due, end);
     LiveJudgement { timeline, baseline, slo, bins: take_final(bins, slo, now) }
 }
 

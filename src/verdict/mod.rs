@@ -17,6 +17,7 @@
 //! [`judge`] serves a finished run, [`judge_live`] and [`observation_is_over`] a run in progress; both count with the
 //! same code.
 
+mod baseline;
 mod bins;
 mod due_times;
 pub mod goodput;

@@ -26,14 +26,14 @@ fn gather_evidence(plan: &ExperimentPlan, cohorts: &Cohorts, events: &[Event]) -
     let timeline = Timeline::of(events, plan.faults().len());
     let (windows, warmup) = (plan.windows(), plan.phases().warmup);
     let end = find_end_of_arrivals(plan, cohorts);
-    let baseline = timeline.t0().and_then(|t0| cohorts.baseline(windows, warmup, t0, plan.slo(), cohorts.due()));
+    let baseline = timeline.tc().and_then(|tc| cohorts.baseline(windows, warmup, tc, plan.slo(), cohorts.due()));
     let slo = baseline.map(|baseline| baseline.slo).or(plan.slo()).unwrap_or_else(|| {
         let from = Instant::START.plus(warmup);
         cohorts.default_slo(from, from.plus(windows.max_baseline).min(end))
     });
-    let bins = cohorts.bins(lay_out_bins(&timeline, windows, warmup), slo, cohorts.due(), end);
+    let bins = cohorts.bins(&lay_out_bins(&timeline, windows, warmup), slo, cohorts.due(), end);
     let steps = windows.last.0 / windows.bin.0;
-    let backlog = cohorts.backlog(end.minus(windows.bin.times(steps)), windows.bin, steps as usize);
+    let backlog = cohorts.backlog(cohorts.due(), end.minus(windows.bin.times(steps)), windows.bin, steps as usize);
     let mut evidence = Evidence {
         timeline,
         baseline,
@@ -119,12 +119,13 @@ fn median_goodput(bins: &[Bin]) -> Option<f64> {
     median(&bins.iter().map(Bin::goodput).collect::<Vec<_>>())
 }
 
-/// Bins are aligned to the fault; without one, to the end of the warm-up.
+/// Bins are aligned to the fault: backward from its command, forward from its effect and from its removal. What is due
+/// between command and effect is in bins of its own, which belong to no window. Without a fault, bins are aligned to the
+/// end of the warm-up.
 pub fn lay_out_bins(timeline: &Timeline, windows: VerdictWindows, warmup: Time) -> BinLayout {
-    let (width, warmup) = (windows.bin, Instant::START.plus(warmup));
-    match timeline.t0() {
-        Some(t0) => BinLayout { width, t0, t1: timeline.t1() },
-        None => BinLayout { width, t0: warmup, t1: Some(warmup) },
+    match (timeline.tc(), timeline.t0()) {
+        (None, _) => BinLayout::new(windows.bin, [Instant::START.plus(warmup)]),
+        (tc, t0) => BinLayout::new(windows.bin, tc.into_iter().chain(t0).chain(timeline.t1())),
     }
 }
 

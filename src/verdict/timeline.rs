@@ -21,6 +21,8 @@ pub struct Timeline {
 /// One fault, as it was observed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FaultHistory {
+    /// When it was commanded.
+    pub commanded: Option<Instant>,
     /// When it took effect.
     pub effective: Option<Instant>,
     /// When its removal was verified.
@@ -49,10 +51,11 @@ impl Timeline {
                 let Some(history) = self.faults.get_mut(*fault) else { return };
                 history.warnings.extend(warnings.iter().map(|warning| (at, warning.clone())));
                 match step {
+                    FaultStep::Commanded => history.commanded = history.commanded.or(Some(at)),
                     FaultStep::Effective => history.effective = history.effective.or(Some(at)),
                     FaultStep::RemovalVerified if history.effective.is_some() => history.removed = Some(at),
                     FaultStep::Failed => history.failure = Some(detail.clone()),
-                    FaultStep::Commanded | FaultStep::RemovalCommanded | FaultStep::RemovalVerified => {}
+                    FaultStep::RemovalCommanded | FaultStep::RemovalVerified => {}
                 }
             }
             EventKind::Component { component, state, .. } => match state {
@@ -63,6 +66,12 @@ impl Timeline {
             EventKind::Generator(generator) => self.generator = generator.clone(),
             EventKind::Ended { how, detail } => self.ending = Some((*how, detail.clone())),
         }
+    }
+
+    /// When the first fault was commanded. From then on it may kill requests, which is some time before its effect is
+    /// seen.
+    pub fn tc(&self) -> Option<Instant> {
+        self.faults.iter().filter_map(|fault| fault.commanded.or(fault.effective)).min()
     }
 
     /// When the first fault took effect.

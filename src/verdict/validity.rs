@@ -1,10 +1,9 @@
 //! Whether a run can be believed.
 
+use super::baseline::check_baseline;
 use super::due_times::DueTimes;
 use super::goodput::Cohorts;
 use super::judgement::{Evidence, InvalidReason};
-use super::thresholds::MIN_BASELINE;
-use super::trend::backlog_grows;
 use crate::plan::ExperimentPlan;
 use crate::record::event::RunEnd;
 use crate::record::{Outcome, RequestRecord};
@@ -34,8 +33,13 @@ pub fn find_reasons(
     let complete = reasons.is_empty();
     // A killed run lost some of its records, so the remaining ones do not show how it went.
     if reasons != [InvalidReason::Killed] {
-        reasons.extend(check_baseline(plan, cohorts, evidence));
+        // A generator that was late spoils the baseline too, so its reason comes first.
         reasons.extend(check_send_lag(plan, records));
+        match (evidence.baseline, evidence.timeline.tc()) {
+            (Some(baseline), _) => reasons.extend(check_baseline(plan, cohorts, baseline, cohorts.due())),
+            (None, Some(_)) => reasons.push(InvalidReason::ShortBaseline),
+            (None, None) => {}
+        }
         reasons.extend(check_missing(plan, records, evidence));
     }
     for (i, fault) in evidence.timeline.faults.iter().enumerate() {
@@ -53,18 +57,6 @@ pub fn find_reasons(
     }
     reasons.extend(check_observation(plan, evidence, plan.windows().last).filter(|_| complete));
     reasons
-}
-
-fn check_baseline(plan: &ExperimentPlan, cohorts: &Cohorts, evidence: &Evidence) -> Vec<InvalidReason> {
-    let Some(baseline) = evidence.baseline else {
-        return evidence.timeline.t0().map(|_| InvalidReason::ShortBaseline).into_iter().collect();
-    };
-    let width = plan.windows().bin;
-    let steps = (baseline.to.since(baseline.from).0 / width.0) as usize;
-    let grows = backlog_grows(&cohorts.backlog(baseline.from, width, steps), plan.load().rate);
-    let unhealthy = baseline.goodput < MIN_BASELINE;
-    let unhealthy = unhealthy.then_some(InvalidReason::UnhealthyBaseline(baseline.goodput));
-    unhealthy.into_iter().chain(grows.then_some(InvalidReason::OverloadedBaseline)).collect()
 }
 
 /// Whether the load went on for at least `needed` after the fault. One bin less is accepted.

@@ -4,11 +4,12 @@
 //! in progress and the report after it: [`Cohorts`] takes records in any order, and bins are counted again whenever the
 //! instants that they are aligned to become known.
 
-use crate::plan::{MAX_SLO, MIN_SLO, VerdictWindows};
+use crate::plan::{MAX_SLO, MIN_SLO};
 use crate::record::RequestRecord;
 use crate::stats::percentile;
 use crate::units::{Instant, Time};
 
+pub use super::baseline::Baseline;
 pub use super::bins::{Bin, BinLayout};
 
 /// The outcomes of all requests so far, 16 bytes each.
@@ -18,8 +19,8 @@ pub struct Cohorts {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct CohortRequest {
-    due: Instant,
+pub(super) struct CohortRequest {
+    pub(super) due: Instant,
     /// When the request ended, in ns; the highest bit marks a success. [`NOT_ENDED`] if it was in flight at the end of
     /// the run.
     end: u64,
@@ -31,12 +32,12 @@ const NOT_ENDED: u64 = SUCCESS - 1;
 const ENDLESS: Time = Time(u64::MAX);
 
 impl CohortRequest {
-    fn end(self) -> Instant {
+    pub(super) fn end(self) -> Instant {
         Instant(self.end & !SUCCESS)
     }
 
     /// How long a success took; [`ENDLESS`] for all other outcomes.
-    fn success_after(self) -> Time {
+    pub(super) fn success_after(self) -> Time {
         if self.end & SUCCESS != 0 { self.end().since(self.due) } else { ENDLESS }
     }
 }
@@ -58,10 +59,15 @@ impl Cohorts {
         self.requests.iter().map(|request| request.due)
     }
 
+    /// The requests that were due in `[from, to)` and have a record.
+    pub(super) fn due_in(&self, from: Instant, to: Instant) -> impl Iterator<Item = &CohortRequest> {
+        self.requests.iter().filter(move |request| request.due >= from && request.due < to)
+    }
+
     /// The bins of all requests `scheduled`, up to `end`.
     pub fn bins(
         &self,
-        layout: BinLayout,
+        layout: &BinLayout,
         slo: Time,
         scheduled: impl Iterator<Item = Instant>,
         end: Instant,
@@ -71,16 +77,21 @@ impl Cohorts {
     }
 
     /// The backlog (requests due and not ended) at each edge of `count` steps from `from`, as points of (seconds on the
-    /// run's clock, requests).
-    pub fn backlog(&self, from: Instant, step: Time, count: usize) -> Vec<(f64, f64)> {
+    /// run's clock, requests). Requests that are `scheduled` and have no record have not ended.
+    pub fn backlog(
+        &self,
+        scheduled: impl Iterator<Item = Instant>,
+        from: Instant,
+        step: Time,
+        count: usize,
+    ) -> Vec<(f64, f64)> {
         // A request enters at the first edge at or after its due time, and leaves at the first at or after its end.
         let edge = |at: Instant| at.since(from).0.div_ceil(step.0.max(1)) as usize;
         let mut change = vec![0i64; count + 1];
-        for request in &self.requests {
-            for (at, by) in [(request.due, 1), (request.end(), -1)] {
-                if let Some(change) = change.get_mut(edge(at)) {
-                    *change += by;
-                }
+        let entries = scheduled.map(|due| (due, 1));
+        for (at, by) in entries.chain(self.requests.iter().map(|request| (request.end(), -1))) {
+            if let Some(change) = change.get_mut(edge(at)) {
+                *change += by;
             }
         }
         let running = change.iter().scan(0, |sum, by| {
@@ -90,66 +101,15 @@ impl Cohorts {
         running.enumerate().map(|(i, backlog)| (from.plus(step.times(i as u64)).as_secs_f64(), backlog)).collect()
     }
 
-    /// The baseline before `t0`: the last min(10 s, t0 - warm-up), in whole bins. `None` if that is less than 5 s, or
-    /// if no request ended in it.
-    ///
-    /// Requests in flight at `t0` that were not late by then are left out: the fault may have decided their outcome.
-    pub fn baseline(
-        &self,
-        windows: VerdictWindows,
-        warmup: Time,
-        t0: Instant,
-        slo: Option<Time>,
-        scheduled: impl Iterator<Item = Instant> + Clone,
-    ) -> Option<Baseline> {
-        let warmup = Instant::START.plus(warmup);
-        if t0 < warmup {
-            return None;
-        }
-        let available = t0.since(warmup).min(windows.max_baseline);
-        if available < windows.min_baseline {
-            return None;
-        }
-        let width = windows.bin;
-        let from = t0.minus(width.times(available.0 / width.0));
-        let slo = slo.unwrap_or_else(|| self.default_slo(from, t0));
-        let late = t0.minus(slo);
-        let decided = |r: &&CohortRequest| r.due >= from && r.due < t0 && r.due > late && r.end() <= t0;
-        let due = scheduled.filter(|&due| due >= from && due <= late);
-        let due = due.chain(self.requests.iter().filter(decided).map(|r| r.due));
-        let good = self.requests.iter().filter(|r| r.success_after() <= slo && r.due >= from);
-        let good = good.filter(|r| r.due <= late || decided(r)).map(|r| r.due);
-        // Counted from the start of the baseline: t0 may be any instant, and earlier bins are of no use.
-        let shifted = |due: Instant| Instant::START.plus(due.since(from));
-        let layout = BinLayout { width, t0: shifted(t0), t1: None };
-        let bins = layout.count(due.map(shifted), good.map(shifted), shifted(t0));
-        let filled: Vec<f64> = bins.iter().filter(|bin| bin.scheduled > 0).map(Bin::goodput).collect();
-        let goodput = filled.iter().sum::<f64>() / filled.len() as f64;
-        (!filled.is_empty()).then_some(Baseline { from, to: t0, goodput, slo })
-    }
-
     /// The SLO where none is set: 10 x p99 of the response times of requests due in `[from, to)`, between 1 s and 5 s.
     /// A failure counts as an endless response time.
     pub fn default_slo(&self, from: Instant, to: Instant) -> Time {
-        let in_window = |r: &&CohortRequest| r.due >= from && r.due < to;
         // Still in flight at the end of the window: the fault may decide the outcome.
         let in_flight = |r: &&CohortRequest| r.end() > to && r.due.plus(MAX_SLO) > to;
-        let decided = self.requests.iter().filter(in_window).filter(|r| !in_flight(r));
+        let decided = self.due_in(from, to).filter(|r| !in_flight(r));
         let mut times: Vec<Time> = decided.map(|r| r.success_after()).collect();
         percentile(&mut times, 99.0).unwrap_or(ENDLESS).times(10).clamp(MIN_SLO, MAX_SLO)
     }
-}
-
-/// The healthy system before the fault.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Baseline {
-    pub from: Instant,
-    /// t0
-    pub to: Instant,
-    /// g0: the mean of the bins' goodput.
-    pub goodput: f64,
-    /// The longest response time of a good answer.
-    pub slo: Time,
 }
 
 #[cfg(test)]

@@ -152,11 +152,11 @@ impl Run {
         self
     }
 
-    /// The fault takes effect 2 s before `second` instead of when planned, which shortens the baseline.
-    pub fn fault_before(mut self, second: u64) -> Run {
+    /// The step of the fault happens at this instant, in ns, instead of when planned.
+    pub fn step_at(mut self, moved: FaultStep, at_ns: u64) -> Run {
         for event in &mut self.events {
-            if matches!(event.what, EventKind::Fault { step: FaultStep::Effective, .. }) {
-                event.at = Instant((second - 2) * S);
+            if matches!(event.what, EventKind::Fault { step, .. } if step == moved) {
+                event.at = Instant(at_ns);
             }
         }
         self

@@ -28,7 +28,7 @@ fn each_reason_makes_a_run_invalid() {
         (metastable().without_step(FaultStep::RemovalVerified), "INVALID: the fault's removal could not be verified"),
         (metastable().event(50, died(ComponentState::Died)), "INVALID: post-db is dead"),
         (Run::new().with(profile(&[(0, 15, 0.98), OUTAGE])), "INVALID: unhealthy before the fault"),
-        (metastable().fault_before(11), "INVALID: no baseline"),
+        (metastable().step_at(FaultStep::Commanded, 9 * S), "INVALID: no baseline"),
         (metastable().lag(|_| 11_000_000), "INVALID: the generator was late"),
         (metastable().lose(|i| i % 33 == 0), "INVALID: the generator did not keep to its schedule"),
         (metastable().stop_at(93), "INVALID: too short after the fault"),
@@ -40,6 +40,27 @@ fn each_reason_makes_a_run_invalid() {
         let text = judged.explain(&run.plan);
         assert!(!text.because.is_empty() && !text.next.is_empty());
     }
+}
+
+#[test]
+fn requests_that_the_fault_kills_before_its_effect_is_seen_are_in_no_window() {
+    // Commanded at 15 s, seen at 15.4 s. In between the system fails fast, as it does during the fault.
+    let outage = |_, due| match due {
+        15_000_000_000..35_000_000_000 => Fate::Failed(S / 1000),
+        _ => Fate::Good(S / 100),
+    };
+    const SEEN: u64 = 15 * S + 2 * S / 5;
+    let run = Run::new().with(outage).step_at(FaultStep::Effective, SEEN);
+    let judged = run.judge();
+    let Verdict::Recovered(recovery) = judged.verdict else { panic!("{:?}", judged.verdict) };
+    let baseline = judged.evidence.baseline.unwrap();
+    assert_eq!((baseline.to, baseline.goodput), (at(15), 1.0));
+    assert!((recovery.loss_requests - 1960.0).abs() < 1e-6, "from its effect on: {recovery:?}");
+    let bins: Vec<_> = judged.evidence.bins.iter().map(|bin| (bin.from.0, bin.to.0)).collect();
+    assert!(bins.contains(&(14 * S, 15 * S)) && bins.contains(&(15 * S, SEEN)) && bins.contains(&(SEEN, SEEN + S)));
+    // Healthy but for what is due between command and effect: the fault itself changed nothing.
+    let killed = |_, due| if (15 * S..SEEN).contains(&due) { Fate::Failed(S / 1000) } else { Fate::Good(S / 100) };
+    assert_eq!(name(&Run::new().with(killed).step_at(FaultStep::Effective, SEEN)), "UNAFFECTED");
 }
 
 #[test]
@@ -152,7 +173,7 @@ fn a_healthy_poisson_load_is_never_judged_overloaded() {
                 let mut cohorts = Cohorts::default();
                 cohorts.add(&records);
                 let steps = (windows.max_baseline.0 / windows.bin.0) as usize;
-                backlog_grows(&cohorts.backlog(at(2), windows.bin, steps), rate)
+                backlog_grows(&cohorts.backlog(cohorts.due(), at(2), windows.bin, steps), rate)
             });
             assert_eq!(trips.count(), 0, "{rate}/s, {mean_ms} ms");
         }
