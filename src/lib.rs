@@ -71,6 +71,8 @@ pub mod procfs;
 #[doc(hidden)]
 pub mod testbed;
 
+pub(crate) mod input;
 pub(crate) mod out;
 pub(crate) mod signals;
 pub(crate) mod timer;
+pub(crate) mod whole_file;

@@ -453,13 +453,13 @@ fn a_missing_or_damaged_file_of_a_results_folder_is_named() {
     let results = tempfile::tempdir().unwrap();
     for (file, text, message) in [
         ("experiment.toml", None, "contains no experiment.toml"),
-        ("experiment.toml", Some("x = ["), "experiment.toml:1: "),
+        ("experiment.toml", Some("x = ["), "experiment.toml: it has changed since the run wrote it"),
         ("events.jsonl", None, "contains no events.jsonl"),
         ("events.jsonl", Some("{}\n"), "events.jsonl:1: "),
         ("samples.csv", Some("1,2\n"), "samples.csv: its first line is not"),
         ("requests.parquet", None, "contains no requests.parquet"),
-        ("requests.parquet", Some("garbage"), "requests.parquet: "),
-        ("requests.parquet", Some("PAR1 garbage PAR1"), "requests.parquet: "),
+        ("requests.parquet", Some("PAR1 garbage PAR1"), "requests.parquet: it has changed since the run wrote it"),
+        ("SHA256SUMS", Some("garbage"), "SHA256SUMS: it is damaged"),
         ("requests.rows", Some("garbage"), "requests.rows: it is not a file of request rows"),
     ] {
         let dir = create_results(results.path());
@@ -474,6 +474,11 @@ fn a_missing_or_damaged_file_of_a_results_folder_is_named() {
         }
         assert_refused(METAWRK, &dir, &["report", "."], message);
     }
+    // A folder of an earlier version has no checksums.
+    let dir = create_results(results.path());
+    fs::remove_file(dir.join("SHA256SUMS")).unwrap();
+    fs::write(dir.join("experiment.toml"), "x = [").unwrap();
+    assert_refused(METAWRK, &dir, &["report", "."], "experiment.toml:1: ");
     assert_refused(METAWRK, results.path(), &["report", "nowhere"], "nowhere contains no experiment.toml");
     assert_refused(METAWRK, results.path(), &["report", "."], "contains no experiment.toml");
 }

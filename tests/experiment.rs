@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use metawrk::report::summary::Summary;
-use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 use support::program::{Ended, METAWRK, Started, children, eventually, is_alive, kill, run, started};
 use support::{OK, Server};
 
 /// Every file of a run whose generator has one thread.
-const FILES: [&str; 15] = [
+const FILES: [&str; 16] = [
+    "SHA256SUMS",
     "events.jsonl",
     "experiment.toml",
     "latencies-t0.png",
@@ -147,6 +147,43 @@ fn sigint_ends_the_embedded_testbed_with_a_report() {
     assert!(!roles.iter().any(|(pid, _)| is_alive(*pid)), "the processes end before the run");
 }
 
+/// Names, lengths and times of last change of the files in `dir`.
+fn state_of(dir: &Path) -> Vec<(std::ffi::OsString, u64, std::time::SystemTime)> {
+    let mut files: Vec<_> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| (entry.file_name(), entry.metadata().unwrap()))
+        .map(|(name, found)| (name, found.len(), found.modified().unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_report_on_a_run_in_progress_says_so_and_changes_nothing() {
+    let _shared = share_machine();
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::answering(OK);
+    write_experiment(dir.path(), &server, "");
+    let running = started(METAWRK, dir.path(), &["experiment", "x.toml"]);
+    let latest = dir.path().join("results/latest");
+    let rows = latest.join("requests.rows");
+    eventually("records", || fs::metadata(&rows).is_ok_and(|rows| rows.len() > 5000));
+    // The run itself writes to its files, so they are compared while it is stopped.
+    running.send(Signal::STOP);
+    let before = state_of(&latest);
+    let reported = run(METAWRK, dir.path(), &["report", "results/latest", "--exit-code"]);
+    let after = state_of(&latest);
+    running.send(Signal::CONT);
+    assert_eq!((reported.code, reported.err.as_str()), (Some(20), ""), "{reported:?}");
+    assert!(reported.out.starts_with("\nRUNNING\n  The experiment t goes on"), "{reported:?}");
+    assert_eq!(before, after);
+    let ended = running.end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let complete = check(dir.path(), &ended, &summary(&dir.path().join("results")).verdict.name);
+    assert_eq!(complete.account.account.scheduled, 500, "all requests have their records");
+}
+
 #[test]
 fn a_second_signal_ends_a_slow_report() {
     let _shared = share_machine();
@@ -155,9 +192,9 @@ fn a_second_signal_ends_a_slow_report() {
     write_experiment(dir.path(), &server, "");
     let running = started(METAWRK, dir.path(), &["experiment", "x.toml"]);
     eventually("load", || server.requests.lock().unwrap().len() > 20);
-    // The first file of a report is written under this name; a pipe without a reader blocks it.
-    let pipe = dir.path().join("results/latest/summary.json.partial");
-    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    // The report waits for another one, which holds this lock.
+    let plan = fs::File::open(dir.path().join("results/latest/experiment.toml")).unwrap();
+    plan.lock().unwrap();
     running.send(Signal::INT);
     eventually("the report", || running.threads().iter().any(|name| name == "signals"));
     let ended = running.end_by(Signal::TERM);

@@ -50,8 +50,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let interrupts =
         Interrupts::listen("Writing the report. Interrupt again to skip it; `metawrk report` can write it later.")?;
     interrupts.enter(Stage::Writing);
-    let data = write_report(&result.dir)?;
-    say(&format!("Results in {}: open {}\n", result.dir.display(), result.dir.join("report.html").display()))?;
+    let dir = result.folder.path();
+    let data = write_report(dir, &result.folder.lock_report()?)?;
+    say(&format!("Results in {}: open {}\n", dir.display(), dir.join("report.html").display()))?;
     if let Some(failure) = &result.failure {
         anyhow::bail!("the run ended early: {failure}");
     }

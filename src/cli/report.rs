@@ -5,10 +5,11 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use crate::out::say;
+use crate::out::{say, warn};
+use crate::record::folder::{CHECKSUMS, ReportLock};
 use crate::report::generator::GeneratorReport;
 use crate::report::statistics::RunStatistics;
-use crate::report::{self, ReportData, read_report_data};
+use crate::report::{self, ReportData, describe_running, read_report_data};
 use crate::verdict::VerdictText;
 
 /// The exit codes in the help of the commands that have `--exit-code`.
@@ -26,7 +27,7 @@ Exit codes of the verdict, with --exit-code:
   12   DEGRADED
   13   OSCILLATING
   14   OVERLOADED
-  20   INVALID";
+  20   INVALID, or the run has not ended";
 
 /// The results to report on.
 #[derive(clap::Args)]
@@ -40,14 +41,29 @@ pub struct Args {
     exit_code: bool,
 }
 
-/// Writes the report of a results folder again.
+/// Writes the report of a results folder again. While the run goes on, it only says how far the run is.
 ///
 /// # Errors
 /// If the folder lacks data that a report needs, or the report cannot be written.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let data = write_report(&args.dir)?;
+    let dir = &args.dir;
+    let before_waiting = || warn(&format!("waiting for another report on {} to end", dir.display()));
+    let Some(lock) = ReportLock::acquire(dir, before_waiting)? else {
+        say(&describe_running(dir)?)?;
+        return Ok(if args.exit_code { ExitCode::from(NO_VERDICT) } else { ExitCode::SUCCESS });
+    };
+    if let Some(problem) = lock.problem(dir) {
+        warn(&problem);
+    }
+    let data = write_report(dir, &lock)?;
+    if !dir.join(CHECKSUMS).exists() {
+        warn(&format!("{} has no {CHECKSUMS}: damage to its data is not noticed", dir.display()));
+    }
     Ok(verdict_code(args.exit_code, &data))
 }
+
+/// The exit code of `--exit-code` while a run goes on, which is that of INVALID.
+const NO_VERDICT: u8 = 20;
 
 /// The exit code of the verdict if `--exit-code` is given, and success otherwise.
 pub fn verdict_code(exit_code: bool, data: &ReportData) -> ExitCode {
@@ -58,8 +74,8 @@ pub fn verdict_code(exit_code: bool, data: &ReportData) -> ExitCode {
 ///
 /// # Errors
 /// If the folder lacks data that a report needs, or a file cannot be written.
-pub fn write_report(dir: &Path) -> anyhow::Result<ReportData> {
-    let (_, data) = read_report_data(dir)?;
+pub fn write_report(dir: &Path, lock: &ReportLock) -> anyhow::Result<ReportData> {
+    let (_, data) = read_report_data(dir, lock)?;
     let written = report::write_report(&data, dir)
         .with_context(|| format!("cannot write the report (the data of the run in {} is complete)", dir.display()));
     let generator = GeneratorReport::of(&data, &RunStatistics::of(&data)).to_text();

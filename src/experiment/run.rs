@@ -15,6 +15,7 @@ use super::removal::await_removal;
 use super::run_log::RunLog;
 use super::system::{StartError, SystemUnderTest};
 use crate::load::{LoadError, PreparedLoad, RunningLoad};
+use crate::out::warn;
 use crate::plan::ExperimentPlan;
 use crate::record::event::ComponentState;
 use crate::record::sink::{RecordForwarder, Recorder};
@@ -71,7 +72,8 @@ impl RunError {
 /// A run that left a complete results folder.
 #[derive(Debug)]
 pub struct RunResult {
-    pub dir: PathBuf,
+    /// The results folder, locked until this is dropped.
+    pub folder: ResultsFolder,
     /// The signal that stopped the run early, if any.
     pub stopped: Option<StopSignal>,
     /// The failure of the script or of a component, if any.
@@ -111,10 +113,16 @@ async fn prepare_and_execute(
         prepared = PreparedRun::prepare(plan, &folder) => prepared,
         signal = signals.next() => Err(RunError::StoppedBeforeLoad(signal)),
     };
+    if let Some(problem) = folder.lock_problem() {
+        warn(&problem);
+    }
     match prepared.and_then(|prepared| folder.make_latest().map(|()| prepared).map_err(RunError::from)) {
         Ok(prepared) => {
-            let incomplete = |cause| RunError::Incomplete { dir: folder.path().to_owned(), cause: Box::new(cause) };
-            execute(plan, prepared, &folder, &mut signals, show_progress).await.map_err(incomplete)
+            let result = execute(plan, prepared, &folder, &mut signals, show_progress).await;
+            match result {
+                Ok((stopped, failure)) => Ok(RunResult { folder, stopped, failure }),
+                Err(cause) => Err(RunError::Incomplete { dir: folder.path().to_owned(), cause: Box::new(cause) }),
+            }
         }
         Err(error) => {
             folder.discard();
@@ -148,14 +156,15 @@ impl PreparedRun {
     }
 }
 
-/// Runs the load to its end. Faults are removed and processes are stopped in every case, also after an error.
+/// Runs the load to its end. Faults are removed and processes are stopped in every case, also after an error. Returns the
+/// signal that stopped the run early, and the failure of the script or of a component.
 async fn execute(
     plan: &ExperimentPlan,
     prepared: PreparedRun,
     folder: &ResultsFolder,
     signals: &mut Signals,
     show_progress: &mut dyn FnMut(&Progress),
-) -> Result<RunResult, RunError> {
+) -> Result<(Option<StopSignal>, Option<String>), RunError> {
     let PreparedRun { mut system, recorder, records, load, log } = prepared;
     let clock = Clock::starting_in(Time::from_millis(10));
     let mut run = ActiveRun::new(plan, clock, load.start(clock), log, records);
@@ -178,20 +187,21 @@ async fn execute(
                 return Err(error);
             }
         };
-    let ActiveRun { load, mut log, mut events, failure, .. } = run;
+    let ActiveRun { load, mut log, mut events, failure, records, received, .. } = run;
     let load = load.finish()?;
     let recorded = recorder.finish();
+    let rows = received + records.try_iter().map(|batch| batch.len() as u64).sum::<u64>();
     let failure = failure.or_else(|| load.failure().map(|error| format!("the script failed: {error}")));
     let failure = failure.or_else(|| recorded.err().map(|error| format!("cannot write the request records: {error}")));
     let mut last_events = std::iter::from_fn(|| events.try_recv().ok());
     let logged = last_events
         .try_for_each(|event| log.append_event(event))
-        .and_then(|()| log.append_end(&load, clock, stopped, failure.as_deref()));
+        .and_then(|()| log.append_end(&load, rows, clock, stopped, failure.as_deref()));
     system.stop().await;
     logged?;
     folder.write_parquet()?;
     let stopped = stopped.or(stopped_later).or(signals.take_pending().await);
-    Ok(RunResult { dir: folder.path().to_owned(), stopped, failure })
+    Ok((stopped, failure))
 }
 
 /// A run whose load is in progress.
@@ -205,6 +215,8 @@ struct ActiveRun<'a> {
     events: UnboundedReceiver<Event>,
     sample_sender: UnboundedSender<Sample>,
     samples: UnboundedReceiver<Sample>,
+    /// The records received so far.
+    received: u64,
     cohorts: Cohorts,
     due_times: DueTimes,
     interval: IntervalCollector,
@@ -233,6 +245,7 @@ impl<'a> ActiveRun<'a> {
             events,
             sample_sender,
             samples,
+            received: 0,
             cohorts: Cohorts::default(),
             due_times: DueTimes::of(plan),
             interval: IntervalCollector::default(),
@@ -309,6 +322,7 @@ impl<'a> ActiveRun<'a> {
             self.log.append_samples(&samples)?;
         }
         while let Ok(batch) = self.records.try_recv() {
+            self.received += batch.len() as u64;
             self.cohorts.add(&batch);
             self.interval.add_records(&batch);
         }

@@ -39,13 +39,14 @@ impl RunLog {
         self.sample_log.append(samples)
     }
 
-    /// Writes the end of a run: the generator's account of itself, and how the run ended.
+    /// Writes the end of a run: the generator's account of itself, the number of recorded attempts, and how the run ended.
     ///
     /// # Errors
     /// [`FileError`] if an event cannot be written.
     pub fn append_end(
         &mut self,
         load: &LoadResult,
+        rows: u64,
         clock: Clock,
         stopped: Option<StopSignal>,
         failure: Option<&str>,
@@ -57,6 +58,7 @@ impl RunLog {
             (None, None) => (RunEnd::Complete, String::new()),
         };
         self.append_event(Event { at: clock.now(), what: EventKind::Generator(load.generator()) })?;
+        self.append_event(Event { at: clock.now(), what: EventKind::Recorded { rows } })?;
         self.append_event(Event { at: clock.now(), what: EventKind::Ended { how, detail } })
     }
 }

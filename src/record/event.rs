@@ -38,6 +38,11 @@ pub enum EventKind {
     Component { component: String, state: ComponentState, detail: String },
     /// The statistics of the generator, at the end of the load.
     Generator(GeneratorStats),
+    /// All attempts of the run are in `requests.parquet`, or in `requests.rows` until that is written.
+    Recorded {
+        /// The number of rows.
+        rows: u64,
+    },
     /// The run ended.
     Ended { how: RunEnd, detail: String },
 }

@@ -6,6 +6,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::{Event, FileError, Sample};
+use crate::input;
+
+/// The most bytes of either file that are read.
+const MAX_TEXT: u64 = 4 << 30;
 
 /// Appends to `events.jsonl`.
 #[derive(Debug)]
@@ -125,7 +129,7 @@ pub fn read_samples(path: &Path) -> Result<Vec<Sample>, FileError> {
 
 /// The text of the file up to its last line end.
 fn read_whole_lines(path: &Path) -> Result<String, FileError> {
-    let mut bytes = std::fs::read(path).map_err(FileError::io(path, "read"))?;
+    let mut bytes = input::read_regular(path, MAX_TEXT).map_err(FileError::io(path, "read"))?;
     bytes.truncate(bytes.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1));
     String::from_utf8(bytes).map_err(|e| {
         let line = e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|&&b| b == b'\n').count() as u64 + 1;

@@ -8,8 +8,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use super::folder::MAX_DATA;
 use super::sink::RecordSink;
 use super::{FileError, RequestRecord};
+use crate::input;
 use crate::units::Instant;
 
 const MAGIC: [u8; 8] = *b"mwrkrows";
@@ -99,7 +101,7 @@ impl RowsReader {
     /// # Errors
     /// [`FileError::Io`]; [`FileError::Invalid`] if it is not a file of rows, or of another version.
     pub fn open(path: &Path) -> Result<RowsReader, FileError> {
-        RowsReader::over(File::open(path).map_err(FileError::io(path, "read"))?, path)
+        RowsReader::over(input::open_regular(path, MAX_DATA).map_err(FileError::io(path, "read"))?, path)
     }
 
     /// Reads `file` from its start. Errors name it `path`.

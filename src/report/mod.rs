@@ -14,6 +14,7 @@ pub mod load_figures;
 pub mod load_summary;
 pub mod load_totals;
 mod read;
+mod running;
 pub mod statistics;
 pub mod summary;
 pub mod warning;
@@ -22,6 +23,7 @@ pub mod wrk2;
 
 pub use data::{FaultWindow, ReportData};
 pub use read::{ReportDataError, build_report_data, read_report_data};
+pub use running::describe_running;
 pub use write::{ReportError, write_report};
 
 #[cfg(test)]

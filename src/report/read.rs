@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{FaultWindow, ReportData};
 use crate::arrivals::ArrivalProcess;
@@ -8,7 +8,7 @@ use crate::plan::source::{ConfigError, Source};
 use crate::plan::{ClientTimeout, ExperimentPlan, PlannedFault, System};
 use crate::record::event::ComponentState;
 use crate::record::folder;
-use crate::record::folder::{FolderError, PLAN};
+use crate::record::folder::{EVENTS, FolderError, PLAN, ReportLock};
 use crate::record::{Event, EventKind, RunData};
 use crate::stats::ratio;
 use crate::testbed::Scenario;
@@ -23,20 +23,40 @@ pub enum ReportDataError {
     Folder(#[from] FolderError),
     #[error(transparent)]
     Plan(#[from] ConfigError),
+    #[error(
+        "{} has a step of fault {number} ({kind}), which {PLAN} does not have: one of the two files is damaged. Take the \
+         folder from a copy, or run the experiment again",
+        path.display()
+    )]
+    UnplannedFault { path: PathBuf, number: usize, kind: String },
 }
 
 /// Reads the results folder `dir` and judges the run.
 ///
 /// # Errors
 /// [`ReportDataError`] names the file, and the line if there is one.
-pub fn read_report_data(dir: &Path) -> Result<(ExperimentPlan, ReportData), ReportDataError> {
-    let recorded = folder::read_folder(dir)?;
+pub fn read_report_data(dir: &Path, lock: &ReportLock) -> Result<(ExperimentPlan, ReportData), ReportDataError> {
+    let recorded = folder::read_folder(dir, lock)?;
+    let plan = parse_plan(dir, &recorded)?;
+    let data = build_report_data(&plan, recorded);
+    Ok((plan, data))
+}
+
+/// The plan of a results folder, which must have every fault that the events name.
+pub(super) fn parse_plan(dir: &Path, recorded: &RunData) -> Result<ExperimentPlan, ReportDataError> {
     let origin = dir.join(PLAN).display().to_string();
     let source = Source { origin: &origin, text: &recorded.plan };
     let settings = source.parse::<Settings>()?;
     let plan = ExperimentPlan::resolve(settings).map_err(|e| source.error(&e.key, e.why))?;
-    let data = build_report_data(&plan, recorded);
-    Ok((plan, data))
+    for event in &recorded.events {
+        if let EventKind::Fault { fault, kind, .. } = &event.what
+            && plan.faults().get(*fault).is_none_or(|planned| planned.spec.kind() != kind)
+        {
+            let (path, number) = (dir.join(EVENTS), fault.saturating_add(1));
+            return Err(ReportDataError::UnplannedFault { path, number, kind: kind.clone() });
+        }
+    }
+    Ok(plan)
 }
 
 /// Judges a run from its plan and its records. A pure function.
@@ -191,6 +211,10 @@ mod tests {
         folder
     }
 
+    fn read(folder: &ResultsFolder) -> Result<(ExperimentPlan, ReportData), ReportDataError> {
+        read_report_data(folder.path(), &folder.lock_report().unwrap())
+    }
+
     fn at(second: u64) -> Instant {
         Instant(second * S)
     }
@@ -206,7 +230,7 @@ mod tests {
             .event(20, EventKind::Component { component: "post-db".into(), state, detail: "137".into() })
             .event(141, EventKind::Generator(GeneratorStats { connections_opened: 7, ..GeneratorStats::default() }));
         let folder = recorded(&run, results.path());
-        let (plan, data) = read_report_data(folder.path()).unwrap();
+        let (plan, data) = read(&folder).unwrap();
         assert_eq!(plan, run.plan);
         assert_eq!((data.name.as_str(), data.started.as_str()), ("made up", "2026-01-02T03:04:05Z"));
         assert_eq!((data.warmup_end, data.arrivals_end, data.slo), (at(5), at(141), Time(S)));
@@ -229,7 +253,7 @@ mod tests {
         };
         let run = Run::new().with(profile(&[(15, 35, 0.0)])).event(36, what);
         let results = tempfile::tempdir().unwrap();
-        let (_, data) = read_report_data(recorded(&run, results.path()).path()).unwrap();
+        let (_, data) = read(&recorded(&run, results.path())).unwrap();
         assert_eq!(data.warnings, [(at(36), "link-cut: its address was a, and is b".to_owned())]);
     }
 
@@ -240,7 +264,7 @@ mod tests {
         let folder = recorded(&run, results.path());
         fs::remove_file(folder.path().join(folder::EVENTS)).unwrap();
         fs::write(folder.path().join(folder::EVENTS), "").unwrap();
-        let (_, data) = read_report_data(folder.path()).unwrap();
+        let (_, data) = read(&folder).unwrap();
         assert_eq!(data.explanation.name, "INVALID: the run was killed");
         assert_eq!((data.requests.len(), data.faults.len(), data.baseline), (1_200, 0, None));
     }
@@ -250,7 +274,7 @@ mod tests {
         let results = tempfile::tempdir().unwrap();
         let folder = recorded(&Run::new().without_end().stop_at(12), results.path());
         let draw = || {
-            let (_, data) = read_report_data(folder.path()).unwrap();
+            let (_, data) = read(&folder).unwrap();
             let files = write_report(&data, folder.path()).unwrap();
             files.iter().map(|file| fs::read(file).unwrap()).collect::<Vec<_>>()
         };
@@ -260,15 +284,40 @@ mod tests {
     #[test]
     fn an_error_in_the_plan_is_reported_with_its_line() {
         let results = tempfile::tempdir().unwrap();
-        let folder = recorded(&Run::new(), results.path());
         let plan = Run::new().plan.to_toml().unwrap();
         for (from, to, message) in
             [("rate = 100.0", "rate = -1", "load.rate: must be"), ("[load]", "[lead]", "unknown field `lead`")]
         {
             assert!(plan.contains(from));
+            let folder = recorded(&Run::new(), results.path());
             folder.write_plan(&plan.replace(from, to)).unwrap();
-            let error = read_report_data(folder.path()).unwrap_err().to_string();
+            let error = read(&folder).unwrap_err().to_string();
             assert!(error.contains("experiment.toml:") && error.contains(message), "{error}");
         }
+    }
+
+    #[test]
+    fn a_step_of_a_fault_that_the_plan_lacks_is_an_error() {
+        let results = tempfile::tempdir().unwrap();
+        let folder = recorded(&Run::new(), results.path());
+        folder.write_plan(&Run::without_fault().plan.to_toml().unwrap()).unwrap();
+        let error = read(&folder).unwrap_err().to_string();
+        assert!(error.contains("events.jsonl has a step of fault 1 (link-cut)"), "{error}");
+        folder.write_plan(&Run::surging().plan.to_toml().unwrap()).unwrap();
+        assert!(matches!(read(&folder), Err(ReportDataError::UnplannedFault { .. })));
+    }
+
+    #[test]
+    fn incomplete_records_are_invalid() {
+        let run = |rows| Run::without_fault().event(141, EventKind::Recorded { rows });
+        let results = tempfile::tempdir().unwrap();
+        let scheduled = run(0).records().len() as u64;
+        let name = |run: &Run| read(&recorded(run, results.path())).unwrap().1.explanation.name;
+        assert_eq!(name(&run(scheduled)), "STABLE");
+        for rows in [scheduled + 1, scheduled - 1, u64::MAX] {
+            assert_eq!(name(&run(rows)), "INVALID: its records are incomplete");
+        }
+        // Cut at the end, by an earlier version that did not write how many there must be.
+        assert_eq!(name(&Run::without_fault().stop_at(20)), "INVALID: the generator did not keep to its schedule");
     }
 }

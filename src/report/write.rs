@@ -1,5 +1,5 @@
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::figures::{DrawError, Figure, FigureData};
@@ -7,6 +7,7 @@ use super::statistics::RunStatistics;
 use super::summary::Summary;
 use super::{ReportData, html};
 use crate::record::format_latency_lines;
+use crate::whole_file;
 
 /// A product of a run could not be written. The recorded data is unchanged.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +33,7 @@ pub fn write_report(data: &ReportData, dir: &Path) -> Result<Vec<PathBuf>, Repor
     let mut written = Vec::new();
     let mut put = |name: String, bytes: &[u8]| {
         let path = dir.join(name);
-        replace(&path, bytes).map_err(|cause| ReportError::Write { path: path.clone(), cause })?;
+        whole_file::replace(&path, bytes).map_err(|cause| ReportError::Write { path: path.clone(), cause })?;
         written.push(path);
         Ok::<(), ReportError>(())
     };
@@ -50,18 +51,4 @@ pub fn write_report(data: &ReportData, dir: &Path) -> Result<Vec<PathBuf>, Repor
     put("latencies.txt".into(), latencies.as_bytes())?;
     put("report.html".into(), html::render_page(data, &statistics, &figures).as_bytes())?;
     Ok(written)
-}
-
-/// Writes a file under another name and renames it, so that no reader sees an incomplete file.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = PathBuf::from(partial);
-    let result =
-        fs::File::create(&partial).and_then(|mut f| f.write_all(bytes)).and_then(|()| fs::rename(&partial, path));
-    if result.is_err() {
-        // Best effort: the first error is the one to report.
-        let _ = fs::remove_file(&partial);
-    }
-    result
 }

@@ -38,6 +38,8 @@ pub enum InvalidReason {
     Killed,
     /// A component or the script failed.
     Failed(String),
+    /// The run recorded `recorded` attempts, and `found` of them are there.
+    IncompleteRecords { recorded: u64, found: u64 },
     /// Goodput before the fault was below 0.99.
     UnhealthyBaseline(f64),
     /// The backlog grew before the fault.

@@ -14,6 +14,8 @@ pub struct Timeline {
     /// Components that died and did not restart.
     pub dead: Vec<String>,
     pub generator: GeneratorStats,
+    /// The attempts that the run recorded; `None` if it was killed, or an earlier version wrote the events.
+    pub recorded: Option<u64>,
     /// How the run ended, and the detail; `None` if it was killed.
     pub ending: Option<(RunEnd, String)>,
 }
@@ -64,6 +66,7 @@ impl Timeline {
                 ComponentState::Died | ComponentState::OutOfMemory => {}
             },
             EventKind::Generator(generator) => self.generator = generator.clone(),
+            EventKind::Recorded { rows } => self.recorded = Some(*rows),
             EventKind::Ended { how, detail } => self.ending = Some((*how, detail.clone())),
         }
     }

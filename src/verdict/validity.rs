@@ -31,8 +31,11 @@ pub fn find_reasons(
     }
     // A run that was cut short had no time for its later steps, so missing steps are not further reasons.
     let complete = reasons.is_empty();
-    // A killed run lost some of its records, so the remaining ones do not show how it went.
-    if reasons != [InvalidReason::Killed] {
+    let incomplete = check_record_count(records, evidence);
+    // If some of the records are lost, as those of a killed run, the remaining ones do not show how it went.
+    let is_cut = reasons == [InvalidReason::Killed] || incomplete.is_some();
+    reasons.extend(incomplete);
+    if !is_cut {
         // A generator that was late spoils the baseline too, so its reason comes first.
         reasons.extend(check_send_lag(plan, records));
         match (evidence.baseline, evidence.timeline.tc()) {
@@ -59,6 +62,12 @@ pub fn find_reasons(
     reasons
 }
 
+/// Whether all records are there that the run wrote.
+fn check_record_count(records: &[RequestRecord], evidence: &Evidence) -> Option<InvalidReason> {
+    let (recorded, found) = (evidence.timeline.recorded?, records.len() as u64);
+    (recorded != found).then_some(InvalidReason::IncompleteRecords { recorded, found })
+}
+
 /// Whether the load went on for at least `needed` after the fault. One bin less is accepted.
 pub fn check_observation(plan: &ExperimentPlan, evidence: &Evidence, needed: Time) -> Option<InvalidReason> {
     let observed = evidence.end.since(evidence.timeline.t1()?);
@@ -76,8 +85,11 @@ fn check_send_lag(plan: &ExperimentPlan, records: &[RequestRecord]) -> Option<In
 /// Due requests that only the generator can have failed to send: those that could be sent and were not, and those
 /// without a record. If no connection was ever free for a request, the system is the cause.
 fn check_missing(plan: &ExperimentPlan, records: &[RequestRecord], evidence: &Evidence) -> Option<InvalidReason> {
-    let due = DueTimes::of(plan).until(evidence.end).len() as u64;
-    let last_attempts = || records.iter().filter(|record| record.is_last() && record.due < evidence.end);
+    // Only a fault, or the end of its observation, ends arrivals before the planned end of a complete run.
+    let is_whole = plan.faults().is_empty() && matches!(evidence.timeline.ending, Some((RunEnd::Complete, _)));
+    let end = if is_whole { Instant::START.plus(plan.phases().duration) } else { evidence.end };
+    let due = DueTimes::of(plan).until(end).len() as u64;
+    let last_attempts = || records.iter().filter(|record| record.is_last() && record.due < end);
     let recorded = last_attempts().count() as u64;
     let unsent = last_attempts()
         .filter(|r| r.outcome() == Some(Outcome::Unsent) && r.attempt == 0 && r.ready.known().is_some())

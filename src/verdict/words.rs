@@ -211,6 +211,7 @@ impl InvalidReason {
             InvalidReason::Interrupted => "interrupted".to_owned(),
             InvalidReason::Killed => "the run was killed".to_owned(),
             InvalidReason::Failed(_) => "the run failed".to_owned(),
+            InvalidReason::IncompleteRecords { .. } => "its records are incomplete".to_owned(),
             InvalidReason::UnhealthyBaseline(_) => "unhealthy before the fault".to_owned(),
             InvalidReason::OverloadedBaseline => "overloaded before the fault".to_owned(),
             InvalidReason::ShortBaseline => "no baseline".to_owned(),
@@ -233,6 +234,9 @@ impl InvalidReason {
             InvalidReason::Interrupted => "The run was interrupted before its end.".to_owned(),
             InvalidReason::Killed => "The run was killed: it recorded no end.".to_owned(),
             InvalidReason::Failed(detail) => format!("The run failed: {detail}."),
+            InvalidReason::IncompleteRecords { recorded, found } => {
+                format!("The run recorded {recorded} attempts, and requests.parquet has {found}.")
+            }
             InvalidReason::UnhealthyBaseline(g0) => {
                 format!("Goodput before the fault was {}; at least {} is needed.", percent(*g0), percent(MIN_BASELINE))
             }
@@ -275,6 +279,9 @@ impl InvalidReason {
                     .to_owned()
             }
             InvalidReason::Failed(_) => "Fix the cause and run again.".to_owned(),
+            InvalidReason::IncompleteRecords { .. } => {
+                "Take the results folder from a copy, or run the experiment again.".to_owned()
+            }
             InvalidReason::UnhealthyBaseline(_) | InvalidReason::OverloadedBaseline => format!(
                 "Lower the load: --rate {}. Use --outage 0s to see which load the system sustains.",
                 round_rate(plan.load().rate / 2.0)

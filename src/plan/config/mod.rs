@@ -5,6 +5,7 @@ use std::path::Path;
 use super::settings::{ScriptSetting, Settings};
 use super::source::{ConfigError, Source};
 use super::{ExperimentPlan, InvalidSetting};
+use crate::input;
 use crate::script::Script;
 use crate::units::Time;
 
@@ -72,7 +73,8 @@ pub fn read_plan(file: Option<&Path>, overrides: &Overrides) -> Result<Experimen
         return parse(DEFAULT, "experiments/embedded.toml", Path::new(""), overrides);
     };
     let read = |path: &Path| {
-        std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
+        input::read_named_text(path, input::MAX_EXPERIMENT)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })
     };
     let folder = path.parent().unwrap_or(Path::new(""));
     parse(&read(path)?, &path.display().to_string(), folder, overrides)
@@ -99,7 +101,7 @@ fn read_script(script: &mut Option<ScriptSetting>, folder: &Path) -> Result<(), 
         && Script::built_in(name).is_none()
     {
         let path = folder.join(&*name);
-        let text = std::fs::read_to_string(&path)
+        let text = input::read_named_text(&path, input::MAX_SCRIPT)
             .map_err(|e| format!("`{name}` is not a built-in script, and {} cannot be read: {e}", path.display()))?;
         *script = Some(ScriptSetting::Given(Script { name: name.clone(), text }));
     }

@@ -9,12 +9,24 @@ use super::lines::{self, EventLog, SampleLog};
 use super::parquet::{self, ParquetWriter};
 use super::rows::{RowsReader, RowsWriter};
 use super::{Event, FileError, RequestRecord, Sample};
+use crate::{input, whole_file};
+pub use lock::ReportLock;
+use lock::RunLock;
+
+mod checksums;
+mod lock;
 
 pub const PLAN: &str = "experiment.toml";
 pub const REQUESTS: &str = "requests.parquet";
 pub const ROWS: &str = "requests.rows";
 pub const SAMPLES: &str = "samples.csv";
 pub const EVENTS: &str = "events.jsonl";
+pub use checksums::CHECKSUMS;
+
+/// The most bytes of `experiment.toml`.
+pub const MAX_PLAN: u64 = input::MAX_EXPERIMENT;
+/// The most bytes of any other file of a results folder that is read.
+pub const MAX_DATA: u64 = 1 << 36;
 
 /// Why a results folder cannot be created or read.
 #[derive(Debug, thiserror::Error)]
@@ -27,10 +39,11 @@ pub enum FolderError {
     Latest { path: PathBuf, source: io::Error },
 }
 
-/// The results folder of the current run.
-#[derive(Clone, Debug)]
+/// The results folder of the current run. It is locked until this is dropped.
+#[derive(Debug)]
 pub struct ResultsFolder {
     path: PathBuf,
+    lock: RunLock,
 }
 
 impl ResultsFolder {
@@ -55,7 +68,21 @@ impl ResultsFolder {
                 Err(e) => return Err(FileError::io(&path, "create")(e).into()),
             }
         }
-        Ok(ResultsFolder { path: results.join(leaf) })
+        let path = results.join(leaf);
+        Ok(ResultsFolder { lock: RunLock::new(&path)?, path })
+    }
+
+    /// What to say where the file system has no locks.
+    pub fn lock_problem(&self) -> Option<String> {
+        self.lock.problem().map(|error| lock::describe(&self.path, error))
+    }
+
+    /// The right to write the report of the run that has ended. Waits for other reports on the folder.
+    ///
+    /// # Errors
+    /// [`FolderError`] if the plan is missing, or cannot be opened.
+    pub fn lock_report(&self) -> Result<ReportLock, FolderError> {
+        ReportLock::take_turn(&self.path, || {})
     }
 
     /// Points `results/latest` to this folder.
@@ -86,7 +113,8 @@ impl ResultsFolder {
     /// [`FileError::Io`].
     pub fn write_plan(&self, toml: &str) -> Result<(), FileError> {
         let path = self.path.join(PLAN);
-        fs::write(&path, toml).map_err(FileError::io(&path, "write"))
+        whole_file::replace(&path, toml.as_bytes()).map_err(FileError::io(&path, "write"))?;
+        checksums::add(&self.path, &[PLAN])
     }
 
     /// Creates `requests.rows`.
@@ -133,46 +161,98 @@ pub struct RunData {
     pub events: Vec<Event>,
 }
 
-/// Reads a results folder. If a crash left `requests.rows`, it is converted to `requests.parquet` first.
+/// Reads a results folder whose report may be written. If a crash left `requests.rows`, it is converted to
+/// `requests.parquet` first.
 ///
 /// # Errors
-/// [`FolderError::Missing`] for a missing file, [`FolderError::File`] for one that cannot be read.
-pub fn read_folder(dir: &Path) -> Result<RunData, FolderError> {
-    let missing = |missing, remedy| FolderError::Missing { dir: dir.to_owned(), missing, remedy };
-    let plan = dir.join(PLAN);
-    if !plan.exists() {
-        return Err(missing(PLAN, "it is not a results folder. Choose one, such as results/latest"));
-    }
-    let plan = fs::read_to_string(&plan).map_err(FileError::io(&plan, "read"))?;
-    if dir.join(ROWS).exists() {
+/// [`FolderError::Missing`] for a missing file, [`FolderError::File`] for one that cannot be read, or that has changed
+/// since it was written.
+pub fn read_folder(dir: &Path, _lock: &ReportLock) -> Result<RunData, FolderError> {
+    let has_rows = exists(&dir.join(ROWS));
+    check_files(dir, has_rows)?;
+    checksums::verify(dir, !has_rows)?;
+    if has_rows {
         convert(dir)?;
     }
-    if !dir.join(REQUESTS).exists() {
-        return Err(missing("requests.parquet or requests.rows", "the run ended before its load began. Run it again"));
-    }
-    if !dir.join(EVENTS).exists() {
-        return Err(missing(EVENTS, "without it the time of the fault is unknown. Run the experiment again"));
-    }
-    let mut requests = parquet::read(&dir.join(REQUESTS))?;
-    requests.sort_unstable_by_key(|r| (r.due, r.request, r.attempt));
-    let samples = dir.join(SAMPLES);
-    // A run without monitors writes no samples.
-    let samples = if samples.exists() { lines::read_samples(&samples)? } else { Vec::new() };
-    Ok(RunData { plan, requests, samples, events: lines::read_events(&dir.join(EVENTS))? })
+    Ok(RunData { requests: read_requests(dir)?, ..read_texts(dir)? })
 }
 
-/// Converts `requests.rows` to `requests.parquet`. The file is written under another name and then renamed, so that
-/// `requests.parquet` is always complete.
-fn convert(dir: &Path) -> Result<(), FileError> {
-    let (rows, part, whole) = (dir.join(ROWS), dir.join("requests.parquet.part"), dir.join(REQUESTS));
-    let written = RowsReader::open(&rows)
-        .and_then(|rows| parquet::convert(rows, ParquetWriter::create(&part)?))
-        .and_then(|()| fs::rename(&part, &whole).map_err(FileError::io(&whole, "write")));
-    if written.is_err() {
-        // An incomplete file is useless, and the disk may be full.
-        let _ = fs::remove_file(&part);
+/// Reads the results folder of a run in progress, and changes nothing. The last rows and lines may be missing.
+///
+/// # Errors
+/// Those of [`read_folder`].
+pub fn read_running(dir: &Path) -> Result<RunData, FolderError> {
+    let rows = dir.join(ROWS);
+    let requests = match RowsReader::open(&rows) {
+        Ok(mut rows) => {
+            let mut requests = Vec::new();
+            while rows.left() > 0 {
+                requests.extend(rows.next_batch(1 << 16)?);
+            }
+            requests
+        }
+        // The run has just converted them.
+        Err(_) if !exists(&rows) && exists(&dir.join(REQUESTS)) => read_requests(dir)?,
+        Err(error) => return Err(error.into()),
+    };
+    check_files(dir, true)?;
+    Ok(RunData { requests, ..read_texts(dir)? })
+}
+
+fn check_plan(dir: &Path) -> Result<(), FolderError> {
+    let remedy = "it is not a results folder. Choose one, such as results/latest";
+    if exists(&dir.join(PLAN)) {
+        return Ok(());
     }
-    written?;
+    Err(FolderError::Missing { dir: dir.to_owned(), missing: PLAN, remedy })
+}
+
+fn check_files(dir: &Path, has_rows: bool) -> Result<(), FolderError> {
+    check_plan(dir)?;
+    let missing = |missing, remedy| Err(FolderError::Missing { dir: dir.to_owned(), missing, remedy });
+    if !has_rows && !exists(&dir.join(REQUESTS)) {
+        return missing("requests.parquet or requests.rows", "the run ended before its load began. Run it again");
+    }
+    if !exists(&dir.join(EVENTS)) {
+        return missing(EVENTS, "without it the time of the fault is unknown. Run the experiment again");
+    }
+    Ok(())
+}
+
+/// Whether there is anything at `path`, if only a broken link.
+fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+/// Everything but the requests.
+fn read_texts(dir: &Path) -> Result<RunData, FolderError> {
+    let (plan, samples) = (dir.join(PLAN), dir.join(SAMPLES));
+    let text = input::read_regular(&plan, MAX_PLAN).map_err(FileError::io(&plan, "read"))?;
+    let not_text = |_| FileError::invalid(&plan, "it is not UTF-8 text", "Run the experiment again");
+    // A run without monitors writes no samples.
+    let samples = if exists(&samples) { lines::read_samples(&samples)? } else { Vec::new() };
+    let events = lines::read_events(&dir.join(EVENTS))?;
+    Ok(RunData { plan: String::from_utf8(text).map_err(not_text)?, requests: Vec::new(), samples, events })
+}
+
+fn read_requests(dir: &Path) -> Result<Vec<RequestRecord>, FileError> {
+    let mut requests = parquet::read(&dir.join(REQUESTS))?;
+    requests.sort_unstable_by_key(|r| (r.due, r.request, r.attempt));
+    Ok(requests)
+}
+
+/// Converts `requests.rows` to `requests.parquet`, and adds the checksums. The rows are removed last, so that the
+/// conversion can be repeated after a crash.
+fn convert(dir: &Path) -> Result<(), FileError> {
+    let (rows, whole) = (dir.join(ROWS), dir.join(REQUESTS));
+    whole_file::remove_leftovers(&whole);
+    let reader = RowsReader::open(&rows)?;
+    let io = FileError::io(&whole, "write");
+    let part = whole_file::create_beside(&whole).map_err(&io)?;
+    parquet::convert(reader, ParquetWriter::over(part.as_file().try_clone().map_err(&io)?, &whole)?)?;
+    part.persist(&whole).map_err(|error| io(error.error))?;
+    let written: Vec<_> = checksums::DATA.into_iter().filter(|name| exists(&dir.join(name))).collect();
+    checksums::add(dir, &written)?;
     fs::remove_file(&rows).map_err(FileError::io(&rows, "remove"))
 }
 

@@ -24,6 +24,27 @@ fn filled(results: &Path) -> ResultsFolder {
     folder
 }
 
+fn read(folder: &ResultsFolder) -> Result<RunData, FolderError> {
+    read_folder(folder.path(), &folder.lock_report()?)
+}
+
+/// The results folder of a run that has ended.
+fn ended(results: &Path) -> PathBuf {
+    let folder = filled(results);
+    folder.write_parquet().unwrap();
+    folder.path().to_owned()
+}
+
+fn read_ended(dir: &Path) -> Result<RunData, FolderError> {
+    read_folder(dir, &ReportLock::acquire(dir, || panic!("no other report"))?.expect("no run"))
+}
+
+fn contents(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files.into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+}
+
 #[test]
 fn folders_are_never_overwritten_and_latest_is_the_newest() {
     let dir = tempfile::tempdir().unwrap();
@@ -47,7 +68,7 @@ fn recorded_data_is_read_in_order() {
     let folder = filled(dir.path());
     folder.write_parquet().unwrap();
     assert!(!folder.path().join(ROWS).exists());
-    let recorded = read_folder(folder.path()).unwrap();
+    let recorded = read(&folder).unwrap();
     assert_eq!(recorded.plan, "name = \"x\"\n");
     assert_eq!(
         recorded.requests,
@@ -60,11 +81,11 @@ fn recorded_data_is_read_in_order() {
 fn after_a_crash_the_rows_are_converted() {
     let dir = tempfile::tempdir().unwrap();
     let folder = filled(dir.path());
-    // The crash happened while an earlier report was converting.
-    fs::write(folder.path().join("requests.parquet.part"), "half").unwrap();
-    assert_eq!(read_folder(folder.path()).unwrap().requests.len(), 2);
-    assert!(folder.path().join(REQUESTS).exists() && !folder.path().join(ROWS).exists());
-    assert_eq!(read_folder(folder.path()).unwrap().requests.len(), 2);
+    // An earlier report was killed while it was converting.
+    let half = whole_file::create_beside(&folder.path().join(REQUESTS)).unwrap().keep().unwrap().1;
+    assert_eq!(read(&folder).unwrap().requests.len(), 2);
+    assert!(folder.path().join(REQUESTS).exists() && !folder.path().join(ROWS).exists() && !half.exists());
+    assert_eq!(read(&folder).unwrap().requests.len(), 2);
 }
 
 #[test]
@@ -82,9 +103,9 @@ fn a_failed_conversion_leaves_the_rows_and_no_incomplete_file() {
     let dir = tempfile::tempdir().unwrap();
     let folder = filled(dir.path());
     fs::write(folder.path().join(ROWS), "no rows at all, and long enough").unwrap();
-    fs::write(folder.path().join("requests.parquet.part"), "half").unwrap();
+    let before = contents(folder.path());
     assert!(folder.write_parquet().is_err());
-    assert!(folder.path().join(ROWS).exists() && !folder.path().join("requests.parquet.part").exists());
+    assert_eq!(contents(folder.path()), before);
 }
 
 #[test]
@@ -94,12 +115,12 @@ fn a_missing_file_is_named() {
         let folder = filled(dir.path());
         folder.write_parquet().unwrap();
         fs::remove_file(folder.path().join(file)).unwrap();
-        let error = read_folder(folder.path()).unwrap_err().to_string();
+        let error = read(&folder).unwrap_err().to_string();
         assert!(error.contains(&format!("contains no {file}")), "{error}");
     }
     let folder = filled(dir.path());
     fs::remove_file(folder.path().join(SAMPLES)).unwrap();
-    assert!(read_folder(folder.path()).unwrap().samples.is_empty());
+    assert!(read(&folder).unwrap().samples.is_empty());
 }
 
 #[test]
@@ -126,5 +147,117 @@ fn a_folder_that_cannot_be_created_is_named() {
     // Root may write anywhere, and creates the folder.
     if let Err(error) = ResultsFolder::create(&closed, "x", now()) {
         assert!(error.to_string().contains("--out"), "{error}");
+    }
+}
+
+#[test]
+fn a_report_on_a_run_in_progress_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = filled(dir.path());
+    let before = contents(folder.path());
+    assert!(ReportLock::acquire(folder.path(), || {}).unwrap().is_none());
+    assert_eq!(read_running(folder.path()).unwrap().requests.len(), 2);
+    assert_eq!(contents(folder.path()), before);
+    // The run has just converted its rows.
+    folder.write_parquet().unwrap();
+    assert_eq!(read_running(folder.path()).unwrap().requests.len(), 2);
+
+    let path = folder.path().to_owned();
+    drop(folder);
+    assert_eq!(read_ended(&path).unwrap().requests.len(), 2);
+}
+
+#[test]
+fn reports_take_turns() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = ended(dir.path());
+    let first = ReportLock::acquire(&path, || {}).unwrap().unwrap();
+    let (waits, waiting) = std::sync::mpsc::channel();
+    let other = std::thread::spawn(move || {
+        let lock = ReportLock::acquire(&path, || waits.send(()).unwrap()).unwrap().unwrap();
+        read_folder(&path, &lock).unwrap().requests.len()
+    });
+    waiting.recv().unwrap();
+    assert!(!other.is_finished());
+    drop(first);
+    assert_eq!(other.join().unwrap(), 2);
+}
+
+#[test]
+fn every_flipped_bit_and_every_cut_is_detected() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = ended(dir.path());
+    let original = read_ended(&path).unwrap();
+    for name in [PLAN, REQUESTS, SAMPLES, EVENTS, CHECKSUMS] {
+        let file = path.join(name);
+        let bytes = fs::read(&file).unwrap();
+        let flips = (0..bytes.len()).map(|at| {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1 << (at % 8);
+            flipped
+        });
+        let cuts = (0..bytes.len()).step_by(7).map(|length| bytes[..length].to_vec());
+        for damaged in flips.chain(cuts) {
+            fs::write(&file, &damaged).unwrap();
+            let error = match read_ended(&path) {
+                // The line end of the last checksum.
+                Ok(data) => {
+                    assert!(data.same_as(&original) && name == CHECKSUMS, "{name}: {damaged:?}");
+                    continue;
+                }
+                Err(error) => error.to_string(),
+            };
+            assert!(error.contains(&*path.to_string_lossy()), "{error}");
+        }
+        fs::write(&file, &bytes).unwrap();
+    }
+    // A folder of an earlier version has no checksums.
+    fs::remove_file(path.join(CHECKSUMS)).unwrap();
+    assert!(read_ended(&path).unwrap().same_as(&original));
+}
+
+impl RunData {
+    fn same_as(&self, other: &RunData) -> bool {
+        (&self.plan, &self.requests, &self.samples, &self.events)
+            == (&other.plan, &other.requests, &other.samples, &other.events)
+    }
+}
+
+#[test]
+fn a_plan_that_was_cut_before_a_crash_is_detected() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = filled(dir.path());
+    fs::write(folder.path().join(PLAN), "").unwrap();
+    let error = read(&folder).unwrap_err().to_string();
+    assert!(error.contains("experiment.toml: it has changed since the run wrote it"), "{error}");
+    assert!(folder.path().join(ROWS).exists());
+}
+
+#[test]
+fn the_checksums_are_those_of_sha256sum() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = ended(dir.path());
+    let sums = fs::read_to_string(path.join(CHECKSUMS)).unwrap();
+    let line = format!("{:x?}", ring::digest::digest(&ring::digest::SHA256, b"name = \"x\"\n"));
+    let line = line.strip_prefix("SHA256:").unwrap();
+    assert!(sums.contains(&format!("{line}  experiment.toml\n")), "{sums}");
+    let names: Vec<_> = sums.lines().map(|line| &line[66..]).collect();
+    assert_eq!(names, [EVENTS, PLAN, REQUESTS, SAMPLES]);
+}
+
+#[test]
+fn what_is_not_a_regular_file_is_an_error_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in [PLAN, REQUESTS, SAMPLES, EVENTS, ROWS, CHECKSUMS] {
+        let path = ended(dir.path());
+        let _ = fs::remove_file(path.join(name));
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, path.join(name), rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        let error = read_ended(&path).unwrap_err().to_string();
+        assert!(error.contains(name) && error.contains("it is not a regular file"), "{error}");
+        fs::remove_file(path.join(name)).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", path.join(name)).unwrap();
+        let error = read_ended(&path).unwrap_err().to_string();
+        assert!(error.contains(name) && error.contains("it is not a regular file"), "{error}");
     }
 }

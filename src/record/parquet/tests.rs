@@ -6,7 +6,7 @@ use crate::record::arbitrary::records;
 use crate::record::{FileError, RequestRecord};
 
 fn write(path: &std::path::Path, batches: &[Vec<RequestRecord>]) {
-    let mut writer = ParquetWriter::create(path).unwrap();
+    let mut writer = ParquetWriter::over(std::fs::File::create(path).unwrap(), path).unwrap();
     batches.iter().for_each(|batch| writer.append(batch).unwrap());
     writer.finish().unwrap();
 }

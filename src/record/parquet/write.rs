@@ -1,4 +1,4 @@
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{BufWriter, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,15 +26,6 @@ pub struct ParquetWriter {
 }
 
 impl ParquetWriter {
-    /// Creates a file at `path`, or truncates an existing one.
-    ///
-    /// # Errors
-    /// [`FileError::Io`].
-    pub fn create(path: &Path) -> Result<ParquetWriter, FileError> {
-        let file = OpenOptions::new().write(true).create(true).truncate(true).open(path);
-        ParquetWriter::over(file.map_err(FileError::io(path, "create"))?, path)
-    }
-
     /// Writes to the empty `file`. Errors name it `path`.
     ///
     /// # Errors

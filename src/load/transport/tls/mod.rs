@@ -16,6 +16,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{AlertDescription, CertificateError, ClientConfig, Error, RootCertStore};
 
+use crate::input;
 use crate::load::plan::{LoadPlan, TlsSettings};
 use any_certificate::AnyCertificate;
 use named_authorities::{NamedAuthorities, is_ca_certificate};
@@ -113,7 +114,7 @@ fn read_authorities(settings: &TlsSettings) -> Result<(RootCertStore, Vec<Certif
         return Ok((roots, Vec::new()));
     };
     let unreadable = |why: String| TlsError::Authorities { path: path.clone(), why };
-    let text = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+    let text = input::read_named(path, input::MAX_CERTIFICATES).map_err(|error| unreadable(error.to_string()))?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     let certificates = certificates.map_err(|_| unreadable("the file is damaged or cut short".to_owned()))?;
     for certificate in &certificates {
