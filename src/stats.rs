@@ -25,7 +25,7 @@ pub fn lag_histogram() -> Histogram<u64> {
 /// Adds a span to a histogram in us, rounded to the nearest us.
 #[inline]
 pub fn record_time(histogram: &mut Histogram<u64>, span: Time) {
-    histogram.saturating_record(span.0.saturating_add(500) / 1000);
+    histogram.saturating_record(span.round_to_us());
 }
 
 /// The rank of the sample at `percent` (0 to 100) among `count` samples in order of value, from 1.

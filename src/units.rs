@@ -81,6 +81,12 @@ impl Time {
         self.0 as f64 / 1e9
     }
 
+    /// The span in us, rounded to the nearest. Histograms and files use the same rule, so that their numbers agree.
+    #[inline]
+    pub const fn round_to_us(self) -> u64 {
+        self.0.saturating_add(500) / 1000
+    }
+
     /// The same span as a [`std::time::Duration`].
     pub const fn std(self) -> std::time::Duration {
         std::time::Duration::from_nanos(self.0)

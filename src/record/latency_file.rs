@@ -7,11 +7,12 @@ use std::io::{self, BufWriter, Seek, Write};
 
 use super::sink::RecordSink;
 use super::{FileError, OutputFile, RequestRecord};
-use crate::units::Instant;
+use crate::units::{Instant, Time};
 
-/// The number that the file holds for an attempt: the response time in us of an answered request.
+/// The number that the file holds for an attempt: the response time of an answered request in us, rounded as in the
+/// histograms.
 fn latency(record: &RequestRecord) -> Option<u64> {
-    Some(record.answer_time()?.0 / 1000)
+    record.answer_time().map(Time::round_to_us)
 }
 
 /// The text of the file, from records in any order.
@@ -105,7 +106,7 @@ impl RecordSink for LatencyFile {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Outcome;
+    use super::super::{Latencies, Outcome};
     use super::*;
 
     fn answer(thread: u16, due: u64, end: u64) -> RequestRecord {
@@ -120,8 +121,18 @@ mod tests {
     fn each_thread_has_a_line_in_order_of_completion() {
         let mut broken = answer(0, 0, 1);
         broken.set_outcome(Outcome::ReadError);
-        let records = [answer(2, 0, 9_000), answer(0, 1_000, 8_500), answer(0, 0, 4_000), broken];
+        let records = [answer(2, 0, 9_000), answer(0, 1_000, 8_400), answer(0, 0, 4_000), broken];
         assert_eq!(format_latency_lines(3, &records), "4 7 \n\n9 \n");
+    }
+
+    #[test]
+    fn the_numbers_are_those_of_the_histograms() {
+        let records: Vec<_> = [1_499, 1_500, 999_499, 999_500].map(|end| answer(0, 0, end)).into();
+        assert_eq!(format_latency_lines(1, &records), "1 2 999 1000 \n");
+        let mut latencies = Latencies::default();
+        records.iter().for_each(|record| latencies.add(record));
+        let counted: Vec<u64> = latencies.response.iter_recorded().map(|step| step.value_iterated_to()).collect();
+        assert_eq!(counted, [1, 2, 999, 1000]);
     }
 
     #[test]

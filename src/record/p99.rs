@@ -47,7 +47,7 @@ impl RecordSink for P99Files {
                 && let Some(time) = record.answer_time()
             {
                 file.write_until(record.end.0 / WINDOW.0)?;
-                file.times.push(time.0.saturating_add(500) / 1000);
+                file.times.push(time.round_to_us());
             }
         }
         Ok(())

@@ -92,7 +92,7 @@ impl MainState {
         let table = |entries: &[(&str, u64)]| {
             self.state.lua.create_table_from(entries.iter().map(|&(name, n)| (name, n as f64)))
         };
-        let whole = table(&[("duration", duration.0 / 1000), ("requests", requests), ("bytes", bytes)])?;
+        let whole = table(&[("duration", duration.round_to_us()), ("requests", requests), ("bytes", bytes)])?;
         let errors = [("connect", connect), ("read", read), ("write", write), ("status", status), ("timeout", timeout)];
         whole.set("errors", table(&errors)?)?;
         Ok(whole)
