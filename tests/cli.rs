@@ -254,6 +254,43 @@ fn the_output_of_a_script_and_the_report_stay_in_order() {
 }
 
 #[test]
+fn an_overloaded_server_has_latencies_after_the_warm_up() {
+    let dir = tempfile::tempdir().unwrap();
+    // Four connections, a request each in 20 ms: 200/s of the 400/s that it gets.
+    let server = Server::start(|mut peer| {
+        while peer.request().is_some() {
+            std::thread::sleep(Duration::from_millis(20));
+            peer.send(OK);
+        }
+    });
+    let url = server.url();
+    let args = ["-t2", "-c4", "-d3s", "-R400", "--warmup", "2s", "-U", "--json", "x.json", "--record", "x.csv", &url];
+    let ended = run(WRK2, dir.path(), &args);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let json: serde_json::Value = serde_json::from_slice(&fs::read(dir.path().join("x.json")).unwrap()).unwrap();
+    let number = |path: &str| json.pointer(path).unwrap().as_f64().unwrap();
+    // What is answered in the last second was due in the warm-up, and so it took a second or more.
+    assert!(number("/service/count") > 50.0 && number("/service/p50") >= 20_000.0, "{ended:?}");
+    assert!(number("/response/p90") > 900_000.0 && number("/response/max") > 1_200_000.0, "{ended:?}");
+    // Each thread has two connections.
+    assert!((20.0..=110.0).contains(&number("/req_avg")), "{ended:?}");
+    assert!(!ended.out.contains("Include them with --warmup 0s"), "they are included: {ended:?}");
+    // The records say which attempts were left out: those that ended in the warm-up.
+    let rows = fs::read_to_string(dir.path().join("x.csv")).unwrap();
+    let mut lines = rows.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let head = lines.next().unwrap();
+    let column = |name: &str| head.iter().position(|column| *column == name).unwrap();
+    let (end, warmup, outcome) = (column("end_ns"), column("warmup"), column("outcome"));
+    let (mut counted, mut answered) = (0, 0);
+    for row in lines {
+        assert_eq!(row[warmup] == "true", row[end].parse::<u64>().unwrap() < 2_000_000_000, "{row:?}");
+        counted += u64::from(row[warmup] == "false");
+        answered += u64::from(row[warmup] == "false" && row[outcome] == "answered");
+    }
+    assert_eq!((counted as f64, answered as f64), (number("/response/count"), number("/service/count")));
+}
+
+#[test]
 fn json_on_standard_output_replaces_all_text() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::answering(OK);

@@ -22,7 +22,7 @@ pub use plan::{LoadPlan, LoadSettings};
 pub use request_counter::RequestCounter;
 pub use result::LoadResult;
 pub use run::{LoadControl, PreparedLoad, RunningLoad};
-pub use thread::metrics::{LiveCounters, calibrated_interval};
+pub use thread::metrics::LiveCounters;
 pub use thread::rate_sampler::RateSampler;
 pub use thread::result::WorkerResult;
 pub use transport::tls::TlsError;

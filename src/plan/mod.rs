@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize, Serializer, ser};
 
 use crate::arrivals::{Profile, Rate};
 use crate::fault::FaultSpec;
-use crate::load::plan::{LoadPlan, LoadSettings, OnTimeout, PlanError};
+use crate::load::plan::{LoadPlan, LoadSettings, OnTimeout, PlanError, WarmupBy};
 use crate::plan::settings::{Settings, VerdictSettings};
 use crate::units::{Instant, Time};
 
@@ -174,6 +174,7 @@ impl ExperimentPlan {
             retries: load.retries,
             drain: self.slo.unwrap_or(MAX_SLO).plus(drain_after_slo),
             warmup: self.phases.warmup,
+            warmup_by: WarmupBy::Due,
             ..LoadSettings::new(url, add_surges(load.rate, &self.faults))
         }
     }

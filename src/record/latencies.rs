@@ -3,7 +3,7 @@ use hdrhistogram::Histogram;
 use super::RequestRecord;
 use crate::stats::{lag_histogram, latency_histogram, record_time};
 
-/// The three latency histograms of a run. Requests due in the warm-up are left out of all three.
+/// The three latency histograms of a run. What belongs to the warm-up is left out of all three.
 #[derive(Clone, Debug)]
 pub struct Latencies {
     /// Response times (end - due) in us, corrected for coordinated omission: [`RequestRecord::response_sample`].

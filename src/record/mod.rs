@@ -171,7 +171,8 @@ impl RequestRecord {
         self.flags & TIMED_OUT != 0
     }
 
-    /// The request was due in the warm-up.
+    /// The attempt belongs to the warm-up, and is in no histogram: in a load it ended in the warm-up, in an experiment its
+    /// request was due in it.
     pub fn is_warmup(&self) -> bool {
         self.flags & WARMUP != 0
     }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ReportData;
 use super::statistics::RunStatistics;
+use crate::load::plan::WarmupBy;
 use crate::option_name::CommandInUse;
 use crate::record::Account;
 use crate::record::event::GeneratorStats;
@@ -25,6 +26,7 @@ pub struct GeneratorReport {
     pub arrivals: Time,
     /// The histograms hold no requests of the warm-up.
     pub warmup: Time,
+    pub warmup_by: WarmupBy,
     /// From the start until the end of the run. CPU time is compared with it.
     pub elapsed: Time,
     pub threads: u16,
@@ -62,6 +64,7 @@ impl GeneratorReport {
             planned_rate: data.planned_rate,
             arrivals: Time(data.arrivals_end.0),
             warmup: Time(data.warmup_end.0),
+            warmup_by: WarmupBy::Due,
             elapsed: Time(statistics.last_instant.0),
             threads: data.threads,
             send_lag: SendLag::of(&statistics.latencies.send_lag),

@@ -3,7 +3,7 @@
 use super::generator::{GeneratorReport, SendLag};
 use super::wrk2::{ThreadCalibration, Wrk2Statistics};
 use crate::load::plan::Spin;
-use crate::load::{LoadResult, WorkerResult, calibrated_interval};
+use crate::load::{LoadResult, WorkerResult};
 use crate::option_name::CommandInUse;
 use crate::record::event::GeneratorStats;
 use crate::record::{Account, ErrorCounts, Latencies};
@@ -42,10 +42,11 @@ impl LoadTotals {
         }
         let arrivals = loads.iter().map(LoadResult::duration).max().unwrap_or_default();
         let warmup = loads.iter().map(|load| load.plan.warmup).max().unwrap_or_default();
-        let calibrated = threads().filter(|_| warmup > Time::ZERO && arrivals > warmup);
-        let calibration = calibrated.map(|thread| ThreadCalibration {
+        let is_calibrated =
+            |thread: &&WorkerResult| warmup > Time::ZERO && arrivals > warmup && thread.rates.interval() > Time::ZERO;
+        let calibration = threads().filter(is_calibrated).map(|thread| ThreadCalibration {
             mean_latency_ms: thread.calibration.mean() / 1e3,
-            interval: calibrated_interval(&thread.calibration),
+            interval: thread.rates.interval(),
         });
         LoadTotals {
             req_per_sec: Moments::of_counted(threads().flat_map(|thread| thread.rates.rates())),
@@ -67,6 +68,7 @@ impl LoadTotals {
                 planned_rate: loads.iter().map(|load| load.plan.planned_rate()).sum(),
                 arrivals,
                 warmup,
+                warmup_by: loads.first().map(|load| load.plan.warmup_by).unwrap_or_default(),
                 elapsed: threads().map(|thread| thread.ended.since(Instant::START)).max().unwrap_or_default(),
                 threads: u16::try_from(threads().count()).unwrap_or(u16::MAX),
                 send_lag: SendLag::of(&latencies.send_lag),

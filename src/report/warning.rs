@@ -1,4 +1,5 @@
 use super::generator::GeneratorReport;
+use crate::load::plan::WarmupBy;
 use crate::option_name::{CommandInUse, OptionName};
 use crate::stats::ratio;
 use crate::units::{Time, format_wrk_time};
@@ -21,7 +22,8 @@ pub enum Warning {
     HeldBack { percent: f64 },
     /// The share of response times that are lower bounds, in percent.
     LowerBounds { percent: f64 },
-    /// Requests, in percent, that were due in the warm-up and still in the backlog at its end.
+    /// Requests, in percent, that were due in the warm-up and still in the backlog at its end. They are left out of the
+    /// histograms if the warm-up goes by the due time.
     WarmupBacklog { percent: f64 },
     /// The run ended in its warm-up.
     OnlyWarmup { warmup: Time },
@@ -63,7 +65,8 @@ pub fn find_warnings(report: &GeneratorReport) -> Vec<Warning> {
     let unsent = if cause == ShortfallCause::ConnectionsBusy { a.unsent } else { 0 };
     let waited = 100.0 * ratio((report.own.waited - report.own.held_back + unsent) as f64, a.scheduled as f64);
     let held_back = 100.0 * ratio(report.own.held_back as f64, a.scheduled as f64);
-    let late = 100.0 * ratio(report.own.late_warmup as f64, a.scheduled as f64);
+    let left_out = if report.warmup_by == WarmupBy::Due { report.own.late_warmup } else { 0 };
+    let late = 100.0 * ratio(left_out as f64, a.scheduled as f64);
     let sum = a.answered + a.failed + a.unanswered + a.unsent;
     [
         (!a.balances()).then_some(Warning::Unbalanced { scheduled: a.scheduled, sum }),

@@ -175,7 +175,7 @@ pub struct LatencyOptions {
     #[arg(short = 'B', long = "batch_latency")]
     pub batch: bool,
 
-    /// Exclude requests that are due before this time from the latencies [default: 10s if --duration is longer, else 0s]
+    /// Exclude requests that end before this time from the latencies [default: 10s if --duration is longer, else 0s]
     #[arg(long, value_name = "T")]
     pub warmup: Option<Time>,
 }

@@ -4,10 +4,11 @@ mod settings;
 
 use serde::{Deserialize, Serialize};
 
-pub use settings::{LoadSettings, OnTimeout, Retries, Spin, TlsSettings, WhenBusy};
+pub use settings::{LoadSettings, OnTimeout, Retries, Spin, TlsSettings, WarmupBy, WhenBusy};
 
 pub use crate::arrivals::SchedulePart;
 use crate::arrivals::{Arrivals, Rate, RateError, ThreadShare};
+use crate::record::RequestRecord;
 use crate::stats::ratio;
 use crate::target::{Target, TargetError};
 use crate::units::{Instant, Time};
@@ -103,6 +104,16 @@ impl LoadPlan {
     /// The mean rate of the first `time` of the run, in requests per second.
     pub fn planned_rate_over(&self, time: Time) -> f64 {
         ratio(self.rate.cumulated(Instant::START.plus(time)), time.as_secs_f64())
+    }
+
+    /// Whether an attempt that has ended, or an unfinished one at the end of the run, belongs to the warm-up.
+    #[inline]
+    pub fn is_in_warmup(&self, record: &RequestRecord) -> bool {
+        let at = match self.warmup_by {
+            WarmupBy::End => record.end,
+            WarmupBy::Due => record.due,
+        };
+        at < Instant::START.plus(self.warmup)
     }
 
     /// The share of `thread` in `total` connections.

@@ -40,8 +40,10 @@ pub struct LoadSettings {
     pub retries: Retries,
     /// After the end of arrivals, requests in flight may finish within this time.
     pub drain: Time,
-    /// Requests that are due before this time are not in the histograms.
+    /// The histograms leave out what belongs to the first part of the run, of this length.
     pub warmup: Time,
+    /// What belongs to the warm-up.
+    pub warmup_by: WarmupBy,
     /// Build the next request before it is due, if the script allows it.
     pub ahead: bool,
     /// Of the requests that a script returns in one string, only the latency of the last one counts.
@@ -77,6 +79,7 @@ impl LoadSettings {
             retries: Retries::default(),
             drain: Time::from_secs(2),
             warmup: Time::ZERO,
+            warmup_by: WarmupBy::End,
             ahead: true,
             batch_latency: false,
             spin: Spin::Auto,
@@ -139,6 +142,18 @@ pub enum OnTimeout {
     Wait,
     /// Its connection is closed, and the attempt has failed
     Abandon,
+}
+
+/// Which requests belong to the warm-up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WarmupBy {
+    /// Those that ended in it, as in wrk2. If the system is overloaded from the start, what it answers after the warm-up
+    /// was due in it: by the due time nearly all answers would be left out.
+    #[default]
+    End,
+    /// Those that were due in it, as in an experiment: a verdict judges requests by their due time.
+    Due,
 }
 
 /// How often a failed attempt (no response, or a status of 500 or above) is retried.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use hdrhistogram::Histogram;
 
 use super::rate_sampler::RateSampler;
+use crate::load::plan::LoadPlan;
 use crate::record::sink::RecordSender;
 use crate::record::{Account, Latencies, Outcome, RequestRecord};
 use crate::stats::{latency_histogram, record_time, value_at_percentile};
@@ -49,33 +50,44 @@ impl LiveCounters {
 /// The interval of rates without a warm-up, and so without a calibration.
 const DEFAULT_INTERVAL: Time = Time::from_millis(100);
 
-/// The interval of rates after wrk2's calibration: twice the 90th percentile of the latency (in us), at least 10 ms.
-pub fn calibrated_interval(latency: &Histogram<u64>) -> Time {
-    Time((value_at_percentile(latency, 90.0) * 2).max(10_000) * 1000)
+/// The shortest interval of rates, as in wrk2.
+const SHORTEST_INTERVAL: Time = Time::from_millis(10);
+
+/// The least number of intervals in the time that is left after the warm-up. In overload the calibrated interval would
+/// be longer than that time, and there would be no sample.
+const LEAST_INTERVALS: u64 = 10;
+
+/// The interval of rates after wrk2's calibration: twice the 90th percentile of the latency (in us), at least 10 ms; but
+/// no longer than a tenth of `left`, the time until the end of arrivals.
+fn calibrated_interval(latency: &Histogram<u64>, left: Time) -> Time {
+    let interval = Time(value_at_percentile(latency, 90.0)).times(2 * 1000);
+    interval.min(Time(left.0 / LEAST_INTERVALS)).max(SHORTEST_INTERVAL)
 }
 
 /// The metrics of one worker.
 pub struct ThreadMetrics {
     pub account: Account,
     pub latencies: Latencies,
-    /// Response times within the warm-up, in us, for wrk2's calibration lines.
+    /// Response times that belong to the warm-up, in us, for wrk2's calibration lines.
     pub calibration: Histogram<u64>,
     pub rates: RateSampler,
     /// Responses up to the end of arrivals, and the bytes read up to then.
     pub in_time: (u64, u64),
-    /// Requests due within the warm-up that were still in flight at its end.
+    /// Requests due within the warm-up that had not ended at its end.
     pub late_warmup: u64,
     pub in_flight: u64,
     pub in_flight_max: u64,
     started: u64,
     warmup_end: Instant,
+    /// As planned.
+    arrivals_end: Instant,
     requests: u64,
     sender: Option<RecordSender>,
     live: Arc<LiveCounters>,
 }
 
 impl ThreadMetrics {
-    pub fn new(sender: Option<RecordSender>, live: Arc<LiveCounters>, warmup_end: Instant) -> ThreadMetrics {
+    pub fn new(sender: Option<RecordSender>, live: Arc<LiveCounters>, plan: &LoadPlan) -> ThreadMetrics {
         ThreadMetrics {
             account: Account::default(),
             latencies: Latencies::default(),
@@ -83,7 +95,8 @@ impl ThreadMetrics {
             rates: RateSampler::new(),
             in_time: (0, 0),
             late_warmup: 0,
-            warmup_end,
+            warmup_end: Instant::START.plus(plan.warmup),
+            arrivals_end: Instant::START.plus(plan.duration),
             in_flight: 0,
             in_flight_max: 0,
             started: 0,
@@ -135,7 +148,7 @@ impl ThreadMetrics {
     #[inline]
     fn add(&mut self, record: &RequestRecord, is_sample: bool) {
         self.account.add(record);
-        self.late_warmup += u64::from(record.is_warmup() && record.is_last() && record.end > self.warmup_end);
+        self.late_warmup += u64::from(record.due < self.warmup_end && record.is_last() && record.end > self.warmup_end);
         if !is_sample {
             return;
         }
@@ -155,7 +168,7 @@ impl ThreadMetrics {
             let interval = if self.warmup_end == Instant::START {
                 DEFAULT_INTERVAL
             } else {
-                calibrated_interval(&self.calibration)
+                calibrated_interval(&self.calibration, self.arrivals_end.since(now))
             };
             // From now on, not from the end of the warm-up: responses in between were not counted.
             self.rates.start(now, interval);
@@ -171,16 +184,40 @@ impl ThreadMetrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::LoadSettings;
+
+    /// A load with a warm-up of `warmup` s that lasts for `duration` s.
+    fn plan(warmup: u64, duration: u64) -> LoadPlan {
+        let (warmup, duration) = (Time::from_secs(warmup), Time::from_secs(duration));
+        LoadPlan::new(LoadSettings { warmup, duration, ..LoadSettings::new("http://h/", 100.0) }).unwrap()
+    }
 
     #[test]
     fn rates_are_counted_from_the_first_maintenance_after_the_warm_up() {
         let (warmup_end, first, end) = (Instant(10_000_000_000), Instant(10_090_000_000), Instant(11_000_000_000));
-        let mut metrics = ThreadMetrics::new(None, Arc::default(), warmup_end);
+        let mut metrics = ThreadMetrics::new(None, Arc::default(), &plan(10, 11));
         metrics.maintain(warmup_end.minus(Time(1)));
         metrics.maintain(first);
         (first.0..end.0).step_by(1_000_000).for_each(|at| metrics.rates.count_response(Instant(at)));
         metrics.rates.advance(end);
         let rates: Vec<_> = metrics.rates.rates().collect();
         assert_eq!(rates, [(1000.0, 91)], "no interval is empty");
+    }
+
+    #[test]
+    fn the_interval_of_rates_follows_from_the_latency_and_fits_into_the_rest_of_the_run() {
+        let interval_after = |latency: Time| {
+            let mut metrics = ThreadMetrics::new(None, Arc::default(), &plan(10, 15));
+            let mut record = RequestRecord::planned(0, Instant(0), 0);
+            record.end = Instant::START.plus(latency);
+            record.set_outcome(Outcome::Answered);
+            (record.set_last(true), record.set_warmup(true));
+            metrics.add(&record, true);
+            metrics.maintain(Instant(10_000_000_000));
+            metrics.rates.interval()
+        };
+        assert_eq!(interval_after(Time(60_000)), Time::from_millis(10));
+        assert_eq!(interval_after(Time::from_millis(100)), Time(200_062_000), "three digits of twice the latency");
+        assert_eq!(interval_after(Time::from_secs(5)), Time::from_millis(500), "a tenth of the last 5 s");
     }
 }

@@ -59,7 +59,7 @@ pub fn run(setup: WorkerSetup, finish: impl FnOnce(io::Result<WorkerResult>)) {
         Ok(requests) => requests,
         Err(error) => return drop(ready.send(Err(error.into()))),
     };
-    let metrics = ThreadMetrics::new(sender, Arc::clone(&live), Instant::START.plus(plan.warmup));
+    let metrics = ThreadMetrics::new(sender, Arc::clone(&live), &plan);
     let clock = Clock::starting_in(Time::ZERO);
     let state = Rc::new(WorkerState::new(plan, thread, transport, clock, requests, metrics));
     if state.requests.borrow().vm().has_delay() {

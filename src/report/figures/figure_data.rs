@@ -15,7 +15,8 @@ pub struct FigureData<'a> {
     pub(super) samples: &'a [Sample],
     /// The planned rate in requests per second.
     pub(super) rate: f64,
-    pub(super) warmup_end: Instant,
+    /// Percentiles leave out requests that are due earlier, and those that are marked as part of the warm-up.
+    pub(super) counted_from: Instant,
     pub(super) arrivals_end: Instant,
     /// The end of every time axis.
     pub(super) axis_end: Instant,
@@ -32,7 +33,7 @@ impl<'a> FigureData<'a> {
             requests: &data.requests,
             samples: &data.samples,
             rate: data.rate,
-            warmup_end: data.warmup_end,
+            counted_from: data.warmup_end,
             arrivals_end: data.arrivals_end,
             axis_end: statistics.last_instant,
             slo: Some(data.slo),
@@ -51,7 +52,7 @@ impl<'a> FigureData<'a> {
             requests,
             samples: &[],
             rate: generator.planned_rate,
-            warmup_end,
+            counted_from: Instant::START,
             arrivals_end: Instant::START.plus(generator.arrivals),
             axis_end,
             slo: None,

@@ -27,7 +27,7 @@ pub fn draw_histogram<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData, thr
     // The bins are logarithmic. The warm-up is excluded, as in all percentiles.
     let mut bins: Vec<BinCount> = Vec::new();
     let mut exact = latency_histogram();
-    let counted = data.requests.iter().filter(|r| r.thread == thread && r.due >= data.warmup_end && !r.is_warmup());
+    let counted = data.requests.iter().filter(|r| r.thread == thread && r.due >= data.counted_from && !r.is_warmup());
     for r in counted {
         let Some(time) = r.response_sample() else { continue };
         let bin = ((time.0.max(1000) as f64).log10() * BINS_PER_DECADE) as usize;

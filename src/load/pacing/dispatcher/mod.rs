@@ -287,7 +287,6 @@ impl Dispatcher {
     pub fn retry(&mut self, failed: &RequestRecord, part: PayloadPart, is_sample: bool, at: Instant) {
         let mut record = RequestRecord::planned(failed.request, failed.due, self.thread);
         record.attempt = failed.attempt + 1;
-        record.set_warmup(failed.is_warmup());
         self.defer(Work { record, part: Some(part), is_sample }, at);
     }
 

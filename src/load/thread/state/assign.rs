@@ -113,7 +113,6 @@ impl WorkerState {
         for mut attempt in attempts {
             // With HTTP/2 the connection is chosen later, when the request is sent.
             attempt.record.connection = if self.plan.http2 { u32::MAX } else { id as u32 };
-            attempt.record.set_warmup(attempt.record.due < Instant::START.plus(self.plan.warmup));
             metrics.begin_attempt(&attempt.record);
             slot.add(attempt);
         }

@@ -13,6 +13,7 @@ impl WorkerState {
         let mut record = attempt.record_at(now, self.plan.timeout);
         let Attempt { part, is_sample, .. } = attempt;
         record.set_outcome(outcome);
+        record.set_warmup(self.plan.is_in_warmup(&record));
         let retries = self.plan.retries;
         let failed = outcome.is_failure() || record.status >= 500;
         let is_retried = failed && record.attempt < retries.count && self.failure.borrow().is_none();
@@ -80,7 +81,7 @@ impl WorkerState {
             record.connection = u32::MAX;
         }
         record.set_last(true);
-        record.set_warmup(record.due < Instant::START.plus(self.plan.warmup));
+        record.set_warmup(self.plan.is_in_warmup(&record));
         self.metrics.borrow_mut().add_unfinished(&record, is_sample);
     }
 }

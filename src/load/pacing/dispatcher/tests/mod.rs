@@ -187,15 +187,14 @@ fn open_opens_a_connection_for_a_due_request_up_to_the_limit() {
 #[test]
 fn a_retry_keeps_its_request_number_and_due_time() {
     let mut d = dispatcher(settings());
-    let mut work = d.offer_connection(0, Instant(0)).unwrap();
-    work.record.set_warmup(true);
+    let work = d.offer_connection(0, Instant(0)).unwrap();
     d.retry(&work.record, part(), true, Instant(4 * MS));
     assert!(d.offer_connection(0, Instant(MS)).is_none());
     assert_eq!(waits(d.next_action(Instant(MS))), 4 * MS);
     let Action::Send(again, Placement::On(0)) = d.next_action(Instant(4 * MS)) else { panic!("the retry is due") };
     let record = again.record;
     assert_eq!((record.request, record.due.0, record.attempt, record.ready.0), (0, 0, 1, 4 * MS));
-    assert!(record.is_warmup() && again.part.is_some());
+    assert!(again.part.is_some());
     assert_eq!(waits(d.next_action(Instant(5 * MS))), 10 * MS);
 }
 

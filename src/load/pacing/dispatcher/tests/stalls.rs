@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::*;
+use crate::load::plan::WarmupBy;
 use crate::record::Latencies;
 use crate::record::Outcome;
 use crate::stats::value_at_percentile;
@@ -95,11 +96,13 @@ fn against_with_pause(
         }
     };
     let mut latencies = Latencies::default();
+    let plan = LoadPlan::new(settings).unwrap();
     let InFlight { ends: in_flight, sent, .. } = in_flight;
     let mut add = |mut record: RequestRecord, end: u64, outcome: Outcome| {
         record.end = Instant(end);
         record.set_outcome(outcome);
         record.set_last(true);
+        record.set_warmup(plan.is_in_warmup(&record));
         latencies.add(&record);
     };
     done.into_iter().for_each(|(request, end)| add(sent[&request], end, Outcome::Answered));
@@ -249,6 +252,35 @@ fn an_outage_to_the_end() {
         close(at(&latencies, [50.0, 60.0, 90.0, 99.0, 100.0]), [0.5, 3000.0, 6000.0, 6900.0, 7000.0]);
         assert_eq!(latencies.service.len(), 5000);
     }
+}
+
+#[test]
+fn a_server_that_is_overloaded_from_the_start() {
+    // It serves 1,000/s in order, and gets 2,000/s for 15 s on 50 connections. The first 10 s are the warm-up.
+    let overloaded = |warmup_by| {
+        let mut free = 0;
+        let settings = LoadSettings {
+            rate: 2000.0.into(),
+            warmup: Time::from_secs(10),
+            warmup_by,
+            ..load(15, 50, WhenBusy::Wait)
+        };
+        against(settings, |sent, _| {
+            free = free.max(sent) + MS;
+            free
+        })
+    };
+    let by_end = overloaded(WarmupBy::End);
+    // Request i is due at i/2 ms and answered at i+1 ms. Those that end from 10 s on are the answers from 9,999 on: they
+    // took 5 s to 7.5 s. No request is sent from 15 s on, and those in flight then are answered by 15.049 s. The others, due
+    // from 7.525 s on, have waited up to 7.525 s by then, in vain.
+    assert_eq!((by_end.response.len(), by_end.service.len()), (20_001, 5_050));
+    close(at(&by_end, [25.0, 50.0, 75.0, 100.0]), [2_549.0, 5_025.0, 6_275.0, 7_525.0]);
+    close([value_at_percentile(&by_end.service, 50.0) as f64 / 1e3], [50.0]);
+    // By the due time there is no answer at all after the warm-up.
+    let by_due = overloaded(WarmupBy::Due);
+    assert_eq!((by_due.response.len(), by_due.service.len()), (10_000, 0));
+    close(at(&by_due, [50.0]), [2_550.0]);
 }
 
 #[test]
