@@ -211,7 +211,8 @@ mod tests {
             let mut record = RequestRecord::planned(0, Instant(0), 0);
             record.end = Instant::START.plus(latency);
             record.set_outcome(Outcome::Answered);
-            (record.set_last(true), record.set_warmup(true));
+            record.set_last(true);
+            record.set_warmup(true);
             metrics.add(&record, true);
             metrics.maintain(Instant(10_000_000_000));
             metrics.rates.interval()
