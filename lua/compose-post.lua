@@ -29,7 +29,9 @@ end
 -- As in DeathStarBench, the request line contains an absolute URL.
 local path = wrk.path ~= "/" and wrk.path or "/wrk2-api/post/compose"
 local url = wrk.scheme .. "://" .. wrk.authority .. path
-local headers = { ["Content-Type"] = "application/x-www-form-urlencoded" }
+if not wrk.headers["Content-Type"] then
+  wrk.headers["Content-Type"] = "application/x-www-form-urlencoded"
+end
 
 request = function()
   local user = random(0, users - 1)
@@ -53,5 +55,5 @@ request = function()
     .. "&media_ids=%5B" .. table.concat(ids, "%2C") .. "%5D"
     .. "&media_types=%5B" .. table.concat(types, "%2C") .. "%5D"
     .. "&post_type=0"
-  return wrk.format("POST", url, headers, body)
+  return wrk.format("POST", url, nil, body)
 end

@@ -21,6 +21,36 @@ end
 wrk.lookup = raise_failures(wrk.lookup)
 wrk.connect = raise_failures(wrk.connect)
 
+-- Whether `name` is the header `lower_case`. The case of a name does not matter.
+local function is_header(name, lower_case)
+  return type(name) == "string" and #name == #lower_case and name:lower() == lower_case
+end
+
+-- Returns the key of `headers` that is the header `name`, if there is one.
+local function find_header(headers, name)
+  local lower_case = tostring(name):lower()
+  for key in pairs(headers) do
+    if is_header(key, lower_case) then
+      return key
+    end
+  end
+end
+
+-- The headers of -H. A header that a script sets replaces one with the same name in another case.
+local given = wrk.headers
+wrk.headers = setmetatable({}, {
+  __index = function(headers, name)
+    local key = find_header(headers, name)
+    return key and rawget(headers, key)
+  end,
+  __newindex = function(headers, name, value)
+    rawset(headers, find_header(headers, name) or name, value)
+  end,
+})
+for _, header in ipairs(given) do
+  wrk.headers[header[1]] = header[2]
+end
+
 -- The Host header for the target.
 local function format_host()
   local host = wrk.host
@@ -28,6 +58,11 @@ local function format_host()
     host = "[" .. host .. "]"
   end
   return wrk.port and host .. ":" .. wrk.port or host
+end
+
+-- The Host header in wrk.headers, which a script may have replaced by a plain table.
+local function find_host()
+  return wrk.headers["Host"] or wrk.headers[find_header(wrk.headers, "Host")]
 end
 
 -- Returns the text of a request. Omitted arguments are taken from `wrk`. `path` is used unchanged, and may be an absolute
@@ -38,15 +73,17 @@ function wrk.format(method, path, headers, body)
   headers = headers or wrk.headers
   body = body or wrk.body
 
-  local lines = { method .. " " .. path .. " HTTP/1.1" }
-  if not headers["Host"] then
-    lines[2] = "Host: " .. (wrk.headers["Host"] or format_host())
-  end
+  -- The second line is that of Host.
+  local lines = { method .. " " .. path .. " HTTP/1.1", "" }
+  local host
   for name, value in pairs(headers) do
-    if name ~= "Content-Length" then
+    if is_header(name, "host") then
+      host = value
+    elseif not is_header(name, "content-length") then
       lines[#lines + 1] = name .. ": " .. tostring(value)
     end
   end
+  lines[2] = "Host: " .. tostring(host or find_host() or format_host())
   if body then
     lines[#lines + 1] = "Content-Length: " .. string.len(body)
   end
@@ -78,7 +115,7 @@ end
 -- Called in the state of each thread before its first request. Calls the script's init, and then builds the request of
 -- scripts that have no request function.
 function wrk.init(args)
-  if not wrk.headers["Host"] then
+  if not find_host() then
     wrk.headers["Host"] = format_host()
   end
   if type(init) == "function" then

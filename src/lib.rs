@@ -28,7 +28,7 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | [`units`], [`stats`], [`target`], [`http1`] | spans and instants, percentiles, URLs, framing of HTTP/1.1: pure |
+//! | [`units`], [`stats`], [`byte_text`], [`target`], [`http1`] | spans and instants, percentiles, text that need not be UTF-8, URLs, framing of HTTP/1.1: pure |
 //! | [`option_name`] | how the users of a command write an option, for warnings and remedies |
 //! | [`arrivals`] | when each request is due |
 //! | [`record`] | what happened: records, events, histograms, and the files that hold them |
@@ -44,6 +44,7 @@
 //! Modules without a link are not part of the public API: they are visible only to this package's own programs and tests.
 
 pub mod arrivals;
+pub mod byte_text;
 pub mod experiment;
 pub mod http1;
 pub mod load;

@@ -1,6 +1,6 @@
 //! The target of a load: a parsed URL.
 
-use http::Uri;
+use http::uri::{Authority, InvalidUri};
 
 /// A parsed URL. Parsing does not use the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct Target {
     pub host: String,
     /// The port, if the URL has one.
     pub port: Option<u16>,
-    /// Path and query, `/` if the URL has none.
+    /// What follows the host, as the user wrote it; `/` if nothing does.
     pub path: String,
     /// `host` or `host:port` as in the URL: the value of the Host header.
     pub authority: String,
@@ -27,32 +27,40 @@ pub struct TargetError {
 }
 
 impl Target {
-    /// Parses an absolute `http` or `https` URL.
+    /// Parses an absolute `http` or `https` URL. Path and query may contain anything but control characters: they are
+    /// sent as they are, as wrk does.
     ///
     /// # Errors
     /// [`TargetError`] for any other text.
     pub fn parse(url: &str) -> Result<Target, TargetError> {
         let bad = |why: &str| TargetError { url: url.to_owned(), why: why.to_owned() };
-        let uri: Uri = url.parse().map_err(|e: http::uri::InvalidUri| bad(&e.to_string()))?;
-        let scheme = uri.scheme_str().ok_or_else(|| bad("no scheme"))?.to_owned();
+        if url.contains(|c: char| c.is_ascii_control()) {
+            return Err(bad("it contains a control character"));
+        }
+        let (scheme, rest) = url.split_once("://").ok_or_else(|| bad("no scheme"))?;
+        let scheme = scheme.to_ascii_lowercase();
         if !["http", "https"].contains(&scheme.as_str()) {
             return Err(bad("the scheme must be http or https"));
         }
-        let authority = uri.authority().ok_or_else(|| bad("no host"))?;
-        if authority.as_str().contains('@') {
+        let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        if authority.is_empty() {
+            return Err(bad("no host"));
+        }
+        let parsed: Authority = authority.parse().map_err(|error: InvalidUri| bad(&error.to_string()))?;
+        if authority.contains('@') {
             return Err(bad("it contains a user name; send an Authorization header instead"));
         }
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let host = parsed.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         if host.is_empty() {
             return Err(bad("no host"));
         }
-        let port = authority.port_u16();
-        if port.is_none() && authority.as_str().rsplit(']').next().is_some_and(|rest| rest.contains(':')) {
+        let port = parsed.port_u16();
+        let has_port = authority.rsplit(']').next().is_some_and(|rest| rest.contains(':'));
+        if port == Some(0) || (port.is_none() && has_port) {
             return Err(bad("the port must be a number from 1 to 65535"));
         }
-        let path = uri.path_and_query().map_or("/", |p| p.as_str());
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        Ok(Target { url: url.to_owned(), scheme, host, port, path, authority: authority.as_str().to_owned() })
+        Ok(Target { url: url.to_owned(), scheme, host, port, path, authority: authority.to_owned() })
     }
 
     /// The port, or the scheme if the URL has no port. wrk calls this the service.
@@ -92,6 +100,14 @@ mod tests {
     }
 
     #[test]
+    fn path_and_query_are_kept_as_they_are() {
+        for path in ["/q?x={\"a\":1}", "/q?x=a b", "/a b", "/<>|^`\\", "/\u{e9}#frag", "/?u=http://other:0/@", "//"] {
+            assert_eq!(Target::parse(&format!("http://h{path}")).unwrap().path, path);
+        }
+        assert_eq!(Target::parse("http://h#x").unwrap().path, "/#x");
+    }
+
+    #[test]
     fn other_texts_are_refused() {
         for url in [
             "",
@@ -103,6 +119,12 @@ mod tests {
             "http://h:99999/",
             "http://h:x/",
             "http://a b/",
+            "http://h:0/",
+            "http://[::1]:0/",
+            "http://h:",
+            "http://:80/",
+            "http://h/a\r\nX: y",
+            "http://h/\t",
         ] {
             let error = Target::parse(url).unwrap_err().to_string();
             assert!(error.starts_with(&format!("invalid URL: {url} (")), "{error}");

@@ -4,7 +4,7 @@ mod support;
 
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use metawrk::plan;
@@ -58,6 +58,7 @@ fn wrk2_refuses_invalid_arguments() {
     assert_refused(WRK2, dir.path(), &["-R10"], "<URL>");
     assert_refused(WRK2, dir.path(), &["-R10", "there"], "invalid URL: there");
     assert_refused(METAWRK, dir.path(), &["load", "-R10", "ftp://x/"], "invalid URL");
+    assert_refused(WRK2, dir.path(), &["-R10", "http://x:0/"], "the port must be a number from 1 to 65535");
     assert!(server.requests.lock().unwrap().is_empty());
 }
 
@@ -348,7 +349,7 @@ fn a_signal_before_the_load_prints_nothing_and_leaves_files_unchanged() {
 fn a_signal_during_the_drain_gives_a_full_report() {
     let dir = tempfile::tempdir().unwrap();
     let silent = Server::start(|mut peer| peer.swallow());
-    let mut wrk2 = started(WRK2, dir.path(), &["-R100", "-d100ms", "-c10", "-T1h", &silent.url()]);
+    let mut wrk2 = started(WRK2, dir.path(), &["-R100", "-d100ms", "-c10", "-T1h", "--drain", "1h", &silent.url()]);
     wrk2.line();
     let began = Instant::now();
     eventually("the end of arrivals", || began.elapsed() > Duration::from_millis(300));
@@ -356,6 +357,43 @@ fn a_signal_during_the_drain_gives_a_full_report() {
     let ended = wrk2.end();
     assert_eq!(ended.code, Some(130), "{ended:?}");
     assert!(ended.out.contains("  scheduled   10 = 0 answered + 0 failed + "), "{ended:?}");
+}
+
+#[test]
+fn a_response_that_never_comes_is_awaited_for_the_drain_and_not_for_the_timeout() {
+    let dir = tempfile::tempdir().unwrap();
+    // One connection of many hangs: that of the third request of each run.
+    let requests = AtomicUsize::new(0);
+    let server = Server::start(move |mut peer| {
+        while peer.request().is_some() && requests.fetch_add(1, Ordering::SeqCst) % 20 != 2 && peer.send(OK) {}
+        peer.swallow();
+    });
+    let url = server.url();
+    for (drain, from, to) in [(&["--drain", "300ms"][..], 0.5, 10.0), (&[], 2.2, 12.0)] {
+        let args = [&["-R100", "-d200ms", "-t1", "-c10", "-T20s"][..], drain, &[&url]].concat();
+        let began = Instant::now();
+        let ended = run(WRK2, dir.path(), &args);
+        let took = began.elapsed().as_secs_f64();
+        assert!(ended.code == Some(0) && (from..to).contains(&took), "{took} s: {ended:?}");
+        assert!(ended.out.contains("  scheduled   20 = "), "{ended:?}");
+    }
+    let began = Instant::now();
+    let healthy = Server::answering(OK);
+    run(WRK2, dir.path(), &["-R100", "-d200ms", "-t1", "-c10", "--drain", "1h", &healthy.url()]);
+    assert!(began.elapsed() < Duration::from_secs(20), "a healthy run ends at its duration");
+}
+
+#[test]
+fn urls_and_requests_are_sent_as_they_are_typed() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("path.lua"), "assert(wrk.path == '/q?x={\"a\":<1> |^`\\\\}#b', wrk.path)").unwrap();
+    let server = Server::answering(OK);
+    let url = format!("{}q?x={{\"a\":<1> |^`\\}}#b", server.url());
+    let ended = run(WRK2, dir.path(), &["-R10", "-d200ms", "-t1", "-c1", "-s", "path.lua", "-H", "host: x", &url]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let expected = b"GET /q?x={\"a\":<1> |^`\\}#b HTTP/1.1\r\nHost: x\r\n\r\n";
+    let requests = server.requests.lock().unwrap();
+    assert!(requests.len() == 2 && requests.iter().all(|bytes| bytes == expected), "{requests:?}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod body;
 mod request;
 mod response;
 
-pub use request::{PipelinedRequest, Request, RequestError, parse_request, scan_requests};
+pub use request::{PipelinedRequest, Request, RequestError, first_line, parse_request, scan_requests};
 pub use response::{FrameProgress, Framer, NullSink, Response, ResponseSink};
 
 /// The greatest length of a head in bytes, and of the sizes, extensions and trailers between two chunks. A longer one is

@@ -173,13 +173,44 @@ fn requests_with_bodies_are_separated() {
 }
 
 #[test]
-fn invalid_requests_are_refused_with_the_reason() {
+fn a_request_without_an_end_is_refused_with_the_reason() {
     assert_eq!(scan(b""), Err(RequestError::Empty));
     assert!(matches!(scan(b"nonsense"), Err(RequestError::CutHead)));
-    assert!(matches!(scan(b"\x01\x02 nonsense\r\n\r\n"), Err(RequestError::Head(_))));
     assert_eq!(scan(b"GET / HTTP/1.1\r\nHost: x\r\n"), Err(RequestError::CutHead));
     assert_eq!(scan(b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n"), Err(RequestError::CutHead));
     assert_eq!(scan(b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nbody"), Err(RequestError::CutBody));
+    assert_eq!(scan(b"GET /a b HTTP/1.1\r\nContent-Length: 9\r\n\r\nbody"), Err(RequestError::CutBody));
+}
+
+#[test]
+fn a_request_that_a_server_may_refuse_is_sent_as_it_is() {
+    let many = format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(MAX_HEADERS + 1));
+    for odd in [
+        "GET /search?q=two words HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET / HTTP/9.9\r\nno colon\r\n\r\n",
+        "\x01\x02 nonsense\r\n\r\n",
+        "GET /\u{e9} HTTP/1.1\n\n",
+        "POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody and more",
+        "POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody\r\n",
+        "POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody of\r\n\r\ntwo paragraphs",
+        "POST / HTTP/1.1\r\nContent-Length: four\r\n\r\nbody",
+        "POST /a b HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody and more",
+        "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nno chunk",
+        "POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\nbody",
+        &many,
+    ] {
+        assert_eq!(scan(odd.as_bytes()), Ok(vec![PipelinedRequest { end: odd.len(), is_head: false }]), "{odd}");
+        let next = "HEAD /other page HTTP/1.1\r\n\r\n";
+        let both = scan([odd, next].concat().as_bytes()).unwrap();
+        // Bytes that are no request belong to the one before them, and so does everything behind them.
+        assert_eq!(both.last().unwrap().end, odd.len() + next.len());
+    }
+    let odd = b"HEAD /a b HTTP/1.1\r\n\r\nHEAD /c d HTTP/1.1\r\nContent-Length: 1\r\n\r\nx".as_slice();
+    let parts = scan(odd).unwrap();
+    assert_eq!(parts.iter().map(|part| (part.end, part.is_head)).collect::<Vec<_>>(), [(22, true), (odd.len(), true)]);
+    let request = parse_request(b"POST /a b HTTP/1.1\r\nA: b\r\nContent-Length: 1\r\n\r\nxy").unwrap();
+    assert_eq!((request.method, request.target, request.body.as_slice()), ("POST", "/a b", b"x".as_slice()));
+    assert_eq!(request.headers[0], ("A", b"b".as_slice()));
 }
 
 proptest! {

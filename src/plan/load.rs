@@ -81,6 +81,9 @@ impl PlannedLoad {
                        behind it on its connection";
             return refuse("on-timeout", why.to_owned());
         }
+        if let Some(why) = invalid_header(&load.headers) {
+            return refuse("headers", why);
+        }
         Ok(PlannedLoad {
             rate,
             arrivals: load.arrivals,
@@ -147,6 +150,23 @@ impl PlannedScript {
             PlannedScript::BuiltIn { script, .. } | PlannedScript::Given(script) => script,
         }
     }
+}
+
+/// Why a header cannot be sent, or is given twice.
+fn invalid_header(headers: &BTreeMap<String, String>) -> Option<String> {
+    let mut names: Vec<&String> = headers.keys().collect();
+    names.sort_by_key(|name| name.to_ascii_lowercase());
+    let twice = names.windows(2).find(|names| names[0].eq_ignore_ascii_case(names[1]));
+    if let Some(twice) = twice {
+        return Some(format!("`{}` and `{}` are the same header", twice[0], twice[1]));
+    }
+    headers.iter().find_map(|(name, value)| {
+        if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
+            return Some(format!("`{name}` is not a header name"));
+        }
+        let is_broken = value.contains(['\r', '\n', '\0']);
+        is_broken.then(|| format!("`{name}` has a line break or a null character in its value"))
+    })
 }
 
 /// Refuses a load with more requests than a report can hold in memory.

@@ -30,6 +30,12 @@ impl Source<'_> {
     /// # Errors
     /// [`ConfigError::At`] for invalid syntax, an unknown key, or a value of the wrong type.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
+        // A date would otherwise pass for a table.
+        if let Some(span) = DeTable::parse(self.text).ok().and_then(|document| date_in(document.get_ref())) {
+            let why = "a date or a time of day, which no key takes. Write text in quotes".to_owned();
+            let key = self.key_at(&span);
+            return Err(ConfigError::At { origin: self.origin.to_owned(), line: self.line(span.start), key, why });
+        }
         toml::from_str(self.text).map_err(|error| {
             let span = error.span().unwrap_or(0..0);
             let why = with_suggestion(error.message().to_owned());
@@ -95,6 +101,19 @@ fn key_in(table: &DeTable<'_>, span: &Range<usize>) -> Option<String> {
         let here = name.span() == *span || value.span() == *span;
         deeper.or_else(|| here.then(own))
     })
+}
+
+/// The position of the first date or time in a table.
+fn date_in(table: &DeTable<'_>) -> Option<Range<usize>> {
+    fn find(value: &toml::Spanned<DeValue<'_>>) -> Option<Range<usize>> {
+        match value.get_ref() {
+            DeValue::Datetime(_) => Some(value.span()),
+            DeValue::Array(items) => items.iter().find_map(find),
+            DeValue::Table(table) => date_in(table),
+            _ => None,
+        }
+    }
+    table.values().find_map(find)
 }
 
 /// Adds the name that an unknown name was probably meant to be.

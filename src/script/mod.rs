@@ -20,18 +20,20 @@ mod wrk_lua;
 
 use serde::{Deserialize, Serialize};
 
+use crate::byte_text::ByteText;
+
 pub use main_state::{DoneSummary, MainState};
 pub use plain_value::PlainValue;
 pub use state::Environment;
 pub use thread_object::ThreadHandle;
-pub use vm::Vm;
+pub use vm::{Vm, quote_line};
 
-/// A Lua script: its text, and its name in error messages.
+/// A Lua script: its text, which may be any bytes, and its name in error messages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Script {
     pub name: String,
-    pub text: String,
+    pub text: ByteText,
 }
 
 /// The embedded scripts by name.
@@ -41,7 +43,7 @@ impl Script {
     /// An embedded script.
     pub fn built_in(name: &str) -> Option<Script> {
         let (_, text) = BUILT_IN.iter().find(|(known, _)| *known == name)?;
-        Some(Script { name: format!("{name}.lua"), text: (*text).to_owned() })
+        Some(Script { name: format!("{name}.lua"), text: (*text).into() })
     }
 }
 
@@ -55,10 +57,12 @@ pub enum ScriptError {
     NotAFunction { script: String, what: String },
     #[error("{script}: request() returned {what}, not a string. Return the result of wrk.format()")]
     NotAString { script: String, what: String },
-    #[error("{script}: request() returned an invalid HTTP request: {why}")]
-    InvalidRequest { script: String, why: crate::http1::RequestError },
-    #[error("{script}: request() returned a request that HTTP/2 cannot carry: {why}")]
-    NotForHttp2 { script: String, why: String },
+    /// `call` counts the calls of `request()` in one thread, from 1. `line` is the first line of the request.
+    #[error("{script}: request() returned an invalid HTTP request in call {call}, `{line}`: {why}")]
+    InvalidRequest { script: String, call: u64, line: String, why: crate::http1::RequestError },
+    /// `line` is the first line of the request.
+    #[error("{script}: request() returned a request that HTTP/2 cannot carry, `{line}`: {why}")]
+    NotForHttp2 { script: String, line: String, why: String },
     #[error("{script}: delay() returned {what}, not a number. Return the delay of the request in ms")]
     NotANumber { script: String, what: String },
     /// A value that cannot leave its state. Lua adds the location of the call.

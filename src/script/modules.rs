@@ -42,6 +42,8 @@ fn create_socket(lua: &Lua) -> Result<Table> {
             Ok(())
         })?,
     )?;
+    // As LuaSocket 2 does. Scripts of DeathStarBench use the global.
+    lua.globals().set("socket", &socket)?;
     Ok(socket)
 }
 

@@ -3,6 +3,7 @@ use mlua::{Function, Lua, LuaOptions, StdLib, Table, Value};
 use super::allocator::FreeListAllocator;
 use super::errors::script_error;
 use super::{Script, ScriptError, modules, net, wrk_lua};
+use crate::byte_text::ByteText;
 use crate::target::Target;
 
 /// What a script can read about the run.
@@ -10,9 +11,9 @@ use crate::target::Target;
 pub struct Environment<'a> {
     pub target: &'a Target,
     /// The initial `wrk.headers`.
-    pub headers: &'a [(String, String)],
+    pub headers: &'a [(String, ByteText)],
     /// Passed to `init(args)` after the URL.
-    pub args: &'a [String],
+    pub args: &'a [ByteText],
     /// `wrk.seed`, a number for repeatable randomness. Each state has another.
     pub seed: u64,
 }
@@ -45,7 +46,7 @@ impl State {
             let wrk = create_wrk_table(&lua, environment)?;
             let functions = lua.load(wrk_lua::TEXT).set_name(format!("={}", wrk_lua::NAME)).eval()?;
             if let Some(script) = script {
-                lua.load(&script.text).set_name(format!("@{}", script.name)).exec()?;
+                lua.load(script.text.as_bytes()).set_name(format!("@{}", script.name)).exec()?;
             }
             Ok(State { _allocator: allocator, lua, name: name.to_owned(), wrk, functions })
         };
@@ -80,11 +81,10 @@ fn create_wrk_table(lua: &Lua, environment: &Environment<'_>) -> mlua::Result<Ta
     wrk.set("path", target.path.as_str())?;
     // A Lua number is a double, which is exact up to 53 bits.
     wrk.set("seed", (environment.seed & ((1 << 53) - 1)) as f64)?;
-    let headers = lua.create_table()?;
-    for (name, value) in environment.headers {
-        headers.set(name.as_str(), value.as_str())?;
-    }
-    wrk.set("headers", headers)?;
+    let headers = environment.headers.iter().map(|(name, value)| {
+        lua.create_sequence_from([lua.create_string(name)?, lua.create_string(value.as_bytes())?])
+    });
+    wrk.set("headers", lua.create_sequence_from(headers.collect::<mlua::Result<Vec<_>>>()?)?)?;
     wrk.set("time_us", lua.create_function(|_, ()| Ok(modules::since_epoch().as_micros() as f64))?)?;
     wrk.set("lookup", lua.create_function(net::look_up)?)?;
     wrk.set("connect", lua.create_function(net::connect)?)?;

@@ -1,4 +1,4 @@
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::{Ipv4Addr, SocketAddr};
 
 use mlua::{Function, LuaString, Table, Value};
@@ -21,6 +21,8 @@ pub struct Vm {
     has_response: bool,
     has_delay: bool,
     thread: LocalThread,
+    /// Calls of `request()`.
+    calls: Cell<u64>,
     /// The last result of `request()`, and the requests in it.
     last: RefCell<Option<(LuaString, Vec<PipelinedRequest>)>>,
 }
@@ -36,7 +38,8 @@ impl Vm {
         let thread = LocalThread::new(state.lua.weak(), unspecified);
         let prepare = || {
             state.wrk.set("thread", ThreadObject(Box::new(thread.clone())))?;
-            let args = state.lua.create_sequence_from(environment.args.iter().map(String::as_str))?;
+            let args = environment.args.iter().map(|arg| state.lua.create_string(arg.as_bytes()));
+            let args = state.lua.create_sequence_from(args.collect::<mlua::Result<Vec<_>>>()?)?;
             args.set(0, environment.target.url.as_str())?;
             Ok(args)
         };
@@ -53,6 +56,7 @@ impl Vm {
             has_response: false,
             has_delay: false,
             thread,
+            calls: Cell::new(0),
             last: RefCell::default(),
         })
     }
@@ -134,6 +138,7 @@ impl Vm {
     /// # Errors
     /// [`ScriptError`] if it raises an error, or does not return complete HTTP requests.
     pub fn request(&self, bytes: &mut Vec<u8>, parts: &mut Vec<PipelinedRequest>) -> Result<(), ScriptError> {
+        self.calls.set(self.calls.get() + 1);
         let value: Value = self.request.call(()).map_err(|error| script_error(&self.state.name, None, &error))?;
         let Value::String(text) = value else {
             return Err(ScriptError::NotAString { script: self.state.name.clone(), what: describe_type(&value) });
@@ -145,8 +150,11 @@ impl Vm {
             // Lua interns strings, and the last one is still alive: the same pointer means the same bytes.
             Some((before, found)) if before.to_pointer() == text.to_pointer() => parts.clone_from(found),
             last => {
-                http1::scan_requests(bytes, parts)
-                    .map_err(|why| ScriptError::InvalidRequest { script: self.state.name.clone(), why })?;
+                http1::scan_requests(bytes, parts).map_err(|why| {
+                    let start = parts.last().map_or(0, |part| part.end);
+                    let line = quote_line(&bytes[start..]);
+                    ScriptError::InvalidRequest { script: self.state.name.clone(), call: self.calls.get(), line, why }
+                })?;
                 let (before, found) = last.get_or_insert_with(|| (text.clone(), Vec::new()));
                 *before = text;
                 found.clone_from(parts);
@@ -191,5 +199,14 @@ impl Vm {
             self.response.call::<()>((status, table, self.state.lua.create_string(body)?))
         };
         call().map_err(|error| script_error(&self.state.name, None, &error))
+    }
+}
+
+/// The first line of a request for a message, at most 100 characters of it.
+pub fn quote_line(request: &[u8]) -> String {
+    let line = String::from_utf8_lossy(http1::first_line(request)).escape_debug().to_string();
+    match line.char_indices().nth(100) {
+        Some((end, _)) => format!("{}...", &line[..end]),
+        None => line,
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! [`Args::plans`](super::plans) turns them into load plans.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::ArgAction;
@@ -32,11 +33,11 @@ Exit codes:
 pub struct Args {
     /// Target URL. With several URLs, each one gets its own threads, connections and rate
     #[arg(value_name = "URL", required_unless_present = "args")]
-    pub url: Vec<String>,
+    pub url: Vec<OsString>,
 
     /// Passed to the script's init(args) after the URL. Arguments before -- that have no scheme:// are passed too
     #[arg(value_name = "ARG", last = true)]
-    pub args: Vec<String>,
+    pub args: Vec<OsString>,
 
     #[command(flatten)]
     pub load: LoadOptions,
@@ -64,7 +65,7 @@ pub struct LoadOptions {
     #[arg(short, long, value_name = "N", value_parser = parse_count, default_value = "10")]
     pub connections: usize,
 
-    /// Duration of the load. At its end, requests in flight get up to --timeout to finish
+    /// Duration of the load. At its end, requests in flight get up to --drain to finish
     #[arg(short, long, value_name = "T", default_value = "10s")]
     pub duration: Time,
 
@@ -79,11 +80,11 @@ pub struct LoadOptions {
 
     /// Lua script that every thread runs: a file, or the built-in compose-post
     #[arg(short, long, value_name = "FILE")]
-    pub script: Option<String>,
+    pub script: Option<PathBuf>,
 
     /// Header to add to every request, as "Name: value". Can be repeated
     #[arg(short = 'H', long, value_name = "HEADER", allow_hyphen_values = true)]
-    pub header: Vec<String>,
+    pub header: Vec<OsString>,
 }
 
 /// When requests are sent.
@@ -152,6 +153,11 @@ pub struct FailureOptions {
     /// What to do at a timeout: wait for the response anyway, or abandon the request and close its connection
     #[arg(long, value_name = "HOW", value_enum, default_value = "wait")]
     pub on_timeout: OnTimeout,
+
+    /// How long requests in flight may take to finish after the end of --duration
+    /// [default: 2s, or --timeout if that is shorter]
+    #[arg(long, value_name = "T")]
+    pub drain: Option<Time>,
 
     /// Retry a request up to N times if it gets no response or a status of 500 or above. The wait before a retry is T
     /// first, and doubles each time [default: 0]

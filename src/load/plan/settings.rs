@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::arrivals::{ArrivalProcess, Profile, SchedulePart};
+use crate::byte_text::ByteText;
 use crate::script::Script;
 use crate::units::Time;
 
@@ -26,9 +27,9 @@ pub struct LoadSettings {
     pub part: SchedulePart,
     pub script: Option<Script>,
     /// The arguments of the script's `init` function.
-    pub args: Vec<String>,
+    pub args: Vec<ByteText>,
     /// Headers that are added to `wrk.headers`.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<(String, ByteText)>,
     pub when_busy: WhenBusy,
     /// With `open`: the most connections of all threads together.
     pub max_connections: usize,

@@ -101,9 +101,9 @@ fn read_script(script: &mut Option<ScriptSetting>, folder: &Path) -> Result<(), 
         && Script::built_in(name).is_none()
     {
         let path = folder.join(&*name);
-        let text = input::read_named_text(&path, input::MAX_SCRIPT)
+        let text = input::read_named(&path, input::MAX_SCRIPT)
             .map_err(|e| format!("`{name}` is not a built-in script, and {} cannot be read: {e}", path.display()))?;
-        *script = Some(ScriptSetting::Given(Script { name: name.clone(), text }));
+        *script = Some(ScriptSetting::Given(Script { name: name.clone(), text: text.into() }));
     }
     Ok(())
 }

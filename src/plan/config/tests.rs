@@ -95,6 +95,24 @@ fn invalid_settings_are_refused_with_line_and_key() {
         ("rate = 100", "rate = 1e-9", "x.toml:4: load.rate: must be between 0.001 and 1000000"),
         ("rate = 100", "rate = 1e6", "x.toml:4: load.rate: makes 141000000 requests in 141s"),
         ("rate = 100", "rate = 100\nthreads = 0", "x.toml:5: load.threads: "),
+        (
+            "rate = 100",
+            "rate = 100\nheaders = 1979-05-27",
+            "x.toml:5: load.headers: a date or a time of day, which no key",
+        ),
+        ("rate = 100", "rate = 100\nheaders = { A = 07:32:00 }", "x.toml:5: load.headers.A: a date or a time of day"),
+        ("\"20s\"", "\"20s\"\nat = 1979-05-27", "x.toml:8: fault.0.at: a date or a time of day"),
+        (
+            "rate = 100",
+            "rate = 100\nheaders = { \"A B\" = \"c\" }",
+            "x.toml:5: load.headers: `A B` is not a header name",
+        ),
+        ("rate = 100", "rate = 100\nheaders = { A = \"b\\nC: d\" }", "x.toml:5: load.headers: `A` has a line break"),
+        (
+            "rate = 100",
+            "rate = 100\nheaders = { a = \"b\", A = \"c\" }",
+            "x.toml:5: load.headers: `A` and `a` are the same header",
+        ),
         ("rate = 100", "rate = 100\nconnections = 20000", "x.toml:3: load.max-connections: "),
         ("rate = 100", "rate = 100\non-timeout = \"wait\"", "x.toml:5: load.on-timeout: "),
         (

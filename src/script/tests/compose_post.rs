@@ -17,6 +17,20 @@ fn compose_post_makes_the_form_of_the_social_network() {
 }
 
 #[test]
+fn compose_post_has_the_headers_of_the_command_line() {
+    let target = Target::parse("http://127.0.0.1:8080/").unwrap();
+    let headers = [("X-Run", "7"), ("content-type", "text/plain"), ("host", "front")];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.into()));
+    let environment = Environment { target: &target, headers: &headers, args: &[], seed: 1 };
+    let vm = initialized(Vm::load(Script::built_in("compose-post").as_ref(), &environment).unwrap()).unwrap();
+    let text = request(&vm).unwrap();
+    for line in ["X-Run: 7", "content-type: text/plain", "Host: front"] {
+        assert_eq!(text.lines().filter(|given| *given == line).count(), 1, "{text}");
+    }
+    assert!(!text.contains("Content-Type"), "{text}");
+}
+
+#[test]
 fn compose_post_repeats_with_the_seed() {
     let target = Target::parse("http://127.0.0.1:8080/").unwrap();
     let first = |seed| {

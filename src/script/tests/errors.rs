@@ -14,7 +14,7 @@ fn errors_name_the_script_and_the_line() {
     assert!(error("request = function() return {} end").contains("returned a table, not a string"));
     assert!(
         error("request = function() return 'x' end")
-            .contains("returned an invalid HTTP request: it ends within a head")
+            .contains("returned an invalid HTTP request in call 1, `x`: it ends within a head")
     );
 }
 

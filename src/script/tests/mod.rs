@@ -9,6 +9,7 @@ mod requests;
 mod setup;
 
 use super::*;
+use crate::byte_text::ByteText;
 use crate::http1::PipelinedRequest;
 use crate::target::Target;
 
@@ -20,7 +21,7 @@ fn target() -> Target {
     Target::parse("http://localhost:8080/index?a=b").unwrap()
 }
 
-fn loaded(text: &str, headers: &[(String, String)], args: &[String]) -> Result<Vm, ScriptError> {
+fn loaded(text: &str, headers: &[(String, ByteText)], args: &[ByteText]) -> Result<Vm, ScriptError> {
     Vm::load(Some(&script(text)), &Environment { target: &target(), headers, args, seed: 3 })
 }
 
@@ -29,7 +30,7 @@ fn vm(text: &str) -> Result<Vm, ScriptError> {
     vm_with(text, &[], &[])
 }
 
-fn vm_with(text: &str, headers: &[(String, String)], args: &[String]) -> Result<Vm, ScriptError> {
+fn vm_with(text: &str, headers: &[(String, ByteText)], args: &[ByteText]) -> Result<Vm, ScriptError> {
     initialized(loaded(text, headers, args)?)
 }
 

@@ -74,6 +74,44 @@ fn format_adds_what_is_missing_and_does_not_change_its_arguments() {
 }
 
 #[test]
+fn names_of_headers_are_equal_in_any_case() {
+    let headers = [("host", "example.org"), ("content-type", "a/b"), ("CONTENT-LENGTH", "7"), ("accept", "x")];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.into()));
+    let lines = |text: &str| {
+        let mut lines: Vec<String> =
+            request(&vm_with(text, &headers, &[]).unwrap()).unwrap().lines().map(str::to_owned).collect();
+        lines.sort();
+        lines.concat()
+    };
+    let get = "GET /index?a=b HTTP/1.1";
+    assert_eq!(lines(""), format!("{get}Host: example.orgaccept: xcontent-type: a/b"));
+    let changed = r#"wrk.headers["Content-Type"] = "c/d" wrk.headers.HOST = "other" wrk.headers.Accept = nil
+        assert(wrk.headers["CONTENT-type"] == "c/d" and wrk.headers.None == nil)"#;
+    assert_eq!(lines(changed), format!("{get}Host: othercontent-type: c/d"));
+    let own = r#"function request() return wrk.format(nil, nil, { HOST = "own", ["content-length"] = 9, X = 1 }, "body") end"#;
+    assert_eq!(lines(own), format!("Content-Length: 4{get}Host: ownX: 1body"));
+    let plain = r#"wrk.headers = { ["hOST"] = "plain" } function request() return wrk.format(nil, nil, { X = 1 }) end"#;
+    assert_eq!(lines(plain), format!("{get}Host: plainX: 1"));
+    assert_eq!(lines("wrk.headers = {}"), format!("{get}Host: localhost:8080"));
+}
+
+#[test]
+fn scripts_arguments_and_headers_may_be_any_bytes() {
+    let text = b"\xef\xbb\xbf-- caf\xe9\r\nfunction init(args)\r\n  wrk.path = '/\xe9' .. args[1]\r\nend\r\n".to_vec();
+    let script = Script { name: "latin1.lua".into(), text: text.into() };
+    let target = target();
+    let (headers, args) = ([("X".to_owned(), b"\xfc".to_vec().into())], [b"\xe0".to_vec().into()]);
+    let environment = Environment { target: &target, headers: &headers, args: &args, seed: 3 };
+    let vm = initialized(Vm::load(Some(&script), &environment).unwrap()).unwrap();
+    let (mut bytes, mut parts) = (Vec::new(), Vec::new());
+    vm.request(&mut bytes, &mut parts).unwrap();
+    assert_eq!(bytes, b"GET /\xe9\xe0 HTTP/1.1\r\nHost: localhost:8080\r\nX: \xfc\r\n\r\n");
+    let broken = Script { text: b"\xef\xbb\xbf\r\n\r\nx = = 1 -- \xe9".to_vec().into(), ..script };
+    let error = Vm::load(Some(&broken), &environment).err().unwrap().to_string();
+    assert!(error.starts_with("latin1.lua:3: "), "{error}");
+}
+
+#[test]
 fn the_target_is_in_wrk_and_may_be_changed_there() {
     let text = r#"
         assert(wrk.scheme == "http" and wrk.host == "localhost" and wrk.port == "8080" and wrk.path == "/index?a=b")
@@ -93,6 +131,26 @@ fn the_requests_of_a_pipeline_are_found() {
     assert!(text[parts[0].end..].starts_with("HEAD /?b") && text[parts[1].end..].starts_with("POST /?c"));
     assert_eq!(parts[2].end, text.len());
     assert_eq!(pipeline(&vm).unwrap(), (text, parts));
+}
+
+#[test]
+fn a_request_without_an_end_is_named_by_its_call_and_its_first_line() {
+    let vm = vm(r#"
+        local n = 0
+        function request()
+            n = n + 1
+            local path = n == 3 and "/two words" or "/" .. n
+            local length = n == 5 and 9 or 4
+            return wrk.format("GET", path) .. "POST " .. path .. " HTTP/1.1\r\nContent-Length: " .. length .. "\r\n\r\nbody"
+        end"#)
+    .unwrap();
+    for _ in 0..4 {
+        assert_eq!(pipeline(&vm).unwrap().1.len(), 2, "odd requests are sent");
+    }
+    insta::assert_snapshot!(
+        request(&vm).unwrap_err(),
+        @"test.lua: request() returned an invalid HTTP request in call 5, `POST /5 HTTP/1.1`: it ends within a body (is Content-Length too great?)"
+    );
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! From arguments to load plans. Pure, except that the caller reads the script.
 
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
 
 use super::args::Args;
+use crate::byte_text::ByteText;
 use crate::load::plan::{LoadPlan, LoadSettings, SchedulePart, TlsSettings, WhenBusy};
 use crate::load::write_options;
 use crate::script::Script;
@@ -18,8 +21,8 @@ impl Args {
     ///
     /// # Errors
     /// If an option is invalid, or options exclude each other.
-    pub fn plans(&self, read_script: impl FnOnce(&str) -> anyhow::Result<Script>) -> anyhow::Result<Vec<LoadPlan>> {
-        let (urls, args) = self.positionals();
+    pub fn plans(&self, read_script: impl FnOnce(&Path) -> anyhow::Result<Script>) -> anyhow::Result<Vec<LoadPlan>> {
+        let (urls, args) = self.positionals()?;
         if let Some((_, message)) = self.conflicts().into_iter().find(|(is_conflict, _)| *is_conflict) {
             bail!(message);
         }
@@ -44,7 +47,7 @@ impl Args {
             timeout: failure.timeout,
             on_timeout: failure.on_timeout,
             retries: failure.retries.unwrap_or_default(),
-            drain: failure.timeout,
+            drain: failure.drain.unwrap_or(defaults.drain.min(failure.timeout)),
             warmup: latency.warmup.unwrap_or(if load.duration > WARMUP { WARMUP } else { Time::ZERO }),
             ahead: !pacing.no_ahead,
             batch_latency: latency.batch,
@@ -66,15 +69,15 @@ impl Args {
     }
 
     /// The URLs, and the arguments of the script. The first positional is always a URL, even if it does not look like one.
-    fn positionals(&self) -> (Vec<&str>, Vec<String>) {
+    fn positionals(&self) -> anyhow::Result<(Vec<&str>, Vec<ByteText>)> {
         let (first, before, after) = match (self.url.as_slice(), self.args.as_slice()) {
             ([first, before @ ..], after) => (Some(first), before, after),
             ([], [first, after @ ..]) => (Some(first), &[][..], after),
             ([], []) => (None, &[][..], &[][..]),
         };
-        let (urls, args): (Vec<&String>, Vec<&String>) = before.iter().partition(|text| has_scheme(text));
-        let urls = first.into_iter().chain(urls).map(String::as_str).collect();
-        (urls, args.into_iter().chain(after).cloned().collect())
+        let (urls, args): (Vec<&OsString>, Vec<&OsString>) = before.iter().partition(|text| has_scheme(text));
+        let urls = first.into_iter().chain(urls).map(url_text).collect::<anyhow::Result<_>>()?;
+        Ok((urls, args.into_iter().chain(after).map(|arg| arg.clone().into()).collect()))
     }
 
     /// Options that exclude each other: whether they do, and the message.
@@ -110,19 +113,29 @@ pub fn with_flags(error: impl std::fmt::Display) -> anyhow::Error {
     anyhow!(write_options(&error.to_string(), |name| format!("--{name}")))
 }
 
+fn url_text(url: &OsString) -> anyhow::Result<&str> {
+    url.to_str()
+        .ok_or_else(|| anyhow!("invalid URL: {} (it is not UTF-8). Write such bytes as %XX.", url.to_string_lossy()))
+}
+
 /// Whether `text` begins with `scheme://`.
-fn has_scheme(text: &str) -> bool {
-    text.split_once("://").is_some_and(|(scheme, _)| {
+fn has_scheme(text: &OsStr) -> bool {
+    text.to_string_lossy().split_once("://").is_some_and(|(scheme, _)| {
         scheme.starts_with(|c: char| c.is_ascii_alphabetic())
             && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
     })
 }
 
-fn parse_header(text: &str) -> anyhow::Result<(String, String)> {
-    let parts = text.split_once(':').map(|(name, value)| (name.trim(), value.trim()));
-    match parts.filter(|(name, _)| http::HeaderName::from_bytes(name.as_bytes()).is_ok()) {
-        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
-        None => bail!("invalid header `{text}`. Write -H \"Name: value\"."),
+fn parse_header(text: &OsStr) -> anyhow::Result<(String, ByteText)> {
+    let bytes = text.as_bytes();
+    let colon = bytes.iter().position(|&byte| byte == b':');
+    let parts = colon.map(|colon| (bytes[..colon].trim_ascii(), bytes[colon + 1..].trim_ascii()));
+    let is_valid = |name: &[u8], value: &[u8]| {
+        http::HeaderName::from_bytes(name).is_ok() && !value.iter().any(|byte| b"\r\n\0".contains(byte))
+    };
+    match parts.filter(|(name, value)| is_valid(name, value)) {
+        Some((name, value)) => Ok((String::from_utf8_lossy(name).into_owned(), value.to_vec().into())),
+        None => bail!("invalid header `{}`. Write -H \"Name: value\".", text.display().to_string().escape_debug()),
     }
 }
 

@@ -13,7 +13,7 @@ struct Program {
 
 fn plans(line: &str) -> anyhow::Result<Vec<LoadPlan>> {
     let args = Program::try_parse_from(std::iter::once("wrk2").chain(line.split_whitespace()))?.args;
-    args.plans(|name| Ok(Script { name: name.to_owned(), text: String::new() }))
+    args.plans(|path| Ok(Script { name: path.display().to_string(), text: ByteText::default() }))
 }
 
 fn plan(line: &str) -> LoadPlan {
@@ -38,7 +38,7 @@ fn options_of_wrk2_may_be_attached_abbreviated_repeated_or_follow_the_url() {
     assert_eq!((expected.threads, expected.connections, expected.rate.clone()), (3, 2000, 2000.0.into()));
     assert_eq!((expected.duration, expected.timeout), (Time::from_secs(120), Time::from_secs(5)));
     assert_eq!((expected.arrivals, expected.batch_latency), (ArrivalProcess::Exp, true));
-    assert_eq!(expected.headers, [("A".to_owned(), "b".to_owned())]);
+    assert_eq!(expected.headers, [("A".to_owned(), "b".into())]);
     for line in [
         "-t3 -c2000 -d120 -sf.lua -HA:b -T5s -BR2000 -Dexp http://h/",
         "http://h/ -t3 -c2k -d2m -s f.lua -H A:b -T5 -B -R2k -D exp -LUPpSr",
@@ -58,6 +58,7 @@ fn positionals_without_a_scheme_and_those_after_dashes_go_to_the_script() {
     let assert_split = |line: &str, urls: &[&str], args: &[&str]| {
         let plans = plans(line).unwrap();
         assert_eq!(plans.iter().map(|plan| plan.url.as_str()).collect::<Vec<_>>(), urls, "{line}");
+        let args: Vec<ByteText> = args.iter().map(|&arg| arg.into()).collect();
         assert!(plans.iter().all(|plan| plan.args == args), "{line}: {:?}", plans[0].args);
     };
     assert_split("-R1 http://a/ one -t1 two", &["http://a/"], &["one", "two"]);
@@ -96,6 +97,33 @@ fn further_options_set_the_plan() {
     let p = plan("-R1 --catch-up 3 --retries 1 http://h/");
     assert_eq!((p.catch_up, p.retries.count, p.retries.backoff), (Some(3.0), 1, Time::ZERO));
     assert_eq!(plan("-R1 -c20k http://h/").max_connections, 20_000);
+}
+
+#[test]
+fn the_drain_is_2_s_or_the_timeout_if_that_is_shorter() {
+    for (line, ms) in [("", 2000), ("-T20s", 2000), ("-T500ms", 500), ("-T500ms --drain 5s", 5000), ("--drain 0s", 0)] {
+        assert_eq!(plan(&format!("-R1 {line} http://h/")).drain, Time::from_millis(ms), "{line}");
+    }
+}
+
+#[test]
+fn arguments_may_be_any_bytes() {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt;
+    let parsed = |words: &[&[u8]]| {
+        let words = [&b"wrk2"[..], b"-R1"].into_iter().chain(words.iter().copied());
+        let args = Program::try_parse_from(words.map(|word| OsString::from_vec(word.to_vec()))).unwrap().args;
+        args.plans(|path| Ok(Script { name: path.display().to_string(), text: ByteText::default() }))
+    };
+    let plan = parsed(&[b"-HX: \xe9 ", b"-s\xe9.lua", b"http://h/", b"caf\xe9"]).unwrap().remove(0);
+    assert_eq!(plan.headers, [("X".to_owned(), b"\xe9".to_vec().into())]);
+    assert_eq!(plan.args, [b"caf\xe9".to_vec().into()]);
+    for (words, message) in [
+        ([&b"http://h/\xe9"[..], b"-d1"], "invalid URL: http://h/\u{fffd} (it is not UTF-8). Write such bytes as %XX."),
+        ([b"-HX: a\r\nY: b", b"http://h/"], "invalid header `X: a\\r\\nY: b`. Write -H \"Name: value\"."),
+    ] {
+        assert_eq!(parsed(&words).unwrap_err().to_string(), message);
+    }
 }
 
 #[test]

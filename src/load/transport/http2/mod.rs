@@ -23,7 +23,7 @@ use self::translate::{TranslationError, Translator};
 use crate::load::plan::LoadPlan;
 use crate::load::thread::requests::{PayloadPart, Requests};
 use crate::load::thread::state::WorkerState;
-use crate::script::ScriptError;
+use crate::script::{ScriptError, quote_line};
 
 /// The HTTP/2 connections of a worker.
 struct Http2Client {
@@ -62,13 +62,13 @@ pub fn verify(plan: &LoadPlan, requests: &Requests) -> Result<(), ScriptError> {
     let translator = Translator::new(plan.target());
     let parts = requests.first().into_iter().flat_map(PayloadPart::all);
     parts
-        .map(|part| translator.translate(&part))
+        .map(|part| translator.translate(&part).map_err(|why| untranslatable(requests, &part, &why)))
         .try_for_each(|translated| translated.map(drop))
-        .map_err(|why| untranslatable(requests, &why))
 }
 
-fn untranslatable(requests: &Requests, why: &TranslationError) -> ScriptError {
-    ScriptError::NotForHttp2 { script: requests.vm().name().to_owned(), why: why.to_string() }
+fn untranslatable(requests: &Requests, part: &PayloadPart, why: &TranslationError) -> ScriptError {
+    let (script, line) = (requests.vm().name().to_owned(), quote_line(part.bytes()));
+    ScriptError::NotForHttp2 { script, line, why: why.to_string() }
 }
 
 impl Http2Client {

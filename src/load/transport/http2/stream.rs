@@ -25,7 +25,7 @@ pub async fn run(client: Rc<Http2Client>, number: usize, id: usize) {
         let request = match client.translator.translate(&part) {
             Ok(request) => request,
             Err(why) => {
-                let error = untranslatable(&state.requests.borrow(), &why);
+                let error = untranslatable(&state.requests.borrow(), &part, &why);
                 return state.fail(error);
             }
         };

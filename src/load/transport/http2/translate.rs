@@ -93,7 +93,8 @@ impl Translator {
             headers.append(name, HeaderValue::from_bytes(value).map_err(|_| bad())?);
         }
 
-        let mut uri = request.target.parse::<Uri>().map_err(|_| bad_target())?.into_parts();
+        let uri = request.target.parse::<Uri>().or_else(|_| percent_encode(request.target).parse());
+        let mut uri = uri.map_err(|_| bad_target())?.into_parts();
         if uri.scheme.is_none() && uri.authority.is_some() {
             return Err(bad_target());
         }
@@ -116,6 +117,20 @@ impl Translator {
         *head.headers_mut() = headers;
         Ok(Http2Request { head, body: request.body.into() })
     }
+}
+
+/// Encodes the characters that the HTTP/2 library refuses in a path or a query, as browsers do.
+fn percent_encode(target: &str) -> String {
+    let mut encoded = String::with_capacity(target.len() + 16);
+    for byte in target.bytes() {
+        match byte {
+            b' ' | b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | 0x80.. => {
+                encoded.push_str(&format!("%{byte:02X}"));
+            }
+            _ => encoded.push(char::from(byte)),
+        }
+    }
+    encoded
 }
 
 fn remove_connection_headers(headers: &mut HeaderMap) {
@@ -193,6 +208,14 @@ mod tests {
         GET https://h/
         te: trailers
         ");
+    }
+
+    #[test]
+    fn characters_that_a_uri_must_not_contain_are_encoded() {
+        insta::assert_snapshot!(
+            translated("GET /a b?x={\"y\":<1>}|^`\\\u{e9} HTTP/1.1\nHost: h\n\n"),
+            @"GET https://h/a%20b?x=%7B%22y%22:%3C1%3E%7D%7C%5E%60%5C%C3%A9"
+        );
     }
 
     #[test]
