@@ -4,6 +4,22 @@
 -- With line buffering, the output of scripts and of the program stays in order.
 io.stdout:setvbuf("line")
 
+-- What prints an error cuts it at its first NUL byte. Such a byte becomes the escape that Lua has for it.
+local function escape_nul(message)
+  return type(message) == "string" and message:gsub("%z", "\\0") or message
+end
+local raise, check = error, assert
+function error(message, level)
+  return raise(escape_nul(message), level)
+end
+function assert(...)
+  local value, message = ...
+  if value or type(message) ~= "string" then
+    return check(...)
+  end
+  return check(value, escape_nul(message))
+end
+
 wrk.method = "GET"
 wrk.body = nil
 

@@ -12,6 +12,12 @@ pub fn status_number(status: &str, field: &str) -> Option<u32> {
     status_field(status, field)?.parse().ok()
 }
 
+/// Whether `status` says that the process ignores the signal with this number.
+pub fn ignores_signal(status: &str, number: i32) -> bool {
+    let mask = status_field(status, "SigIgn").and_then(|mask| u64::from_str_radix(mask, 16).ok());
+    mask.is_some_and(|mask| mask >> (number - 1) & 1 == 1)
+}
+
 fn status_field<'a>(status: &'a str, field: &str) -> Option<&'a str> {
     status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).map(str::trim)
 }
@@ -66,6 +72,15 @@ mod tests {
 
     const STATUS: &str = "Name:\tmetawrk\nState:\tS (sleeping)\nVmPeak:\t  139008 kB\nVmRSS:\t    5120 kB\nVmData:\t    1304 kB\n\
          VmStk:\t     132 kB\nThreads:\t3\nSigQ:\t0/95872\n";
+
+    #[test]
+    fn ignored_signals_are_a_mask() {
+        // As of a program that `nohup` starts: SIGHUP, and SIGPIPE by Rust.
+        let status = "Name:\tx\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\nSigCgt:\t0000000000000002\n";
+        let ignored = (1..64).filter(|&number| ignores_signal(status, number)).collect::<Vec<_>>();
+        assert_eq!(ignored, [1, 13]);
+        assert!(!ignores_signal("", 1));
+    }
 
     #[test]
     fn status_gives_bytes_and_numbers() {

@@ -1,15 +1,21 @@
-//! SIGINT and SIGTERM, which end a run early.
+//! SIGINT, SIGTERM and SIGHUP, which end a run early, and SIGXFSZ, which ends nothing.
 
+use std::future::pending;
 use std::io;
 use std::time::Duration;
 
+use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::procfs;
 
 /// The signal that stopped a run before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopSignal {
     Interrupt,
     Terminate,
+    /// The terminal is gone, as when an ssh session drops.
+    Hangup,
 }
 
 impl StopSignal {
@@ -18,23 +24,37 @@ impl StopSignal {
         match self {
             StopSignal::Interrupt => 130,
             StopSignal::Terminate => 143,
+            StopSignal::Hangup => 129,
+        }
+    }
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            StopSignal::Interrupt => "SIGINT",
+            StopSignal::Terminate => "SIGTERM",
+            StopSignal::Hangup => "SIGHUP",
         }
     }
 }
 
-/// Receives SIGINT and SIGTERM.
+/// Receives SIGINT, SIGTERM and SIGHUP.
 pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    /// `None` if the program was started with SIGHUP ignored, as `nohup` does. It then stays ignored.
+    hangup: Option<Signal>,
 }
 
 impl Signals {
-    /// Starts to receive both signals. From now on they do not end the process. Needs a tokio runtime.
+    /// Starts to receive the signals. From now on they do not end the process. Needs a tokio runtime.
     ///
     /// # Errors
     /// If the signal handlers cannot be installed.
     pub fn new() -> io::Result<Signals> {
-        Ok(Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        let is_ignored = std::fs::read_to_string("/proc/self/status")
+            .is_ok_and(|status| procfs::ignores_signal(&status, Number::HUP.as_raw()));
+        let hangup = if is_ignored { None } else { Some(signal(SignalKind::hangup())?) };
+        Ok(Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())?, hangup })
     }
 
     /// A signal received since the last wait.
@@ -42,11 +62,30 @@ impl Signals {
         tokio::time::timeout(Duration::from_millis(1), self.next()).await.ok()
     }
 
-    /// Waits for either signal.
+    /// Waits for any of the signals.
     pub async fn next(&mut self) -> StopSignal {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(signal) => drop(signal.recv().await),
+                None => pending().await,
+            }
+        };
         tokio::select! {
             _ = self.interrupt.recv() => StopSignal::Interrupt,
             _ = self.terminate.recv() => StopSignal::Terminate,
+            () = hangup => StopSignal::Hangup,
         }
     }
+}
+
+/// Makes a write beyond the limit on file sizes (`ulimit -f`) fail like one to a full disk. By default SIGXFSZ would end
+/// the process there, without a message or a report.
+///
+/// # Errors
+/// If the signal handler cannot be installed.
+pub fn survive_file_size_limit() -> io::Result<()> {
+    // The handler stays installed when the runtime is gone.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let _guard = runtime.enter();
+    signal(SignalKind::from_raw(Number::XFSZ.as_raw())).map(drop)
 }

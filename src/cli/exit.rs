@@ -6,15 +6,17 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use crate::out;
+use crate::{out, signals};
 
 /// Parses the arguments of this process, calls `run`, and prints its error.
 pub fn run_program<P: Parser>(run: impl FnOnce(P) -> anyhow::Result<ExitCode>) -> ExitCode {
     match parse(std::env::args_os()) {
-        Ok(program) => run(program).unwrap_or_else(|error| {
-            out::warn(&error_text(&error));
-            ExitCode::FAILURE
-        }),
+        Ok(program) => {
+            signals::survive_file_size_limit().map_err(Into::into).and_then(|()| run(program)).unwrap_or_else(|error| {
+                out::warn(&error_text(&error));
+                ExitCode::FAILURE
+            })
+        }
         Err(code) => code,
     }
 }

@@ -28,7 +28,7 @@ pub struct Args {
     exit_code: bool,
 }
 
-/// Runs an experiment, and reports on it. SIGINT and SIGTERM end the load early, and the report is then still written.
+/// Runs an experiment, and reports on it. SIGINT, SIGTERM and SIGHUP end the load early, and the report is then still written.
 ///
 /// # Errors
 /// If the plan is invalid, the load did not start, or the results could not be written.

@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM during a command. What a signal does depends on the stage of the command.
+//! SIGINT, SIGTERM and SIGHUP during a command. What a signal does depends on the stage of the command.
 
 use std::io;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -22,7 +22,7 @@ pub enum Stage {
 /// Interval at which preparation work checks for signals.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Receives SIGINT and SIGTERM on a separate thread, until the process ends.
+/// Receives SIGINT, SIGTERM and SIGHUP on a separate thread, until the process ends.
 pub struct Interrupts(Arc<Mutex<State>>);
 
 struct State {

@@ -6,7 +6,7 @@
 //! * 1: invalid usage, or an error. The message is on standard error.
 //! * 3: `--strict` is given, and the load report has a warning about the validity of its numbers.
 //! * 10 to 14 and 20: the verdict, with `experiment --exit-code` or `report --exit-code`.
-//! * 130 and 143: SIGINT or SIGTERM ended the run. Its report is complete.
+//! * 130, 143 and 129: SIGINT, SIGTERM or SIGHUP ended the run. Its report is complete.
 
 mod check;
 mod exit;
@@ -34,6 +34,7 @@ Exit codes:
   1    error or invalid usage
   130  ended by SIGINT
   143  ended by SIGTERM
+  129  ended by SIGHUP
 Some commands have further exit codes: see `metawrk <COMMAND> --help`.";
 
 /// A load generator that replaces wrk2, and a laboratory for metastable failures.

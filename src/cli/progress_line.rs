@@ -3,6 +3,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::out::printable;
+
 /// One line on standard error that shows the progress of a run, without colours. Shown only on a terminal, and erased
 /// when dropped.
 pub struct ProgressLine(Option<ProgressBar>);
@@ -28,7 +30,7 @@ impl ProgressLine {
 
     pub fn show(&self, text: String) {
         if let Some(bar) = &self.0 {
-            bar.set_message(text);
+            bar.set_message(printable(&text).into_owned());
         }
     }
 }

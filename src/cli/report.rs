@@ -19,6 +19,7 @@ Exit codes:
   1    error or invalid usage
   130  ended by SIGINT
   143  ended by SIGTERM
+  129  ended by SIGHUP
 
 Exit codes of the verdict, with --exit-code:
   0    STABLE, UNAFFECTED or RECOVERED

@@ -85,7 +85,7 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Runs `plan` and writes all results to a new folder in `out`. Calls `show_progress` ten times a second.
 ///
-/// SIGINT and SIGTERM end the run early: faults are removed, processes are stopped, and the results so far are kept. A
+/// SIGINT, SIGTERM and SIGHUP end the run early: faults are removed, processes are stopped, and the results so far are kept. A
 /// second signal no longer waits for the load, whose script may be stuck. A run whose load never began leaves no folder.
 ///
 /// # Errors

@@ -53,8 +53,7 @@ impl RunLog {
     ) -> Result<(), FileError> {
         let (how, detail) = match (failure, stopped) {
             (Some(failure), _) => (RunEnd::Failed, failure.to_owned()),
-            (None, Some(StopSignal::Interrupt)) => (RunEnd::Interrupted, "SIGINT".to_owned()),
-            (None, Some(StopSignal::Terminate)) => (RunEnd::Interrupted, "SIGTERM".to_owned()),
+            (None, Some(signal)) => (RunEnd::Interrupted, signal.name().to_owned()),
             (None, None) => (RunEnd::Complete, String::new()),
         };
         self.append_event(Event { at: clock.now(), what: EventKind::Generator(load.generator()) })?;

@@ -73,7 +73,7 @@ pub enum ComponentState {
 pub enum RunEnd {
     /// The plan ran to its end, or to the point at which its verdict was certain.
     Complete,
-    /// A signal (SIGINT, SIGTERM) stopped it.
+    /// A signal (SIGINT, SIGTERM, SIGHUP) stopped it.
     Interrupted,
     /// An error stopped it. The detail of the event says which.
     Failed,

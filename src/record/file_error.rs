@@ -46,6 +46,8 @@ impl FileError {
     }
 }
 
+const FILE_SIZE: &str = ". The limit on the size of files is reached: raise it (ulimit -f unlimited)";
+
 fn remedy(operation: &str, error: &io::Error) -> &'static str {
     match error.kind() {
         ErrorKind::PermissionDenied if operation == "read" => ". Change its permissions, or run as its owner",
@@ -55,6 +57,8 @@ fn remedy(operation: &str, error: &io::Error) -> &'static str {
         ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
             ". Something else has that name: move it away, or choose another folder (metawrk experiment --out)"
         }
+        // Of a read, the text says what the limit is.
+        ErrorKind::FileTooLarge if operation != "read" => FILE_SIZE,
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             ". Free some space, or choose a folder on another disk (metawrk experiment --out)"
         }
@@ -70,6 +74,7 @@ fn output_remedy(error: &io::Error) -> &'static str {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::ResourceBusy => {
             ". Choose a file in a folder that you can write to"
         }
+        ErrorKind::FileTooLarge => FILE_SIZE,
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ". Free some space, or choose a file on another disk",
         _ => "",
     }

@@ -23,7 +23,8 @@ Exit codes:
   1    error or invalid usage
   3    the report has a warning, and --strict is given
   130  ended by SIGINT, with a full report
-  143  ended by SIGTERM, with a full report";
+  143  ended by SIGTERM, with a full report
+  129  ended by SIGHUP, with a full report";
 
 /// Target and options of a load.
 #[derive(Debug, clap::Args)]

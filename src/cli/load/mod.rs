@@ -36,7 +36,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// How long a stopped load may take to end. Only a stuck script needs longer.
 const STOP_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Generates one load for each URL, and prints wrk2's report. SIGINT and SIGTERM end the load early with a full report.
+/// Generates one load for each URL, and prints wrk2's report. SIGINT, SIGTERM and SIGHUP end the load early with a full report.
 ///
 /// # Errors
 /// If the arguments are invalid, the load cannot start, a script fails, or output cannot be written.
@@ -87,6 +87,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     interrupts.enter(Stage::Writing);
     let recorded = recorder.map_or(Ok(()), Recorder::finish);
     let totals = LoadTotals::of(&loads);
+    let mut printed = Ok(());
     if with_text {
         let context = ReportContext {
             options: wrk2_options,
@@ -94,10 +95,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             figures: files.describe_figures(totals.generator.threads),
             stopped: interrupts.first().is_some(),
         };
-        say(&report_text(&loads, &totals, context))?;
+        printed = say(&report_text(&loads, &totals, context));
     }
-    // The other files are written even if recording failed.
+    // The other files are written even if recording or printing failed.
     let finished = files.finish(&loads, &totals, ending(&interrupts, &loads));
+    printed?;
     recorded?;
     finished?;
     if let Some(error) = loads.iter().find_map(LoadResult::failure) {

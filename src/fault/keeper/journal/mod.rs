@@ -7,12 +7,13 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::docker::Engine;
 use crate::fault::{FaultError, Machine, Target, UndoRecord};
+use crate::input;
 
 /// One fault that is, or may be, on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +36,9 @@ pub struct Entry {
 
 const VERSION: u32 = 1;
 
+/// The most bytes of a journal.
+const MAX_BYTES: u64 = 1 << 20;
+
 /// Why a journal cannot be kept or read.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
@@ -49,6 +53,12 @@ pub enum JournalError {
     Io { doing: &'static str, path: PathBuf, source: io::Error },
     #[error("cannot read the journal {}: {why}. Delete it if no fault is left on your system", path.display())]
     Foreign { path: PathBuf, why: String },
+    #[error(
+        "cannot trust the journals of faults: {} {why}. Only its owner may be able to write there; correct that \
+         (chown, chmod go-w), or delete it if no fault is left on your system",
+        path.display()
+    )]
+    Untrusted { path: PathBuf, why: String },
     #[error("{target} still has a {kind} fault of {since} ({}). Run `metawrk restore` first", path.display())]
     Listed { target: String, kind: String, since: String, path: PathBuf },
     #[error(
@@ -119,15 +129,10 @@ impl Journal {
         let folder = provide()?;
         let io = |doing, path: &Path| io_error(doing, path);
         let path = folder.join(entry.file_name());
-        // Readers ignore such a name: it is linked to its own once it is whole.
-        let partial = folder.join(format!(".{}.{}", entry.file_name(), std::process::id()));
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&partial)
-            .map_err(io("create", &partial))?;
+        // Readers ignore such a name: it is linked to its own once it is whole. Created anew, so never through a link.
+        let (start, end) = (format!(".{}.", entry.file_name()), format!(".{}", std::process::id()));
+        let partial = tempfile::Builder::new().prefix(&start).suffix(&end).tempfile_in(&folder);
+        let (mut file, partial) = partial.map_err(io("write to", &folder))?.into_parts();
         let written = (|| {
             flock(&file, FlockOperation::NonBlockingLockExclusive)?;
             file.write_all(&serde_json::to_vec_pretty(&entry)?)?;
@@ -136,7 +141,7 @@ impl Journal {
             fs::hard_link(&partial, &path)
         })();
         // A leftover is deleted by the next reader.
-        let _ = fs::remove_file(&partial);
+        drop(partial);
         written.map_err(|e| match e.kind() {
             io::ErrorKind::AlreadyExists => open(&path).map_or_else(|| io("write", &path)(e), refusal),
             _ => io("write", &path)(e),
@@ -179,6 +184,7 @@ pub enum FoundJournal {
 pub fn provide() -> Result<PathBuf, JournalError> {
     let folder = folder()?;
     make(&folder)?;
+    check_owner(&folder, &fs::metadata(&folder).map_err(io_error("read", &folder))?)?;
     tempfile::tempfile_in(&folder).map_err(io_error("write to", &folder))?;
     Ok(folder)
 }
@@ -200,11 +206,23 @@ pub fn all() -> Result<Vec<FoundJournal>, JournalError> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(io_error("read", &folder))?,
     };
+    check_owner(&folder, &fs::metadata(&folder).map_err(io_error("read", &folder))?)?;
     let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     paths.iter().filter(|path| is_abandoned(path)).for_each(|path| drop(fs::remove_file(path)));
     paths.retain(|path| !name(path).starts_with('.') && name(path).ends_with(".json"));
     paths.sort();
     Ok(paths.iter().filter_map(|path| open(path)).collect())
+}
+
+/// A journal says what to change on this system with the rights of this process, so nobody else may write it.
+fn check_owner(path: &Path, found: &fs::Metadata) -> Result<(), JournalError> {
+    let (owner, own) = (found.uid(), rustix::process::geteuid().as_raw());
+    let untrusted = |why| Err(JournalError::Untrusted { path: path.to_owned(), why });
+    match (owner == own, found.mode() & 0o022) {
+        (false, _) => untrusted(format!("belongs to user {owner}, and this process runs as user {own}")),
+        (true, 0) => Ok(()),
+        (true, _) => untrusted(format!("can be written to by others (mode {:o})", found.mode() & 0o7777)),
+    }
 }
 
 fn name(path: &Path) -> &str {
@@ -225,10 +243,13 @@ pub(crate) fn open(path: &Path) -> Option<FoundJournal> {
 fn try_open(path: &Path) -> Result<Option<FoundJournal>, JournalError> {
     let path = path.to_owned();
     // NFS locks only what may be written to.
-    let file = match OpenOptions::new().read(true).write(true).open(&path) {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
+    let file = match OpenOptions::new().read(true).write(true).custom_flags(flags).open(&path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file.map_err(io_error("open", &path))?,
     };
+    let file = input::check_regular(file, MAX_BYTES).map_err(io_error("read", &path))?;
+    check_owner(&path, &file.metadata().map_err(io_error("read", &path))?)?;
     let locked = match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => true,
         Err(Errno::WOULDBLOCK) => false,

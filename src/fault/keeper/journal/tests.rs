@@ -107,3 +107,37 @@ fn ids_that_are_none_are_refused() {
         assert!(why.starts_with("`../x` is not the id of a"), "{why}");
     }
 }
+
+#[test]
+fn only_what_this_user_alone_can_write_is_believed() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = left(folder.path(), &entry("a", 0));
+    for mode in [0o620, 0o602, 0o666] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let found = open(&path);
+        assert!(matches!(found, Some(FoundJournal::Unreadable(JournalError::Untrusted { .. }))), "{mode:o}: {found:?}");
+    }
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(matches!(open(&path), Some(FoundJournal::Open(_))));
+    // Only root can give a file away.
+    if std::os::unix::fs::chown(&path, Some(65_534), None).is_ok() {
+        let Some(FoundJournal::Unreadable(error)) = open(&path) else { panic!() };
+        assert!(error.to_string().contains("belongs to user 65534"), "{error}");
+    }
+    let found = fs::metadata("/tmp").unwrap();
+    assert!(check_owner(Path::new("/tmp"), &found).is_err(), "everybody may write there");
+}
+
+#[test]
+fn a_journal_that_is_no_file_is_an_error_at_once() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let folder = tempfile::tempdir().unwrap();
+    let (pipe, link, big) = (folder.path().join("a.json"), folder.path().join("b.json"), folder.path().join("c.json"));
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    std::os::unix::fs::symlink(left(folder.path(), &entry("a", 0)), &link).unwrap();
+    File::create(&big).unwrap().set_len(MAX_BYTES + 1).unwrap();
+    for path in [pipe, link, big] {
+        assert!(matches!(open(&path), Some(FoundJournal::Unreadable(JournalError::Io { .. }))), "{}", path.display());
+    }
+}

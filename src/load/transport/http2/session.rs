@@ -8,6 +8,7 @@ use hyper::body::Bytes;
 
 use crate::http1::MAX_HEAD;
 use crate::load::transport::Stream;
+use crate::out::excerpt;
 
 /// An HTTP/2 connection whose server has confirmed that it speaks HTTP/2, and has sent its limit on streams.
 pub struct Session {
@@ -53,6 +54,6 @@ async fn first_ping(pings: &mut PingPong) -> io::Result<()> {
 }
 
 fn refused(why: &str) -> io::Error {
-    let message = format!("the server does not speak HTTP/2: {why}. To use HTTP/1.1, leave out `http2`");
+    let message = format!("the server does not speak HTTP/2: {}. To use HTTP/1.1, leave out `http2`", excerpt(why));
     io::Error::new(io::ErrorKind::InvalidData, message)
 }
