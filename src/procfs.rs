@@ -1,7 +1,7 @@
 //! Parses the files of `/proc/PID`. Every function takes the text of a file, and returns `None` if the text has no such
 //! value.
 
-/// A field of `status` in kB (`VmData`, `VmRSS`, ...), converted to bytes.
+/// A field of `status` in kB (`VmData`, `VmRSS`, ...), converted to bytes; also of `/proc/meminfo`.
 pub fn status_bytes(status: &str, field: &str) -> Option<u64> {
     let kib: u64 = status_field(status, field)?.strip_suffix("kB")?.trim().parse().ok()?;
     kib.checked_mul(1024)

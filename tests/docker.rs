@@ -4,11 +4,12 @@ mod support;
 
 use std::time::Duration;
 
-use bollard::models::{ContainerInspectResponse, HostConfig};
+use bollard::exec::StartExecOptions;
+use bollard::models::{ContainerInspectResponse, ExecConfig, HealthConfig, HostConfig};
 use bollard::query_parameters::{InspectContainerOptions, ListContainersOptions};
 use futures_util::StreamExt;
 use metawrk::docker::probe::{Link, ProbeAnswer, ProbeRequest};
-use metawrk::docker::{ContainerEventKind, Details, DockerError, Endpoint, Engine, ProbePlace};
+use metawrk::docker::{ContainerEventKind, Details, DockerError, Endpoint, Engine, Health, OUR_PROGRAM, ProbePlace};
 use metawrk::experiment::containers::find_problems;
 use metawrk::fault::{Fault, FaultError, KeeperClient, Machine};
 use metawrk::plan;
@@ -20,7 +21,8 @@ use support::program::METAWRK;
 
 /// What a fault must leave as it was.
 fn kept(details: &Details) -> Details {
-    let mut kept = Details { pid: 0, started_at: String::new(), ..details.clone() };
+    let (started_at, finished_at) = (String::new(), String::new());
+    let mut kept = Details { pid: 0, started_at, finished_at, ..details.clone() };
     // -1 and 0 both mean no limit.
     kept.cpu_quota = kept.cpu_quota.max(0);
     kept.endpoints.iter_mut().for_each(|endpoint: &mut Endpoint| endpoint.mac.clear());
@@ -287,6 +289,25 @@ async fn containers_that_were_ended_run_again() {
 }
 
 #[tokio::test]
+async fn a_container_that_no_peer_reaches_is_back_when_its_health_check_passes() {
+    let Some(engine) = engine().await else { return };
+    let mut stack = Stack::new(&engine, None).await;
+    let second = Some(1_000_000_000);
+    // Its first check is after a second, and the engine says `starting` until then.
+    let test = Some(vec!["CMD".to_owned(), OUR_PROGRAM.to_owned(), "--version".to_owned()]);
+    let healthcheck = Some(HealthConfig { test, interval: second, timeout: second, ..Default::default() });
+    let host = HostConfig { network_mode: Some("none".to_owned()), ..Default::default() };
+    let id = stack.add("db", Wanted { host, healthcheck, ..Default::default() }).await;
+    assert!(until(async || stack.details(&id).await.health == Some(Health::Healthy)).await);
+    let mut fault = prepared(&stack, &id, KILL).await.unwrap();
+    fault.apply().await.unwrap();
+    fault.remove().await.unwrap();
+    let said = fault.verify_removed().await.unwrap().to_string();
+    assert!(said.contains("its health check passes"), "{said}");
+    assert_eq!(stack.details(&id).await.health, Some(Health::Healthy));
+}
+
+#[tokio::test]
 async fn a_throttled_container_has_its_cpus_back_whichever_way_it_had_them() {
     let Some(engine) = engine().await else { return };
     let mut stack = Stack::new(&engine, None).await;
@@ -299,13 +320,14 @@ async fn a_throttled_container_has_its_cpus_back_whichever_way_it_had_them() {
         let id = stack.add(&format!("db{number}"), Wanted { host, ..Default::default() }).await;
         let effective = |now: &Details| stack.engine.cgroup(now, "cpu").and_then(|cgroup| cgroup.cpu_quota());
         let before = effective(&stack.details(&id).await);
-        there_and_back(&stack, &id, THROTTLE, async |now| {
+        let said = there_and_back(&stack, &id, THROTTLE, async |now| {
             if let Some((quota, period)) = effective(now) {
                 assert_eq!(quota.map(|quota| quota * 4), Some(period));
             }
         })
         .await;
         assert_eq!(effective(&stack.details(&id).await), before);
+        assert_eq!(said.contains("CpuQuota -1 where it showed 0"), number == 0, "{said}");
         let error = prepared(&stack, &id, "kind = 'throttle'\ncpus = 999.0").await.err().unwrap();
         assert!(error.why.contains("are not less"), "{error}");
     }
@@ -341,14 +363,46 @@ async fn a_memory_limit_is_changed_and_given_back_where_there_is_one() {
     for (service, memory_swap) in [("db", None), ("queue", Some(-1))] {
         let host = HostConfig { memory: Some(256 << 20), memory_swap, ..Default::default() };
         let id = stack.add(service, Wanted { host, ..Default::default() }).await;
-        for mib in [128, 512] {
-            let fault = format!("kind = 'memory-limit'\nlimit = '{mib}MiB'");
-            there_and_back(&stack, &id, &fault, async |now| assert_eq!(now.memory, (mib << 20) as i64)).await;
+        there_and_back(&stack, &id, MEMORY_LIMIT, async |now| assert_eq!(now.memory, 128 << 20)).await;
+        // It would do nothing.
+        for mib in [256, 512] {
+            let error =
+                prepared(&stack, &id, &format!("kind = 'memory-limit'\nlimit = '{mib}MiB'")).await.err().unwrap();
+            let wanted = format!("it has a limit of 256.0 MiB already, and {mib}.0 MiB is not less");
+            assert_eq!(error.why, wanted);
         }
     }
     let boundless = stack.add("cache", Wanted::default()).await;
     let error = prepared(&stack, &boundless, MEMORY_LIMIT).await.err().unwrap();
     assert!(error.why.contains("no limit"), "{error}");
+}
+
+#[tokio::test]
+async fn a_memory_limit_below_what_a_container_holds_is_refused_where_the_kernel_refuses_it() {
+    let Some(engine) = engine().await else { return };
+    let mut stack = Stack::new(&engine, None).await;
+    let memory = Some(256 << 20);
+    let host = HostConfig { memory, memory_swap: memory, ..Default::default() };
+    let id = stack.add("db", Wanted { host, ..Default::default() }).await;
+    let cgroup = engine.cgroup(&stack.details(&id).await, "memory");
+    // Version 2 kills processes instead, and without the files of the kernel nothing is known in time.
+    let Some(cgroup) = cgroup.filter(|cgroup| !cgroup.unified) else { return };
+    let low = "kind = 'memory-limit'\nlimit = '32MiB'";
+    let mut ahead = prepared(&stack, &id, low).await.unwrap();
+    // A further process in it, which takes 100 MiB.
+    let greedy = [OUR_PROGRAM, "testbed", "compose-post", "--storage", "127.0.0.1:1", "--budget", "104MiB"];
+    let exec = ExecConfig { cmd: Some(greedy.map(str::to_owned).into()), ..Default::default() };
+    let exec = stack.docker.create_exec(&id, exec).await.unwrap().id;
+    stack.docker.start_exec(&exec, Some(StartExecOptions { detach: true, ..Default::default() })).await.unwrap();
+    assert!(until(async || cgroup.held_memory().unwrap() > 100 << 20).await);
+
+    let error = prepared(&stack, &id, low).await.err().unwrap().to_string();
+    assert!(error.contains("its processes hold 10") && error.contains("Set `limit` above what it uses"), "{error}");
+    // One that was prepared before.
+    let error = ahead.apply().await.err().unwrap().to_string();
+    assert!(error.contains("current usage") && error.contains("Set `limit` above what it uses"), "{error}");
+    assert!(!error.contains("metawrk restore"), "nothing was changed: {error}");
+    there_and_back(&stack, &id, MEMORY_LIMIT, async |now| assert_eq!(now.memory, 128 << 20)).await;
 }
 
 #[tokio::test]

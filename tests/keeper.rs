@@ -136,14 +136,21 @@ async fn a_fault_is_removed_when_its_run_is_late() {
 
 /// Drives a fault from now on; the steps that were told, with their words.
 async fn driven(kept: &mut KeeperClient, lasting: Time) -> (Outcome, Vec<(String, String)>) {
+    let (outcome, steps) = driven_in_time(kept, lasting).await;
+    (outcome, steps.into_iter().map(|(_, step, detail)| (step, detail)).collect())
+}
+
+/// The same with the instants of the steps.
+async fn driven_in_time(kept: &mut KeeperClient, lasting: Time) -> (Outcome, Vec<(jiff::Timestamp, String, String)>) {
+    let start = jiff::Timestamp::now();
     let clock = Clock::starting_in(Time::ZERO);
     let (tell, mut told) = mpsc::unbounded_channel::<Event>();
     let (_cancel, cancelled) = watch::channel(false);
     let schedule = Schedule { at: Time::from_millis(50), lasting };
     let outcome = drive(kept, 0, schedule, || clock.now(), tell, cancelled).await;
     let mut steps = Vec::new();
-    while let Some(Event { what: EventKind::Fault { step, detail, .. }, .. }) = told.recv().await {
-        steps.push((format!("{step:?}"), detail));
+    while let Some(Event { what: EventKind::Fault { step, detail, .. }, at }) = told.recv().await {
+        steps.push((start + Duration::from_nanos(at.0), format!("{step:?}"), detail));
     }
     (outcome, steps)
 }
@@ -157,6 +164,26 @@ async fn a_fault_that_is_slow_to_apply_is_not_undone_before_it_is_on() {
     let (outcome, steps) = driven(&mut kept, Time::from_millis(100)).await;
     assert_eq!(outcome, Outcome::Verified, "{steps:?}");
     assert_eq!(steps[1], ("Effective".to_owned(), "it ended, and was started again".to_owned()), "{steps:?}");
+}
+
+#[tokio::test]
+async fn a_fault_that_ends_a_container_takes_effect_when_the_engine_says_that_it_died() {
+    let Some(engine) = engine().await else { return };
+    // It ignores the stop signal for so long.
+    const GRACE: i64 = 2;
+    for (keys, grace) in [("kind = 'kill'", 0), ("kind = 'stop'", GRACE), ("kind = 'restart'", GRACE)] {
+        let lab = Lab::with(&engine, Wanted { ends_after: Some(GRACE), ..Default::default() }).await;
+        let mut kept = lab.keeping(keys, Time::from_secs(30)).await.unwrap();
+        let (outcome, steps) = driven_in_time(&mut kept, Time::ZERO).await;
+        assert_eq!(outcome, Outcome::Verified, "{keys}: {steps:?}");
+        let now = lab.stack.details(&lab.id).await;
+        let [died, started] = [&now.finished_at, &now.started_at].map(|at| at.parse::<jiff::Timestamp>().unwrap());
+        let [commanded, effective, _, back] = [0, 1, 2, 3].map(|step| steps[step].0);
+        let ms = |from: jiff::Timestamp, to: jiff::Timestamp| to.duration_since(from).as_millis();
+        assert!(ms(effective, died).abs() < 20, "{keys}: {steps:?}, died {died}");
+        assert!(effective < started && started < back, "{keys}: {steps:?}, started {started}");
+        assert!(ms(commanded, effective) >= i128::from(grace) * 1000, "{keys}: {steps:?}");
+    }
 }
 
 /// Switches the links of a container without its keeper.

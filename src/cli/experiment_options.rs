@@ -13,7 +13,7 @@ pub struct ExperimentOptions {
     #[arg(long, value_name = "N", value_parser = parse_number)]
     rate: Option<f64>,
 
-    /// Duration of each fault. 0s removes all faults from the experiment
+    /// Duration of each fault that has one (a restart has none). 0s removes all faults from the experiment
     #[arg(long, value_name = "T")]
     outage: Option<Time>,
 

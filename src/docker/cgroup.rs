@@ -65,6 +65,20 @@ impl Cgroup {
         self.read(if self.unified { "memory.max" } else { "memory.limit_in_bytes" })?.parse().ok()
     }
 
+    /// Bytes that the kernel cannot free unless it swaps or kills: anonymous and shared memory, and its own in version 1.
+    pub fn held_memory(&self) -> Option<u64> {
+        let stat = self.read("memory.stat")?;
+        let field = |name: &str| {
+            let value = stat.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            value.and_then(|value| value.trim().parse::<u64>().ok())
+        };
+        if self.unified {
+            return Some(field("anon")? + field("shmem").unwrap_or(0));
+        }
+        let kernel = self.read("memory.kmem.usage_in_bytes").and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
+        Some(field("total_rss")? + field("total_shmem").unwrap_or(0) + kernel)
+    }
+
     fn read(&self, file: &str) -> Option<String> {
         Some(fs::read_to_string(self.folder.join(file)).ok()?.trim().to_owned())
     }
@@ -102,5 +116,9 @@ mod tests {
         write("cpu.max", "25000 50000\n");
         assert_eq!(cgroup(true).cpu_quota(), Some((Some(25_000), 50_000)));
         assert_eq!(cgroup(true).memory_limit(), None);
+        assert_eq!(cgroup(false).held_memory(), None);
+        write("memory.stat", "cache 9\nanon 7\nanon_thp 1\nshmem 2\ntotal_cache 40\ntotal_rss 30\ntotal_shmem 3\n");
+        write("memory.kmem.usage_in_bytes", "5\n");
+        assert_eq!([false, true].map(|unified| cgroup(unified).held_memory()), [Some(38), Some(9)]);
     }
 }

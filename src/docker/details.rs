@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use bollard::models::PortBinding;
+use bollard::models::{HealthStatusEnum, PortBinding};
 use bollard::query_parameters::InspectContainerOptions;
 
 use super::{DockerError, Endpoint, Engine};
@@ -17,6 +17,10 @@ pub struct Details {
     pub pid: u32,
     /// RFC 3339. Every start has another time.
     pub started_at: String,
+    /// RFC 3339: when it ended last, also if it runs again.
+    pub finished_at: String,
+    /// What its health check says, if it has one.
+    pub health: Option<Health>,
     /// It is deleted when it ends.
     pub auto_remove: bool,
     /// Seconds between a polite stop and a forced one.
@@ -37,6 +41,26 @@ pub struct Details {
     /// Bytes; 0 is no limit.
     pub memory: i64,
     pub memory_swap: i64,
+}
+
+/// What a container's health check says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It was started, and no check has passed yet.
+    Starting,
+    Healthy,
+    Unhealthy,
+}
+
+impl Health {
+    fn of(status: HealthStatusEnum) -> Option<Health> {
+        match status {
+            HealthStatusEnum::STARTING => Some(Health::Starting),
+            HealthStatusEnum::HEALTHY => Some(Health::Healthy),
+            HealthStatusEnum::UNHEALTHY => Some(Health::Unhealthy),
+            HealthStatusEnum::EMPTY | HealthStatusEnum::NONE => None,
+        }
+    }
 }
 
 impl Engine {
@@ -75,6 +99,8 @@ impl Engine {
             paused: state.paused.unwrap_or_default(),
             pid: state.pid.and_then(|pid| pid.try_into().ok()).unwrap_or_default(),
             started_at: state.started_at.unwrap_or_default(),
+            finished_at: state.finished_at.unwrap_or_default(),
+            health: state.health.and_then(|health| Health::of(health.status?)),
             auto_remove: host.auto_remove.unwrap_or_default(),
             stop_timeout: config.stop_timeout,
             network_mode: host.network_mode.unwrap_or_default(),

@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
+use bollard::models::SystemInfoCgroupVersionEnum;
 use bollard::{API_DEFAULT_VERSION, Docker};
 
 use super::error::with_causes;
@@ -16,6 +17,8 @@ pub struct Engine {
     version: String,
     api: Api,
     local: bool,
+    /// Its control groups are of version 2.
+    unified_cgroups: bool,
     /// Of its machine, where the engine says so.
     cpus: Option<f64>,
     memory: Option<u64>,
@@ -101,6 +104,7 @@ impl Engine {
             docker,
             local: host.starts_with("unix://") && info.name.as_deref() == node_name().as_deref(),
             host,
+            unified_cgroups: info.cgroup_version == Some(SystemInfoCgroupVersionEnum::_2),
             id: info.id.unwrap_or_default(),
             version: version.version.unwrap_or_else(|| "of unknown version".to_owned()),
             cpus: info.ncpu.map(|cpus| cpus as f64),
@@ -141,6 +145,11 @@ impl Engine {
     /// The memory of its machine in bytes, where it says so.
     pub fn memory(&self) -> Option<u64> {
         self.memory
+    }
+
+    /// Whether the control groups of its containers are of version 2.
+    pub fn has_unified_cgroups(&self) -> bool {
+        self.unified_cgroups
     }
 
     /// Whether its containers are processes of this machine. A socket that is forwarded from another machine, or from a

@@ -25,7 +25,7 @@ pub use alias::MissingAlias;
 pub use api::Api;
 pub use cgroup::Cgroup;
 pub use commands::Cpu;
-pub use details::Details;
+pub use details::{Details, Health};
 pub use endpoint::{Endpoint, EndpointChange};
 pub use engine::Engine;
 pub use error::DockerError;

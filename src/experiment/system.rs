@@ -101,7 +101,7 @@ impl SystemUnderTest {
                     fault.spec().fault(plan.load().rate, planned.end(), count_load(traffic(), clock))
                 }
             };
-            let schedule = fault::Schedule { at: Time(planned.at.0), lasting: planned.lasts };
+            let schedule = fault::Schedule { at: Time(planned.at.0), lasting: planned.lasts.unwrap_or(Time::ZERO) };
             let (events, cancelled) = (events.clone(), cancelled.clone());
             tokio::spawn(async move {
                 fault::drive(fault.as_mut(), index, schedule, || clock.now(), events, cancelled).await
@@ -196,7 +196,8 @@ async fn prepare_fault(
         FaultSpec::Kept(fault) => {
             let mut fault = fault.clone();
             fault.resolve_components(&|component| component_pid(testbed?, component));
-            PreparedFault::Ready(Box::new(KeeperClient::prepare(machine, &fault, planned.lasts, None).await?))
+            let lasting = planned.end().since(planned.at);
+            PreparedFault::Ready(Box::new(KeeperClient::prepare(machine, &fault, lasting, None).await?))
         }
     })
 }

@@ -15,7 +15,19 @@ pub struct FaultError {
     pub remedy: Cow<'static, str>,
 }
 
+/// The remedy where something may be left of a fault.
+pub(crate) const RESTORE: &str = "Run `metawrk restore` to undo what is left of the fault.";
+
 impl FaultError {
+    /// The error of a step after which the fault is removed at once: if that succeeds, nothing is left to restore.
+    #[must_use]
+    pub(crate) fn before_removal(mut self) -> FaultError {
+        if self.remedy == RESTORE {
+            self.remedy = Cow::Borrowed("");
+        }
+        self
+    }
+
     /// For `map_err`.
     pub(crate) fn new<E: ToString>(
         action: impl Into<Cow<'static, str>>,

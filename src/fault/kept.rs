@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::container::reachability::Reachability;
 use super::container::target::ContainerTarget;
+use super::error::RESTORE;
 use super::process::target::ProcessTarget;
 use super::{Fault, FaultError, Spec};
 use crate::docker::Engine;
@@ -139,7 +140,7 @@ impl Target {
 
     /// A step that failed: for `map_err`.
     pub(crate) fn failed<E: ToString>(&self, action: &'static str) -> impl Fn(E) -> FaultError + use<E> {
-        FaultError::new(action, self.to_string(), "Run `metawrk restore` to undo what is left of the fault.")
+        FaultError::new(action, self.to_string(), RESTORE)
     }
 
     /// The same, of a step before anything was changed.

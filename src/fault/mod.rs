@@ -24,8 +24,6 @@ pub mod surge;
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::units::Instant;
-
 pub use drive::{Outcome, Schedule, drive};
 pub use error::FaultError;
 pub use keeper::client::KeeperClient;
@@ -55,9 +53,4 @@ pub trait Fault: Send {
 
     /// Verifies that all is as before.
     fn verify_removed(&mut self) -> StepFuture<'_>;
-
-    /// When what was verified last came about, where this is known better than "before now".
-    fn since(&self) -> Option<Instant> {
-        None
-    }
 }

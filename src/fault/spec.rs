@@ -15,6 +15,11 @@ pub trait Spec {
     /// What it is done to.
     fn target(&self) -> TargetName;
 
+    /// For a fault that ends by itself, and so has no `for`: the longest that this takes.
+    fn ends_within(&self) -> Option<Time> {
+        None
+    }
+
     /// The network of its container that it is done on, if it names one.
     fn network(&self) -> Option<&str> {
         None

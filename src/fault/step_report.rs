@@ -2,6 +2,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::units::Time;
+
 /// What a step of a fault did or verified.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepReport {
@@ -10,22 +12,33 @@ pub struct StepReport {
     /// Not failures, but to be reported.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// How long before this report the step's result came about, where that is known: an engine knows when a container
+    /// ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ago: Option<Time>,
 }
 
 impl StepReport {
     /// A report of one warning.
     pub fn warning(warning: impl Into<String>) -> StepReport {
-        StepReport { text: String::new(), warnings: vec![warning.into()] }
+        StepReport { warnings: vec![warning.into()], ..StepReport::default() }
     }
 
     /// This report and another one.
     #[must_use]
     pub fn and(mut self, other: impl Into<StepReport>) -> StepReport {
-        let StepReport { text, warnings } = other.into();
+        let StepReport { text, warnings, ago } = other.into();
         let texts = [std::mem::take(&mut self.text), text];
         self.text = texts.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
         self.warnings.extend(warnings);
+        self.ago = self.ago.or(ago);
         self
+    }
+
+    /// This report, on what came about `ago` before it.
+    #[must_use]
+    pub fn since(self, ago: Option<Time>) -> StepReport {
+        StepReport { ago, ..self }
     }
 }
 
@@ -40,7 +53,7 @@ impl fmt::Display for StepReport {
 
 impl<T: Into<String>> From<T> for StepReport {
     fn from(text: T) -> StepReport {
-        StepReport { text: text.into(), warnings: Vec::new() }
+        StepReport { text: text.into(), ..StepReport::default() }
     }
 }
 

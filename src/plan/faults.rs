@@ -12,14 +12,23 @@ use crate::units::{Instant, Time};
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlannedFault {
     pub at: Instant,
-    pub lasts: Time,
+    /// `None` for a fault that ends by itself.
+    pub lasts: Option<Time>,
     pub spec: FaultSpec,
 }
 
 impl PlannedFault {
-    /// When it is removed.
+    /// When it is removed; the latest time for a fault that ends by itself.
     pub fn end(&self) -> Instant {
-        self.at.plus(self.lasts)
+        self.at.plus(self.lasts.or(self.spec.spec().ends_within()).unwrap_or(Time::ZERO))
+    }
+
+    /// When it is applied, and for how long: `at 15s for 20s`.
+    pub fn when(&self) -> String {
+        match self.lasts {
+            Some(lasts) => format!("at {} for {lasts}", self.at),
+            None => format!("at {}", self.at),
+        }
     }
 
     /// The settings of this fault, as in an experiment file.
@@ -53,7 +62,10 @@ pub fn resolve_faults(
         let spec = FaultSpec::read(&fault.kind, &fault.keys).map_err(invalid)?;
         let at = fault.at.unwrap_or(default_at);
         let lasts = fault.lasts;
-        if lasts == Time::ZERO || at.plus(lasts) > DAY {
+        if lasts.is_none() && spec.spec().ends_within().is_none() {
+            return refuse("kind", format!("a {} fault needs the key `for`, such as for = \"20s\"", spec.kind()));
+        }
+        if lasts == Some(Time::ZERO) || at.plus(lasts.unwrap_or(Time::ZERO)) > DAY {
             return refuse("for", "must be above 0, and the fault must end within 24h".to_owned());
         }
         if at < earliest {
@@ -68,7 +80,7 @@ pub fn resolve_faults(
             return refuse("at", format!("overlaps an earlier fault {}. Change at or for.", target.in_words()));
         }
         let context = CheckContext {
-            lasts,
+            lasts: new.end().since(new.at),
             rate,
             has_testbed: matches!(system, System::Testbed(_)),
             has_engine: system.engine().is_some(),
@@ -79,10 +91,22 @@ pub fn resolve_faults(
     Ok(planned)
 }
 
+/// Refuses a `for` that has no effect. Results of earlier versions may have one.
+pub fn refuse_durations(faults: &[PlannedFault]) -> Result<(), InvalidSetting> {
+    let ends_by_itself = |fault: &PlannedFault| fault.lasts.is_some() && fault.spec.spec().ends_within().is_some();
+    let Some(i) = faults.iter().position(ends_by_itself) else { return Ok(()) };
+    let kind = faults[i].spec.kind();
+    let why = format!(
+        "a {kind} fault has no length: the container is started again at once, and the fault lasts until it is back. \
+         Leave it out, or use kind = \"stop\" for a container that stays down for a time"
+    );
+    Err(InvalidSetting::new(format!("fault.{i}.for"), why))
+}
+
 /// The outage that the faults cause.
 pub fn find_outage(faults: &[PlannedFault]) -> Outage {
     Outage {
-        longest: faults.iter().map(|fault| fault.lasts).max().unwrap_or(Time::ZERO),
+        longest: faults.iter().filter_map(|fault| fault.lasts).max().unwrap_or(Time::ZERO),
         end: faults.iter().map(PlannedFault::end).max(),
     }
 }

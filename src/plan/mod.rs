@@ -82,6 +82,14 @@ impl ExperimentPlan {
         }
     }
 
+    /// Refuses settings that an experiment file may not have, while the results of an earlier version may.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] for a fault with a length that has no effect.
+    pub fn check_current(&self) -> Result<(), InvalidSetting> {
+        faults::refuse_durations(&self.faults)
+    }
+
     /// The settings of an experiment file that resolves to this plan, without defaults.
     ///
     /// # Errors
@@ -191,7 +199,9 @@ impl ExperimentPlan {
 /// The rate over time: faults on the load are part of it.
 fn add_surges(rate: f64, faults: &[PlannedFault]) -> Profile {
     let surges = faults.iter().filter_map(|fault| match &fault.spec {
-        FaultSpec::Load(load) => Some((fault.at.since(Instant::START), fault.lasts, load.spec().factor())),
+        FaultSpec::Load(load) => {
+            Some((fault.at.since(Instant::START), fault.end().since(fault.at), load.spec().factor()))
+        }
         FaultSpec::Link(_) | FaultSpec::Kept(_) => None,
     });
     Profile::with_surges(rate, surges)

@@ -122,8 +122,9 @@ pub struct Fault {
     /// When it is applied, since the start of load. Default: right after the baseline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Time>,
-    #[serde(rename = "for")]
-    pub lasts: Time,
+    /// Faults that end by themselves have none.
+    #[serde(rename = "for", default, skip_serializing_if = "Option::is_none")]
+    pub lasts: Option<Time>,
     /// The keys of its kind.
     #[serde(flatten)]
     pub keys: toml::Table,

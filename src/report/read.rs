@@ -169,7 +169,7 @@ fn plan_facts(plan: &ExperimentPlan) -> Vec<(String, String)> {
     }
     add("phases", format!("warm-up {}, baseline {}", plan.phases().warmup, plan.phases().baseline));
     for fault in plan.faults() {
-        add("fault", format!("{} at {} for {}", fault.spec.description(), fault.at, fault.lasts));
+        add("fault", format!("{} {}", fault.spec.description(), fault.when()));
     }
     if !plan.faults().is_empty() {
         add("time limit for recovery", plan.phases().observe.to_string());

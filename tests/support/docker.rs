@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::models::{
-    ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HostConfig, Ipam, IpamConfig, NetworkConnectRequest,
-    NetworkCreateRequest, NetworkingConfig,
+    ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HealthConfig, HostConfig, Ipam, IpamConfig,
+    NetworkConnectRequest, NetworkCreateRequest, NetworkingConfig,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptions, StartContainerOptions,
@@ -85,6 +85,7 @@ pub struct Wanted {
     pub port: Option<u16>,
     /// It ignores the stop signal. The engine kills it after this many seconds.
     pub ends_after: Option<i64>,
+    pub healthcheck: Option<HealthConfig>,
 }
 
 impl Stack {
@@ -133,6 +134,7 @@ impl Stack {
             stop_timeout: wanted.ends_after.or(Some(1)),
             stop_signal: wanted.ends_after.map(|_| "SIGWINCH".to_owned()),
             host_config: Some(host),
+            healthcheck: wanted.healthcheck,
             networking_config: own_network
                 .then(|| NetworkingConfig { endpoints_config: Some([(self.network.clone(), endpoint)].into()) }),
             ..Default::default()

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::Container;
 use super::reachability::Reachability;
 use super::target::ContainerTarget;
-use crate::docker::{Endpoint, EndpointChange, Engine};
+use crate::docker::{Endpoint, EndpointChange, Engine, Health};
 use crate::fault::kept::LATENESS;
 use crate::fault::{FaultError, StepReport};
+use crate::units::Time;
 
 /// A running container, before it is ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,12 +25,18 @@ pub struct Lifecycle {
     pub grace: i32,
     #[serde(rename = "reach")]
     pub reachability: Reachability,
+    /// Its health check passed.
+    #[serde(default)]
+    pub healthy: bool,
 }
 
 /// A step of a fault must not take longer than this, in seconds.
 const MOST_GRACE: i32 = 15;
 /// What engines give unless told otherwise, in seconds.
 const GRACE: i32 = 10;
+/// How long a health check may take to pass again.
+const HEALTH: Duration = Duration::from_secs(10);
+const BETWEEN_INSPECTIONS: Duration = Duration::from_millis(100);
 
 impl Lifecycle {
     /// Takes the state of a container that is about to end, by `action`. `stays_down`: the fault does not start it again
@@ -60,11 +67,12 @@ impl Lifecycle {
             endpoints: details.endpoints.clone(),
             grace: grace(details.stop_timeout),
             reachability: reachability.declared(&details.ports),
+            healthy: details.health == Some(Health::Healthy),
         })
     }
 
     pub(crate) fn ignore_condition(&mut self) {
-        (self.target.ran, self.reachability) = (false, Reachability::none());
+        (self.target.ran, self.reachability, self.healthy) = (false, Reachability::none(), false);
     }
 
     /// How long an engine may still carry out a polite stop.
@@ -72,15 +80,20 @@ impl Lifecycle {
         LATENESS + Duration::from_secs(self.grace.unsigned_abs().into())
     }
 
+    /// Verifies that it ended, and says when.
+    ///
     /// # Errors
     /// Where it runs as if nothing had happened.
     pub(crate) async fn verify_ended(&self, engine: &Engine) -> Result<StepReport, FaultError> {
         let now = engine.inspect(&self.target.id).await.map_err(self.target.failed("inspect"))?;
-        match now.running {
-            false => Ok("it does not run".into()),
-            true if now.started_at != self.started_at => Ok("it ended, and was started again".into()),
-            true => Err(self.target.failed("end")("it still runs")),
-        }
+        let report = match now.running {
+            false => StepReport::from("it does not run"),
+            true if now.started_at != self.started_at => StepReport::from("it ended, and was started again"),
+            true => return Err(self.target.failed("end")("it still runs")),
+        };
+        // Another machine has another clock.
+        let ago = engine.is_local().then(|| time_since(&now.finished_at, jiff::Timestamp::now())).flatten();
+        Ok(report.since(ago))
     }
 
     /// Starts it where it does not run.
@@ -98,8 +111,35 @@ impl Lifecycle {
         if !now.running {
             return Err(self.target.failed("start")("it does not run"));
         }
-        verify_endpoints(engine, &self.target, &self.endpoints, None, &self.reachability).await
+        let report = verify_endpoints(engine, &self.target, &self.endpoints, None, &self.reachability).await?;
+        // That peers reach it is known sooner, and better.
+        match self.healthy && !self.reachability.is_known() {
+            true => Ok(report.and(self.verify_health(engine).await?)),
+            false => Ok(report),
+        }
     }
+
+    /// Waits until its health check passes. One that takes longer is a warning: it may be made seldom.
+    async fn verify_health(&self, engine: &Engine) -> Result<StepReport, FaultError> {
+        let start = tokio::time::Instant::now();
+        loop {
+            let now = engine.inspect(&self.target.id).await.map_err(self.target.failed("inspect"))?;
+            self.target.check_running(&now)?;
+            if now.health == Some(Health::Healthy) {
+                return Ok("its health check passes".into());
+            }
+            if start.elapsed() >= HEALTH {
+                return Ok(StepReport::warning(format!("its health check has not passed after {HEALTH:?}")));
+            }
+            tokio::time::sleep(BETWEEN_INSPECTIONS).await;
+        }
+    }
+}
+
+/// The time from `then` (RFC 3339) to `now`. `None` if that is not known: an engine writes the year 1 for "never".
+fn time_since(then: &str, now: jiff::Timestamp) -> Option<Time> {
+    let then: jiff::Timestamp = then.parse().ok()?;
+    u64::try_from(now.as_nanosecond() - then.as_nanosecond()).ok().map(Time)
 }
 
 /// A container that asks for more time than a step has gets what a step has.
@@ -147,6 +187,14 @@ pub(crate) async fn verify_endpoints(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_since_a_death_is_known_unless_it_never_died() {
+        let now = "2026-01-02T03:04:05.5Z".parse().unwrap();
+        assert_eq!(time_since("2026-01-02T03:04:05.25Z", now), Some(Time::from_millis(250)));
+        let unknown = ["0001-01-01T00:00:00Z", "", "2026-01-02T03:04:06Z"];
+        assert_eq!(unknown.map(|then| time_since(then, now)), [None; 3]);
+    }
 
     #[test]
     fn a_container_gets_the_time_that_it_asks_for_and_never_more_than_a_step_has() {

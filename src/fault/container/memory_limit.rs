@@ -1,14 +1,20 @@
-//! `memory-limit`: a container gets another limit on its memory. A limit can be changed but not lifted, so a container
-//! without one is refused.
+//! `memory-limit`: a container gets a lower limit on its memory. A limit can be changed but not lifted, so a container
+//! without one is refused. Control groups of version 1 also refuse a limit below what its processes hold; those of
+//! version 2 kill some of them.
+
+use std::time::Duration;
 
 use bytesize::ByteSize;
+use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 
 use super::Container;
 use super::target::ContainerTarget;
 use crate::docker::{Details, Engine};
 use crate::fault::kept::{KeptSpec, Machine, Snapshot, Target};
 use crate::fault::{CheckContext, Fault, FaultError, InvalidKey, Spec, StepFuture, StepReport, TargetName};
+use crate::procfs;
 use crate::units::exact_size;
 
 /// A container with another limit on its memory.
@@ -34,6 +40,10 @@ pub struct MemoryLimitSnapshot {
     wanted: i64,
 }
 
+const ACTION: &str = "limit the memory of";
+const ABOVE_USAGE: &str = "Set `limit` above what it uses (`docker stats`), or have it use less.";
+/// A remote engine answers within this.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// An engine refuses less.
 const LEAST: ByteSize = ByteSize::mib(6);
 
@@ -71,19 +81,33 @@ impl KeptSpec for MemoryLimit {
         container: &Container,
         _previous: Option<&MemoryLimitSnapshot>,
     ) -> Result<MemoryLimitSnapshot, FaultError> {
-        let target = ContainerTarget::running(&container.details, "limit the memory of")?;
-        let Details { memory, memory_swap: with_swap, .. } = container.details;
+        let Container { engine, details } = container;
+        let target = ContainerTarget::running(details, ACTION)?;
+        let Details { memory, memory_swap: with_swap, .. } = *details;
         if memory <= 0 {
             let why = "it has no limit, and Docker cannot remove a limit once it is set";
             let remedy = "Start it with a limit (`--memory`, `mem_limit`).";
-            return Err(target.refused("limit the memory of", why, remedy));
+            return Err(target.refused(ACTION, why, remedy));
         }
-        match i64::try_from(self.limit.0) {
-            Ok(wanted) if self.limit >= LEAST => Ok(MemoryLimitSnapshot { target, memory, with_swap, wanted }),
-            _ => {
-                let why = format!("an engine cannot set a limit of {}", self.limit);
-                Err(target.refused("limit the memory of", &why, "Set `limit` to 6MiB or more."))
+        let Some(wanted) = i64::try_from(self.limit.0).ok().filter(|_| self.limit >= LEAST) else {
+            let why = format!("an engine cannot set a limit of {}", self.limit);
+            return Err(target.refused(ACTION, &why, "Set `limit` to 6MiB or more."));
+        };
+        if wanted >= memory {
+            let why = format!("it has a limit of {} already, and {} is not less", size(memory), self.limit);
+            return Err(target.refused(ACTION, &why, "Set `limit` to less."));
+        }
+        let before = MemoryLimitSnapshot { target, memory, with_swap, wanted };
+        match held_memory(engine, details).await {
+            Some(held) if held > self.limit.0 && !before.may_swap(engine) => {
+                let why = format!(
+                    "its processes hold {}, which the kernel cannot free, and control groups of version 1 refuse a lower \
+                     limit than that",
+                    ByteSize(held)
+                );
+                Err(before.target.refused(ACTION, &why, ABOVE_USAGE))
             }
+            _ => Ok(before),
         }
     }
 }
@@ -113,6 +137,11 @@ impl MemoryLimitSnapshot {
         }
     }
 
+    /// Whether the kernel may swap its memory out. Of another machine that is not known.
+    fn may_swap(&self, engine: &Engine) -> bool {
+        self.with_swap != self.memory && !(engine.is_local() && free_swap() == Some(0))
+    }
+
     /// What of memory and swap together is not as before.
     fn swap_changed(&self, now: i64) -> Option<String> {
         let text = |limit: i64| match limit {
@@ -124,6 +153,29 @@ impl MemoryLimitSnapshot {
     }
 }
 
+/// Bytes that the kernel cannot free. `None` if that is not known, or does not matter: control groups of version 2 make
+/// room.
+async fn held_memory(engine: &Engine, details: &Details) -> Option<u64> {
+    match engine.cgroup(details, "memory") {
+        Some(cgroup) if cgroup.unified => None,
+        Some(cgroup) => cgroup.held_memory(),
+        None if engine.has_unified_cgroups() => None,
+        None => {
+            let mut stats = Box::pin(engine.stats(&details.id));
+            timeout(PATIENCE, stats.next()).await.ok()??.ok()??.anonymous
+        }
+    }
+}
+
+/// Of this machine, in bytes.
+fn free_swap() -> Option<u64> {
+    procfs::status_bytes(&std::fs::read_to_string("/proc/meminfo").ok()?, "SwapFree")
+}
+
+fn size(bytes: i64) -> ByteSize {
+    ByteSize(bytes.unsigned_abs())
+}
+
 struct MemoryLimitFault {
     engine: Engine,
     before: MemoryLimitSnapshot,
@@ -133,12 +185,18 @@ impl MemoryLimitFault {
     async fn set(&self, memory: i64) -> Result<StepReport, FaultError> {
         let MemoryLimitSnapshot { target, .. } = &self.before;
         let done = self.engine.limit_memory(&target.id, memory, self.before.with_swap(memory)).await;
-        done.map(|()| "limit set".into()).map_err(target.failed("limit the memory of"))
+        done.map(|()| "limit set".into()).map_err(|error| match memory == self.before.wanted {
+            // The kernel freed what it could, and that was not enough.
+            true if error.to_string().contains("current usage") => {
+                target.refused(ACTION, &error.to_string(), ABOVE_USAGE)
+            }
+            _ => target.failed(ACTION)(error),
+        })
     }
 
     async fn inspect(&self) -> Result<Details, FaultError> {
         let target = &self.before.target;
-        self.engine.inspect(&target.id).await.map_err(target.failed("limit the memory of"))
+        self.engine.inspect(&target.id).await.map_err(target.failed(ACTION))
     }
 
     fn compare(&self, details: &Details, wanted: i64) -> Result<StepReport, FaultError> {
@@ -150,7 +208,7 @@ impl MemoryLimitFault {
             true => Ok(format!("its limit is {}", ByteSize(now.unsigned_abs())).into()),
             false => {
                 let (now, wanted) = (ByteSize(now.unsigned_abs()), ByteSize(wanted.unsigned_abs()));
-                Err(target.failed("limit the memory of")(format!("its limit is {now}, not {wanted}")))
+                Err(target.failed(ACTION)(format!("its limit is {now}, not {wanted}")))
             }
         }
     }
@@ -178,7 +236,7 @@ impl Fault for MemoryLimitFault {
             let (before, now) = (&self.before, self.inspect().await?);
             let report = self.compare(&now, before.memory)?;
             if let Some(why) = before.swap_changed(now.memory_swap) {
-                return Err(before.target.failed("limit the memory of")(why));
+                return Err(before.target.failed(ACTION)(why));
             }
             before.target.check_running(&now).map(|()| report)
         })

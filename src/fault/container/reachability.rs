@@ -100,6 +100,11 @@ impl Reachability {
         Ok(report)
     }
 
+    /// Whether a peer reached a port of it, and so can say whether it is back.
+    pub fn is_known(&self) -> bool {
+        self.unknown.is_none() && self.networks.iter().any(|seen| !seen.ports.is_empty())
+    }
+
     /// Why no peer could probe it, if none could.
     pub fn unknown(&self) -> Option<&str> {
         self.unknown.as_deref()

@@ -1,4 +1,5 @@
-//! `restart`: a container is asked to end, killed where it does not, and started again at once.
+//! `restart`: a container is asked to end, killed where it does not, and started again at once. The fault lasts from its
+//! end until it is back, however long that takes.
 
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use super::reachability::Reachability;
 use crate::docker::Engine;
 use crate::fault::kept::{KeptSpec, Machine, Snapshot, Target};
 use crate::fault::{Fault, FaultError, Spec, StepFuture, TargetName};
+use crate::units::Time;
 
 /// A container that is started again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,6 +21,9 @@ pub struct Restart {
     pub container: String,
 }
 
+/// Its longest stop, its start, and the time until its peers reach it.
+const LONGEST: Time = Time::from_secs(30);
+
 /// The state before it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -26,11 +31,15 @@ pub struct RestartSnapshot(Lifecycle);
 
 impl Spec for Restart {
     fn example() -> &'static str {
-        "kind = \"restart\"\ncontainer = \"db\"\nfor = \"20s\""
+        "kind = \"restart\"\ncontainer = \"db\""
     }
 
     fn target(&self) -> TargetName {
         TargetName::Container(self.container.clone())
+    }
+
+    fn ends_within(&self) -> Option<Time> {
+        Some(LONGEST)
     }
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::docker::Details;
 use crate::fault::FaultError;
+use crate::fault::error::RESTORE;
 
 /// The container that a fault is done to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,7 +51,7 @@ impl ContainerTarget {
 
     /// A step that failed: for `map_err`.
     pub(crate) fn failed<E: ToString>(&self, action: &'static str) -> impl Fn(E) -> FaultError + use<E> {
-        FaultError::new(action, self.to_string(), "Run `metawrk restore` to undo what is left of the fault.")
+        FaultError::new(action, self.to_string(), RESTORE)
     }
 
     /// The same, of a step before anything was changed.

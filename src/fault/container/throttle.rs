@@ -199,7 +199,12 @@ impl Fault for ThrottleFault {
         Box::pin(async {
             let now = self.inspect("give CPUs back to").await?;
             let report = self.compare(&now, self.before.cpus, "give CPUs back to")?;
-            self.before.target.check_running(&now).map(|()| report)
+            self.before.target.check_running(&now)?;
+            // An engine cannot set the 0 again.
+            Ok(match (self.before.quota, now.cpu_quota) {
+                (0, -1) => report.and("the engine shows CpuQuota -1 where it showed 0: both mean no limit"),
+                _ => report,
+            })
         })
     }
 }

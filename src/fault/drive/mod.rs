@@ -6,7 +6,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::{Fault, StepFuture, StepReport};
+use super::{Fault, FaultError, StepFuture, StepReport};
 use crate::record::{Event, EventKind, FaultStep};
 use crate::units::{Instant, Time};
 
@@ -14,7 +14,7 @@ use crate::units::{Instant, Time};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schedule {
     pub at: Time,
-    /// It is removed at `at + lasting`, whatever applying it took.
+    /// It is removed at `at + lasting`, whatever applying it took. Zero for a fault that ends by itself.
     pub lasting: Time,
 }
 
@@ -51,59 +51,63 @@ pub async fn drive(
     mut cancel: watch::Receiver<bool>,
 ) -> Outcome {
     let kind = fault.kind().to_owned();
-    let report = |at: Option<Instant>, step, report: StepReport| {
-        let StepReport { text: detail, warnings } = report;
+    let report = |step, report: StepReport, commanded: Instant| {
+        let StepReport { text: detail, warnings, ago } = report;
         let what = EventKind::Fault { fault: index, kind: kind.clone(), step, detail, warnings };
+        let now = now();
+        // What came about before it was commanded has another cause, or another clock.
+        let at = ago.map(|ago| now.minus(ago)).filter(|at| *at >= commanded).unwrap_or(now);
         // A run that is ending may not receive it any more.
-        let _ = events.send(Event { at: at.unwrap_or_else(&now), what });
+        let _ = events.send(Event { at, what });
+        at
     };
-    let report_now = |step, text: String| report(None, step, text.into());
+    let report_now = |step, text: String| report(step, text.into(), Instant::START);
     if !sleep_until(schedule.at, &now, &mut cancel).await {
         return Outcome::Untouched;
     }
 
-    report_now(FaultStep::Commanded, String::new());
-    let applied = match limited(fault.apply()).await {
-        Ok(_) => limited(fault.verify_applied()).await,
+    let commanded = report_now(FaultStep::Commanded, String::new());
+    let applied = match limited(fault.apply(), &kind).await {
+        Ok(_) => limited(fault.verify_applied(), &kind).await,
         Err(e) => Err(e),
     };
     let effective = applied.is_ok();
     match applied {
         Ok(detail) => {
-            report(fault.since(), FaultStep::Effective, detail);
+            report(FaultStep::Effective, detail, commanded);
             sleep_until(schedule.at.plus(schedule.lasting), &now, &mut cancel).await;
         }
         // It may have taken effect in part, so it is removed at once.
-        Err(why) => report_now(FaultStep::Failed, why),
+        Err(why) => drop(report_now(FaultStep::Failed, why.before_removal().to_string())),
     }
 
-    report_now(FaultStep::RemovalCommanded, String::new());
-    let mut failure = String::new();
+    let commanded = report_now(FaultStep::RemovalCommanded, String::new());
+    let mut failure = None;
     for attempt in 0..REMOVALS {
         if attempt > 0 {
             sleep(BETWEEN_REMOVALS).await;
         }
-        let removed = match limited(fault.remove()).await {
-            Ok(_) => limited(fault.verify_removed()).await,
+        let removed = match limited(fault.remove(), &kind).await {
+            Ok(_) => limited(fault.verify_removed(), &kind).await,
             Err(e) => Err(e),
         };
         match removed {
             Ok(detail) => {
-                report(fault.since(), FaultStep::RemovalVerified, detail);
+                report(FaultStep::RemovalVerified, detail, commanded);
                 return if effective { Outcome::Verified } else { Outcome::Ineffective };
             }
-            Err(why) => failure = why,
+            Err(why) => failure = Some(why),
         }
     }
-    report_now(FaultStep::Failed, failure);
+    report_now(FaultStep::Failed, failure.map_or_else(String::new, |why| why.to_string()));
     Outcome::Stuck
 }
 
-async fn limited(step: StepFuture<'_>) -> Result<StepReport, String> {
-    match timeout(STEP, step).await {
-        Ok(result) => result.map_err(|e| e.to_string()),
-        Err(_) => Err(format!("not done within {STEP:?}")),
-    }
+async fn limited(step: StepFuture<'_>, kind: &str) -> Result<StepReport, FaultError> {
+    let late = |_| {
+        Err(FaultError::new("carry out", format!("a step of a {kind} fault"), "")(format!("not done within {STEP:?}")))
+    };
+    timeout(STEP, step).await.unwrap_or_else(late)
 }
 
 /// Sleeps until the run's clock shows `at`; `false` if cancelled before.

@@ -5,6 +5,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::fault::FaultError;
+use crate::fault::error::RESTORE;
 
 /// Takes a second for each step, and fails those it is told to.
 #[derive(Default)]
@@ -13,6 +14,8 @@ struct Mock {
     /// A step fails as often as it stands here.
     failing: Vec<&'static str>,
     hanging: &'static str,
+    /// What each step reports came about so long before.
+    ago: Option<Time>,
 }
 
 impl Mock {
@@ -26,9 +29,9 @@ impl Mock {
             match self.failing.iter().position(|s| *s == step) {
                 Some(at) => {
                     self.failing.swap_remove(at);
-                    Err(FaultError::new(step, "a mock", "Try again.")("so told"))
+                    Err(FaultError::new(step, "a mock", RESTORE)("so told"))
                 }
-                None => Ok(format!("{step} done").into()),
+                None => Ok(StepReport::from(format!("{step} done")).since(self.ago)),
             }
         })
     }
@@ -92,6 +95,33 @@ async fn a_fault_is_applied_and_removed_on_the_run_s_clock() {
     assert_eq!(outcome, Outcome::Verified);
     assert_eq!(events, ["10 Commanded", "12 Effective", "30 RemovalCommanded", "32 RemovalVerified"]);
     assert_eq!(done, ALL);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_came_about_earlier_than_it_was_seen_counts_from_then_on_but_never_from_before_its_command() {
+    let after = async |ms| driven(Mock { ago: Some(Time::from_millis(ms)), ..Mock::default() }, None).await.1;
+    assert_eq!(after(1500).await[1], "10 Effective");
+    assert_eq!(after(1500).await[3], "30 RemovalVerified");
+    assert_eq!(after(2500).await[1], "12 Effective", "it has another cause, or another clock");
+}
+
+#[tokio::test(start_paused = true)]
+async fn restore_is_only_advised_where_something_may_be_left() {
+    for (failing, advised) in [("apply", false), ("verify-applied", false), ("remove", true)] {
+        let (events, mut seen) = unbounded_channel();
+        let (_cancel, cancelled) = watch::channel(false);
+        let start = Instant::now();
+        let now = move || crate::units::Instant(start.elapsed().as_nanos() as u64);
+        let mut mock = Mock { failing: vec![failing; 3], ..Mock::default() };
+        drive(&mut mock, 0, Schedule { at: Time::ZERO, lasting: Time::ZERO }, now, events, cancelled).await;
+        let mut failures = std::iter::from_fn(|| seen.try_recv().ok()).filter_map(|event| match event.what {
+            EventKind::Fault { step: FaultStep::Failed, detail, .. } => Some(detail),
+            _ => None,
+        });
+        let failure = failures.next().unwrap();
+        assert!(failure.starts_with(&format!("cannot {failing} a mock: so told")), "{failure}");
+        assert_eq!(failure.contains("metawrk restore"), advised, "{failure}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

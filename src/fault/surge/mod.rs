@@ -100,7 +100,6 @@ struct SurgeFault {
     /// When it is planned to end.
     until: Instant,
     began: Option<LoadCount>,
-    since: Option<Instant>,
 }
 
 /// What a surge adds to the load.
@@ -150,7 +149,7 @@ impl Size {
 
 impl SurgeFault {
     fn new(size: Size, until: Instant, count: CountLoad) -> SurgeFault {
-        SurgeFault { count, size, until, began: None, since: None }
+        SurgeFault { count, size, until, began: None }
     }
 
     fn begin(&mut self) -> LoadCount {
@@ -167,13 +166,12 @@ impl SurgeFault {
             let now = (self.count)();
             if now.at.since(from.at) >= window {
                 if self.size.came(from, now) {
-                    self.since = Some(from.at);
-                    return Ok(counted(from, now).into());
+                    return Ok(counted(from, now));
                 }
                 if now.at >= self.until {
                     return Err(failed(
                         "send",
-                        counted(from, now),
+                        counted(from, now).text,
                         "Set when-busy = \"open\" in [load], or more connections.",
                     ));
                 }
@@ -191,13 +189,12 @@ impl SurgeFault {
             let now = (self.count)();
             if now.at.since(from.at) >= window {
                 if self.size.went(from, now) {
-                    self.since = Some(from.at);
-                    return Ok(counted(from, now).into());
+                    return Ok(counted(from, now));
                 }
                 if now.at >= give_up {
                     let remedy =
                         "The load still sends what its connections held back: set when-busy = \"open\" in [load].";
-                    return Err(failed("end", counted(from, now), remedy));
+                    return Err(failed("end", counted(from, now).text, remedy));
                 }
                 from = now;
             }
@@ -222,7 +219,6 @@ impl Fault for SurgeFault {
     }
 
     fn remove(&mut self) -> StepFuture<'_> {
-        self.since = None;
         self.begin();
         let rate = self.size.rate;
         Box::pin(async move { Ok(format!("{rate} requests/s are due again").into()) })
@@ -231,15 +227,13 @@ impl Fault for SurgeFault {
     fn verify_removed(&mut self) -> StepFuture<'_> {
         Box::pin(self.verify_fall())
     }
-
-    fn since(&self) -> Option<Instant> {
-        self.since
-    }
 }
 
-fn counted(from: LoadCount, to: LoadCount) -> String {
-    let seconds = to.at.since(from.at).as_secs_f64();
-    format!("{} requests sent in {seconds:.2} s, {} due", to.sent - from.sent, to.due - from.due)
+/// It came about at the first of the two counts.
+fn counted(from: LoadCount, to: LoadCount) -> StepReport {
+    let took = to.at.since(from.at);
+    let (sent, due) = (to.sent - from.sent, to.due - from.due);
+    StepReport::from(format!("{sent} requests sent in {:.2} s, {due} due", took.as_secs_f64())).since(Some(took))
 }
 
 fn failed(action: &'static str, why: String, remedy: &'static str) -> FaultError {

@@ -22,7 +22,7 @@ pub struct Overrides {
     pub connections: Option<usize>,
     /// `load.seed`
     pub seed: Option<u64>,
-    /// The length of each fault. Zero removes all faults.
+    /// The length of each fault that has one. Zero removes all faults.
     pub outage: Option<Time>,
     /// `phases.duration`, the length of the whole load. `observe` then follows from it.
     pub duration: Option<Time>,
@@ -41,7 +41,12 @@ impl Overrides {
         }
         match *outage {
             Some(Time::ZERO) => settings.fault.clear(),
-            Some(lasts) => settings.fault.iter_mut().for_each(|fault| fault.lasts = lasts),
+            Some(lasts) => {
+                let no_length = settings.fault.iter().all(|fault| fault.lasts.is_none());
+                // Where no fault has a length, the flag must be an error.
+                let meant = settings.fault.iter_mut().filter(|fault| fault.lasts.is_some() || no_length);
+                meant.for_each(|fault| fault.lasts = Some(lasts));
+            }
             None => {}
         }
         if let Some(duration) = *duration {
@@ -89,7 +94,8 @@ pub fn parse(text: &str, origin: &str, folder: &Path, overrides: &Overrides) -> 
     let mut settings: Settings = source.parse()?;
     overrides.apply(&mut settings);
     read_script(&mut settings.load.script, folder).map_err(|why| source.error("load.script", why))?;
-    ExperimentPlan::resolve(settings).map_err(|InvalidSetting { key, why }| match overrides.flag(&key) {
+    let plan = ExperimentPlan::resolve(settings).and_then(|plan| plan.check_current().map(|()| plan));
+    plan.map_err(|InvalidSetting { key, why }| match overrides.flag(&key) {
         Some(flag) => ConfigError::Flag { flag, why },
         None => source.error(&key, why),
     })

@@ -271,12 +271,46 @@ fn invalid_container_settings_are_refused_with_line_and_key() {
 }
 
 #[test]
+fn a_restart_has_no_length_and_every_other_fault_has_one() {
+    let of = |kind: &str, length: &str| {
+        let text = DOCKER.replace("kind = \"disconnect\"", &format!("kind = \"{kind}\""));
+        text.replace("for = \"20s\"\n", length)
+    };
+    let got = error(&of("restart", "for = \"20s\"\n"));
+    insta::assert_snapshot!(got, @r#"x.toml:10: fault.0.for: a restart fault has no length: the container is started again at once, and the fault lasts until it is back. Leave it out, or use kind = "stop" for a container that stays down for a time"#);
+    let got = error(&of("kill", ""));
+    insta::assert_snapshot!(got, @r#"x.toml:8: fault.0.kind: a kill fault needs the key `for`, such as for = "20s""#);
+
+    let plan = read(&of("restart", "")).unwrap();
+    let [fault] = plan.faults() else { panic!() };
+    assert_eq!((fault.lasts, fault.when()), (None, "at 15s".to_owned()));
+    assert_eq!(plan.phases().observe, Time::from_secs(60));
+    assert!(fault.end() > fault.at, "until it is back, nothing else may act on the container");
+    let written = plan.to_toml().unwrap();
+    assert!(!written.contains("for ="), "{written}");
+    assert_eq!(read(&written).unwrap(), plan);
+
+    // The results of an earlier version say what was done then.
+    let old: ExperimentPlan = toml::from_str(&of("restart", "for = \"20s\"\n")).unwrap();
+    assert_eq!(old.faults()[0].when(), "at 15s for 20s");
+
+    // The flag sets the length of what has one, and is an error where nothing has.
+    let outage = Overrides { outage: Some(Time::from_secs(40)), ..Overrides::default() };
+    let with = |text: &str| parse(text, "x.toml", Path::new(""), &outage);
+    let both = of("restart", "[[fault]]\nkind = \"kill\"\ncontainer = \"cache\"\nfor = \"20s\"\n");
+    let lengths: Vec<_> = with(&both).unwrap().faults().iter().map(|fault| fault.lasts).collect();
+    assert_eq!(lengths, [None, Some(Time::from_secs(40))]);
+    let got = with(&of("restart", "")).unwrap_err().to_string();
+    assert!(got.starts_with("--outage: a restart fault has no length"), "{got}");
+}
+
+#[test]
 fn faults_are_described_with_their_target_and_size() {
     let of = |kind: &str| read(&DOCKER.replace("kind = \"disconnect\"", kind)).unwrap();
     let described = |kind: &str| of(kind).faults()[0].spec.description();
     assert_eq!(described("kind = \"memory-limit\"\nlimit = \"64MiB\""), "memory-limit db of 64.0 MiB");
     assert_eq!(described("kind = \"throttle\"\ncpus = 0.2"), "throttle db to 0.2 CPUs");
-    for kind in ["blackhole", "pause", "kill", "stop", "restart"] {
+    for kind in ["blackhole", "pause", "kill", "stop"] {
         assert_eq!(described(&format!("kind = \"{kind}\"")), format!("{kind} db"));
     }
     let far = DOCKER.replace("\"docker\"", "\"tcp://far:2375\"");
@@ -293,7 +327,7 @@ fn the_experiments_on_containers_are_valid() {
     }
     let file = format!("{}/experiments/social-network.toml", env!("CARGO_MANIFEST_DIR"));
     let plan = read_plan(Some(Path::new(&file)), &Overrides::default()).unwrap();
-    assert_eq!((plan.faults()[0].at, plan.faults()[0].lasts), (second(10), Time::from_secs(20)));
+    assert_eq!((plan.faults()[0].at, plan.faults()[0].lasts), (second(10), Some(Time::from_secs(20))));
 }
 
 #[test]
