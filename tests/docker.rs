@@ -397,7 +397,7 @@ async fn a_memory_limit_below_what_a_container_holds_is_refused_where_the_kernel
     assert!(until(async || cgroup.held_memory().unwrap() > 100 << 20).await);
 
     let error = prepared(&stack, &id, low).await.err().unwrap().to_string();
-    assert!(error.contains("its processes hold 10") && error.contains("Set `limit` above what it uses"), "{error}");
+    assert!(error.contains("its processes hold 1") && error.contains("Set `limit` above what it uses"), "{error}");
     // One that was prepared before.
     let error = ahead.apply().await.err().unwrap().to_string();
     assert!(error.contains("current usage") && error.contains("Set `limit` above what it uses"), "{error}");
