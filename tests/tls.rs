@@ -183,7 +183,7 @@ fn a_server_without_a_common_cipher_is_an_error_before_the_load() {
         // A fatal alert: handshake failure.
         peer.send(&[21, 3, 3, 0, 2, 2, 40]);
     });
-    insta::assert_snapshot!(why(settings(format!("https://{}/", server.address))), @"the server accepts no TLS version or cipher that is offered (versions 1.2 and 1.3)");
+    insta::assert_snapshot!(why(settings(format!("https://{}/", server.address))), @"the server accepts no TLS version or cipher that is offered: TLS 1.3, or TLS 1.2 with ECDHE and AES-GCM or ChaCha20-Poly1305. Not supported are TLS 1.0 and 1.1, and in TLS 1.2 RSA key exchange, DHE and CBC ciphers");
 }
 
 #[test]

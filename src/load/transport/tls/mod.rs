@@ -54,6 +54,11 @@ const H2: &[u8] = b"h2";
 const NO_HTTP2: &str =
     "the server does not speak HTTP/2: it does not accept h2 in ALPN. To use HTTP/1.1, leave out `http2`";
 
+/// A server does not tell what it would accept, so the message says what is offered.
+const NOTHING_IN_COMMON: &str = "the server accepts no TLS version or cipher that is offered: TLS 1.3, or TLS 1.2 with \
+                                 ECDHE and AES-GCM or ChaCha20-Poly1305. Not supported are TLS 1.0 and 1.1, and in TLS \
+                                 1.2 RSA key exchange, DHE and CBC ciphers";
+
 /// The size of a worker's TLS session cache.
 const SESSIONS: usize = 256;
 
@@ -152,7 +157,7 @@ fn describe_handshake_error(error: &io::Error) -> String {
                 | AlertDescription::ProtocolVersion
                 | AlertDescription::InsufficientSecurity,
             ),
-        ) => "the server accepts no TLS version or cipher that is offered (versions 1.2 and 1.3)".to_owned(),
+        ) => NOTHING_IN_COMMON.to_owned(),
         Some(other) => format!("the TLS handshake failed: {other}"),
     }
 }
