@@ -1,6 +1,6 @@
 use hdrhistogram::Histogram;
 
-use super::RequestRecord;
+use super::{LowerBounds, RequestRecord};
 use crate::stats::{lag_histogram, latency_histogram, record_time};
 
 /// The three latency histograms of a run. What belongs to the warm-up is left out of all three.
@@ -8,6 +8,8 @@ use crate::stats::{lag_histogram, latency_histogram, record_time};
 pub struct Latencies {
     /// Response times (end - due) in us, corrected for coordinated omission: [`RequestRecord::response_sample`].
     pub response: Histogram<u64>,
+    /// The response times that are only lower bounds.
+    pub lower_bounds: LowerBounds,
     /// Service times (end - sent) in us: [`RequestRecord::service_sample`].
     pub service: Histogram<u64>,
     /// Send lag (sent - ready) in ns: [`RequestRecord::send_lag`].
@@ -16,7 +18,12 @@ pub struct Latencies {
 
 impl Default for Latencies {
     fn default() -> Latencies {
-        Latencies { response: latency_histogram(), service: latency_histogram(), send_lag: lag_histogram() }
+        Latencies {
+            response: latency_histogram(),
+            lower_bounds: LowerBounds::default(),
+            service: latency_histogram(),
+            send_lag: lag_histogram(),
+        }
     }
 }
 
@@ -35,6 +42,9 @@ impl Latencies {
         }
         if let Some(response) = record.response_sample() {
             record_time(&mut self.response, response);
+            if record.is_lower_bound() {
+                self.lower_bounds.add(&self.response, response.round_to_us());
+            }
         }
     }
 
@@ -42,6 +52,7 @@ impl Latencies {
     pub fn merge(&mut self, other: &Latencies) {
         // All histograms of a kind have the same bounds: no value is out of range.
         self.response += &other.response;
+        self.lower_bounds.merge(&other.lower_bounds);
         self.service += &other.service;
         self.send_lag += &other.send_lag;
     }

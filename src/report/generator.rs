@@ -4,6 +4,7 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use super::ReportData;
+use super::response_bounds::ResponseBounds;
 use super::statistics::RunStatistics;
 use crate::load::plan::WarmupBy;
 use crate::option_name::CommandInUse;
@@ -31,6 +32,8 @@ pub struct GeneratorReport {
     pub elapsed: Time,
     pub threads: u16,
     pub send_lag: SendLag,
+    /// Which of the reported response times are lower bounds.
+    pub bounds: ResponseBounds,
     pub own: GeneratorStats,
     /// By the plan, the threads spin instead of sleeping.
     pub spins: bool,
@@ -68,6 +71,7 @@ impl GeneratorReport {
             elapsed: Time(statistics.last_instant.0),
             threads: data.threads,
             send_lag: SendLag::of(&statistics.latencies.send_lag),
+            bounds: ResponseBounds::of(&statistics.latencies),
             own: data.generator.clone(),
             spins: false,
             fewest_streams: None,

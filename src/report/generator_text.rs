@@ -36,6 +36,9 @@ impl GeneratorReport {
                 ),
             ));
         }
+        if !self.bounds.texts.is_empty() {
+            rows.push(("at least", format!("{}: {}", self.bounds.which_percentiles(), self.bounds.texts.join(", "))));
+        }
         let percent = 100.0 * ratio(self.sent as f64, a.scheduled as f64);
         let (achieved, scheduled) = (self.achieved_rate(), self.scheduled_rate());
         rows.push((
@@ -78,6 +81,7 @@ pub(super) mod tests {
     use crate::record::Account;
     use crate::record::event::GeneratorStats;
     use crate::report::generator::SendLag;
+    use crate::report::response_bounds::{BoundsSummary, ResponseBounds};
     use crate::units::Time;
 
     fn healthy() -> GeneratorReport {
@@ -92,6 +96,7 @@ pub(super) mod tests {
             elapsed: Time::from_secs(12),
             threads: 2,
             send_lag: SendLag { p50_ns: 33_000, p99_ns: 120_000, max_ns: 1_200_000 },
+            bounds: ResponseBounds::default(),
             own: GeneratorStats {
                 cpu_ns: 510_000_000,
                 connections_opened: 10,
@@ -127,6 +132,11 @@ pub(super) mod tests {
             attempts: 5100,
             lower_bounds: 1999,
             ..Account::default()
+        };
+        report.bounds = ResponseBounds {
+            summary: BoundsSummary { count: 1999, exact_up_to_percent: 66.69, ..BoundsSummary::default() },
+            percent: 33.3,
+            texts: vec!["p75 4.80s".into(), "max 9.87s".into()],
         };
         report.sent = 5000;
         report.send_lag.p99_ns = 25_000_000;

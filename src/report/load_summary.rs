@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::load_totals::LoadTotals;
+use super::response_bounds::BoundsSummary;
 use super::summary::{AccountSummary, GeneratorSummary, LatencySummary, Wrk2Values};
 use crate::load::LoadResult;
 use crate::record::ErrorCounts;
@@ -50,6 +51,8 @@ pub struct TotalsSummary {
     pub errors: ErrorCounts,
     /// Response times (end - due) in us, with lower bounds.
     pub response: LatencySummary,
+    #[serde(default)]
+    pub response_bounds: BoundsSummary,
     /// Service times (end - sent) in us, of answers.
     pub service: LatencySummary,
     /// Send lag (sent - ready) in ns.
@@ -71,6 +74,7 @@ impl From<&LoadTotals> for TotalsSummary {
             account: AccountSummary { account: n.generator.account, balances: n.generator.account.balances() },
             errors: n.errors,
             response,
+            response_bounds: n.generator.bounds.summary.clone(),
             service: LatencySummary::of(&n.latencies.service),
             send_lag_ns: LatencySummary::of(&n.latencies.send_lag),
             generator: GeneratorSummary::of(&n.generator),

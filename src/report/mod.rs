@@ -14,6 +14,7 @@ pub mod load_figures;
 pub mod load_summary;
 pub mod load_totals;
 mod read;
+pub mod response_bounds;
 mod running;
 pub mod statistics;
 pub mod summary;

@@ -11,8 +11,6 @@ pub struct RunStatistics {
     pub account: Account,
     /// Response times, service times and send lag of the requests after the warm-up.
     pub latencies: Latencies,
-    /// How many response times are lower bounds.
-    pub response_lower_bounds: u64,
     /// Requests that were sent before the end of arrivals, and those whose connection was refused.
     pub sent: u64,
     /// Answers that arrived before the end of arrivals: wrk's count of requests.
@@ -30,7 +28,6 @@ impl RunStatistics {
         let mut statistics = RunStatistics {
             account: Account::default(),
             latencies: Latencies::default(),
-            response_lower_bounds: 0,
             sent: 0,
             answered_in_time: 0,
             bytes_in_time: 0,
@@ -42,8 +39,6 @@ impl RunStatistics {
             statistics.account.add(r);
             if r.due >= data.warmup_end {
                 statistics.latencies.add(r);
-                let is_bound = r.is_lower_bound() && !r.is_warmup() && r.response_sample().is_some();
-                statistics.response_lower_bounds += u64::from(is_bound);
             }
             let in_time = |at: Instant| at.known().is_some_and(|at| at <= data.arrivals_end);
             let refused = r.outcome() == Some(Outcome::ConnectError);
@@ -140,7 +135,10 @@ mod tests {
         let mut broken = answered(1, 2.0, 50);
         broken.set_outcome(Outcome::ReadError);
         let s = RunStatistics::of(&run_of(vec![cut, broken]));
-        assert_eq!((s.latencies.response.len(), s.response_lower_bounds, s.latencies.service.len()), (1, 1, 0));
+        assert_eq!(
+            (s.latencies.response.len(), s.latencies.lower_bounds.count(), s.latencies.service.len()),
+            (1, 1, 0)
+        );
         assert_eq!((s.last_instant, s.answered_in_time), (Instant(7 * SECOND), 0));
     }
 

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::generator::{GeneratorReport, SendLag};
+use super::response_bounds::BoundsSummary;
 use super::statistics::RunStatistics;
 use super::{FaultWindow, ReportData};
 use crate::record::event::GeneratorStats;
@@ -33,6 +34,8 @@ pub struct Summary {
     pub response: LatencySummary,
     /// How many of the response times are lower bounds.
     pub response_lower_bounds: u64,
+    #[serde(default)]
+    pub response_bounds: BoundsSummary,
     /// Service times (end - sent) in us, of answers.
     pub service: LatencySummary,
     pub send_lag: SendLag,
@@ -226,7 +229,8 @@ impl Summary {
             },
             account: AccountSummary { account: statistics.account, balances: statistics.account.balances() },
             response,
-            response_lower_bounds: statistics.response_lower_bounds,
+            response_lower_bounds: statistics.latencies.lower_bounds.count(),
+            response_bounds: generator.bounds.summary.clone(),
             service: LatencySummary::of(&statistics.latencies.service),
             send_lag: generator.send_lag,
             goodput: data.goodput.clone(),

@@ -20,8 +20,8 @@ pub enum Warning {
     Waited { percent: f64, fewest_streams: Option<usize> },
     /// Requests, in percent, that were due and waited because of the limit on catching up.
     HeldBack { percent: f64 },
-    /// The share of response times that are lower bounds, in percent.
-    LowerBounds { percent: f64 },
+    /// The share of response times that are lower bounds, in percent, and which percentiles are.
+    LowerBounds { percent: f64, percentiles: String },
     /// Requests, in percent, that were due in the warm-up and still in the backlog at its end. They are left out of the
     /// histograms if the warm-up goes by the due time.
     WarmupBacklog { percent: f64 },
@@ -53,7 +53,7 @@ const MAX_CPU_PERCENT: f64 = 85.0;
 pub fn find_warnings(report: &GeneratorReport) -> Vec<Warning> {
     let a = &report.account;
     let sent_percent = 100.0 * ratio(report.sent as f64, a.scheduled as f64);
-    let bounds = 100.0 * ratio(a.lower_bounds as f64, a.scheduled as f64);
+    let bounds = &report.bounds;
     let cpu = report.cpu_percent_per_thread();
     let broken = a.errors.connect.max(report.own.connect_errors) + a.errors.read + a.errors.write;
     let cause = match report.own.bound_reached {
@@ -75,7 +75,8 @@ pub fn find_warnings(report: &GeneratorReport) -> Vec<Warning> {
         (cpu > MAX_CPU_PERCENT && !report.spins).then_some(Warning::Cpu { percent_per_thread: cpu }),
         (waited >= 1.0).then_some(Warning::Waited { percent: waited, fewest_streams: report.fewest_streams }),
         (held_back >= 1.0).then_some(Warning::HeldBack { percent: held_back }),
-        (bounds >= 1.0).then_some(Warning::LowerBounds { percent: bounds }),
+        (bounds.percent >= 1.0)
+            .then(|| Warning::LowerBounds { percent: bounds.percent, percentiles: bounds.which_percentiles() }),
         (late >= 1.0).then_some(Warning::WarmupBacklog { percent: late }),
         (report.arrivals < report.warmup).then_some(Warning::OnlyWarmup { warmup: report.warmup }),
         (report.own.records_dropped > 0).then_some(Warning::RecordsDropped(report.own.records_dropped)),
@@ -134,10 +135,9 @@ impl Warning {
                  send late requests as soon as a connection is free.",
                 name(OptionName::CatchUp)
             ),
-            Warning::LowerBounds { percent } => format!(
+            Warning::LowerBounds { percent, percentiles } => format!(
                 "{percent:.1} % of the response times are lower bounds, because no response had arrived when the wait \
-                 ended. Read the percentiles above {:.1} % as \"at least\".",
-                100.0 - percent
+                 ended. Read {percentiles} as \"at least\"."
             ),
             Warning::WarmupBacklog { percent } => format!(
                 "{percent:.1} % of the requests were due in the warm-up and still in the backlog at its end. The system \

@@ -10,6 +10,7 @@ use super::heading::{self, LegendSymbol};
 use super::layout::{GUTTER, HEIGHT, MARGIN, WIDTH};
 use super::palette::{BLUE, MUTED, PURPLE, TEXT, VERMILION};
 use super::plot_area::PlotArea;
+use crate::record::LowerBounds;
 use crate::stats::{latency_histogram, record_time, value_at_percentile};
 
 /// The number of bins in each decade.
@@ -26,7 +27,7 @@ pub fn draw_histogram<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData, thr
 
     // The bins are logarithmic. The warm-up is excluded, as in all percentiles.
     let mut bins: Vec<BinCount> = Vec::new();
-    let mut exact = latency_histogram();
+    let (mut times, mut lower_bounds) = (latency_histogram(), LowerBounds::default());
     let counted = data.requests.iter().filter(|r| r.thread == thread && r.due >= data.counted_from && !r.is_warmup());
     for r in counted {
         let Some(time) = r.response_sample() else { continue };
@@ -36,7 +37,10 @@ pub fn draw_histogram<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData, thr
         }
         bins[bin].all += 1;
         bins[bin].answered += u64::from(!r.is_lower_bound());
-        record_time(&mut exact, time);
+        record_time(&mut times, time);
+        if r.is_lower_bound() {
+            lower_bounds.add(&times, time.round_to_us());
+        }
     }
 
     let edge = |bin: usize| 10f64.powf(bin as f64 / BINS_PER_DECADE);
@@ -51,10 +55,11 @@ pub fn draw_histogram<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData, thr
         y: Axis::log(0.5, most.max(5) as f64 * 1.5),
     };
     let percentiles = [(50.0, "p50", TEXT), (99.0, "p99", VERMILION)].map(|(percent, name, color)| {
-        let ns = value_at_percentile(&exact, percent) as f64 * 1e3;
-        (ns, format!("{name} {}", format_time(ns)), color)
+        let ns = value_at_percentile(&times, percent) as f64 * 1e3;
+        let [is_bound] = lower_bounds.are_bounds(&times, [percent]);
+        (ns, format!("{name} {}{}", if is_bound { "≥ " } else { "" }, format_time(ns)), color)
     });
-    let labels = if exact.is_empty() { &[][..] } else { &percentiles[..] };
+    let labels = if times.is_empty() { &[][..] } else { &percentiles[..] };
     let placed = labels.iter().map(|(ns, text, color)| Label { at: plot.x_px(*ns), text: text.clone(), color: *color });
     let rows = annotations::arrange_labels(c, placed.collect(), plot.left, plot.right)?;
     plot.top = 132 + ROW * rows.len().max(1) as i32;
@@ -77,7 +82,7 @@ pub fn draw_histogram<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData, thr
         c.draw_dashes((x, plot.top), (x, plot.bottom), *color, 3)?;
     }
     plot.draw_frame(c)?;
-    if exact.is_empty() {
+    if times.is_empty() {
         let middle = ((plot.left + plot.right) / 2, (plot.top + plot.bottom) / 2);
         c.draw_text("no response times after the warm-up", middle, LABEL, MUTED, Anchor::Center)?;
     }

@@ -1,3 +1,4 @@
+use crate::record::Latencies;
 use crate::report::ReportData;
 use crate::report::figures::format_time;
 use crate::report::generator::GeneratorReport;
@@ -17,7 +18,7 @@ pub(super) struct Table {
 pub(super) fn all_tables(data: &ReportData, statistics: &RunStatistics, generator: &GeneratorReport) -> Vec<Table> {
     let tables = [
         account_table(statistics),
-        latency_table(statistics),
+        latency_table(statistics, generator),
         generator_table(generator),
         error_table(data, statistics),
         event_table(data),
@@ -50,24 +51,34 @@ fn account_table(statistics: &RunStatistics) -> Table {
     Table { title: "Requests", head: &["", "requests", "of scheduled"], rows, note: Some(note) }
 }
 
-fn latency_table(statistics: &RunStatistics) -> Table {
-    let line = |name: &str, l: LatencySummary| {
+fn latency_table(statistics: &RunStatistics, generator: &GeneratorReport) -> Table {
+    let Latencies { response, lower_bounds, service, .. } = &statistics.latencies;
+    let line = |name: &str, l: LatencySummary, is_bound: [bool; 5]| {
         let times = [l.p50, l.p90, l.p99, l.p99_9, l.max].map(|us| format_time(us as f64 * 1e3));
+        let times: [String; 5] =
+            std::array::from_fn(|i| if is_bound[i] { format!("≥ {}", times[i]) } else { times[i].clone() });
         let cells = [name.to_owned(), l.count.to_string()];
         cells.into_iter().chain(if l.count > 0 { times } else { Default::default() }).collect()
     };
     let rows = vec![
-        line("response time", LatencySummary::of(&statistics.latencies.response)),
-        line("service time", LatencySummary::of(&statistics.latencies.service)),
+        line(
+            "response time",
+            LatencySummary::of(response),
+            lower_bounds.are_bounds(response, [50.0, 90.0, 99.0, 99.9, 100.0]),
+        ),
+        line("service time", LatencySummary::of(service), [false; 5]),
     ];
     let mut note =
         "Response time: from the due time to the end of the response. Service time: from the send time to the \
                     end of the response. The warm-up is excluded."
             .to_owned();
-    if statistics.response_lower_bounds > 0 {
+    let bounds = &generator.bounds;
+    if bounds.summary.count > 0 {
         note += &format!(
-            " {} of the response times are lower bounds: no response had arrived when the wait ended.",
-            statistics.response_lower_bounds
+            " {} of the response times are lower bounds, because no response had arrived when the wait ended. Therefore {} \
+             are lower bounds too, and are marked with ≥.",
+            bounds.summary.count,
+            bounds.which_percentiles()
         );
     }
     let head = &["", "count", "p50", "p90", "p99", "p99.9", "max"];
