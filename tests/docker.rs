@@ -11,13 +11,14 @@ use futures_util::StreamExt;
 use metawrk::docker::probe::{Link, ProbeAnswer, ProbeRequest};
 use metawrk::docker::{ContainerEventKind, Details, DockerError, Endpoint, Engine, Health, OUR_PROGRAM, ProbePlace};
 use metawrk::experiment::containers::find_problems;
-use metawrk::fault::{Fault, FaultError, KeeperClient, Machine};
+use metawrk::fault::{Fault, FaultError, FaultGroup, KeeperClient, Machine};
 use metawrk::plan;
 use metawrk::plan::config::Overrides;
 use metawrk::units::Time;
-use support::Server;
 use support::docker::{Stack, Wanted, engine, fault};
-use support::program::METAWRK;
+use support::program::{METAWRK, run};
+use support::{OK, Server};
+use tempfile::TempDir;
 
 /// What a fault must leave as it was.
 fn kept(details: &Details) -> Details {
@@ -494,6 +495,72 @@ async fn containers_are_found_by_each_of_their_names() {
     // The printed list may be shortened.
     let Err(DockerError::Unknown { candidates, .. }) = engine.find("absent").await else { panic!() };
     assert!(candidates.contains(&format!("{project}-db-1 (service db)")), "{candidates:?}");
+}
+
+/// An experiment on an engine whose load goes to a server.
+fn experiment(server: &Server, faults: &str) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let url = format!("url = '{}'\nengine = 'docker'", server.url());
+    let text = format!("name = 'x'\n[target]\n{url}\n[load]\nrate = 100\n{faults}\n");
+    std::fs::write(dir.path().join("x.toml"), text).unwrap();
+    dir
+}
+
+#[tokio::test]
+async fn faults_on_one_container_by_two_names_are_refused_before_anything_is_touched() {
+    let Some(engine) = engine().await else { return };
+    let (stack, id) = with_db(&engine).await;
+    let before = stack.details(&id).await;
+    let server = Server::answering(OK);
+    let fault =
+        |name: &str, at: u32| format!("[[fault]]\nkind = 'pause'\ncontainer = '{name}'\nat = '{at}s'\nfor = '5s'\n");
+    let both = format!("{}{}", fault(&before.name, 30), fault(&format!("{}/db", stack.project), 32));
+    let dir = experiment(&server, &both);
+    let wanted = format!("fault.1.at: overlaps fault.0, which is on the same container {}", before.name);
+    for command in ["check", "experiment"] {
+        let ended = run(METAWRK, dir.path(), &[command, "x.toml"]);
+        assert!(ended.code == Some(1) && format!("{}{}", ended.out, ended.err).contains(&wanted), "{ended:?}");
+    }
+    assert_eq!((stack.details(&id).await, server.requests.lock().unwrap().len()), (before, 0));
+    assert!(!dir.path().join("results").exists() || !dir.path().join("results/latest").exists());
+}
+
+#[tokio::test]
+async fn a_fault_on_a_service_is_on_all_its_containers_that_run() {
+    let Some(engine) = engine().await else { return };
+    let (mut stack, first) = with_db(&engine).await;
+    let second = stack.add("db", Wanted { number: Some(2), ..Default::default() }).await;
+    let third = stack.add("db", Wanted { number: Some(3), ..Default::default() }).await;
+    engine.kill(&third).await.unwrap();
+    assert!(until(async || !stack.details(&third).await.running).await);
+    let machine = Machine { engine: Some(engine.clone()) };
+    let service = format!("{}/db", stack.project);
+    let each = fault(KILL, &service).on_each(&machine).await.unwrap();
+    assert_eq!(each, [fault(KILL, &first), fault(KILL, &second)]);
+
+    let mut members = Vec::new();
+    for (fault, name) in each.into_iter().zip(["db-1", "db-2"]) {
+        let undo = fault.snapshot(&machine, None, |_| Ok(())).await.unwrap();
+        members.push((name.to_owned(), undo.fault(&machine).unwrap()));
+    }
+    let mut both = FaultGroup::of(members);
+    let running = async || (stack.details(&first).await.running, stack.details(&second).await.running);
+    both.apply().await.unwrap();
+    let on = both.verify_applied().await.unwrap();
+    assert_eq!((on.text.as_str(), running().await), ("db-1: it does not run; db-2: it does not run", (false, false)));
+    assert!(on.ago.is_some() || !engine.is_local());
+    both.remove().await.unwrap();
+    let said = both.verify_removed().await.unwrap().to_string();
+    assert!(said.starts_with("db-1: names and networks as before") && said.contains("; db-2: names"), "{said}");
+    assert_eq!(running().await, (true, true));
+
+    let server = Server::answering(OK);
+    let dir = experiment(&server, &format!("[[fault]]\nkind = 'kill'\ncontainer = '{service}'\nfor = '5s'"));
+    let checked = run(METAWRK, dir.path(), &["check", "x.toml"]);
+    for number in [1, 2] {
+        let wanted = format!("can be applied to container {}-db-{number}", stack.project);
+        assert!(checked.out.contains(&wanted), "{checked:?}");
+    }
 }
 
 #[tokio::test]

@@ -45,8 +45,17 @@ pub enum DockerError {
     Context { name: String, why: String },
     #[error("no container has the name, compose service or id `{name}`; {}", listed(candidates))]
     Unknown { name: String, candidates: Vec<String> },
-    #[error("`{name}` matches more than one container: {}. Name one of them", candidates.join(", "))]
-    Ambiguous { name: String, candidates: Vec<String> },
+    #[error(
+        "`{name}` matches more than one container: {}. Name one of them{}",
+        candidates.join(", "),
+        if services.is_empty() { String::new() } else { format!(", or one of the services {}", services.join(", ")) }
+    )]
+    Ambiguous {
+        name: String,
+        candidates: Vec<String>,
+        /// `project/service`, where they are of several.
+        services: Vec<String>,
+    },
     /// The engine refused a request, or did not answer.
     #[error("the Docker engine failed to {action} {target}: {why}")]
     Refused {

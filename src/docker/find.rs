@@ -1,6 +1,6 @@
 //! Finds containers by name, compose service or id.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
 use bollard::query_parameters::ListContainersOptions;
@@ -25,13 +25,21 @@ pub struct Container {
 
 impl Engine {
     /// The container called `name`: an id, a container's name, a name that either compose makes
-    /// (`project-service-1`, `project_service_1`), a compose service, or the beginning of an id, in this order. Among
-    /// several of a service the only one that runs.
+    /// (`project-service-1`, `project_service_1`), a compose service (`service` or `project/service`), or the beginning of
+    /// an id, in this order. Among several of a service the only one that runs.
     ///
     /// # Errors
     /// [`DockerError::Unknown`] and [`DockerError::Ambiguous`] list what there is.
     pub async fn find(&self, name: &str) -> Result<Container, DockerError> {
         choose(name, self.containers().await?)
+    }
+
+    /// The containers called `name`: the one of [`Self::find`], or all of a compose service that run.
+    ///
+    /// # Errors
+    /// As of [`Self::find`]; a service of several projects is ambiguous.
+    pub async fn find_all(&self, name: &str) -> Result<Vec<Container>, DockerError> {
+        choose_all(name, self.containers().await?)
     }
 
     /// All containers, those that do not run too, by name.
@@ -107,6 +115,13 @@ impl Container {
         ["-", "_"].iter().any(|joint| name == [project.as_str(), service, number].join(joint))
     }
 
+    /// `service` or `project/service`.
+    fn is_of_service(&self, name: &str) -> bool {
+        let Some(service) = self.service.as_deref() else { return false };
+        service == name
+            || name.split_once('/').is_some_and(|(of, name)| service == name && self.project.as_deref() == Some(of))
+    }
+
     /// Its name, and its service where that is another.
     fn listed(&self) -> String {
         match &self.service {
@@ -117,29 +132,46 @@ impl Container {
 }
 
 fn choose(name: &str, containers: Vec<Container>) -> Result<Container, DockerError> {
+    let mut found = matching(name, containers)?;
+    if found.len() > 1 {
+        return Err(ambiguous(name, &found));
+    }
+    Ok(found.remove(0))
+}
+
+fn choose_all(name: &str, containers: Vec<Container>) -> Result<Vec<Container>, DockerError> {
+    let found = matching(name, containers)?;
+    let is_one_service = found.iter().all(|c| c.is_of_service(name) && c.project == found[0].project && c.running);
+    if found.len() > 1 && !is_one_service {
+        return Err(ambiguous(name, &found));
+    }
+    Ok(found)
+}
+
+/// The containers that `name` means, at least one: those that run, if any does.
+fn matching(name: &str, containers: Vec<Container>) -> Result<Vec<Container>, DockerError> {
     let is_id = name.len() >= 3 && name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     let ways: [&dyn Fn(&Container) -> bool; 5] = [
         &|c| c.id == name,
         &|c| c.name == name.trim_start_matches('/'),
         &|c| c.is_called_by_compose(name),
-        &|c| c.service.as_deref() == Some(name),
+        &|c| c.is_of_service(name),
         &|c| is_id && c.id.starts_with(name),
     ];
-    let found = ways.iter().map(|way| containers.iter().filter(|c| way(c)).collect::<Vec<_>>());
-    let found = found.into_iter().find(|found| !found.is_empty()).unwrap_or_default();
-    let running: Vec<_> = found.iter().filter(|c| c.running).collect();
-    match (found.as_slice(), running.as_slice()) {
-        ([one], _) => Ok((*one).clone()),
-        (_, [one]) => Ok((**one).clone()),
-        ([], _) => Err(DockerError::Unknown {
-            name: name.to_owned(),
-            candidates: containers.iter().map(Container::listed).collect(),
-        }),
-        (several, _) => Err(DockerError::Ambiguous {
-            name: name.to_owned(),
-            candidates: several.iter().map(|c| c.listed()).collect(),
-        }),
-    }
+    let Some(way) = ways.iter().find(|way| containers.iter().any(way)) else {
+        let candidates = containers.iter().map(Container::listed).collect();
+        return Err(DockerError::Unknown { name: name.to_owned(), candidates });
+    };
+    let some_run = containers.iter().any(|c| way(c) && c.running);
+    Ok(containers.into_iter().filter(|c| way(c) && (c.running || !some_run)).collect())
+}
+
+fn ambiguous(name: &str, found: &[Container]) -> DockerError {
+    let projects = found.iter().filter(|c| c.is_of_service(name)).filter_map(|c| c.project.as_ref());
+    let services: BTreeSet<_> = projects.map(|project| format!("{project}/{name}")).collect();
+    let services = if services.len() > 1 { services.into_iter().collect() } else { Vec::new() };
+    let candidates = found.iter().map(Container::listed).collect();
+    DockerError::Ambiguous { name: name.to_owned(), candidates, services }
 }
 
 #[cfg(test)]
@@ -157,16 +189,28 @@ mod tests {
         }
     }
 
-    fn chosen(name: &str) -> String {
-        let containers = vec![
+    fn containers() -> Vec<Container> {
+        vec![
             container("ab", "db", None, true),
             container("abcd", "net-db-1", Some(("net", "db", "1")), true),
             container("c0", "net-web-1", Some(("net", "web", "1")), true),
             container("d0", "net-web-2", Some(("net", "web", "2")), true),
             container("e0", "old_cache_1", Some(("old", "cache", "1")), false),
             container("f0", "net-cache-1", Some(("net", "cache", "1")), true),
-        ];
-        choose(name, containers).map_or_else(|e| e.to_string(), |c| c.name)
+            container("a0", "net-api-1", Some(("net", "api", "1")), true),
+            container("a1", "net-api-2", Some(("net", "api", "2")), false),
+            container("a2", "net-api-3", Some(("net", "api", "3")), true),
+            container("a3", "other-api-1", Some(("other", "api", "1")), true),
+        ]
+    }
+
+    fn chosen(name: &str) -> String {
+        choose(name, containers()).map_or_else(|e| e.to_string(), |c| c.name)
+    }
+
+    fn all_chosen(name: &str) -> String {
+        let names = |all: Vec<Container>| all.into_iter().map(|c| c.name).collect::<Vec<_>>().join(" ");
+        choose_all(name, containers()).map_or_else(|e| e.to_string(), names)
     }
 
     #[test]
@@ -186,9 +230,23 @@ mod tests {
     }
 
     #[test]
+    fn a_service_means_all_its_containers_that_run_and_only_of_one_project() {
+        assert_eq!(all_chosen("web"), "net-web-1 net-web-2");
+        assert_eq!(all_chosen("net/api"), "net-api-1 net-api-3");
+        assert_eq!(all_chosen("other/api"), "other-api-1");
+        assert_eq!(all_chosen("cache"), "net-cache-1");
+        assert_eq!(all_chosen("net-api-2"), "net-api-2");
+        insta::assert_snapshot!(all_chosen("api"), @"`api` matches more than one container: net-api-1 (service api), net-api-3 (service api), other-api-1 (service api). Name one of them, or one of the services net/api, other/api");
+        // The beginning of several ids.
+        assert!(all_chosen("a0a").starts_with("net-api-1"), "{}", all_chosen("a0a"));
+        assert_eq!(chosen("other/api"), "other-api-1");
+        assert_eq!(chosen("net/cache"), "net-cache-1");
+    }
+
+    #[test]
     fn what_is_ambiguous_or_unknown_is_said_with_what_there_is() {
         insta::assert_snapshot!(chosen("web"), @"`web` matches more than one container: net-web-1 (service web), net-web-2 (service web). Name one of them");
-        insta::assert_snapshot!(chosen("cache-9"), @"no container has the name, compose service or id `cache-9`; the containers are db, net-db-1 (service db), net-web-1 (service web), net-web-2 (service web), old_cache_1 (service cache), net-cache-1 (service cache)");
+        insta::assert_snapshot!(chosen("cache-9").replace(", net-api-1 (service api), net-api-2 (service api), net-api-3 (service api), other-api-1 (service api)", ""), @"no container has the name, compose service or id `cache-9`; the containers are db, net-db-1 (service db), net-web-1 (service web), net-web-2 (service web), old_cache_1 (service cache), net-cache-1 (service cache)");
         insta::assert_snapshot!(choose("web", Vec::new()).unwrap_err(), @"no container has the name, compose service or id `web`; there are no containers. Start the system under test first");
     }
 }

@@ -21,9 +21,10 @@ pub async fn find_problems(plan: &ExperimentPlan, engine: &Engine) -> Vec<String
     });
     let mut problems = BTreeSet::new();
     for (name, network) in faults.chain(monitors) {
-        let Ok(found) = engine.find(&name).await else { continue };
-        if let Ok(Some(missing)) = engine.missing_alias(&found.id, network.as_deref()).await {
-            problems.insert(format!("container {}: {missing}", missing.container));
+        for found in engine.find_all(&name).await.unwrap_or_default() {
+            if let Ok(Some(missing)) = engine.missing_alias(&found.id, network.as_deref()).await {
+                problems.insert(format!("container {}: {missing}", missing.container));
+            }
         }
     }
     problems.into_iter().collect()

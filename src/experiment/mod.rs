@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod containers;
+mod overlap;
 pub mod progress;
 mod removal;
 pub mod run;

@@ -4,10 +4,13 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::overlap::{Overlap, refuse_overlaps};
 use crate::docker::{DockerError, Engine};
 use crate::fault::keeper::journal::{JournalError, refuse_listed};
 use crate::fault::surge::CountLoad;
-use crate::fault::{self, Fault, FaultError, FaultSpec, KeeperClient, LoadCount, LoadFault, Machine};
+use crate::fault::{
+    self, Fault, FaultError, FaultGroup, FaultSpec, KeeperClient, LoadCount, LoadFault, Machine, Target,
+};
 use crate::load::RequestCounter;
 use crate::monitor::{self, ContainerMonitorError, Monitor, ProcessMonitor, RunningContainer};
 use crate::plan::{EngineAddress, ExperimentPlan, MonitoredComponent, PlannedFault, System};
@@ -28,6 +31,8 @@ pub enum StartError {
     Fault(#[from] FaultError),
     #[error(transparent)]
     Journal(#[from] JournalError),
+    #[error(transparent)]
+    Overlap(#[from] Overlap),
     /// Does not happen for a resolved plan.
     #[error("cannot prepare {what}: the plan has no {needs}")]
     Unplanned { what: String, needs: &'static str },
@@ -72,10 +77,13 @@ impl SystemUnderTest {
         };
         let machine = Machine { engine: connect_engine(plan).await? };
         let monitors = prepare_monitors(plan, testbed.as_ref(), machine.engine.as_ref()).await?;
-        let mut faults = Vec::new();
+        let (mut faults, mut targets) = (Vec::new(), Vec::new());
         for planned in plan.faults() {
-            faults.push(prepare_fault(planned, testbed.as_ref(), &machine).await?);
+            let (fault, on) = prepare_fault(planned, testbed.as_ref(), &machine).await?;
+            faults.push(fault);
+            targets.push(on);
         }
+        refuse_overlaps(plan.faults(), &targets)?;
         Ok(SystemUnderTest { url, testbed, faults, monitors })
     }
 
@@ -180,13 +188,14 @@ async fn prepare_monitors(
     Ok(prepared)
 }
 
-/// Prepares a fault without changing anything.
+/// Prepares a fault without changing anything. Gives the containers or processes that it is on, too.
 async fn prepare_fault(
     planned: &PlannedFault,
     testbed: Option<&Testbed>,
     machine: &Machine,
-) -> Result<PreparedFault, StartError> {
-    Ok(match &planned.spec {
+) -> Result<(PreparedFault, Vec<Target>), StartError> {
+    let mut targets = Vec::new();
+    let prepared = match &planned.spec {
         FaultSpec::Link(fault) => {
             let what = || format!("the fault {}", fault.kind());
             let testbed = testbed.ok_or_else(|| StartError::Unplanned { what: what(), needs: "[testbed]" })?;
@@ -197,9 +206,17 @@ async fn prepare_fault(
             let mut fault = fault.clone();
             fault.resolve_components(&|component| component_pid(testbed?, component));
             let lasting = planned.end().since(planned.at);
-            PreparedFault::Ready(Box::new(KeeperClient::prepare(machine, &fault, lasting, None).await?))
+            let mut keepers: Vec<(String, Box<dyn Fault>)> = Vec::new();
+            for fault in fault.on_each(machine).await? {
+                let keeper = KeeperClient::prepare(machine, &fault, lasting, None).await?;
+                let target = keeper.target().clone();
+                keepers.push((target.name().to_owned(), Box::new(keeper)));
+                targets.push(target);
+            }
+            PreparedFault::Ready(FaultGroup::of(keepers))
         }
-    })
+    };
+    Ok((prepared, targets))
 }
 
 /// The process of a component of the testbed.

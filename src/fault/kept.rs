@@ -26,6 +26,11 @@ pub trait KeptSpec: Spec {
         let _ = pid_of;
     }
 
+    /// The key that names its container, if it is done on one.
+    fn container_mut(&mut self) -> Option<&mut String> {
+        None
+    }
+
     /// Finds and inspects the target; the same one as before where there is a `previous` snapshot of it.
     fn find(
         &self,
@@ -100,6 +105,15 @@ pub enum Target {
 }
 
 impl Target {
+    /// Whether it is the same container or process, whatever it was called.
+    pub fn is_same(&self, other: &Target) -> bool {
+        match (self, other) {
+            (Target::Container(own), Target::Container(other)) => own.id == other.id,
+            (Target::Process(own), Target::Process(other)) => own.is_same(other),
+            _ => false,
+        }
+    }
+
     /// Without the kind of thing that it is: `db`.
     pub fn name(&self) -> &str {
         match self {

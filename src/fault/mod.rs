@@ -10,6 +10,7 @@
 pub mod container;
 mod drive;
 mod error;
+mod group;
 pub mod keeper;
 mod kept;
 mod keys;
@@ -26,6 +27,7 @@ use std::pin::Pin;
 
 pub use drive::{Outcome, Schedule, drive};
 pub use error::FaultError;
+pub use group::FaultGroup;
 pub use keeper::client::KeeperClient;
 pub use kept::{Machine, Target};
 pub use keys::InvalidKey;

@@ -126,6 +126,10 @@ macro_rules! faults {
                 match self { $(KeptFault::$kept(spec) => spec.resolve_components(pid_of),)* }
             }
 
+            fn container_mut(&mut self) -> Option<&mut String> {
+                match self { $(KeptFault::$kept(spec) => spec.container_mut(),)* }
+            }
+
             /// Finds the target, asks `admit` whether it may be touched, and takes its state. Changes nothing. With a
             /// `previous` record the same target is meant, and its peers are not asked again.
             ///
@@ -227,6 +231,24 @@ impl FaultSpec {
 }
 
 impl KeptFault {
+    /// This fault on each of its targets, which are then named by their ids: the name of a compose service means all its
+    /// containers that run.
+    ///
+    /// # Errors
+    /// Where there is no such container, or the name is ambiguous.
+    pub async fn on_each(&self, machine: &Machine) -> Result<Vec<KeptFault>, FaultError> {
+        let mut fault = self.clone();
+        let Some(name) = fault.container_mut().cloned() else { return Ok(vec![fault]) };
+        let failed = FaultError::new("find", format!("container {name}"), "Nothing was changed.");
+        let found = machine.engine()?.find_all(&name).await.map_err(failed)?;
+        let on = |id: String| {
+            let mut fault = self.clone();
+            fault.container_mut().into_iter().for_each(|container| container.clone_from(&id));
+            fault
+        };
+        Ok(found.into_iter().map(|container| on(container.id)).collect())
+    }
+
     /// The network of its container that it is done on, if it names one.
     pub fn network(&self) -> Option<&str> {
         self.spec().network()

@@ -86,6 +86,8 @@ pub struct Wanted {
     /// It ignores the stop signal. The engine kills it after this many seconds.
     pub ends_after: Option<i64>,
     pub healthcheck: Option<HealthConfig>,
+    /// Its number in the service: 1 unless set.
+    pub number: Option<u32>,
 }
 
 impl Stack {
@@ -108,9 +110,10 @@ impl Stack {
 
     /// Adds a container of `service`. Its only name in the network is that alias. Returns its id.
     pub async fn add(&mut self, service: &str, wanted: Wanted) -> String {
-        let name = format!("{}-{service}-1", self.project);
+        let number = wanted.number.unwrap_or(1).to_string();
+        let name = format!("{}-{service}-{number}", self.project);
         let label = |name: &str, value: &str| (format!("com.docker.compose.{name}"), value.to_owned());
-        let labels = [label("project", &self.project), label("service", service), label("container-number", "1")];
+        let labels = [label("project", &self.project), label("service", service), label("container-number", &number)];
         let endpoint = EndpointSettings {
             aliases: Some(vec![service.to_owned(), name.clone()]),
             ipam_config: wanted

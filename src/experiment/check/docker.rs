@@ -2,6 +2,7 @@
 
 use super::Finding;
 use crate::docker::Engine;
+use crate::experiment::overlap::refuse_overlaps;
 use crate::experiment::system;
 use crate::fault::keeper::journal::{provide, refuse_listed, refuse_target};
 use crate::fault::{FaultSpec, KeptFault, Machine, Target};
@@ -35,20 +36,52 @@ pub async fn check_faults(
     pid_of: &dyn Fn(&str) -> Option<u32>,
     report: &mut dyn FnMut(Finding),
 ) {
-    let kept = plan.faults().iter().filter_map(|planned| match &planned.spec {
-        FaultSpec::Kept(fault) => Some((planned.spec.description(), fault.clone())),
-        FaultSpec::Link(_) | FaultSpec::Load(_) => None,
-    });
-    for (i, (description, mut fault)) in kept.enumerate() {
-        if i == 0 {
-            report(match provide() {
-                Ok(folder) => Finding::ok("journal", format!("undo records are stored in {}", folder.display())),
-                Err(error) => Finding::fail("journal", error.to_string()),
-            });
+    let mut has_journal = false;
+    let mut targets = Vec::new();
+    for planned in plan.faults() {
+        let mut on = Vec::new();
+        if let FaultSpec::Kept(fault) = &planned.spec {
+            if !std::mem::replace(&mut has_journal, true) {
+                report(match provide() {
+                    Ok(folder) => Finding::ok("journal", format!("undo records are stored in {}", folder.display())),
+                    Err(error) => Finding::fail("journal", error.to_string()),
+                });
+            }
+            let mut fault = fault.clone();
+            fault.resolve_components(pid_of);
+            on = check_each(machine, &planned.spec.description(), &fault, report).await;
         }
-        fault.resolve_components(pid_of);
-        report(check_fault(machine, &description, &fault).await);
+        targets.push(on);
     }
+    if let Err(overlap) = refuse_overlaps(plan.faults(), &targets) {
+        report(Finding::fail(FAULT, overlap.to_string()));
+    }
+}
+
+const FAULT: &str = "fault";
+
+/// Checks a fault on each of its targets. Gives those that were found.
+async fn check_each(
+    machine: &Machine,
+    description: &str,
+    fault: &KeptFault,
+    report: &mut dyn FnMut(Finding),
+) -> Vec<Target> {
+    let each = match fault.on_each(machine).await {
+        Ok(each) => each,
+        Err(error) => {
+            report(Finding::fail(FAULT, error.to_string()));
+            return Vec::new();
+        }
+    };
+    let mut targets = Vec::new();
+    let several = each.len() > 1;
+    for fault in each {
+        let (finding, target) = check_fault(machine, description, &fault, several).await;
+        report(finding);
+        targets.extend(target);
+    }
+    targets
 }
 
 async fn check_monitor(engine: &Engine, name: &str) -> Finding {
@@ -68,15 +101,24 @@ async fn check_monitor(engine: &Engine, name: &str) -> Finding {
     }
 }
 
-/// Whether the fault can be applied to its target, and its removal verified from another container.
-async fn check_fault(machine: &Machine, description: &str, fault: &KeptFault) -> Finding {
-    const SUBJECT: &str = "fault";
+/// Whether the fault can be applied to its target, and its removal verified from another container. One of `several`
+/// targets is named.
+async fn check_fault(
+    machine: &Machine,
+    description: &str,
+    fault: &KeptFault,
+    several: bool,
+) -> (Finding, Option<Target>) {
     let undo = match fault.snapshot(machine, None, |target| refuse_target(machine, target)).await {
         Ok(undo) => undo,
-        Err(error) => return Finding::fail(SUBJECT, error.to_string()),
+        Err(error) => return (Finding::fail(FAULT, error.to_string()), None),
     };
-    let text = format!("{description} can be applied");
-    let missing = match (undo.target(), &machine.engine) {
+    let target = undo.target();
+    let text = match several {
+        true => format!("{description} can be applied to {target}"),
+        false => format!("{description} can be applied"),
+    };
+    let missing = match (&target, &machine.engine) {
         (Target::Container(target), Some(engine)) => {
             engine.missing_alias(&target.id, fault.network()).await.ok().flatten().map(|missing| missing.to_string())
         }
@@ -86,9 +128,10 @@ async fn check_fault(machine: &Machine, description: &str, fault: &KeptFault) ->
     let unverified =
         reachability.unknown().map(|why| format!("its removal cannot be verified from another container: {why}"));
     let problems: Vec<_> = missing.into_iter().chain(unverified).collect();
-    match (problems.as_slice(), reachability.to_string()) {
-        ([], reached) if reached.is_empty() => Finding::ok(SUBJECT, text),
-        ([], reached) => Finding::ok(SUBJECT, format!("{text}; {reached}")),
-        (problems, _) => Finding::warn(SUBJECT, format!("{text}, but {}", problems.join("; and "))),
-    }
+    let finding = match (problems.as_slice(), reachability.to_string()) {
+        ([], reached) if reached.is_empty() => Finding::ok(FAULT, text),
+        ([], reached) => Finding::ok(FAULT, format!("{text}; {reached}")),
+        (problems, _) => Finding::warn(FAULT, format!("{text}, but {}", problems.join("; and "))),
+    };
+    (finding, Some(target))
 }

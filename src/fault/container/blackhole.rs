@@ -55,6 +55,10 @@ impl KeptSpec for Blackhole {
     type Target = Container;
     type Snapshot = BlackholeSnapshot;
 
+    fn container_mut(&mut self) -> Option<&mut String> {
+        Some(&mut self.container)
+    }
+
     async fn find(&self, machine: &Machine, previous: Option<&BlackholeSnapshot>) -> Result<Container, FaultError> {
         Container::find(machine, &self.container, previous.map(|snapshot| &snapshot.target)).await
     }

@@ -56,6 +56,10 @@ impl KeptSpec for Disconnect {
     type Target = Container;
     type Snapshot = DisconnectSnapshot;
 
+    fn container_mut(&mut self) -> Option<&mut String> {
+        Some(&mut self.container)
+    }
+
     async fn find(&self, machine: &Machine, previous: Option<&DisconnectSnapshot>) -> Result<Container, FaultError> {
         Container::find(machine, &self.container, previous.map(|snapshot| &snapshot.target)).await
     }

@@ -36,6 +36,10 @@ impl KeptSpec for Kill {
     type Target = Container;
     type Snapshot = KillSnapshot;
 
+    fn container_mut(&mut self) -> Option<&mut String> {
+        Some(&mut self.container)
+    }
+
     async fn find(&self, machine: &Machine, previous: Option<&KillSnapshot>) -> Result<Container, FaultError> {
         Container::find(machine, &self.container, previous.map(|snapshot| &snapshot.0.target)).await
     }

@@ -72,6 +72,10 @@ impl KeptSpec for MemoryLimit {
     type Target = Container;
     type Snapshot = MemoryLimitSnapshot;
 
+    fn container_mut(&mut self) -> Option<&mut String> {
+        Some(&mut self.container)
+    }
+
     async fn find(&self, machine: &Machine, previous: Option<&MemoryLimitSnapshot>) -> Result<Container, FaultError> {
         Container::find(machine, &self.container, previous.map(|snapshot| &snapshot.target)).await
     }

@@ -40,6 +40,10 @@ impl KeptSpec for Pause {
     type Target = Container;
     type Snapshot = PauseSnapshot;
 
+    fn container_mut(&mut self) -> Option<&mut String> {
+        Some(&mut self.container)
+    }
+
     async fn find(&self, machine: &Machine, previous: Option<&PauseSnapshot>) -> Result<Container, FaultError> {
         Container::find(machine, &self.container, previous.map(|snapshot| &snapshot.target)).await
     }

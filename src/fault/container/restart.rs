@@ -47,6 +47,10 @@ impl KeptSpec for Restart {
     type Target = Container;
     type Snapshot = RestartSnapshot;
 
+    fn container_mut(&mut self) -> Option<&mut String> {
+        Some(&mut self.container)
+    }
+
     async fn find(&self, machine: &Machine, previous: Option<&RestartSnapshot>) -> Result<Container, FaultError> {
         Container::find(machine, &self.container, previous.map(|snapshot| &snapshot.0.target)).await
     }

@@ -38,6 +38,10 @@ impl KeptSpec for Stop {
     type Target = Container;
     type Snapshot = StopSnapshot;
 
+    fn container_mut(&mut self) -> Option<&mut String> {
+        Some(&mut self.container)
+    }
+
     async fn find(&self, machine: &Machine, previous: Option<&StopSnapshot>) -> Result<Container, FaultError> {
         Container::find(machine, &self.container, previous.map(|snapshot| &snapshot.0.target)).await
     }

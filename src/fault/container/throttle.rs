@@ -70,6 +70,10 @@ impl KeptSpec for Throttle {
     type Target = Container;
     type Snapshot = ThrottleSnapshot;
 
+    fn container_mut(&mut self) -> Option<&mut String> {
+        Some(&mut self.container)
+    }
+
     async fn find(&self, machine: &Machine, previous: Option<&ThrottleSnapshot>) -> Result<Container, FaultError> {
         Container::find(machine, &self.container, previous.map(|snapshot| &snapshot.target)).await
     }

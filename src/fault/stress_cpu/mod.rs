@@ -162,6 +162,13 @@ impl KeptSpec for StressCpu {
     type Target = FoundTarget;
     type Snapshot = StressCpuSnapshot;
 
+    fn container_mut(&mut self) -> Option<&mut String> {
+        match &mut self.target {
+            StressTarget::Container(container) => Some(container),
+            StressTarget::Process(_) => None,
+        }
+    }
+
     fn resolve_components(&mut self, pid_of: &dyn Fn(&str) -> Option<u32>) {
         if let StressTarget::Process(process) = &mut self.target {
             process.resolve(pid_of);
