@@ -24,6 +24,15 @@ pub fn say(text: &str) -> anyhow::Result<()> {
     }
 }
 
+/// Sends what this process writes to standard output from now on to standard error: its own text, what scripts and C
+/// modules print, and what child processes write. Standard output then holds only what a copy of it writes, made before.
+///
+/// # Errors
+/// If standard error is closed.
+pub fn redirect_to_stderr() -> io::Result<()> {
+    Ok(rustix::stdio::dup2_stdout(io::stderr())?)
+}
+
 /// Prints a line to standard error.
 pub fn warn(text: &str) {
     // If standard error cannot be written, there is no other place to report that.

@@ -303,6 +303,51 @@ fn json_on_standard_output_replaces_all_text() {
 }
 
 #[test]
+fn data_on_standard_output_is_not_mixed_with_the_output_of_a_script() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::answering(OK);
+    let script = r#"
+        print("loaded")
+        local ffi = require "ffi"
+        ffi.cdef "int puts(const char *text);"
+        function setup(thread) io.write("set up\n") end
+        function init() io.stdout:write("initialised\n") ffi.C.puts("by C") os.execute("echo by a child") end
+        function request() print("requested") return wrk.format() end
+        function response() print("answered") end
+        function done() print("done") io.write("without a line end") end"#;
+    fs::write(dir.path().join("prints.lua"), script).unwrap();
+    let url = server.url();
+    let all = [
+        "loaded",
+        "set up",
+        "initialised",
+        "by C",
+        "by a child",
+        "requested",
+        "answered",
+        "done",
+        "without a line end",
+    ];
+    for output in [["--json", "-"], ["--json", "/dev/stdout"], ["--hgrm", "-"]] {
+        let args = [&output[..], &["-R100", "-d200ms", "-s", "prints.lua", &url]].concat();
+        let ended = run(WRK2, dir.path(), &args);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        match output[0] {
+            "--json" => drop(serde_json::from_str::<serde_json::Value>(&ended.out).unwrap()),
+            _ => assert!(
+                ended.out.starts_with("       Value   Percentile") && ended.out.ends_with("2048]\n"),
+                "{ended:?}"
+            ),
+        }
+        for text in all {
+            assert!(ended.err.contains(text), "{output:?}: {text}: {ended:?}");
+        }
+    }
+    let args = ["-R100", "-d200ms", "--json", "-", "--hgrm", "/dev/stdout", &url];
+    assert_refused(WRK2, dir.path(), &args, "cannot write to the same file");
+}
+
+#[test]
 fn the_rates_are_the_last_two_lines_as_in_wrk2() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::answering(OK);

@@ -63,6 +63,16 @@ impl OutputFile {
         }
     }
 
+    /// Whether a file at `path` is standard output: `-`, a name of it in `/dev` or `/proc`, or the file that it is
+    /// redirected to.
+    pub fn is_standard_output(path: &Path) -> bool {
+        const NAMES: [&str; 4] = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+        // A terminal is often both standard output and standard error.
+        NAMES.iter().any(|name| path == Path::new(name))
+            || fs::metadata(path)
+                .is_ok_and(|found| is_same_file(&found, &io::stdout()) && !is_same_file(&found, &io::stderr()))
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -199,7 +199,7 @@ pub struct OutputOptions {
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 
-    /// Write the latency distribution for the plotter of HdrHistogram
+    /// Write the latency distribution for the plotter of HdrHistogram. With -, it replaces the text report on standard output
     #[arg(long, value_name = "FILE")]
     pub hgrm: Option<PathBuf>,
 
@@ -214,6 +214,13 @@ pub struct OutputOptions {
     /// Exit with code 3 if the report has a warning about the validity of the results
     #[arg(long)]
     pub strict: bool,
+}
+
+impl OutputOptions {
+    /// The files of `--record`, `--json` and `--hgrm`.
+    pub fn data_files(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.record, &self.json, &self.hgrm].into_iter().flatten()
+    }
 }
 
 /// The options that only the wrk2 in DeathStarBench has. Each one changes the third column of the report to the 99th

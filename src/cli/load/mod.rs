@@ -11,12 +11,12 @@ mod script;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
 use super::interrupts::{Interrupts, Stage};
 use super::progress_line::ProgressLine;
 use crate::load::LoadResult;
-use crate::out::{say, warn};
+use crate::out::{redirect_to_stderr, say, warn};
 use crate::record::event::RunEnd;
 use crate::record::sink::Recorder;
 use crate::report::load_totals::LoadTotals;
@@ -56,6 +56,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         return Ok(exit_code(&interrupts, false));
     };
     let mut files = files?;
+    if !with_text {
+        // The files have copies of standard output. Whatever else is printed, by a script for example, would mix with the
+        // data.
+        redirect_to_stderr().context("cannot send the output of scripts to standard error")?;
+    }
     let mut sinks = files.take_sinks();
     let mut progress = (!quiet && ProgressLine::is_visible()).then(|| {
         let (progress, sink) = ProgressDisplay::new(&plans);

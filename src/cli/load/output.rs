@@ -32,9 +32,9 @@ impl OutputRequest {
         OutputRequest { files, all_latencies: dsb.all_latencies, percentiles: dsb.percentiles }
     }
 
-    /// Whether JSON replaces the text report on standard output (`--json -`).
+    /// Whether data replaces the text report on standard output, such as `--json -`.
     pub fn replaces_text(&self) -> bool {
-        self.files.json.as_ref().is_some_and(|file| file.as_os_str() == "-")
+        self.files.data_files().any(|file| OutputFile::is_standard_output(file))
     }
 }
 

@@ -10,6 +10,7 @@ use super::args::Args;
 use crate::byte_text::ByteText;
 use crate::load::plan::{LoadPlan, LoadSettings, SchedulePart, TlsSettings, WhenBusy};
 use crate::load::write_options;
+use crate::record::OutputFile;
 use crate::script::Script;
 use crate::units::Time;
 
@@ -84,7 +85,8 @@ impl Args {
     fn conflicts(&self) -> [(bool, &'static str); 4] {
         let Args { pacing, connection, output, .. } = self;
         let when_busy = pacing.when_busy;
-        let files: Vec<&PathBuf> = [&output.record, &output.json, &output.hgrm].into_iter().flatten().collect();
+        let files: Vec<&PathBuf> = output.data_files().collect();
+        let is_same = |a: &Path, b: &Path| a == b || [a, b].into_iter().all(OutputFile::is_standard_output);
         [
             (
                 connection.max_connections.is_some() && when_busy != WhenBusy::Open,
@@ -101,7 +103,7 @@ impl Args {
                 "--streams applies only to HTTP/2. Remove it, or add --http2.",
             ),
             (
-                files.iter().enumerate().any(|(i, file)| files[..i].contains(file)),
+                files.iter().enumerate().any(|(i, file)| files[..i].iter().any(|other| is_same(file, other))),
                 "--record, --json and --hgrm cannot write to the same file. Give each one its own file.",
             ),
         ]
