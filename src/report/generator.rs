@@ -32,6 +32,8 @@ pub struct GeneratorReport {
     pub elapsed: Time,
     pub threads: u16,
     pub send_lag: SendLag,
+    /// `None` if no response time is in the histogram.
+    pub response: Option<ResponseTimes>,
     /// Which of the reported response times are lower bounds.
     pub bounds: ResponseBounds,
     pub own: GeneratorStats,
@@ -57,6 +59,22 @@ impl SendLag {
     }
 }
 
+/// Percentiles of the response time, which the send lag is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResponseTimes {
+    pub count: u64,
+    pub p50: Time,
+    pub p99: Time,
+}
+
+impl ResponseTimes {
+    /// The percentiles of a histogram in us. `None` if it is empty.
+    pub fn of(histogram: &Histogram<u64>) -> Option<ResponseTimes> {
+        let at = |percent| Time(value_at_percentile(histogram, percent)).times(1000);
+        (!histogram.is_empty()).then(|| ResponseTimes { count: histogram.len(), p50: at(50.0), p99: at(99.0) })
+    }
+}
+
 impl GeneratorReport {
     /// The generator of an experiment.
     pub fn of(data: &ReportData, statistics: &RunStatistics) -> GeneratorReport {
@@ -71,6 +89,7 @@ impl GeneratorReport {
             elapsed: Time(statistics.last_instant.0),
             threads: data.threads,
             send_lag: SendLag::of(&statistics.latencies.send_lag),
+            response: ResponseTimes::of(&statistics.latencies.response),
             bounds: ResponseBounds::of(&statistics.latencies),
             own: data.generator.clone(),
             spins: false,

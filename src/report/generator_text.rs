@@ -80,7 +80,7 @@ pub(super) mod tests {
     use crate::option_name::CommandInUse;
     use crate::record::Account;
     use crate::record::event::GeneratorStats;
-    use crate::report::generator::SendLag;
+    use crate::report::generator::{ResponseTimes, SendLag};
     use crate::report::response_bounds::{BoundsSummary, ResponseBounds};
     use crate::units::Time;
 
@@ -96,6 +96,7 @@ pub(super) mod tests {
             elapsed: Time::from_secs(12),
             threads: 2,
             send_lag: SendLag { p50_ns: 33_000, p99_ns: 120_000, max_ns: 1_200_000 },
+            response: Some(ResponseTimes { count: 1000, p50: Time(400_000), p99: Time(2_000_000) }),
             bounds: ResponseBounds::default(),
             own: GeneratorStats {
                 cpu_ns: 510_000_000,
@@ -174,6 +175,57 @@ pub(super) mod tests {
         }
     }
 
+    /// The warning about the send lag of a run with these medians and 99th percentiles of send lag and response time.
+    fn lag_warning(lag_us: (u64, u64), response_us: (u64, u64)) -> Option<String> {
+        let mut report = healthy();
+        report.send_lag = SendLag { p50_ns: lag_us.0 * 1000, p99_ns: lag_us.1 * 1000, max_ns: 60_000_000 };
+        let [p50, p99] = [response_us.0, response_us.1].map(|us| Time(us * 1000));
+        report.response = Some(ResponseTimes { count: 1000, p50, p99 });
+        let warnings = report.warnings();
+        assert!(warnings.len() <= 1, "{warnings:?}");
+        warnings.first().cloned()
+    }
+
+    #[test]
+    fn send_lag_that_is_visible_in_the_response_times_is_a_warning() {
+        // Measured with a busy loop on the generator's core. The response time was 0.06 and 0.2 ms without it.
+        let warning = lag_warning((1, 4_400), (60, 6_800)).unwrap();
+        for words in ["99th percentile of the send lag is 4.40ms", "is 6.80ms", "taskset", "--threads", "--rate"] {
+            assert!(warning.contains(words), "{words}: {warning}");
+        }
+        let warning = lag_warning((300, 400), (600, 9_000)).unwrap();
+        assert!(warning.contains("50th percentile of the send lag is 300.00us"), "{warning}");
+        // The limit is a tenth of the response time.
+        assert_eq!((lag_warning((1, 900), (60, 9_000)), lag_warning((900, 900), (9_000, 9_000))), (None, None));
+        assert!(lag_warning((1, 901), (60, 9_000)).is_some() && lag_warning((901, 901), (9_000, 9_011)).is_some());
+    }
+
+    #[test]
+    fn send_lag_of_a_quiet_machine_is_no_warning_however_fast_the_server_is() {
+        // Measured: 2,000/s; a wake-up without spinning; a script that runs at the due time; the worst of 28 quiet runs.
+        for (lag, response) in
+            [((1, 44), (60, 102)), ((42, 60), (64, 117)), ((70, 130), (160, 250)), ((9, 372), (201, 622))]
+        {
+            assert_eq!(lag_warning(lag, response), None, "{lag:?} {response:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_send_lag_is_a_warning_unless_all_response_times_are_far_longer() {
+        assert!(lag_warning((1, 10_001), (60, 5_000_000)).is_some());
+        assert_eq!(lag_warning((1, 9_999), (60, 5_000_000)), None);
+        // An overloaded server: nobody sees 13 ms in 5 s.
+        assert_eq!(lag_warning((7_500, 13_280), (5_030_000, 7_480_000)), None);
+        let mut report = healthy();
+        (report.send_lag.p99_ns, report.response) = (11_000_000, None);
+        assert_eq!(report.warnings().len(), 1, "no response time, and the lag is long");
+        let response = |count| Some(ResponseTimes { count, p50: Time(60_000), p99: Time(3_000_000) });
+        (report.send_lag.p99_ns, report.response) = (2_000_000, response(199));
+        assert!(report.warnings().is_empty(), "one or two requests of so few are no reason");
+        report.response = response(200);
+        assert_eq!(report.warnings().len(), 1);
+    }
+
     #[test]
     fn a_shortfall_is_explained_by_its_cause() {
         let shortfall = |read, bound_reached| {
@@ -221,6 +273,7 @@ pub(super) mod tests {
             warmup: Time::ZERO,
             threads: 0,
             send_lag: SendLag::default(),
+            response: None,
             own: GeneratorStats::default(),
             ..healthy()
         };

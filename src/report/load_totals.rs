@@ -1,6 +1,6 @@
 //! The numbers of a plain load that its text report and its JSON report show, for one URL or for several.
 
-use super::generator::{GeneratorReport, SendLag};
+use super::generator::{GeneratorReport, ResponseTimes, SendLag};
 use super::response_bounds::ResponseBounds;
 use super::wrk2::{ThreadCalibration, Wrk2Statistics};
 use crate::load::plan::Spin;
@@ -73,6 +73,7 @@ impl LoadTotals {
                 elapsed: threads().map(|thread| thread.ended.since(Instant::START)).max().unwrap_or_default(),
                 threads: u16::try_from(threads().count()).unwrap_or(u16::MAX),
                 send_lag: SendLag::of(&latencies.send_lag),
+                response: ResponseTimes::of(&latencies.response),
                 bounds: ResponseBounds::of(&latencies),
                 own,
                 spins: loads.iter().all(|load| load.plan.spin == Spin::Always),

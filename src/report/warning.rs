@@ -1,4 +1,4 @@
-use super::generator::GeneratorReport;
+use super::generator::{GeneratorReport, ResponseTimes};
 use crate::load::plan::WarmupBy;
 use crate::option_name::{CommandInUse, OptionName};
 use crate::stats::ratio;
@@ -9,8 +9,8 @@ use crate::units::{Time, format_wrk_time};
 pub enum Warning {
     /// answered + failed + unanswered + unsent differs from scheduled.
     Unbalanced { scheduled: u64, sum: u64 },
-    /// The generator sent late: the 99th percentile of the send lag.
-    SendLag { p99: Time },
+    /// The generator sent late: a percentile of the send lag, and the response time at the same percentile.
+    SendLag { percentile: u8, lag: Time, response: Option<Time> },
     /// Fewer requests were sent than scheduled: the share that was sent, in percent.
     Shortfall { sent_percent: f64, cause: ShortfallCause },
     /// The generator threads have no CPU time left: percent of a core that each used.
@@ -42,7 +42,16 @@ pub enum ShortfallCause {
     Generator,
 }
 
-/// A larger send lag is visible in the response times.
+/// A send lag of this share of the reported response time, at the same percentile, is visible in the report: a tenth.
+const VISIBLE_SHARE: u64 = 10;
+/// Send lag below these limits is no reason for a warning, however short the response times are: a healthy generator on a
+/// quiet machine has a median of up to 0.07 ms and a 99th percentile of up to 0.4 ms (docs/performance.md).
+const USUAL_SEND_LAG_P50: Time = Time(100_000);
+const USUAL_SEND_LAG_P99: Time = Time(500_000);
+/// With fewer samples the 99th percentile depends on one or two requests.
+const MIN_SAMPLES_P99: u64 = 200;
+/// A longer 99th percentile of the send lag is a reason for a warning even where that of the response times is far longer,
+/// unless the median response time is too: then the lag is visible nowhere.
 const MAX_SEND_LAG: Time = Time::from_millis(10);
 /// A lower share of sent requests, in percent, is a shortfall.
 const MIN_SENT_PERCENT: f64 = 98.0;
@@ -70,7 +79,7 @@ pub fn find_warnings(report: &GeneratorReport) -> Vec<Warning> {
     let sum = a.answered + a.failed + a.unanswered + a.unsent;
     [
         (!a.balances()).then_some(Warning::Unbalanced { scheduled: a.scheduled, sum }),
-        (report.send_lag.p99_ns > MAX_SEND_LAG.0).then_some(Warning::SendLag { p99: Time(report.send_lag.p99_ns) }),
+        send_lag_warning(report),
         (a.scheduled > 0 && sent_percent < MIN_SENT_PERCENT).then_some(Warning::Shortfall { sent_percent, cause }),
         (cpu > MAX_CPU_PERCENT && !report.spins).then_some(Warning::Cpu { percent_per_thread: cpu }),
         (waited >= 1.0).then_some(Warning::Waited { percent: waited, fewest_streams: report.fewest_streams }),
@@ -86,6 +95,28 @@ pub fn find_warnings(report: &GeneratorReport) -> Vec<Warning> {
     .collect()
 }
 
+/// The warning about the generator's own lateness, if it is visible in the reported response times.
+fn send_lag_warning(report: &GeneratorReport) -> Option<Warning> {
+    let lag = report.send_lag;
+    let response = report.response;
+    let is_visible = |lag: Time, response: Time| lag.times(VISIBLE_SHARE) > response;
+    let at = |percentile, lag_ns, usual, response: fn(ResponseTimes) -> Time| {
+        let (lag, response) = (Time(lag_ns), response(report.response?));
+        let is_late = lag > usual && is_visible(lag, response);
+        is_late.then_some(Warning::SendLag { percentile, lag, response: Some(response) })
+    };
+    let far_too_late = || {
+        let lag = Time(lag.p99_ns);
+        let is_late = lag > MAX_SEND_LAG && response.is_none_or(|response| is_visible(lag, response.p50));
+        is_late.then_some(Warning::SendLag { percentile: 99, lag, response: response.map(|response| response.p99) })
+    };
+    let has_p99 = response.is_some_and(|response| response.count >= MIN_SAMPLES_P99);
+    at(99, lag.p99_ns, USUAL_SEND_LAG_P99, |response| response.p99)
+        .filter(|_| has_p99)
+        .or_else(|| at(50, lag.p50_ns, USUAL_SEND_LAG_P50, |response| response.p50))
+        .or_else(far_too_late)
+}
+
 impl Warning {
     /// What is wrong, its effect, and the remedy with the options of `command`.
     pub fn describe(&self, command: CommandInUse) -> String {
@@ -97,11 +128,19 @@ impl Warning {
                 "{scheduled} requests were scheduled, but {sum} are accounted for. Records are missing, and the \
                  shares in this report are wrong. Check whether the disk is full, and run again."
             ),
-            Warning::SendLag { p99 } => format!(
-                "the send lag of 1 % of the requests exceeds {}, and the response times include it. Lower {rate}, raise \
-                 {threads} up to the number of cores, or run the generator on a separate machine.",
-                format_wrk_time(p99.0 as f64 / 1e3)
-            ),
+            Warning::SendLag { percentile, lag, response } => {
+                let text = |time: Time| format_wrk_time(time.0 as f64 / 1e3);
+                let response = response.map(|response| {
+                    format!(", and that of the response times, which include the lag, is {}", text(response))
+                });
+                format!(
+                    "the generator itself was late: the {percentile}th percentile of the send lag is {}{}. Stop other \
+                     programs on the generator's cores, or give it cores of its own (taskset). Otherwise lower {rate}, \
+                     raise {threads} up to the number of cores, or run the generator on a separate machine.",
+                    text(*lag),
+                    response.unwrap_or_default()
+                )
+            }
             Warning::Shortfall { sent_percent, cause: ShortfallCause::ConnectionsBusy } => format!(
                 "only {sent_percent:.1} % of the scheduled requests were sent, because all connections were busy. The \
                  system received less load than planned. Raise {connections}, or use {}.",
