@@ -40,6 +40,7 @@ fn wrk2_refuses_invalid_arguments() {
         (&["-R0"], "rate must be above 0"),
         (&["-R1e12"], "`1e12` is not a number"),
         (&["-R1000G"], "rate must be above 0 and at most"),
+        (&["-R1G", "-Dexp"], "--rate must be at most 100M requests/s with random gaps, not 1000000000"),
         (&["-R100-200"], "`100-200` is not a number"),
         (&["-R100,200@5s"], "`100` has no duration, but another rate follows"),
         (&["-R100@10s,200"], "rate `200` begins at 10s, but the run ends at 10s"),
@@ -441,17 +442,66 @@ fn urls_and_requests_are_sent_as_they_are_typed() {
     assert!(requests.len() == 2 && requests.iter().all(|bytes| bytes == expected), "{requests:?}");
 }
 
+/// The second of two threads does not return from its sixth request.
+const STUCK: &str = "
+    local n = 0
+    function setup(thread) n = n + 1 thread:set('number', n) end
+    local made = 0
+    function request()
+        made = made + 1
+        while number == 2 and made > 5 do end
+        return wrk.format('GET', '/' .. number)
+    end";
+
 #[test]
-fn a_second_signal_ends_a_load_with_a_stuck_script() {
+fn a_script_that_never_returns_does_not_outlive_the_load() {
     let dir = tempfile::tempdir().unwrap();
-    let stuck = "n = 0 function request() n = n + 1 while n > 5 do end return wrk.format() end";
-    fs::write(dir.path().join("stuck.lua"), stuck).unwrap();
+    fs::write(dir.path().join("stuck.lua"), STUCK).unwrap();
     let server = Server::answering(OK);
-    let args = ["-R100", "-d1h", "-t1", "-c1", "-s", "stuck.lua", &server.url()];
-    let wrk2 = started(WRK2, dir.path(), &args);
-    eventually("the last request", || server.requests.lock().unwrap().len() == 5);
-    let ended = wrk2.end_by(Signal::INT);
-    assert_eq!((ended.code, ended.err.contains("stuck")), (Some(130), true), "{ended:?}");
+    let began = Instant::now();
+    let ended = run(WRK2, dir.path(), &["-R100", "-d500ms", "-t2", "-c2", "-s", "stuck.lua", &server.url()]);
+    assert!(began.elapsed() < Duration::from_secs(20), "{ended:?}");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.err.contains("stuck.lua: the script of thread 1 did not return by the end of the load"), "{ended:?}");
+    // The healthy thread sends 25. The other one sends 5, builds the next request before it can read the fifth response,
+    // and is due to send 20 more.
+    assert!(ended.out.contains("  scheduled   50 = 29 answered + 0 failed + 1 unanswered + 20 unsent"), "{ended:?}");
+}
+
+#[test]
+fn a_signal_ends_a_load_with_a_stuck_script_with_a_full_report() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("stuck.lua"), STUCK).unwrap();
+    let server = Server::answering(OK);
+    let args = ["-R100", "-d1h", "-t2", "-c2", "-s", "stuck.lua", &server.url()];
+    for signals in [1, 2] {
+        let wrk2 = started(WRK2, dir.path(), &args);
+        eventually("requests of both threads", || {
+            let requests = server.requests.lock().unwrap();
+            let of = |path: &[u8]| requests.iter().filter(|bytes| bytes.starts_with(path)).count();
+            of(b"GET /2") == 5 * signals && of(b"GET /1") > 10 * signals
+        });
+        (0..signals).for_each(|_| wrk2.send(Signal::INT));
+        let ended = wrk2.end();
+        assert_eq!(ended.code, Some(130), "{ended:?}");
+        assert!(ended.err.contains("stuck.lua: the script of thread 1 did not return"), "{ended:?}");
+        assert!(ended.out.contains(" answered + 0 failed + ") && ended.out.contains("Requests/sec:"), "{ended:?}");
+    }
+}
+
+#[test]
+fn any_rate_is_possible_and_what_was_never_sent_is_counted_exactly() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::answering(OK);
+    for (rate, scheduled) in [("-R1G", 200_000_000), ("-R0..2G", 200_000_000)] {
+        let began = Instant::now();
+        let ended = run(WRK2, dir.path(), &[rate, "-d200ms", "-t2", "-c4", &server.url()]);
+        assert!(began.elapsed() < Duration::from_secs(20), "{ended:?}");
+        assert!(ended.out.contains(&format!("  scheduled   {scheduled} = ")), "{ended:?}");
+        let line = ended.out.lines().find(|line| line.starts_with("  scheduled")).unwrap();
+        let numbers: Vec<u64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+        assert_eq!(numbers[0], numbers[1..].iter().sum::<u64>(), "{line}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use metawrk::record::Clock;
 use metawrk::script::DoneSummary;
 use metawrk::units::Time;
 use support::load::{run, scripted};
+use support::program::{self, WRK2};
 use support::{OK, Server};
 
 fn done_arguments(answered: u64) -> DoneArguments {
@@ -97,6 +98,60 @@ fn a_thread_that_setup_stops_sends_no_request() {
     let text = "local n = 0 function setup(thread) n = n + 1; if n == 1 then thread:stop() end end";
     let (result, _) = run(scripted(&server, text));
     assert_eq!((result.threads[0].account.scheduled, result.threads[1].account.answered), (0, 30));
+}
+
+#[test]
+fn a_script_that_never_returns_is_left_behind_and_everything_is_accounted_for() {
+    let server = Server::answering(OK);
+    let stuck = "n = n + 1 while n == 5 do end";
+    for (text, expected) in [
+        (format!("function request() {stuck} return wrk.format() end"), (34, 26)),
+        (format!("function delay() {stuck} return 0 end"), (34, 26)),
+        // The response was complete.
+        (format!("function response() {stuck} end"), (35, 25)),
+    ] {
+        let text = format!(
+            "local threads = 0 function setup(t) threads = threads + 1 t:set('n', threads == 1 and 0 or 9) end {text}"
+        );
+        let (mut result, records) = run(LoadSettings { ahead: false, connections: 2, ..scripted(&server, &text) });
+        let account = result.account();
+        assert_eq!((account.answered, account.unsent), expected, "{text}: {account:?}");
+        assert_eq!(records.len(), 60);
+        let failure = result.failure().unwrap().to_string();
+        assert!(failure.starts_with("test.lua: the script of thread 0 did not return"), "{failure}");
+        assert!(result.run_done(done_arguments(0)).is_ok(), "it cannot be asked any more");
+    }
+}
+
+#[test]
+fn a_script_without_memory_is_an_error_with_its_line() {
+    // The limit is that of a process of its own.
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::answering(OK);
+    let grow = "for i = 1, 1e9 do t[#t + 1] = string.rep(string.char(65 + i % 26), 1024 * 1024) .. i end";
+    let small = "for i = 1, 1e9 do t[#t + 1] = { i } end";
+    for (text, line, report) in [
+        (format!("local t = {{}}\n{grow}"), ":2: ", false),
+        (
+            format!(
+                "local t, n = {{}}, 0\nfunction request()\n n = n + 1\n if n > 5 then\n {grow}\n end\n return wrk.format()\nend"
+            ),
+            ":5: ",
+            true,
+        ),
+        (
+            format!("local t, n = {{}}, 0\nfunction response()\n n = n + 1\n if n > 5 then\n {small}\n end\nend"),
+            ":5: ",
+            true,
+        ),
+    ] {
+        std::fs::write(dir.path().join("hog.lua"), text).unwrap();
+        let command = format!("ulimit -v 700000; exec {WRK2} -t1 -c1 -d1 --drain 1m -R50 -s hog.lua {}", server.url());
+        let ended = program::run("sh", dir.path(), &["-c", &command]);
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(ended.err.contains(&format!("hog.lua{line}not enough memory")), "{ended:?}");
+        assert_eq!(ended.out.contains(" answered + 0 failed + "), report, "{ended:?}");
+    }
 }
 
 #[test]

@@ -130,6 +130,37 @@ impl Arrivals {
         };
         Arrivals { gaps, next: stream, streams }
     }
+
+    /// Due times are a closed form of the request's number.
+    pub fn has_closed_form(&self) -> bool {
+        !matches!(self.gaps, Gaps::Random(_))
+    }
+
+    /// Skips the next requests that are due before `end`, and returns their number, without computing each of them.
+    /// `None` for random gaps, which have no closed form.
+    pub fn skip_before(&mut self, end: Instant) -> Option<u64> {
+        let due = |number: u64| match &self.gaps {
+            Gaps::Fixed(fixed) => Some(fixed.due(number)),
+            Gaps::Varying(rate, parts) => Some(rate.due(number as f64 / *parts)),
+            Gaps::Random(_) => None,
+        };
+        if !self.has_closed_form() {
+            return None;
+        }
+        let number = |n: u64| n.checked_mul(self.streams)?.checked_add(self.next);
+        let is_before = |n: u64| number(n).and_then(due).is_some_and(|due| due < end);
+        // Due times never decrease. Request `low` and those behind it may be due at `end` or later.
+        let (mut low, mut high) = (0, 1);
+        while is_before(high - 1) {
+            (low, high) = (high, high.saturating_mul(2));
+        }
+        while low < high {
+            let middle = low + (high - low) / 2;
+            (low, high) = if is_before(middle) { (middle + 1, high) } else { (low, middle) };
+        }
+        self.next += low * self.streams;
+        Some(low)
+    }
 }
 
 impl Iterator for Arrivals {

@@ -40,7 +40,7 @@ pub enum ProfileError {
 /// Why a profile cannot be the rate of a run.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum RateError {
-    #[error("the rate must be above 0 and at most 100M requests/s, but it is {0}")]
+    #[error("the rate must be above 0 and at most 100G requests/s, but it is {0}")]
     Range(Profile),
     #[error("the rate `{segment}` begins at {begins}, but the run ends at {duration}. Remove it, or run for longer")]
     Late { segment: String, begins: Time, duration: Time },
@@ -94,9 +94,10 @@ impl Profile {
     }
 }
 
-/// The range of the peak, in requests/s: from one request in ten days to one every 10 ns.
+/// The range of the peak, in requests/s: from one request in ten days to 100 in a nanosecond. No generator sends as many:
+/// the rest is counted as unsent.
 const LEAST_PEAK: f64 = 1e-6;
-const MOST_PEAK: f64 = 1e8;
+const MOST_PEAK: f64 = 1e11;
 
 impl From<f64> for Profile {
     fn from(rate: f64) -> Profile {

@@ -42,8 +42,6 @@ pub enum RunError {
     Toml(#[from] toml::ser::Error),
     #[error("stopped before the load began: there is nothing to report")]
     StoppedBeforeLoad(StopSignal),
-    #[error("stopped by a second signal before the load had ended")]
-    StoppedTwice(StopSignal),
     #[error(
         "stopped before the faults were removed: the keepers of faults on containers go on removing them; `metawrk \
          restore` removes any that are left"
@@ -60,9 +58,7 @@ impl RunError {
     /// The signal that ended the run without a report, if a signal did.
     pub fn stopped(&self) -> Option<StopSignal> {
         match self {
-            RunError::StoppedBeforeLoad(signal)
-            | RunError::StoppedTwice(signal)
-            | RunError::StoppedInRemoval(signal) => Some(*signal),
+            RunError::StoppedBeforeLoad(signal) | RunError::StoppedInRemoval(signal) => Some(*signal),
             RunError::Incomplete { cause, .. } => cause.stopped(),
             _ => None,
         }
@@ -85,8 +81,8 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Runs `plan` and writes all results to a new folder in `out`. Calls `show_progress` ten times a second.
 ///
-/// SIGINT, SIGTERM and SIGHUP end the run early: faults are removed, processes are stopped, and the results so far are kept. A
-/// second signal no longer waits for the load, whose script may be stuck. A run whose load never began leaves no folder.
+/// SIGINT, SIGTERM and SIGHUP end the run early: faults are removed, processes are stopped, and the results so far are
+/// kept. A second signal leaves out what takes long. A run whose load never began leaves no folder.
 ///
 /// # Errors
 /// [`RunError`] if no load began, or if its results could not be kept.
@@ -277,11 +273,11 @@ impl<'a> ActiveRun<'a> {
             tokio::select! {
                 _ = tick.tick() => {}
                 signal = signals.next() => {
-                    if stopped.is_some() {
-                        return Err(RunError::StoppedTwice(signal));
+                    match stopped {
+                        None => control.stop(),
+                        Some(_) => control.hurry(),
                     }
-                    stopped = Some(signal);
-                    control.stop();
+                    stopped.get_or_insert(signal);
                 }
                 (component, how) = system.wait_for_death() => {
                     self.log_death(component, how)?;

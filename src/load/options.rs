@@ -2,7 +2,7 @@
 //! use writes it as its users do: `--name` on a command line, a key in a file.
 
 /// The options that messages name.
-const OPTIONS: [&str; 19] = [
+const OPTIONS: [&str; 20] = [
     "batch_latency",
     "cacert",
     "catch-up",
@@ -13,6 +13,7 @@ const OPTIONS: [&str; 19] = [
     "max-connections",
     "on-timeout",
     "part",
+    "rate",
     "retries",
     "spin",
     "streams",

@@ -79,7 +79,7 @@ pub(crate) fn connect_target(plan: &LoadPlan) -> Result<(Transport, SocketAddr),
 pub fn time_script(plan: &LoadPlan, address: SocketAddr, count: u32) -> Result<Duration, LoadError> {
     let script = Vm::load(plan.script.as_ref(), &environment(plan, 0))?;
     script.set_address(address);
-    let mut requests = init_script(script, plan)?;
+    let mut requests = init_script(script, plan, std::sync::Arc::default())?;
     let start = Instant::now();
     for _ in 0..count {
         let payload = requests.next()?;

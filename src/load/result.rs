@@ -61,6 +61,11 @@ impl LoadResult {
         self.threads.iter().map(|thread| thread.fewest_streams).min().filter(|&fewest| fewest < self.plan.streams)
     }
 
+    /// Some requests that were due and never sent are not counted, because the user did not wait for that.
+    pub fn has_uncounted(&self) -> bool {
+        self.threads.iter().any(|thread| thread.has_uncounted)
+    }
+
     /// The error of the script, if it ended the run.
     pub fn failure(&self) -> Option<&ScriptError> {
         self.threads.iter().find_map(|thread| thread.failure.as_ref())

@@ -16,6 +16,7 @@ use super::plan::LoadPlan;
 use super::preflight::{connect_target, raise_file_limit};
 use super::request_counter::RequestCounter;
 use super::result::{LoadResult, ScriptHandle};
+use super::thread::custody::Custody;
 use super::thread::messages::{LoadCommand, ScriptCall, WorkerSetup};
 use super::thread::metrics::LiveCounters;
 use super::thread::result::WorkerResult;
@@ -23,6 +24,7 @@ use super::thread::worker;
 use super::transport::Transport;
 use crate::record::Clock;
 use crate::record::sink::RecordSenders;
+use crate::units::{Instant, Time};
 
 /// A load whose workers are connected, have checked their scripts, and wait for the start.
 pub struct PreparedLoad {
@@ -36,6 +38,7 @@ struct Workers {
     handles: Vec<JoinHandle<()>>,
     results: mpsc::Receiver<io::Result<WorkerResult>>,
     live: Vec<Arc<LiveCounters>>,
+    custody: Vec<Arc<Custody>>,
     calls: Vec<mpsc::Sender<ScriptCall>>,
     main: Option<MainScript>,
 }
@@ -62,7 +65,7 @@ impl PreparedLoad {
     /// Starts the load at the zero of `clock`.
     pub fn start(self, clock: Clock) -> RunningLoad {
         self.workers.commands.send_replace(LoadCommand::Run(clock));
-        RunningLoad { plan: self.plan, workers: self.workers }
+        RunningLoad { plan: self.plan, workers: self.workers, clock, stuck: Vec::new() }
     }
 }
 
@@ -76,10 +79,18 @@ impl Workers {
         let (commands, receiver) = watch::channel(LoadCommand::Prepare);
         let (sender, results) = mpsc::channel();
         let commands = Arc::new(commands);
-        let mut workers =
-            Workers { commands, results, handles: Vec::new(), live: Vec::new(), calls: Vec::new(), main: None };
+        let mut workers = Workers {
+            commands,
+            results,
+            handles: Vec::new(),
+            live: Vec::new(),
+            custody: Vec::new(),
+            calls: Vec::new(),
+            main: None,
+        };
         for thread in 0..plan.threads {
             let live = Arc::new(LiveCounters::default());
+            let custody = Arc::new(Custody::default());
             let (call, calls) = mpsc::channel();
             let setup = WorkerSetup {
                 plan: plan.clone(),
@@ -88,6 +99,7 @@ impl Workers {
                 address,
                 sender: senders.map(RecordSenders::sender),
                 live: Arc::clone(&live),
+                custody: Arc::clone(&custody),
                 commands: receiver.clone(),
                 calls,
                 ready: ready.clone(),
@@ -99,7 +111,7 @@ impl Workers {
                 worker::run(setup, move |result| {
                     let has_failed = result.as_ref().map_or(true, |result| result.failure.is_some());
                     if let Some(commands) = commands.upgrade().filter(|_| has_failed) {
-                        commands.send_replace(LoadCommand::Stop);
+                        stop_all(&commands, Instant::START);
                     }
                     drop(sender.send(result));
                 });
@@ -108,6 +120,7 @@ impl Workers {
             let handle = std::thread::Builder::new().name(name).spawn(work).map_err(LoadError::Thread)?;
             workers.handles.push(handle);
             workers.live.push(live);
+            workers.custody.push(custody);
             workers.calls.push(call);
         }
         Ok(workers)
@@ -139,12 +152,31 @@ impl Workers {
 pub struct RunningLoad {
     plan: LoadPlan,
     workers: Workers,
+    clock: Clock,
+    /// The results of workers that are stuck in their script.
+    stuck: Vec<WorkerResult>,
+}
+
+/// A call of a script may last this much longer than the load. Then its worker counts as stuck.
+const SCRIPT_GRACE: Time = Time::from_millis(500);
+
+/// Stops all workers at `now`.
+fn stop_all(commands: &watch::Sender<LoadCommand>, now: Instant) {
+    commands.send_if_modified(|command| {
+        let is_stopped = matches!(command, LoadCommand::Stop(_));
+        if !is_stopped {
+            *command = LoadCommand::Stop(now);
+        }
+        !is_stopped
+    });
 }
 
 /// Ends a load. Clones control the same load.
 #[derive(Clone)]
 pub struct LoadControl {
     commands: Arc<watch::Sender<LoadCommand>>,
+    live: Vec<Arc<LiveCounters>>,
+    clock: Clock,
 }
 
 impl LoadControl {
@@ -153,7 +185,7 @@ impl LoadControl {
         self.commands.send_if_modified(|command| {
             let is_running = matches!(command, LoadCommand::Run(_));
             if is_running {
-                *command = LoadCommand::EndArrivals;
+                *command = LoadCommand::EndArrivals(self.clock.now());
             }
             is_running
         });
@@ -161,14 +193,21 @@ impl LoadControl {
 
     /// Ends the load at once. Requests in flight are recorded as unanswered.
     pub fn stop(&self) {
-        self.commands.send_replace(LoadCommand::Stop);
+        stop_all(&self.commands, self.clock.now());
+    }
+
+    /// Ends the load at once, and leaves out what takes long: scripts that do not return, records of requests that were
+    /// never sent, and with random gaps the number of these.
+    pub fn hurry(&self) {
+        self.live.iter().for_each(|live| live.hurry());
+        self.stop();
     }
 }
 
 impl RunningLoad {
     /// The control of this load.
     pub fn control(&self) -> LoadControl {
-        LoadControl { commands: Arc::clone(&self.workers.commands) }
+        LoadControl { commands: Arc::clone(&self.workers.commands), live: self.live(), clock: self.clock }
     }
 
     /// The live counters of each thread.
@@ -181,8 +220,9 @@ impl RunningLoad {
         RequestCounter::new(&self.plan, self.live())
     }
 
-    /// All threads have ended their runs.
-    pub fn is_finished(&self) -> bool {
+    /// All threads have ended their runs. A thread whose script does not return is left behind some time after the end.
+    pub fn is_finished(&mut self) -> bool {
+        self.leave_stuck_workers();
         let Workers { live, handles, .. } = &self.workers;
         live.iter().zip(handles).all(|(live, handle)| live.is_over() || handle.is_finished())
     }
@@ -191,13 +231,43 @@ impl RunningLoad {
     ///
     /// # Errors
     /// [`LoadError::Died`] if a thread panicked, [`LoadError::Thread`] if the system failed.
-    pub fn finish(self) -> Result<LoadResult, LoadError> {
-        let Workers { results, handles, calls, main, .. } = self.workers;
-        let mut threads = Vec::with_capacity(handles.len());
-        for _ in &handles {
-            threads.push(results.recv().map_err(|_| LoadError::Died)?.map_err(LoadError::Thread)?);
+    pub fn finish(mut self) -> Result<LoadResult, LoadError> {
+        let mut threads = Vec::with_capacity(self.workers.handles.len());
+        while threads.len() + self.stuck.len() < self.workers.handles.len() {
+            match self.workers.results.recv_timeout(Duration::from_millis(100)) {
+                Ok(result) => threads.push(result.map_err(LoadError::Thread)?),
+                // A thread waits for calls of the main script after its result.
+                Err(_) if self.workers.handles.iter().any(JoinHandle::is_finished) => return Err(LoadError::Died),
+                Err(_) => self.leave_stuck_workers(),
+            }
         }
+        // A stuck script would never answer the main script.
+        let main = self.workers.main.take().filter(|_| self.stuck.is_empty());
+        let script = main.map(|main| ScriptHandle { main, _calls: self.workers.calls });
+        threads.append(&mut self.stuck);
         threads.sort_by_key(|result| result.thread);
-        Ok(LoadResult { plan: self.plan, threads, script: main.map(|main| ScriptHandle { main, _calls: calls }) })
+        Ok(LoadResult { plan: self.plan, threads, script })
+    }
+
+    /// Takes over the workers whose script still runs some time after the end of the load, and stops the others.
+    fn leave_stuck_workers(&mut self) {
+        let (now, planned_end) = (self.clock.now(), Instant::START.plus(self.plan.duration));
+        let command = *self.workers.commands.borrow();
+        let (arrivals_end, end) = match command {
+            LoadCommand::Stop(at) => (at.min(planned_end), at),
+            LoadCommand::EndArrivals(at) => (at.min(planned_end), at.min(planned_end).plus(self.plan.drain)),
+            LoadCommand::Prepare | LoadCommand::Run(_) => (planned_end, planned_end.plus(self.plan.drain)),
+        };
+        for (live, custody) in self.workers.live.iter().zip(&self.workers.custody) {
+            let grace = if live.is_hurried() { Time::ZERO } else { SCRIPT_GRACE };
+            if live.is_over() || now < end.plus(grace) {
+                continue;
+            }
+            if let Some(state) = custody.take() {
+                self.stuck.push(state.conclude_stuck(arrivals_end, now));
+                live.set_over();
+                stop_all(&self.workers.commands, now);
+            }
+        }
     }
 }

@@ -84,6 +84,13 @@ impl Account {
         }
     }
 
+    /// Counts `count` requests that were never sent.
+    pub fn add_unsent(&mut self, count: u64) {
+        self.scheduled += count;
+        self.unsent += count;
+        self.lower_bounds += count;
+    }
+
     /// Whether scheduled = answered + failed + unanswered + unsent, as it must be in every run.
     pub fn balances(&self) -> bool {
         self.scheduled == self.answered + self.failed + self.unanswered + self.unsent
@@ -150,6 +157,14 @@ mod tests {
         assert_eq!(Account::of(&[sent]).attempts, 1);
         let waited = RequestRecord { sent: Instant::NEVER, ..sent };
         assert_eq!((Account::of(&[waited]).attempts, Account::of(&[waited]).unanswered), (0, 1));
+    }
+
+    #[test]
+    fn unsent_requests_are_counted_together_as_one_by_one() {
+        let unsent = [record(Outcome::Unsent, true, 0); 3].map(|unsent| RequestRecord { bytes: 0, ..unsent });
+        let mut together = Account::default();
+        together.add_unsent(3);
+        assert_eq!(together, Account::of(&unsent));
     }
 
     #[test]

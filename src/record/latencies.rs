@@ -2,6 +2,7 @@ use hdrhistogram::Histogram;
 
 use super::{LowerBounds, RequestRecord};
 use crate::stats::{lag_histogram, latency_histogram, record_time};
+use crate::units::{Instant, Time};
 
 /// The three latency histograms of a run. What belongs to the warm-up is left out of all three.
 #[derive(Clone, Debug)]
@@ -46,6 +47,22 @@ impl Latencies {
                 self.lower_bounds.add(&self.response, response.round_to_us());
             }
         }
+    }
+
+    /// Adds `count` requests that were never sent. Their waits are equal to that of `record` for the histogram: see
+    /// [`Latencies::equal_until`].
+    pub fn add_unsent(&mut self, record: &RequestRecord, count: u64) {
+        if let Some(wait) = record.response_sample().filter(|_| !record.is_warmup()) {
+            self.response.saturating_record_n(wait.round_to_us(), count);
+        }
+    }
+
+    /// Requests that are due before this instant, and not before `record`, have the same wait as it for the histogram if
+    /// they end when it does.
+    pub fn equal_until(&self, record: &RequestRecord) -> Instant {
+        let wait = record.end.since(record.due).round_to_us().min(self.response.high());
+        let least = Time((self.response.lowest_equivalent(wait) * 1000).saturating_sub(500));
+        record.end.minus(least).plus(Time(1))
     }
 
     /// Adds the histograms of another thread.
@@ -103,6 +120,30 @@ mod tests {
             assert_eq!(latencies.response.len(), count(last.response_sample()));
             assert_eq!(latencies.service.len(), 2 * count(last.service_sample()));
             assert_eq!(latencies.send_lag.len(), 2 * count(last.send_lag()));
+        }
+    }
+
+    proptest::proptest! {
+        /// The waits of requests that are counted together are equal for the histogram to each of them alone.
+        #[test]
+        fn unsent_requests_are_added_together_as_one_by_one(gap in 1..200_000_000u64, end in 1..10_000_000_000_000u64) {
+            let unsent = |n: u64| {
+                let mut record = record(Outcome::Unsent, true);
+                (record.due, record.end) = (Instant(n * gap), Instant(end));
+                record
+            };
+            let (mut alone, mut together) = (Latencies::default(), Latencies::default());
+            let all = (end / gap + 1).min(5000);
+            (0..all).for_each(|n| alone.add(&unsent(n)));
+            let mut n = 0;
+            while n < all {
+                let until = together.equal_until(&unsent(n));
+                proptest::prop_assert!(until > Instant(n * gap));
+                let next = until.0.div_ceil(gap).min(all);
+                together.add_unsent(&unsent(n), next - n);
+                n = next;
+            }
+            proptest::prop_assert_eq!(alone.response, together.response);
         }
     }
 

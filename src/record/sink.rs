@@ -22,6 +22,11 @@ pub trait RecordSink: Send {
     /// If the batch could not be written. The recorder then drops the sink, and reports the error at the end of the run.
     fn consume(&mut self, batch: &[RequestRecord]) -> io::Result<()>;
 
+    /// The sink needs a record of each request that was never sent. Otherwise only their number may be known.
+    fn needs_unsent(&self) -> bool {
+        true
+    }
+
     /// Completes the output after the last batch.
     ///
     /// # Errors
@@ -52,12 +57,16 @@ enum Message {
 
 /// Makes the senders of the generator's threads.
 #[derive(Clone)]
-pub struct RecordSenders(SyncSender<Message>);
+pub struct RecordSenders {
+    messages: SyncSender<Message>,
+    needs_unsent: bool,
+}
 
 impl RecordSenders {
     /// A sender for one thread.
     pub fn sender(&self) -> RecordSender {
-        RecordSender { messages: self.0.clone(), batch: Vec::with_capacity(BATCH), dropped: 0 }
+        let RecordSenders { messages, needs_unsent } = self.clone();
+        RecordSender { messages, batch: Vec::with_capacity(BATCH), dropped: 0, needs_unsent }
     }
 }
 
@@ -67,6 +76,7 @@ impl Recorder {
     /// # Errors
     /// If no thread can be created.
     pub fn start(mut sinks: Vec<Box<dyn RecordSink>>) -> io::Result<Recorder> {
+        let needs_unsent = sinks.iter().any(|sink| sink.needs_unsent());
         let (messages, incoming) = sync_channel::<Message>(MOST_WAITING);
         let broken = Arc::new(AtomicBool::new(false));
         let set_broken = Arc::clone(&broken);
@@ -96,7 +106,7 @@ impl Recorder {
             }
             first_error
         })?;
-        Ok(Recorder { senders: RecordSenders(messages), broken, thread: Some(thread) })
+        Ok(Recorder { senders: RecordSenders { messages, needs_unsent }, broken, thread: Some(thread) })
     }
 
     /// Makes the senders of the generator's threads.
@@ -120,7 +130,7 @@ impl Recorder {
     fn end(&mut self, is_complete: bool) -> io::Result<()> {
         let Some(thread) = self.thread.take() else { return Ok(()) };
         // If the thread panicked, `join` reports it.
-        let _ = self.senders.0.send(Message::End { is_complete });
+        let _ = self.senders.messages.send(Message::End { is_complete });
         thread.join().unwrap_or_else(|_| Err(io::Error::other("the recorder thread panicked")))
     }
 }
@@ -137,6 +147,7 @@ pub struct RecordSender {
     messages: SyncSender<Message>,
     batch: Vec<RequestRecord>,
     dropped: u64,
+    needs_unsent: bool,
 }
 
 impl RecordSender {
@@ -163,6 +174,16 @@ impl RecordSender {
             batch.clear();
             self.batch = batch;
         }
+    }
+
+    /// A sink needs a record of each request that was never sent.
+    pub fn needs_unsent(&self) -> bool {
+        self.needs_unsent
+    }
+
+    /// Counts records that are left out as dropped.
+    pub fn leave_out(&mut self, count: u64) {
+        self.dropped += count;
     }
 
     /// Adds a record after the run, when waiting disturbs no timing: waits if the channel is full.
@@ -289,7 +310,7 @@ mod tests {
     #[test]
     fn records_that_a_full_channel_refuses_are_counted() {
         let (messages, stuck) = sync_channel(1);
-        let mut sender = RecordSender { messages, batch: Vec::new(), dropped: 0 };
+        let mut sender = RecordSender { messages, batch: Vec::new(), dropped: 0, needs_unsent: true };
         records(3 * BATCH as u64).for_each(|record| sender.push(&record));
         drop(stuck);
         assert_eq!(sender.finish(), 2 * BATCH as u64);

@@ -162,6 +162,7 @@ mod tests {
             waited: 0,
             held_back: 0,
             late_warmup: 0,
+            has_uncounted: false,
             dropped: 0,
             failure: None,
         };

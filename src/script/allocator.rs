@@ -1,9 +1,13 @@
 //! An allocator for Lua states with free lists. LuaJIT frees and allocates thousands of small objects. Its own allocator is
 //! made for that, but mlua replaces it with the allocator of the program, and the caches of glibc hold only seven blocks
 //! of a size. Free lists reduce the CPU time of DeathStarBench's compose-post by 20 % (docs/performance.md).
+//!
+//! mlua's allocator also ends the process if the system has no memory. This one makes it an error of the script, and keeps
+//! a reserve for what must be allocated until the error is reported.
 #![allow(unsafe_code)]
 
-use std::ffi::c_void;
+use std::alloc::{Layout, alloc, dealloc, realloc};
+use std::ffi::{CStr, c_void};
 use std::mem::replace;
 use std::ptr::null_mut;
 
@@ -16,10 +20,17 @@ const SIZES: usize = 256;
 /// The most bytes in all free lists.
 const MOST_CACHED: usize = 1 << 20;
 
+/// The memory that a script gets when the system has no more, until it reaches a line where the error can be raised.
+/// Nothing touches it before, so it is only address space.
+const RESERVE: usize = 12 << 20;
+/// The memory that is set free if that is not enough, so that the rest of the program can go on.
+const LAST_RESERVE: usize = 4 << 20;
+
 /// The free lists of a state. When this is dropped, the state gets its former allocator back.
 pub struct FreeListAllocator {
     lua: Lua,
     lists: *mut FreeLists,
+    reserve: *mut Reserve,
 }
 
 impl FreeListAllocator {
@@ -28,6 +39,11 @@ impl FreeListAllocator {
     /// # Errors
     /// If the Lua stack is full.
     pub fn install(lua: &Lua) -> mlua::Result<FreeListAllocator> {
+        let mut reserve = Reserve { memory: Vec::new(), last: Vec::new(), is_released: false, lua: null_mut() };
+        // Without a reserve, only the report of the error may fail.
+        let _ = reserve.memory.try_reserve_exact(RESERVE);
+        let _ = reserve.last.try_reserve_exact(LAST_RESERVE);
+        let reserve = Box::into_raw(Box::new(reserve));
         let mut lists = null_mut();
         // SAFETY: Lua frees each block with the size that it requested, and so must a C module that allocates with
         // `lua_getallocf`, in the thread of the state. The lists outlive their use by the state: `drop` frees them only
@@ -36,24 +52,26 @@ impl FreeListAllocator {
             lua.exec_raw::<()>((), |state| {
                 let mut data = null_mut();
                 let below = ffi::lua_getallocf(state, &mut data);
+                (*reserve).lua = state;
                 lists = Box::into_raw(Box::new(FreeLists {
                     heads: [null_mut(); SIZES],
                     cached: 0,
                     evicted: 0,
-                    below,
-                    data,
+                    below: allocate_in_system,
+                    data: reserve.cast(),
+                    former: (below, data),
                 }));
                 ffi::lua_setallocf(state, allocate, lists.cast());
             })?;
         }
-        Ok(FreeListAllocator { lua: lua.clone(), lists })
+        Ok(FreeListAllocator { lua: lua.clone(), lists, reserve })
     }
 }
 
 impl Drop for FreeListAllocator {
     fn drop(&mut self) {
         let (lists, mut restored) = (self.lists, false);
-        // SAFETY: all blocks come from the former allocator, with their requested sizes. If it cannot be restored, or a C
+        // SAFETY: all blocks are like those of the former allocator, with their requested sizes. If it cannot be restored, or a C
         // module has put another allocator in front of this one, the lists are leaked, because they may still be used.
         unsafe {
             let _ = self.lua.exec_raw::<()>((), |state| {
@@ -61,11 +79,13 @@ impl Drop for FreeListAllocator {
                 ffi::lua_getallocf(state, &mut data);
                 restored = data == lists.cast();
                 if restored {
-                    ffi::lua_setallocf(state, (*lists).below, (*lists).data);
+                    let (below, data) = (*lists).former;
+                    ffi::lua_setallocf(state, below, data);
                 }
             });
             if restored {
                 drop(Box::from_raw(lists));
+                drop(Box::from_raw(self.reserve));
             }
         }
     }
@@ -83,6 +103,98 @@ struct FreeLists {
     below: ffi::lua_Alloc,
     /// The argument of `below`.
     data: *mut c_void,
+    /// mlua's allocator and its argument. It allocates like [`allocate_in_system`].
+    former: (ffi::lua_Alloc, *mut c_void),
+}
+
+/// What [`allocate_in_system`] knows.
+struct Reserve {
+    memory: Vec<u8>,
+    last: Vec<u8>,
+    is_released: bool,
+    lua: *mut ffi::lua_State,
+}
+
+impl Reserve {
+    /// Sets the reserve free, and lets the script fail at its next line. An error that Lua raises here would not have a
+    /// line.
+    ///
+    /// # Safety
+    /// The state is open, and is used in this thread.
+    unsafe fn release(&mut self) {
+        self.memory = Vec::new();
+        self.is_released = true;
+        // SAFETY: this only sets fields of the state. Signal handlers of Lua programs do the same.
+        unsafe { ffi::lua_sethook(self.lua, Some(raise_memory_error), ffi::LUA_MASKCOUNT, 1) };
+    }
+
+    /// Makes a whole cycle of the garbage collector due. Compiled code has no hooks, and this ends it.
+    ///
+    /// # Safety
+    /// As for [`Reserve::release`].
+    unsafe fn end_compiled_code(&self) {
+        // SAFETY: both only set fields of the state.
+        unsafe {
+            ffi::lua_gc(self.lua, ffi::LUA_GCSETSTEPMUL, 1_000_000);
+            ffi::lua_gc(self.lua, ffi::LUA_GCRESTART, 0);
+        }
+    }
+}
+
+/// The hook that ends a script for lack of memory.
+unsafe extern "C-unwind" fn raise_memory_error(state: *mut ffi::lua_State, running: *mut ffi::lua_Debug) {
+    // SAFETY: Lua calls the hook with a state that may raise errors, and with the function that runs.
+    unsafe {
+        ffi::lua_sethook(state, None, 0, 0);
+        ffi::lua_gc(state, ffi::LUA_GCSETSTEPMUL, 200);
+        ffi::lua_getinfo(state, c"Sl".as_ptr(), running);
+        let (file, line) = ((*running).short_src.as_ptr(), (*running).currentline);
+        ffi::lua_pushfstring(state, c"%s:%d: %s".as_ptr(), file, line, NOT_ENOUGH_MEMORY.as_ptr());
+        ffi::lua_error(state);
+    }
+}
+
+const NOT_ENOUGH_MEMORY: &CStr =
+    c"not enough memory. Make the script need less, or raise the limit on memory (ulimit -v)";
+
+/// The system's allocator, with the layout of mlua's. Null if there is no memory.
+///
+/// # Safety
+/// `reserve` is a [`Reserve`]; otherwise as for `realloc`.
+unsafe extern "C" fn allocate_in_system(
+    reserve: *mut c_void,
+    block: *mut c_void,
+    old: usize,
+    new: usize,
+) -> *mut c_void {
+    let layout = |size| Layout::from_size_align(size, ffi::SYS_MIN_ALIGN);
+    // SAFETY: a block has `old` bytes, and was allocated with this layout here or by mlua.
+    unsafe {
+        if new == 0 {
+            if let (false, Ok(layout)) = (block.is_null(), layout(old)) {
+                dealloc(block.cast(), layout);
+            }
+            return null_mut();
+        }
+        let Ok(wanted) = layout(new) else { return null_mut() };
+        let try_once = || match layout(old) {
+            Ok(before) if !block.is_null() => realloc(block.cast(), before, new),
+            _ => alloc(wanted),
+        };
+        let mut found = try_once();
+        let reserve = reserve.cast::<Reserve>();
+        if found.is_null() && !(*reserve).is_released && new <= RESERVE / 2 {
+            (*reserve).release();
+            found = try_once();
+        }
+        if (*reserve).is_released {
+            (*reserve).end_compiled_code();
+        }
+        if found.is_null() {
+            (*reserve).last = Vec::new();
+        }
+        found.cast()
+    }
 }
 
 /// A free block contains the address of the next one.
@@ -166,7 +278,6 @@ impl Drop for FreeLists {
 
 #[cfg(test)]
 mod tests {
-    use std::alloc::{Layout, alloc, dealloc, realloc};
     use std::collections::HashMap;
 
     use proptest::prelude::*;
@@ -206,7 +317,14 @@ mod tests {
     }
 
     fn lists(live: &mut LiveBlocks) -> FreeLists {
-        FreeLists { heads: [null_mut(); SIZES], cached: 0, evicted: 0, below, data: (&raw mut *live).cast() }
+        FreeLists {
+            heads: [null_mut(); SIZES],
+            cached: 0,
+            evicted: 0,
+            below,
+            data: (&raw mut *live).cast(),
+            former: (below, null_mut()),
+        }
     }
 
     #[test]

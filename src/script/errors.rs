@@ -21,6 +21,25 @@ pub fn script_error(script: &str, function: Option<&str>, error: &Error) -> Scri
     })
 }
 
+/// Whether Lua had no memory.
+pub fn is_memory_error(error: &Error) -> bool {
+    match error {
+        Error::MemoryError(_) => true,
+        Error::CallbackError { cause, .. } => is_memory_error(cause),
+        _ => false,
+    }
+}
+
+/// The error of a script that needs more memory than there is. Lua raises it without a location, so that comes from a
+/// `traceback`.
+pub fn memory_error(script: &str, function: Option<&str>, traceback: &str) -> ScriptError {
+    let location = find_location(traceback).map_or(script.to_owned(), |found| restore_file_name(script, found));
+    let function = function.map_or(String::new(), |function| format!(" in {function}"));
+    ScriptError::Lua(format!(
+        "{location}: not enough memory{function}. Make the script need less, or raise the limit on memory (ulimit -v)"
+    ))
+}
+
 /// Lua truncates long file names at the start. Restores the name of the script where `text` begins with its end.
 fn restore_file_name(script: &str, text: &str) -> String {
     let end = text.strip_prefix("...").and_then(|rest| rest.split_once(':'));

@@ -3,7 +3,6 @@ use std::net::SocketAddr;
 use hdrhistogram::Histogram;
 use mlua::{Function, Table};
 
-use super::errors::script_error;
 use super::state::{Environment, State};
 use super::stats_object::StatsObject;
 use super::thread_object::{ThreadHandle, ThreadObject};
@@ -53,7 +52,7 @@ impl MainState {
             let addresses: Table = wrk.get("addrs")?;
             addresses.sequence_values().map(|address| net::parse_address(&address?)).collect::<mlua::Result<_>>()
         };
-        resolve().map_err(|error| script_error(&self.state.name, Some("resolve"), &error))
+        resolve().map_err(|error| self.state.error("resolve", &error))
     }
 
     /// Runs `wrk.setup(thread)`, which sets the thread's address and calls the script's `setup(thread)`.
@@ -62,7 +61,7 @@ impl MainState {
     /// [`ScriptError::Lua`] if it raises an error.
     pub fn setup(&self, thread: Box<dyn ThreadHandle>) -> Result<(), ScriptError> {
         let setup = || self.state.wrk.get::<Function>("setup")?.call::<()>(ThreadObject(thread));
-        setup().map_err(|error| script_error(&self.state.name, Some("setup"), &error))
+        setup().map_err(|error| self.state.error("setup", &error))
     }
 
     /// Whether the script has a `done` function.
@@ -83,7 +82,7 @@ impl MainState {
             let done: Function = self.state.lua.globals().get("done")?;
             done.call::<()>((summary, StatsObject::of_histogram(latency), StatsObject::of(rates)))
         };
-        done().map_err(|error| script_error(&self.state.name, Some("done"), &error))
+        done().map_err(|error| self.state.error("done", &error))
     }
 
     fn create_summary(&self, summary: &DoneSummary) -> mlua::Result<Table> {

@@ -65,6 +65,12 @@ pub enum ScriptError {
     NotForHttp2 { script: String, line: String, why: String },
     #[error("{script}: delay() returned {what}, not a number. Return the delay of the request in ms")]
     NotANumber { script: String, what: String },
+    /// A call of the script did not return.
+    #[error(
+        "{script}: the script of thread {thread} did not return by the end of the load, so the load ended without it. \
+         What the thread was due to send after that counts as unsent. Look for a loop or a read that never ends"
+    )]
+    Stuck { script: String, thread: u16 },
     /// A value that cannot leave its state. Lua adds the location of the call.
     #[error(
         "`{place}` is {what}. Only nil, booleans, numbers, strings and tables of these can be copied between states"

@@ -1,7 +1,8 @@
-use mlua::{Function, Lua, LuaOptions, StdLib, Table, Value};
+use mlua::thread::ThreadStatus;
+use mlua::{Function, Lua, LuaOptions, StdLib, Table, Thread, Value};
 
 use super::allocator::FreeListAllocator;
-use super::errors::script_error;
+use super::errors::{is_memory_error, memory_error, script_error};
 use super::{Script, ScriptError, modules, net, wrk_lua};
 use crate::byte_text::ByteText;
 use crate::target::Target;
@@ -45,12 +46,48 @@ impl State {
             modules::install(&lua)?;
             let wrk = create_wrk_table(&lua, environment)?;
             let functions = lua.load(wrk_lua::TEXT).set_name(format!("={}", wrk_lua::NAME)).eval()?;
-            if let Some(script) = script {
-                lua.load(script.text.as_bytes()).set_name(format!("@{}", script.name)).exec()?;
-            }
             Ok(State { _allocator: allocator, lua, name: name.to_owned(), wrk, functions })
         };
-        open().map_err(|error| script_error(name, None, &error))
+        let state = open().map_err(|error| script_error(name, None, &error))?;
+        if let Some(script) = script {
+            state.run_script(script)?;
+        }
+        Ok(state)
+    }
+
+    /// Runs the text of the script. It runs as a coroutine: Lua keeps the stack of a coroutine that has failed, so even an
+    /// error without a location, as that of a lack of memory, gets its line.
+    fn run_script(&self, script: &Script) -> Result<(), ScriptError> {
+        let fail = |error: mlua::Error| script_error(&self.name, None, &error);
+        let chunk = self.lua.load(script.text.as_bytes()).set_name(format!("@{}", script.name));
+        let chunk = chunk.into_function().map_err(fail)?;
+        let main = self.lua.create_thread(chunk).map_err(fail)?;
+        match main.resume::<()>(()) {
+            Ok(()) if main.status() == ThreadStatus::Resumable => {
+                Err(fail(mlua::Error::runtime("attempt to yield outside of a coroutine")))
+            }
+            Ok(()) => Ok(()),
+            Err(mlua::Error::MemoryError(_)) => Err(memory_error(&self.name, None, &self.traceback(&main))),
+            Err(error) => Err(fail(error)),
+        }
+    }
+
+    /// The stack of a coroutine, as text.
+    fn traceback(&self, coroutine: &Thread) -> String {
+        let debug = self.lua.globals().get::<Table>("debug");
+        let text = debug.and_then(|debug| debug.get::<Function>("traceback")?.call::<String>(coroutine));
+        text.unwrap_or_default()
+    }
+
+    /// The error that a call of the script's `function` raised.
+    pub fn error(&self, function: &str, error: &mlua::Error) -> ScriptError {
+        if !is_memory_error(error) {
+            return script_error(&self.name, Some(function), error);
+        }
+        // Lua has no traceback for it. The line where the function begins is known.
+        let info = self.lua.globals().get::<Function>(function).map(|function| function.info());
+        let begins = info.ok().and_then(|info| Some(format!("{}:{}: in ", info.short_src?, info.line_defined?)));
+        memory_error(&self.name, Some(function), &begins.unwrap_or_default())
     }
 
     /// The value of a global.

@@ -3,7 +3,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use mlua::{Function, LuaString, Table, Value};
 
-use super::errors::{describe_type, script_error};
+use super::errors::{describe_type, is_memory_error, memory_error, script_error};
 use super::state::{Environment, State};
 use super::thread_object::{LocalThread, ThreadHandle, ThreadObject};
 use super::{PlainValue, Script, ScriptError};
@@ -67,7 +67,7 @@ impl Vm {
     /// [`ScriptError`] if it raises an error, or `request` is not a function.
     pub fn init(&mut self) -> Result<(), ScriptError> {
         let init = || self.state.wrk.get::<Function>("init")?.call::<()>(&self.args);
-        init().map_err(|error| script_error(&self.state.name, Some("init"), &error))?;
+        init().map_err(|error| self.state.error("init", &error))?;
         // wrk ignores a global that has the name of a function but is not one, and scripts may rely on that. For
         // `request` it is an error here, because the load would silently send other requests.
         self.is_fixed = match self.state.global("request")? {
@@ -139,11 +139,13 @@ impl Vm {
     /// [`ScriptError`] if it raises an error, or does not return complete HTTP requests.
     pub fn request(&self, bytes: &mut Vec<u8>, parts: &mut Vec<PipelinedRequest>) -> Result<(), ScriptError> {
         self.calls.set(self.calls.get() + 1);
-        let value: Value = self.request.call(()).map_err(|error| script_error(&self.state.name, None, &error))?;
+        let value: Value = self.request.call(()).map_err(|error| self.call_error("request", &error))?;
         let Value::String(text) = value else {
             return Err(ScriptError::NotAString { script: self.state.name.clone(), what: describe_type(&value) });
         };
         bytes.clear();
+        let length = text.as_bytes().len();
+        bytes.try_reserve(length).map_err(|_| memory_error(&self.state.name, Some("request"), ""))?;
         bytes.extend_from_slice(&text.as_bytes());
         let mut last = self.last.borrow_mut();
         match &mut *last {
@@ -173,7 +175,7 @@ impl Vm {
             let number = self.state.lua.coerce_number(value.clone())?;
             Ok((value, number))
         };
-        match call().map_err(|error| script_error(&self.state.name, Some("delay"), &error))? {
+        match call().map_err(|error| self.state.error("delay", &error))? {
             // Negative numbers and NaN become zero, infinity the greatest time.
             (_, Some(ms)) => Ok(Time((ms * 1e6).round() as u64)),
             (Value::Nil, None) => Ok(Time::ZERO),
@@ -198,7 +200,15 @@ impl Vm {
             }
             self.response.call::<()>((status, table, self.state.lua.create_string(body)?))
         };
-        call().map_err(|error| script_error(&self.state.name, None, &error))
+        call().map_err(|error| self.call_error("response", &error))
+    }
+
+    /// The error of a function whose name is only of use if there is no line.
+    fn call_error(&self, function: &str, error: &mlua::Error) -> ScriptError {
+        match is_memory_error(error) {
+            true => self.state.error(function, error),
+            false => script_error(&self.state.name, None, error),
+        }
     }
 }
 

@@ -128,3 +128,37 @@ proptest! {
         prop_assert!((all as f64 - 2.0 * rate).abs() <= 1.0, "{all} at {rate}");
     }
 }
+
+proptest::proptest! {
+    /// Skipping finds the number that iterating finds, wherever it begins and ends.
+    #[test]
+    fn skipped_requests_are_those_before_the_end(
+        kind in 0..4usize, taken in 0..50usize, end_ms in 0..4000u64, thread in 0..3u64, parts in 1..3u16,
+    ) {
+        let profile = ["1000", "0@1s,700@500ms,0@500ms,0..900", "3..2000", "500@1s,0"][kind];
+        let rate = profile.parse::<Profile>().unwrap().resolve(Time::from_secs(3)).unwrap();
+        let part = SchedulePart { index: parts - 1, of: parts };
+        let share = ThreadShare { part, ..ThreadShare::new(thread, 3) };
+        let mut skipping = Arrivals::new(ArrivalProcess::Fixed, &rate, 1, share);
+        let mut iterating = skipping.clone().peekable();
+        for _ in 0..taken {
+            proptest::prop_assert_eq!(skipping.next(), iterating.next());
+        }
+        let end = Instant(end_ms * 1_000_000);
+        let mut count = 0;
+        while iterating.next_if(|arrival| arrival.due < end).is_some() {
+            count += 1;
+        }
+        proptest::prop_assert_eq!(skipping.skip_before(end), Some(count));
+        proptest::prop_assert_eq!(skipping.next(), iterating.next());
+    }
+}
+
+#[test]
+fn a_day_of_a_hundred_requests_per_nanosecond_is_counted_at_once() {
+    let rate = Profile::constant(1e11).resolve(Time::from_secs(86_400)).unwrap();
+    let mut arrivals = Arrivals::new(ArrivalProcess::Fixed, &rate, 1, ThreadShare::new(0, 1));
+    let count = arrivals.skip_before(Instant(86_400_000_000_000)).unwrap();
+    assert!(count.abs_diff(8_640_000_000_000_000) < 100, "{count}");
+    assert_eq!(Arrivals::new(ArrivalProcess::Exp, &rate, 1, ThreadShare::new(0, 1)).skip_before(Instant(1)), None);
+}

@@ -33,7 +33,7 @@ const WARNED: u8 = 3;
 /// Interval at which running loads are polled.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// How long a stopped load may take to end. Only a stuck script needs longer.
+/// How long a stopped load may take to end before a second signal hurries it.
 const STOP_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Generates one load for each URL, and prints wrk2's report. SIGINT, SIGTERM and SIGHUP end the load early with a full report.
@@ -84,10 +84,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let results = run_loads(prepared.start(), &interrupts, progress.as_mut());
     // Erases the line before anything else is printed.
     drop(progress);
-    let Some(mut loads) = results? else {
-        warn("interrupted twice while the script was stuck: no report is printed");
-        return Ok(exit_code(&interrupts, false));
-    };
+    let mut loads = results?;
 
     interrupts.enter(Stage::Writing);
     let recorded = recorder.map_or(Ok(()), Recorder::finish);
@@ -107,8 +104,17 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     printed?;
     recorded?;
     finished?;
+    if loads.iter().any(LoadResult::has_uncounted) {
+        warn("interrupted twice: not all requests that were due and never sent are in the report");
+    }
     if let Some(error) = loads.iter().find_map(LoadResult::failure) {
-        bail!("the script ended the load: {error}");
+        let message = format!("the script ended the load: {error}");
+        if interrupts.first().is_none() {
+            bail!(message);
+        }
+        // The signal has ended the load, and the script did not return then.
+        warn(&message);
+        return Ok(exit_code(&interrupts, false));
     }
     for load in &mut loads {
         let arguments = done_arguments(load);
@@ -117,12 +123,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(exit_code(&interrupts, strict && !totals.generator.warnings().is_empty()))
 }
 
-/// Runs the loads to their end. `None` if they do not end after a second signal.
+/// Runs the loads to their end. A signal ends them at once, and a second one leaves out what takes long.
 fn run_loads(
     mut loads: RunningLoads,
     interrupts: &Interrupts,
     mut progress: Option<&mut ProgressDisplay>,
-) -> anyhow::Result<Option<Vec<LoadResult>>> {
+) -> anyhow::Result<Vec<LoadResult>> {
     let mut stopped: Option<Instant> = None;
     while !loads.poll_finished().map_err(plans::with_flags)? {
         let signals = interrupts.count();
@@ -132,7 +138,7 @@ fn run_loads(
                 Instant::now()
             });
             if signals > 1 && since.elapsed() > STOP_TIMEOUT {
-                return Ok(None);
+                loads.hurry();
             }
         }
         if let Some(progress) = &mut progress {
@@ -140,7 +146,7 @@ fn run_loads(
         }
         std::thread::sleep(POLL_INTERVAL);
     }
-    Ok(Some(loads.into_results()))
+    Ok(loads.into_results())
 }
 
 fn ending(interrupts: &Interrupts, loads: &[LoadResult]) -> RunEnd {

@@ -49,6 +49,10 @@ impl RecordSink for ProgressSink {
         }
         Ok(())
     }
+
+    fn needs_unsent(&self) -> bool {
+        false
+    }
 }
 
 impl ProgressDisplay {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub use settings::{LoadSettings, OnTimeout, Retries, Spin, TlsSettings, WarmupBy, WhenBusy};
 
 pub use crate::arrivals::SchedulePart;
-use crate::arrivals::{Arrivals, Rate, RateError, ThreadShare};
+use crate::arrivals::{ArrivalProcess, Arrivals, Rate, RateError, ThreadShare};
 use crate::record::RequestRecord;
 use crate::stats::ratio;
 use crate::target::{Target, TargetError};
@@ -43,6 +43,7 @@ pub struct LoadPlan {
 
 const MAX_CONNECTIONS: usize = 1_000_000;
 const MAX_STREAMS: usize = 65_536;
+const MAX_RANDOM_RATE: f64 = 1e8;
 const DAY: Time = Time::from_secs(24 * 3600);
 
 impl LoadPlan {
@@ -61,6 +62,9 @@ impl LoadPlan {
         range(is_possible, "max-connections", "at least `connections`", &s.max_connections)?;
         range(s.duration > Time::ZERO && s.duration <= DAY, "duration", "above 0 and at most 24h", &s.duration)?;
         let rate = s.rate.resolve(s.duration)?;
+        // Random gaps are drawn one by one, also those of requests that are never sent.
+        let can_be_drawn = s.arrivals == ArrivalProcess::Fixed || rate.peak() <= MAX_RANDOM_RATE;
+        range(can_be_drawn, "rate", "at most 100M requests/s with random gaps", &s.rate)?;
         let threads = s.threads * usize::from(s.part.of);
         range(threads < usize::from(u16::MAX), "threads", "below 65535 over all URLs", &threads)?;
         range(s.part.index < s.part.of, "part", "below the number of parts", &s.part.index)?;
@@ -198,7 +202,7 @@ mod tests {
     #[test]
     fn impossible_rates_and_parts_are_refused() {
         let why = |settings| LoadPlan::new(settings).unwrap_err().to_string();
-        insta::assert_snapshot!(why(settings("0@1s,0")), @"the rate must be above 0 and at most 100M requests/s, but it is 0@1s,0");
+        insta::assert_snapshot!(why(settings("0@1s,0")), @"the rate must be above 0 and at most 100G requests/s, but it is 0@1s,0");
         insta::assert_snapshot!(
             why(settings("100@10s,500")),
             @"the rate `500` begins at 10s, but the run ends at 10s. Remove it, or run for longer"

@@ -5,6 +5,7 @@ use std::sync::{Arc, mpsc};
 
 use tokio::sync::watch;
 
+use super::custody::Custody;
 use super::metrics::LiveCounters;
 use crate::load::LoadError;
 use crate::load::plan::LoadPlan;
@@ -12,6 +13,7 @@ use crate::load::transport::Transport;
 use crate::record::Clock;
 use crate::record::sink::RecordSender;
 use crate::script::{PlainValue, ScriptError};
+use crate::units::Instant;
 
 /// The current command for all workers of a load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,10 +22,10 @@ pub enum LoadCommand {
     Prepare,
     /// Load starts at the zero of this clock.
     Run(Clock),
-    /// No further arrivals. Requests in flight may finish.
-    EndArrivals,
-    /// The load ends now. Requests in flight are recorded as unanswered.
-    Stop,
+    /// No further arrivals. Requests in flight may finish. The instant is that of the command.
+    EndArrivals(Instant),
+    /// The load ends now. Requests in flight are recorded as unanswered. The instant is that of the command.
+    Stop(Instant),
 }
 
 /// A call from the main script to the script of a worker, before or after the run.
@@ -50,6 +52,7 @@ pub struct WorkerSetup {
     /// Takes the records, if anything consumes them.
     pub sender: Option<RecordSender>,
     pub live: Arc<LiveCounters>,
+    pub custody: Arc<Custody>,
     pub commands: watch::Receiver<LoadCommand>,
     pub calls: mpsc::Receiver<ScriptCall>,
     /// The worker sends one message when its script is loaded and one when it is ready for the start, or an error.

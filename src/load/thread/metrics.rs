@@ -19,6 +19,7 @@ pub struct LiveCounters {
     requests: AtomicU64,
     ended: AtomicU64,
     over: AtomicBool,
+    hurry: AtomicBool,
 }
 
 impl LiveCounters {
@@ -40,6 +41,15 @@ impl LiveCounters {
     /// The worker's run is over.
     pub fn is_over(&self) -> bool {
         self.over.load(Ordering::Relaxed)
+    }
+
+    /// The user does not wait for what takes long after the run.
+    pub(crate) fn is_hurried(&self) -> bool {
+        self.hurry.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn hurry(&self) {
+        self.hurry.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn set_over(&self) {
@@ -145,6 +155,24 @@ impl ThreadMetrics {
         }
     }
 
+    /// Records of requests that were never sent are needed, not only their number.
+    pub fn needs_unsent(&self) -> bool {
+        self.sender.as_ref().is_some_and(RecordSender::needs_unsent)
+    }
+
+    /// Counts `count` requests that were never sent, with waits as that of `record`: see [`Latencies::equal_until`]. They
+    /// have no records.
+    pub fn add_unsent(&mut self, record: &RequestRecord, count: u64) {
+        self.account.add_unsent(count);
+        if record.due < self.warmup_end && record.end > self.warmup_end {
+            self.late_warmup += count;
+        }
+        self.latencies.add_unsent(record, count);
+        if let Some(sender) = self.sender.as_mut().filter(|sender| sender.needs_unsent()) {
+            sender.leave_out(count);
+        }
+    }
+
     #[inline]
     fn add(&mut self, record: &RequestRecord, is_sample: bool) {
         self.account.add(record);
@@ -173,6 +201,15 @@ impl ThreadMetrics {
             // From now on, not from the end of the warm-up: responses in between were not counted.
             self.rates.start(now, interval);
         }
+    }
+
+    pub fn live(&self) -> &LiveCounters {
+        &self.live
+    }
+
+    /// The end of the warm-up.
+    pub fn warmup_end(&self) -> Instant {
+        self.warmup_end
     }
 
     /// Sends on the remaining records. Returns how many were dropped during the run because the queue was full.

@@ -3,7 +3,9 @@
 
 use std::ops::Range;
 use std::rc::Rc;
+use std::sync::Arc;
 
+use super::custody::Custody;
 use crate::http1::PipelinedRequest;
 use crate::load::plan::LoadPlan;
 use crate::script::{Environment, ScriptError, Vm};
@@ -71,6 +73,7 @@ pub struct Requests {
     builds_ahead: bool,
     /// Payloads whose requests are over. Their memory is used again.
     spare: Vec<Rc<Payload>>,
+    custody: Arc<Custody>,
 }
 
 /// The most payloads that are kept to be used again.
@@ -81,9 +84,9 @@ impl Requests {
     ///
     /// # Errors
     /// [`ScriptError`] if the script makes no request.
-    pub fn new(vm: Vm, ahead: bool) -> Result<Requests, ScriptError> {
+    pub fn new(vm: Vm, ahead: bool, custody: Arc<Custody>) -> Result<Requests, ScriptError> {
         let builds_ahead = ahead && !vm.has_response() && !vm.has_delay();
-        let mut requests = Requests { vm, fixed: None, next: None, builds_ahead, spare: Vec::new() };
+        let mut requests = Requests { vm, fixed: None, next: None, builds_ahead, spare: Vec::new(), custody };
         let first = requests.build()?;
         if requests.vm.is_fixed() {
             requests.fixed = Some(first);
@@ -116,6 +119,12 @@ impl Requests {
         }
     }
 
+    /// [`Requests::next`] has to call the script.
+    #[inline]
+    pub fn next_calls_script(&self) -> bool {
+        self.fixed.is_none() && self.next.is_none()
+    }
+
     /// Requests are built before they are due.
     pub fn are_built_ahead(&self) -> bool {
         self.builds_ahead && self.fixed.is_none()
@@ -142,7 +151,7 @@ impl Requests {
     fn build(&mut self) -> Result<Rc<Payload>, ScriptError> {
         let mut payload = self.spare.pop().unwrap_or_default();
         let content = Rc::make_mut(&mut payload);
-        self.vm.request(&mut content.bytes, &mut content.parts)?;
+        self.custody.in_script(|| self.vm.request(&mut content.bytes, &mut content.parts))?;
         content.is_last = self.vm.is_stopped();
         Ok(payload)
     }

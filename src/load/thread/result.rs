@@ -40,6 +40,8 @@ pub struct WorkerResult {
     pub late_warmup: u64,
     /// Records that were dropped because their queue was full.
     pub dropped: u64,
+    /// Some requests that were due and never sent are not counted, because the user did not wait for that.
+    pub has_uncounted: bool,
     /// The error of the script that ended the run.
     pub failure: Option<ScriptError>,
 }
@@ -70,6 +72,7 @@ impl WorkerResult {
             waited: dispatcher.waited(),
             held_back: dispatcher.held_back(),
             dropped,
+            has_uncounted: state.has_uncounted.get(),
             failure: state.take_failure(),
         }
     }

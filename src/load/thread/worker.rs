@@ -10,6 +10,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::LocalOptions;
 use tokio::sync::watch;
 
+use super::custody::Custody;
 use super::messages::{LoadCommand, ScriptCall, WorkerSetup};
 use super::metrics::ThreadMetrics;
 use super::requests::{Requests, environment};
@@ -37,7 +38,7 @@ const MAINTENANCE: Time = Time::from_millis(100);
 /// Runs the worker: prepares, waits for the start, runs the load, passes the result to `finish`, and then answers the
 /// main script until it has no further calls.
 pub fn run(setup: WorkerSetup, finish: impl FnOnce(io::Result<WorkerResult>)) {
-    let WorkerSetup { plan, thread, transport, address, sender, live, commands, calls, ready } = setup;
+    let WorkerSetup { plan, thread, transport, address, sender, live, custody, commands, calls, ready } = setup;
     let script = match Vm::load(plan.script.as_ref(), &environment(&plan, thread)) {
         Ok(vm) => vm,
         Err(error) => return drop(ready.send(Err(error.into()))),
@@ -55,13 +56,14 @@ pub fn run(setup: WorkerSetup, finish: impl FnOnce(io::Result<WorkerResult>)) {
             Err(_) => return,
         }
     }
-    let requests = match init_script(script, &plan) {
+    let requests = match init_script(script, &plan, Arc::clone(&custody)) {
         Ok(requests) => requests,
         Err(error) => return drop(ready.send(Err(error.into()))),
     };
     let metrics = ThreadMetrics::new(sender, Arc::clone(&live), &plan);
     let clock = Clock::starting_in(Time::ZERO);
-    let state = Rc::new(WorkerState::new(plan, thread, transport, clock, requests, metrics));
+    let state = Rc::new(WorkerState::new(plan, thread, transport, clock, requests, metrics, Arc::clone(&custody)));
+    custody.register(&state);
     if state.requests.borrow().vm().has_delay() {
         state.dispatcher.borrow_mut().enable_delay();
     }
@@ -82,9 +84,9 @@ pub fn run(setup: WorkerSetup, finish: impl FnOnce(io::Result<WorkerResult>)) {
 ///
 /// # Errors
 /// [`ScriptError`] if the script fails or makes no request.
-pub fn init_script(mut script: Vm, plan: &LoadPlan) -> Result<Requests, ScriptError> {
+pub fn init_script(mut script: Vm, plan: &LoadPlan, custody: Arc<Custody>) -> Result<Requests, ScriptError> {
     script.init()?;
-    let requests = Requests::new(script, plan.ahead)?;
+    let requests = Requests::new(script, plan.ahead, custody)?;
     if plan.http2 {
         http2::verify(plan, &requests)?;
     }
@@ -215,8 +217,8 @@ impl Workload for Rc<WorkerState> {
 async fn follow_commands(state: Rc<WorkerState>, mut commands: watch::Receiver<LoadCommand>) {
     loop {
         match *commands.borrow_and_update() {
-            LoadCommand::EndArrivals => state.end_arrivals(state.now()),
-            LoadCommand::Stop => state.stop(),
+            LoadCommand::EndArrivals(_) => state.end_arrivals(state.now()),
+            LoadCommand::Stop(_) => state.stop(),
             LoadCommand::Prepare | LoadCommand::Run(_) => {}
         }
         state.wake_flag.wake();

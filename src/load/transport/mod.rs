@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use super::plan::LoadPlan;
+pub use response::CapturedResponse;
 use tls::{Tls, TlsError};
 
 /// What is needed to open a connection to the target. Cheap to clone.

@@ -43,11 +43,9 @@ impl ResponseSink for CapturedResponse {
 /// Ends the first attempt of a connection with its response, which was complete at `now`. The script gets the response
 /// first, if it was captured.
 pub fn complete(state: &WorkerState, id: usize, status: u16, captured: Option<CapturedResponse>, now: Instant) {
-    if let Some(CapturedResponse { status, headers, body }) = captured {
-        let called = state.requests.borrow().vm().response(status, &headers, &body);
-        called.unwrap_or_else(|error| state.fail(error));
-        state.check_script_stop(now);
-    }
     state.update_record(id, |record| record.status = status);
+    if let Some(response) = captured {
+        state.call_response(id, &response, now);
+    }
     state.conclude(id, Outcome::Answered, now);
 }

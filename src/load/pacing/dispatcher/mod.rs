@@ -296,14 +296,34 @@ impl Dispatcher {
         deferred.chain(self.stopped.drain(..)).collect()
     }
 
+    /// The next request that was due before the end of arrivals and was never sent.
+    pub fn first_unsent(&self) -> Option<RequestRecord> {
+        let Arrival { request, due } = self.head;
+        (due < self.arrivals_end).then(|| RequestRecord::planned(request, due, self.thread))
+    }
+
     /// Takes the next request that was due before the end of arrivals and was never sent.
     pub fn next_unsent(&mut self) -> Option<RequestRecord> {
-        let head = self.head;
-        if head.due >= self.arrivals_end {
-            return None;
-        }
+        let unsent = self.first_unsent()?;
         self.head = next_arrival(&mut self.arrivals);
-        Some(RequestRecord::planned(head.request, head.due, self.thread))
+        Some(unsent)
+    }
+
+    /// Takes requests that were due before `end` and never sent, and returns their number: all of them, or, with random
+    /// gaps, at most [`MAX_DRAWN`].
+    pub fn skip_unsent(&mut self, end: Instant) -> u64 {
+        let end = end.min(self.arrivals_end);
+        let mut skipped = 0;
+        while self.head.due < end && skipped < MAX_DRAWN {
+            skipped += 1 + self.arrivals.skip_before(end).unwrap_or(0);
+            self.head = next_arrival(&mut self.arrivals);
+        }
+        skipped
+    }
+
+    /// The number of requests until an instant has a closed form.
+    pub fn is_countable(&self) -> bool {
+        self.arrivals.has_closed_form()
     }
 
     /// The end of the run, even if requests are still in flight.
@@ -378,6 +398,9 @@ impl Dispatcher {
         Time((self.head.due.since(due).0 as f64 / factor) as u64)
     }
 }
+
+/// The most random gaps that are drawn at once: about 10 ms.
+const MAX_DRAWN: u64 = 1 << 19;
 
 /// A delay of up to this is caught up at once, even with a limit.
 const FREE_CATCH_UP: Time = Time::from_millis(1);

@@ -62,7 +62,14 @@ impl WorkerState {
             let bytes = part.range();
             return self.add_attempts(id, [Attempt { record, part, bytes, started: now, is_sample }]);
         }
-        let payload = match self.requests.borrow_mut().next() {
+        let mut requests = self.requests.borrow_mut();
+        if requests.next_calls_script() {
+            self.in_hand.set(Some(record));
+        }
+        let next = requests.next();
+        drop(requests);
+        self.in_hand.set(None);
+        let payload = match next {
             Ok(payload) => payload,
             Err(error) => return self.fail_unsent(error, record),
         };
@@ -121,7 +128,12 @@ impl WorkerState {
 
     /// Defers a due request by the delay that the script returns.
     pub fn delay_request(&self, work: Work) {
-        let delay = self.requests.borrow().vm().delay();
+        self.in_hand.set(Some(work.record));
+        let delay = {
+            let requests = self.requests.borrow();
+            self.custody.in_script(|| requests.vm().delay())
+        };
+        self.in_hand.set(None);
         match delay {
             Ok(delay) => {
                 let at = work.record.ready.plus(delay);

@@ -2,9 +2,11 @@
 
 use super::WorkerState;
 use crate::load::plan::OnTimeout;
+use crate::load::thread::result::WorkerResult;
 use crate::load::thread::slot::{Attempt, Slot};
 use crate::record::{Outcome, RequestRecord};
-use crate::units::Instant;
+use crate::script::ScriptError;
+use crate::units::{Instant, Time};
 
 impl WorkerState {
     /// Ends the first attempt of a connection at `now`: records it, and schedules a retry if it failed.
@@ -66,13 +68,41 @@ impl WorkerState {
         for record in deferred {
             self.record_unfinished_attempt(record, true, now);
         }
+        self.record_unsent(now);
+    }
+
+    /// Records the requests that were never sent. Without consumers of their records they are only counted, all at once
+    /// whose waits the histogram does not distinguish.
+    fn record_unsent(&self, now: Instant) {
         loop {
-            let Some(record) = self.dispatcher.borrow_mut().next_unsent() else { break };
-            self.record_unfinished_attempt(record, true, now);
+            let Some(first) = self.dispatcher.borrow().first_unsent() else { return };
+            let record = self.unfinished(first, now);
+            let (mut dispatcher, mut metrics) = (self.dispatcher.borrow_mut(), self.metrics.borrow_mut());
+            let is_hurried = metrics.live().is_hurried();
+            if metrics.needs_unsent() && !is_hurried {
+                dispatcher.next_unsent();
+                metrics.add_unfinished(&record, true);
+            } else if is_hurried && !dispatcher.is_countable() {
+                self.has_uncounted.set(true);
+                return;
+            } else {
+                let mut until = metrics.latencies.equal_until(&record);
+                if record.due < metrics.warmup_end() {
+                    until = until.min(metrics.warmup_end());
+                }
+                let count = dispatcher.skip_unsent(until);
+                metrics.add_unsent(&record, count);
+            }
         }
     }
 
-    pub(super) fn record_unfinished_attempt(&self, mut record: RequestRecord, is_sample: bool, now: Instant) {
+    pub(super) fn record_unfinished_attempt(&self, record: RequestRecord, is_sample: bool, now: Instant) {
+        let record = self.unfinished(record, now);
+        self.metrics.borrow_mut().add_unfinished(&record, is_sample);
+    }
+
+    /// The record of a request that is not finished at `now`, the end of the run.
+    fn unfinished(&self, mut record: RequestRecord, now: Instant) -> RequestRecord {
         // A deferred retry belongs to a request that was sent.
         let is_sent = record.sent != Instant::NEVER || record.attempt > 0;
         record.end = now.max(record.due);
@@ -82,6 +112,32 @@ impl WorkerState {
         }
         record.set_last(true);
         record.set_warmup(self.plan.is_in_warmup(&record));
-        self.metrics.borrow_mut().add_unfinished(&record, is_sample);
+        record
+    }
+
+    /// Accounts for a worker whose script does not return, at `now`. Its arrivals ended at `arrivals_end`. The load calls
+    /// this, and not the thread of the worker. The script and the requests that it makes are not touched.
+    pub fn conclude_stuck(&self, arrivals_end: Instant, now: Instant) -> WorkerResult {
+        self.dispatcher.borrow_mut().end_arrivals(arrivals_end);
+        let arrivals_end = self.dispatcher.borrow().arrivals_end();
+        if let Some((id, end)) = self.answering.take()
+            && let Some(attempt) = self.slots.borrow_mut()[id].end_first()
+        {
+            // Its response was complete when the script got it.
+            let mut record = attempt.record_at(end, self.plan.timeout);
+            record.set_outcome(Outcome::Answered);
+            record.set_last(true);
+            record.set_warmup(self.plan.is_in_warmup(&record));
+            self.metrics.borrow_mut().end_attempt(&record, arrivals_end, attempt.is_sample);
+        }
+        if let Some(mut record) = self.in_hand.take() {
+            record.ready = Instant::NEVER;
+            self.record_unfinished_attempt(record, true, now);
+        }
+        self.record_unfinished(now);
+        self.metrics.borrow_mut().rates.advance(arrivals_end);
+        let script = self.plan.script.as_ref().map(|script| script.name.clone()).unwrap_or_default();
+        self.failure.borrow_mut().get_or_insert(ScriptError::Stuck { script, thread: self.thread });
+        WorkerResult::collect(self, arrivals_end, now, Time::ZERO)
     }
 }

@@ -7,15 +7,17 @@ mod connection;
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::sync::Arc;
 
+use super::custody::Custody;
 use super::metrics::ThreadMetrics;
 use super::requests::Requests;
 use super::slot::Slot;
 use crate::load::pacing::dispatcher::Dispatcher;
 use crate::load::pacing::wake_flag::WakeFlag;
 use crate::load::plan::LoadPlan;
-use crate::load::transport::{Stream, Transport};
-use crate::record::Clock;
+use crate::load::transport::{CapturedResponse, Stream, Transport};
+use crate::record::{Clock, RequestRecord};
 use crate::script::ScriptError;
 use crate::units::Instant;
 
@@ -43,6 +45,14 @@ pub struct WorkerState {
     vacant: RefCell<Vec<usize>>,
     is_stopped: Cell<bool>,
     failure: RefCell<Option<ScriptError>>,
+    /// The load may take over this state while the script runs.
+    custody: Arc<Custody>,
+    /// The request that the script is asked for.
+    in_hand: Cell<Option<RequestRecord>>,
+    /// The connection whose response the script gets, and the instant at which it was complete.
+    answering: Cell<Option<(usize, Instant)>>,
+    /// Some requests that were never sent are not counted.
+    pub has_uncounted: Cell<bool>,
 }
 
 const READ_BUFFER: usize = 64 * 1024;
@@ -55,6 +65,7 @@ impl WorkerState {
         clock: Clock,
         requests: Requests,
         metrics: ThreadMetrics,
+        custody: Arc<Custody>,
     ) -> WorkerState {
         WorkerState {
             dispatcher: RefCell::new(Dispatcher::new(&plan, thread)),
@@ -74,6 +85,10 @@ impl WorkerState {
             vacant: RefCell::default(),
             is_stopped: Cell::new(false),
             failure: RefCell::new(None),
+            custody,
+            in_hand: Cell::new(None),
+            answering: Cell::new(None),
+            has_uncounted: Cell::new(false),
         }
     }
 
@@ -103,6 +118,19 @@ impl WorkerState {
         if let Err(error) = self.requests.borrow_mut().prepare() {
             self.fail(error);
         }
+    }
+
+    /// Passes a response that was complete at `now` to the script. It is that of the connection's first attempt.
+    pub fn call_response(&self, id: usize, response: &CapturedResponse, now: Instant) {
+        let CapturedResponse { status, headers, body } = response;
+        self.answering.set(Some((id, now)));
+        let called = {
+            let requests = self.requests.borrow();
+            self.custody.in_script(|| requests.vm().response(*status, headers, body))
+        };
+        self.answering.set(None);
+        called.unwrap_or_else(|error| self.fail(error));
+        self.check_script_stop(now);
     }
 
     /// Ends arrivals if the script stopped its thread in its last call.
