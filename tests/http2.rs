@@ -257,7 +257,7 @@ fn an_untranslatable_request_is_an_error_before_the_load() {
     let text = r#"function request() return "CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n" end"#;
     let plan = LoadPlan::new(LoadSettings { script: script(text), ..settings(&server) }).unwrap();
     let error = PreparedLoad::new(plan, None).err().unwrap().to_string();
-    insta::assert_snapshot!(error, @"test.lua: request() returned a request that HTTP/2 cannot carry: CONNECT is not supported: it opens a tunnel and gets no response to measure");
+    insta::assert_snapshot!(error, @"test.lua: request() returned a request that HTTP/2 cannot carry, `CONNECT h:1 HTTP/1.1`: CONNECT is not supported: it opens a tunnel and gets no response to measure");
 }
 
 #[test]
