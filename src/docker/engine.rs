@@ -35,7 +35,11 @@ impl Engine {
     /// # Errors
     /// [`DockerError`]: no engine answers, this user may not use it, or it is too old.
     pub async fn connect() -> Result<Engine, DockerError> {
-        Engine::connect_to(&context::host(|name| std::env::var(name).ok())?).await
+        let connected = Engine::connect_to(&context::host(|name| std::env::var(name).ok())?).await;
+        connected.map_err(|error| match error {
+            DockerError::NoEngine { host, why, .. } => DockerError::NoEngine { host, why, from_environment: true },
+            error => error,
+        })
     }
 
     /// The engine with this id: at `host`, else at the address that the user's environment means, else at the default
@@ -66,7 +70,9 @@ impl Engine {
                     found.push(format!("another engine answers at {} (its id is {})", engine.host, engine.id))
                 }
                 // Its remedy is for all addresses, and comes at the end.
-                Err(DockerError::NoEngine { host, why }) => found.push(format!("no engine answers at {host} ({why})")),
+                Err(DockerError::NoEngine { host, why, .. }) => {
+                    found.push(format!("no engine answers at {host} ({why})"))
+                }
                 Err(error) => found.push(error.to_string()),
             }
         }
@@ -79,7 +85,7 @@ impl Engine {
     /// As of [`Self::connect`].
     pub async fn connect_to(host: &str) -> Result<Engine, DockerError> {
         let host = context::parse_host(host)?;
-        let absent = |why: String| DockerError::NoEngine { host: host.clone(), why };
+        let absent = |why: String| DockerError::NoEngine { host: host.clone(), why, from_environment: false };
         let docker = match host.strip_prefix("unix://") {
             Some(path) => {
                 // bollard's errors do not distinguish an absent engine from a forbidden one.
@@ -203,7 +209,11 @@ mod tests {
     #[tokio::test]
     async fn an_engine_that_does_not_answer_is_an_error_with_a_remedy() {
         let error = Engine::connect_to("unix:///nowhere/docker.sock").await.unwrap_err();
-        insta::assert_snapshot!(error, @"cannot connect to the Docker engine: No such file or directory (os error 2) (unix:///nowhere/docker.sock). Start it (`systemctl start docker`), or give its address with DOCKER_HOST or `docker context use`");
+        insta::assert_snapshot!(error, @"cannot connect to the Docker engine: No such file or directory (os error 2) (unix:///nowhere/docker.sock). Start it (`systemctl start docker`), or correct this address (engine in [target])");
+        // Only where it comes from there is the environment of any use.
+        let DockerError::NoEngine { host, why, .. } = error else { panic!("{error}") };
+        let error = DockerError::NoEngine { host, why, from_environment: true }.to_string();
+        assert!(error.ends_with("or give its address with DOCKER_HOST or `docker context use`"), "{error}");
         // Nothing listens at the discard port.
         let error = Engine::connect_to("tcp://127.0.0.1:9").await.unwrap_err();
         assert!(error.to_string().contains("refused"), "{error}");

@@ -6,10 +6,18 @@ use super::Api;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DockerError {
     #[error(
-        "cannot connect to the Docker engine: {why} ({host}). Start it (`systemctl start docker`), or give its address \
-         with DOCKER_HOST or `docker context use`"
+        "cannot connect to the Docker engine: {why} ({host}). Start it (`systemctl start docker`), or {}",
+        match from_environment {
+            true => "give its address with DOCKER_HOST or `docker context use`",
+            false => "correct this address (engine in [target])",
+        }
     )]
-    NoEngine { host: String, why: String },
+    NoEngine {
+        host: String,
+        why: String,
+        /// The address is that of the user's environment.
+        from_environment: bool,
+    },
     /// The engine that something was done on earlier.
     #[error(
         "the Docker engine with the id {id} cannot be found: {}. Start it, or give its address with DOCKER_HOST or `docker \

@@ -312,6 +312,7 @@ faults! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::TargetName;
 
     fn read(text: &str) -> Result<FaultSpec, InvalidKey> {
         let mut keys: Table = text.parse().unwrap();
@@ -326,7 +327,10 @@ mod tests {
             let fault = read(example).unwrap_or_else(|e| panic!("{kind}: {e}"));
             assert_eq!(fault.kind(), kind);
             assert_eq!(read(&toml::to_string(&fault).unwrap()).unwrap(), fault);
-            if let FaultSpec::Kept(kept) = fault {
+            if let FaultSpec::Kept(mut kept) = fault {
+                // Else it would not be done on all containers of a service.
+                let container = kept.container_mut().cloned().map(TargetName::Container);
+                assert!(!matches!(kept.spec().target(), TargetName::Container(_)) || container.is_some(), "{kind}");
                 let sent = serde_json::to_string(&kept).unwrap();
                 assert_eq!(serde_json::from_str::<KeptFault>(&sent).unwrap(), kept, "{sent}");
             }

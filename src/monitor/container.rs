@@ -175,6 +175,7 @@ async fn follow_container(
                 () = usage_source.closed() => return,
                 event = engine_events.next() => match event {
                     Some(Ok(event)) => {
+                        let at = events.instant_of(&event, engine.is_local());
                         // After another start, the control group is another one.
                         let started_at = match event.what {
                             ContainerEventKind::OutOfMemory => None,
@@ -184,7 +185,7 @@ async fn follow_container(
                                 started_at
                             }
                         };
-                        events.on_engine_event(event.what, started_at.flatten());
+                        events.on_engine_event(at, event.what, started_at.flatten());
                     }
                     Some(Err(_)) | None => break,
                 },
