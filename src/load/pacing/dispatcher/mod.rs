@@ -62,7 +62,8 @@ pub struct Dispatcher {
     stopped: Vec<RequestRecord>,
     pool: Pool,
     limit_reached: bool,
-    /// By connection: the send lag of its last attempt. Without it the connection would have been free earlier by as much.
+    /// By connection: the send lag that the next attempt takes over. Without it the connection would have been free earlier
+    /// by as much.
     lags: Vec<Time>,
     /// Requests that waited: for a busy connection, or because of the limit on catching up.
     waited: u64,
@@ -221,7 +222,8 @@ impl Dispatcher {
 
     /// An attempt on the connection is over, which was sent with this lag.
     pub fn end_attempt(&mut self, connection: usize, lag: Time) {
-        self.set_lag(connection, lag);
+        let before = self.lags.get(connection).copied().unwrap_or_default();
+        self.set_lag(connection, carried_lag(before, lag));
         self.pool.remove_request(connection);
     }
 
@@ -404,6 +406,18 @@ const MAX_DRAWN: u64 = 1 << 19;
 
 /// A delay of up to this is caught up at once, even with a limit.
 const FREE_CATCH_UP: Time = Time::from_millis(1);
+
+/// An attempt that is later than the one before it by no more than this is as late as the system and the kernel make it:
+/// its thread had to wake up and to do other work first.
+const USUAL_LAG: Time = Time::from_millis(1);
+
+/// The send lag that an attempt hands on to the next one on its connection. It took over `before` and was sent with `lag`.
+///
+/// Only a stall of the generator is handed on. If the system is overloaded, each request waits for the one before it, and
+/// the few microseconds that each is sent late would add up without limit, while the generator is hardly late at all.
+pub fn carried_lag(before: Time, lag: Time) -> Time {
+    if lag > before.plus(USUAL_LAG) { lag } else { lag.min(before) }
+}
 
 /// Arrivals are endless. [`Instant::NEVER`] stands for one after the last representable instant.
 fn next_arrival(arrivals: &mut Arrivals) -> Arrival {

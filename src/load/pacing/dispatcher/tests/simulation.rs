@@ -163,7 +163,8 @@ impl Simulation {
                 let failed = matches!(fate, Fate::Failed);
                 let lag = record.send_lag().unwrap();
                 self.dispatcher.end_attempt(connection, lag);
-                self.lags.insert(connection, lag.0);
+                let before = Time(self.lags.get(&connection).copied().unwrap_or_default());
+                self.lags.insert(connection, carried_lag(before, lag).0);
                 let mut again = self.ended(record, failed);
                 if !matches!(fate, Fate::Answered) {
                     for record in self.in_flight.remove(&connection).unwrap_or_default() {

@@ -283,6 +283,34 @@ fn a_server_that_is_overloaded_from_the_start() {
     close(at(&by_due, [50.0]), [2_550.0]);
 }
 
+/// The send lag of each of 20,000 requests on one connection that is always busy: 1 ms each, 2,000/s. A request is sent
+/// `late(i)` after the connection was free.
+fn lags_in_overload(late: impl Fn(u64) -> u64) -> Vec<u64> {
+    let mut d = dispatcher(LoadSettings { rate: 2000.0.into(), ..load(60, 1, WhenBusy::Wait) });
+    let mut work = d.add_connection(0, Instant::START);
+    let mut now = 0;
+    let lag = |i| {
+        let mut record = work.take().expect("the server is overloaded").record;
+        record.sent = Instant(now + late(i));
+        now = record.sent.0 + MS;
+        let lag = record.send_lag().unwrap();
+        d.end_attempt(0, lag);
+        work = d.offer_connection(0, Instant(now));
+        lag.0
+    };
+    (0..20_000).map(lag).collect()
+}
+
+#[test]
+fn microseconds_do_not_add_up_to_send_lag_in_overload() {
+    let usual = lags_in_overload(|i| 3_000 + i % 50 * 1_000);
+    assert_eq!(usual.iter().max(), Some(&52_000), "each request is as late as it was sent late");
+    // A stall of the generator, however, is in every request after it: the system never catches up.
+    let stalled = lags_in_overload(|i| if i == 10_000 { 500 * MS } else { 3_000 });
+    assert!(stalled[..10_000].iter().all(|&lag| lag == 3_000));
+    assert!(stalled[10_000..].iter().all(|&lag| lag.abs_diff(500 * MS) <= 3_000), "{:?}", stalled.last());
+}
+
 #[test]
 fn a_steady_slow_down() {
     // From 1 ms to 101 ms over 10 s, with enough connections: the response time is the service time.
