@@ -19,7 +19,7 @@ fn line<'a>(ended: &'a Ended, on: &str) -> &'a str {
 }
 
 #[test]
-fn a_reachable_target_gets_no_requests() {
+fn a_reachable_target_gets_one_request() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::answering(OK);
     let ended = check(dir.path(), &server.url(), "");
@@ -27,7 +27,9 @@ fn a_reachable_target_gets_no_requests() {
     for on in ["experiment", "disk", "open", "target", "script", "rate"] {
         assert!(line(&ended, on).starts_with("ok "), "{ended:?}");
     }
-    assert!(server.requests.lock().unwrap().is_empty(), "the check only connects");
+    assert!(line(&ended, "target").contains("answers with status 200"), "{ended:?}");
+    assert!(line(&ended, "script").contains("none: each request is a GET of http://127.0.0.1:"), "{ended:?}");
+    assert_eq!(server.requests.lock().unwrap().len(), 1, "one real request");
     let left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
     assert_eq!(left, ["x.toml"]);
 }
@@ -44,6 +46,33 @@ fn problems_fail_with_a_remedy_and_do_not_stop_the_other_checks() {
     );
     assert!(line(&ended, "script").starts_with("FAIL") && line(&ended, "script").contains("broken.lua:1"), "{ended:?}");
     assert!(line(&ended, "disk").starts_with("ok "), "{ended:?}");
+}
+
+#[test]
+fn a_target_that_answers_badly_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    let fails = |server: &Server, load: &str, text: &str| {
+        let ended = check(dir.path(), &server.url(), load);
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        let line = line(&ended, "target");
+        assert!(line.starts_with("FAIL") && line.contains(text) && line.contains("correct the url"), "{line}");
+    };
+    let error = Server::answering(b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n");
+    fails(&error, "", "answers with status 500");
+    fails(&Server::start(|mut peer| drop(peer.request())), "", "ends the connection without a valid answer");
+    fails(&Server::start(|mut peer| peer.swallow()), "timeout = \"60s\"", "does not answer within 5s");
+    // The request is that of the load, with its script and its headers.
+    let server = Server::start(|mut peer| {
+        while let Some(request) = peer.request() {
+            let expected =
+                request.starts_with(b"PUT /path ") && String::from_utf8_lossy(&request).contains("X-A: b\r\n");
+            peer.send(if expected { OK } else { b"HTTP/1.1 400 No\r\nContent-Length: 0\r\n\r\n" });
+        }
+    });
+    fs::write(dir.path().join("put.lua"), "request = function() return wrk.format('PUT', '/path') end").unwrap();
+    let ended = check(dir.path(), &server.url(), "script = \"put.lua\"\nheaders = { \"X-A\" = \"b\" }");
+    assert!(line(&ended, "target").starts_with("ok "), "{ended:?}");
+    assert!(line(&ended, "script").contains("put.lua: requests are generated"), "{ended:?}");
 }
 
 #[test]

@@ -93,6 +93,52 @@ fn a_healthy_system_is_stable_and_all_files_are_written() {
     assert!(ended.out.contains("\nGenerator:\n  scheduled   500 = "), "{}", ended.out);
 }
 
+/// Writes an experiment whose load is doubled from second 5 on, for a second.
+fn write_surge(dir: &Path, server: &Server) {
+    let text = format!(
+        "name = \"t\"\n[target]\nurl = \"{}\"\n[load]\nrate = 100\nwhen-busy = \"open\"\n\
+         [phases]\nwarmup = \"0s\"\nbaseline = \"5s\"\n[[fault]]\nkind = \"surge\"\nfactor = 2\nfor = \"1s\"\n",
+        server.url()
+    );
+    fs::write(dir.join("x.toml"), text).unwrap();
+}
+
+#[test]
+fn a_run_that_cannot_become_valid_ends_before_its_fault() {
+    let _shared = share_machine();
+    let server = Server::answering(b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n");
+    let dir = tempfile::tempdir().unwrap();
+    write_surge(dir.path(), &server);
+    let ended = run(METAWRK, dir.path(), &["experiment", "x.toml", "--exit-code"]);
+    assert_eq!(ended.code, Some(20), "{ended:?}");
+    let summary = check(dir.path(), &ended, "INVALID: unhealthy before the fault");
+    // The first answer is judged before the load, in the report, too.
+    assert!(ended.err.starts_with("warning: target: ") && ended.err.contains("answers with status 500"), "{ended:?}");
+    assert!(summary.problems[0].contains("answers with status 500"), "{:?}", summary.problems);
+    assert!(ended.out.contains(&format!("Warning: {}", summary.problems[0])), "{}", ended.out);
+    assert!(summary.verdict.because[0].contains("with status 500"), "{:?}", summary.verdict);
+    assert!(summary.verdict.because[1].contains("nothing was touched"), "{:?}", summary.verdict);
+    assert!(!summary.verdict.next.concat().contains("--rate"), "{:?}", summary.verdict);
+    let events = fs::read_to_string(dir.path().join("results/latest/events.jsonl")).unwrap();
+    assert!(!events.contains("commanded") && events.contains("\"event\":\"baseline\",\"valid\":false"), "{events}");
+    assert!(summary.account.account.scheduled <= 500, "the surge was never sent: {:?}", summary.account);
+}
+
+#[test]
+fn with_anyway_the_fault_is_applied_to_a_system_that_is_not_healthy() {
+    let _shared = share_machine();
+    let server = Server::answering(b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n");
+    let dir = tempfile::tempdir().unwrap();
+    write_surge(dir.path(), &server);
+    let running = started(METAWRK, dir.path(), &["experiment", "x.toml", "--anyway"]);
+    let events = dir.path().join("results/latest/events.jsonl");
+    eventually("the fault", || fs::read_to_string(&events).is_ok_and(|text| text.contains("effective")));
+    running.send(Signal::INT);
+    let ended = running.end();
+    let summary = check(dir.path(), &ended, "INVALID: interrupted");
+    assert!(summary.account.account.scheduled > 500 && !ended.out.contains("nothing was touched"), "{ended:?}");
+}
+
 #[test]
 fn a_script_error_ends_the_run_with_a_report() {
     let _shared = share_machine();
@@ -229,7 +275,8 @@ fn a_signal_ends_a_run_with_a_stuck_script_with_its_report() {
     let server = Server::answering(OK);
     write_experiment(dir.path(), &server, "script = \"stuck.lua\"");
     let running = started(METAWRK, dir.path(), &["experiment", "x.toml"]);
-    eventually("the last request", || server.requests.lock().unwrap().len() == 30);
+    // One request before the load, and thirty in it.
+    eventually("the last request", || server.requests.lock().unwrap().len() == 31);
     running.send(Signal::INT);
     let ended = running.end();
     assert_eq!(ended.code, Some(130), "{ended:?}");

@@ -8,7 +8,7 @@ use super::interrupts::{Interrupts, Stage};
 use super::progress_line::ProgressLine;
 use super::report::{EXIT_CODES, verdict_code, write_report};
 use crate::experiment::progress::Progress;
-use crate::experiment::run_experiment;
+use crate::experiment::{RunOptions, run_experiment};
 use crate::out::{say, warn};
 use crate::plan;
 use crate::units::{Time, format_wrk_time};
@@ -22,6 +22,10 @@ pub struct Args {
 
     #[command(flatten)]
     options: ExperimentOptions,
+
+    /// Apply the faults even if the baseline before them is not healthy. Such a run is INVALID
+    #[arg(long)]
+    anyway: bool,
 
     /// Exit with the code of the verdict
     #[arg(long, help_heading = "Output")]
@@ -37,7 +41,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let plan = plan::config::read_plan(args.file.as_deref(), &overrides)?;
     say(&format!("{}: {} requests/s, at most {}\n", plan.name(), plan.load().rate, plan.phases().duration))?;
     let line = ProgressLine::new();
-    let result = run_experiment(&plan, &out, &mut |progress| line.show(progress_text(progress)));
+    let options = RunOptions { anyway: args.anyway, notes: Vec::new() };
+    let result = run_experiment(&plan, &out, options, &mut |progress| line.show(progress_text(progress)));
     drop(line);
     let result = match result {
         Ok(result) => result,

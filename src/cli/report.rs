@@ -92,5 +92,6 @@ fn verdict_text(verdict: &VerdictText) -> String {
 }
 
 fn warnings_text(data: &ReportData) -> String {
-    data.warnings.iter().map(|(at, text)| format!("Warning: {text} (at {:.1} s)\n\n", at.as_secs_f64())).collect()
+    let of_faults = data.warnings.iter().map(|(at, text)| format!("{text} (at {:.1} s)", at.as_secs_f64()));
+    data.problems.iter().cloned().chain(of_faults).map(|text| format!("Warning: {text}\n\n")).collect()
 }

@@ -9,4 +9,4 @@ pub mod run;
 mod run_log;
 mod system;
 
-pub use run::{RunError, RunResult, run_experiment};
+pub use run::{RunError, RunOptions, RunResult, run_experiment};

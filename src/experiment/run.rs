@@ -10,10 +10,11 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
+use super::check::find_problems;
 use super::progress::{IntervalCollector, Phase, Progress, find_phase};
 use super::removal::await_removal;
 use super::run_log::RunLog;
-use super::system::{StartError, SystemUnderTest};
+use super::system::{FaultGate, StartError, SystemUnderTest};
 use crate::load::{LoadError, PreparedLoad, RunningLoad};
 use crate::out::warn;
 use crate::plan::ExperimentPlan;
@@ -23,7 +24,7 @@ use crate::record::{Clock, Event, EventKind, FileError, FolderError, RequestReco
 use crate::signals::{Signals, StopSignal};
 use crate::units::{Instant, Time};
 use crate::verdict::goodput::Cohorts;
-use crate::verdict::{DueTimes, judge_live, observation_is_over};
+use crate::verdict::{DueTimes, explain_baseline, judge_live, observation_is_over};
 
 /// Why an experiment did not run, or left an incomplete results folder.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +80,19 @@ pub struct RunResult {
 /// The interval at which the run checks its state.
 const TICK: Duration = Duration::from_millis(100);
 
+/// What a run does besides its plan.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// Apply the faults even if the baseline is not valid.
+    pub anyway: bool,
+    /// What the user should know about the plan. The report shows it, as it shows the problems found before the load.
+    pub notes: Vec<String>,
+}
+
 /// Runs `plan` and writes all results to a new folder in `out`. Calls `show_progress` ten times a second.
+///
+/// Right before the first fault the baseline is judged. If the run cannot become valid, it ends there, and nothing is
+/// touched.
 ///
 /// SIGINT, SIGTERM and SIGHUP end the run early: faults are removed, processes are stopped, and the results so far are
 /// kept. A second signal leaves out what takes long. A run whose load never began leaves no folder.
@@ -89,10 +102,11 @@ const TICK: Duration = Duration::from_millis(100);
 pub fn run_experiment(
     plan: &ExperimentPlan,
     out: &Path,
+    options: RunOptions,
     show_progress: &mut dyn FnMut(&Progress),
 ) -> Result<RunResult, RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let result = runtime.block_on(prepare_and_execute(plan, out, show_progress));
+    let result = runtime.block_on(prepare_and_execute(plan, out, options, show_progress));
     // Does not wait for pending DNS lookups or stuck scripts.
     runtime.shutdown_background();
     result
@@ -101,12 +115,13 @@ pub fn run_experiment(
 async fn prepare_and_execute(
     plan: &ExperimentPlan,
     out: &Path,
+    options: RunOptions,
     show_progress: &mut dyn FnMut(&Progress),
 ) -> Result<RunResult, RunError> {
     let mut signals = Signals::new()?;
     let folder = ResultsFolder::create(out, plan.name(), jiff::Zoned::now().datetime())?;
     let prepared = tokio::select! {
-        prepared = PreparedRun::prepare(plan, &folder) => prepared,
+        prepared = PreparedRun::prepare(plan, &folder, options) => prepared,
         signal = signals.next() => Err(RunError::StoppedBeforeLoad(signal)),
     };
     if let Some(problem) = folder.lock_problem() {
@@ -134,21 +149,30 @@ struct PreparedRun {
     records: Receiver<Vec<RequestRecord>>,
     load: PreparedLoad,
     log: RunLog,
+    anyway: bool,
 }
 
 impl PreparedRun {
-    async fn prepare(plan: &ExperimentPlan, folder: &ResultsFolder) -> Result<PreparedRun, RunError> {
+    async fn prepare(
+        plan: &ExperimentPlan,
+        folder: &ResultsFolder,
+        options: RunOptions,
+    ) -> Result<PreparedRun, RunError> {
         folder.write_plan(&plan.to_toml()?)?;
-        let log = RunLog::create(folder)?;
+        let mut log = RunLog::create(folder)?;
         let rows = folder.create_rows()?;
         let system = SystemUnderTest::start(plan).await?;
+        for text in options.notes.into_iter().chain(find_problems(plan, folder.path()).await) {
+            warn(&format!("warning: {text}"));
+            log.append_event(Event { at: Instant::START, what: EventKind::Warning { text } })?;
+        }
         let (forward, records) = RecordForwarder::new();
         let recorder = Recorder::start(vec![Box::new(rows), Box::new(forward)])?;
         let load = plan.load_plan(system.url())?;
         // Preparing resolves names and runs scripts, and both may block.
         let prepare = move || PreparedLoad::new(load, Some(recorder.senders())).map(|load| (load, recorder));
         let (load, recorder) = tokio::task::spawn_blocking(prepare).await.map_err(io::Error::other)??;
-        Ok(PreparedRun { system, recorder, records, load, log })
+        Ok(PreparedRun { system, recorder, records, load, log, anyway: options.anyway })
     }
 }
 
@@ -161,15 +185,16 @@ async fn execute(
     signals: &mut Signals,
     show_progress: &mut dyn FnMut(&Progress),
 ) -> Result<(Option<StopSignal>, Option<String>), RunError> {
-    let PreparedRun { mut system, recorder, records, load, log } = prepared;
+    let PreparedRun { mut system, recorder, records, load, log, anyway } = prepared;
     let clock = Clock::starting_in(Time::from_millis(10));
     let mut run = ActiveRun::new(plan, clock, load.start(clock), log, records);
     run.log_start()?;
     let (cancel, cancelled) = watch::channel(false);
-    let faults = system.drive_faults(plan, clock, || run.load.request_counter(), &run.event_sender, &cancelled);
+    let gate = FaultGate { approved: run.approve_faults.subscribe(), cancelled };
+    let faults = system.drive_faults(plan, clock, || run.load.request_counter(), &run.event_sender, &gate);
     system.start_monitors(clock, &run.sample_sender, &run.event_sender);
 
-    let result = run.supervise_load(signals, &mut system, &recorder, show_progress).await;
+    let result = run.supervise_load(anyway, signals, &mut system, &recorder, show_progress).await;
     // Faults are removed even if the load failed.
     cancel.send_replace(true);
     let stopped = result.as_ref().map_or_else(RunError::stopped, |stopped| *stopped);
@@ -219,6 +244,9 @@ struct ActiveRun<'a> {
     failure: Option<String>,
     /// The second of the last live judgement.
     judged_second: u64,
+    is_baseline_judged: bool,
+    /// Becomes true once the baseline is judged and the faults may be applied.
+    approve_faults: watch::Sender<bool>,
 }
 
 impl<'a> ActiveRun<'a> {
@@ -247,6 +275,8 @@ impl<'a> ActiveRun<'a> {
             interval: IntervalCollector::default(),
             failure: None,
             judged_second: 0,
+            is_baseline_judged: false,
+            approve_faults: watch::Sender::new(plan.faults().is_empty()),
         }
     }
 
@@ -260,6 +290,7 @@ impl<'a> ActiveRun<'a> {
     /// is over. Returns the signal that stopped the load, if any.
     async fn supervise_load(
         &mut self,
+        anyway: bool,
         signals: &mut Signals,
         system: &mut SystemUnderTest,
         recorder: &Recorder,
@@ -288,7 +319,7 @@ impl<'a> ActiveRun<'a> {
             if recorder.is_broken() {
                 control.stop();
             }
-            if self.judge_each_second() {
+            if self.judge_each_second() || self.baseline_ends_run(anyway)? {
                 control.end_arrivals();
             }
             show_progress(&self.progress());
@@ -339,6 +370,27 @@ impl<'a> ActiveRun<'a> {
         observation_is_over(self.plan, &live, now)
     }
 
+    /// Judges the baseline right before the first fault. Approves the faults if it is valid, or if they are to be applied
+    /// anyway. Returns whether the run ends because of its baseline.
+    fn baseline_ends_run(&mut self, anyway: bool) -> Result<bool, FileError> {
+        let first = self.plan.faults().iter().map(|fault| fault.at).min();
+        let is_due = first.is_some_and(|first| self.clock.now().plus(BEFORE_FAULT) >= first);
+        if !is_due || self.is_baseline_judged {
+            return Ok(false);
+        }
+        self.is_baseline_judged = true;
+        let at = self.clock.now().minus(RECORD_DELAY);
+        let detail = explain_baseline(self.plan, &self.cohorts, &mut self.due_times, at);
+        let valid = detail.is_none();
+        let ends = !valid && !anyway;
+        let what = EventKind::Baseline { valid, detail: detail.unwrap_or_default() };
+        self.log.append_event(Event { at, what })?;
+        if !ends {
+            self.approve_faults.send_replace(true);
+        }
+        Ok(ends)
+    }
+
     fn progress(&self) -> Progress {
         let at = self.clock.now();
         let (phase, until) = find_phase(self.plan, self.log.events(), at);
@@ -356,3 +408,5 @@ impl<'a> ActiveRun<'a> {
 
 /// The time within which the record of a request arrives after its end: workers send records every 100 ms.
 const RECORD_DELAY: Time = Time::from_millis(300);
+/// The baseline is judged so long before the first fault: two ticks, so that the fault is not late.
+const BEFORE_FAULT: Time = Time::from_millis(200);

@@ -48,6 +48,25 @@ pub struct SystemUnderTest {
     monitors: Vec<(PreparedMonitor, Time)>,
 }
 
+/// Holds the faults back until the baseline is judged.
+#[derive(Clone, Debug)]
+pub struct FaultGate {
+    pub approved: watch::Receiver<bool>,
+    /// When it becomes true, faults are removed, and no further ones are applied.
+    pub cancelled: watch::Receiver<bool>,
+}
+
+impl FaultGate {
+    /// Waits until the faults are approved; `false` if they are cancelled before.
+    async fn opens(&mut self) -> bool {
+        tokio::select! {
+            biased;
+            _ = self.cancelled.wait_for(|cancelled| *cancelled) => false,
+            approved = self.approved.wait_for(|approved| *approved) => approved.is_ok(),
+        }
+    }
+}
+
 /// A fault that can be applied.
 enum PreparedFault {
     Ready(Box<dyn Fault>),
@@ -92,14 +111,15 @@ impl SystemUnderTest {
         &self.url
     }
 
-    /// Applies and removes the faults on the run's clock, each in its own task. `traffic` counts the load's requests.
+    /// Applies and removes the faults on the run's clock, each in its own task, once `gate` lets them. `traffic` counts the
+    /// load's requests.
     pub fn drive_faults(
         &mut self,
         plan: &ExperimentPlan,
         clock: Clock,
         traffic: impl Fn() -> RequestCounter,
         events: &UnboundedSender<Event>,
-        cancelled: &watch::Receiver<bool>,
+        gate: &FaultGate,
     ) -> Vec<JoinHandle<fault::Outcome>> {
         let prepared = std::mem::take(&mut self.faults).into_iter().zip(plan.faults());
         let driven = prepared.enumerate().map(|(index, (prepared, planned))| {
@@ -110,9 +130,12 @@ impl SystemUnderTest {
                 }
             };
             let schedule = fault::Schedule { at: Time(planned.at.0), lasting: planned.lasts.unwrap_or(Time::ZERO) };
-            let (events, cancelled) = (events.clone(), cancelled.clone());
+            let (events, mut gate) = (events.clone(), gate.clone());
             tokio::spawn(async move {
-                fault::drive(fault.as_mut(), index, schedule, || clock.now(), events, cancelled).await
+                if !gate.opens().await {
+                    return fault::Outcome::Untouched;
+                }
+                fault::drive(fault.as_mut(), index, schedule, || clock.now(), events, gate.cancelled).await
             })
         });
         driven.collect()

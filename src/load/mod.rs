@@ -5,6 +5,7 @@
 
 mod error;
 mod main_script;
+pub mod one_request;
 mod options;
 mod pacing;
 pub mod plan;

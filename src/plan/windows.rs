@@ -23,6 +23,12 @@ pub struct VerdictWindows {
 }
 
 impl VerdictWindows {
+    /// The windows for a judgement of the baseline before its end, when its last moments are unknown: whole bins of what
+    /// is known suffice. The plan makes sure that the baseline is long enough at its end.
+    pub fn for_live_baseline(self) -> VerdictWindows {
+        VerdictWindows { min_baseline: self.bin, ..self }
+    }
+
     /// The windows of a load of `rate` requests per second.
     pub fn of(rate: f64) -> VerdictWindows {
         let bin = Time((50e9 / rate).ceil() as u64).max(Time::from_secs(1));

@@ -34,6 +34,15 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         warnings: Vec<String>,
     },
+    /// The baseline was judged, right before the first fault.
+    Baseline {
+        /// Whether a run with this baseline can be valid.
+        valid: bool,
+        /// Why not.
+        detail: String,
+    },
+    /// A problem that was found before the load. The run may show less than it should.
+    Warning { text: String },
     /// A component of the system under test died, restarted or ran out of memory.
     Component { component: String, state: ComponentState, detail: String },
     /// The statistics of the generator, at the end of the load.

@@ -41,6 +41,8 @@ pub struct ReportData {
     pub incidents: Vec<(Instant, String)>,
     /// Warnings of faults, which do not change the verdict: instant and text.
     pub warnings: Vec<(Instant, String)>,
+    /// Problems found before the load, with remedies.
+    pub problems: Vec<String>,
     pub generator: GeneratorStats,
     /// The resolved plan for the report's table: name and value as text.
     pub facts: Vec<(String, String)>,

@@ -84,6 +84,7 @@ pub fn build_report_data(plan: &ExperimentPlan, recorded: RunData) -> ReportData
         explanation,
         incidents: incidents(&events),
         warnings: fault_warnings(plan, &evidence.timeline),
+        problems: problems(&events),
         generator: evidence.timeline.generator,
         verdict: judgement.verdict,
         goodput: evidence.bins,
@@ -102,6 +103,14 @@ fn incidents(events: &[Event]) -> Vec<(Instant, String)> {
         _ => None,
     });
     incidents.collect()
+}
+
+fn problems(events: &[Event]) -> Vec<String> {
+    let texts = events.iter().filter_map(|event| match &event.what {
+        EventKind::Warning { text } => Some(text.clone()),
+        _ => None,
+    });
+    texts.collect()
 }
 
 fn state_name(state: ComponentState) -> &'static str {

@@ -46,6 +46,9 @@ pub struct Summary {
     /// Warnings of faults, which do not change the verdict.
     #[serde(default)]
     pub fault_warnings: Vec<String>,
+    /// Problems found before the load, with remedies.
+    #[serde(default)]
+    pub problems: Vec<String>,
 }
 
 /// The numbers that wrk2 prints, with the names and units that scripts around wrk2 commonly use.
@@ -238,6 +241,7 @@ impl Summary {
             recovered_at_ns: data.recovered_at.map(|at| at.0),
             generator: GeneratorSummary::of(&generator),
             fault_warnings: data.warnings.iter().map(|(_, text)| text.clone()).collect(),
+            problems: data.problems.clone(),
         }
     }
 

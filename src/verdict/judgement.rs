@@ -1,6 +1,7 @@
 //! A verdict and the evidence for it.
 
 use super::bins::{Bin, whole_bins};
+use super::failures::Failures;
 use super::goodput::Baseline;
 use super::recovery::Recovery;
 use super::timeline::Timeline;
@@ -46,6 +47,9 @@ pub enum InvalidReason {
     OverloadedBaseline,
     /// The load between the warm-up and the fault was shorter than the shortest baseline.
     ShortBaseline,
+    /// The run ended before the fault, because its baseline looked invalid then, for this reason. What was recorded in
+    /// all does not show it.
+    BaselineRefused(String),
     /// The 99th percentile of the send lag was above 10 ms.
     SendLag(Time),
     /// Of the `due` requests, the generator left `unsent` unsent although they could be sent, and `missing` have no
@@ -103,8 +107,11 @@ pub struct Judgement {
 pub struct Evidence {
     pub timeline: Timeline,
     pub baseline: Option<Baseline>,
+    /// The requests that were not good in the baseline; without one, in the whole load after the warm-up.
+    pub failures: Failures,
     /// The longest response time of a good answer.
     pub slo: Time,
+    pub warmup_end: Instant,
     /// The end of arrivals: the planned one, or an earlier one.
     pub end: Instant,
     /// The goodput of the whole run.
@@ -123,10 +130,16 @@ impl Evidence {
         self.backlog.last().map_or(0.0, |&(_, backlog)| backlog)
     }
 
-    /// The whole bins of the last window of arrivals.
+    /// The whole bins of the last window of arrivals: 30 s, or less if the load was shorter. The warm-up does not count.
     pub fn last_bins(&self, windows: VerdictWindows) -> &[Bin] {
         let whole = whole_bins(&self.bins, windows);
         let count = windows.last.0.div_ceil(windows.bin.0) as usize;
-        &whole[whole.len().saturating_sub(count)..]
+        let warmup = whole.partition_point(|bin| bin.from < self.warmup_end);
+        &whole[warmup.max(whole.len().saturating_sub(count))..]
+    }
+
+    /// The length of the last window of arrivals.
+    pub fn last_window(&self, windows: VerdictWindows) -> Time {
+        self.last_bins(windows).iter().fold(Time::ZERO, |sum, bin| sum.plus(bin.span()))
     }
 }

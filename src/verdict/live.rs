@@ -1,5 +1,7 @@
+use super::baseline::check_baseline;
 use super::bins::{Bin, take_final, whole_bins};
 use super::due_times::DueTimes;
+use super::failures::Failures;
 use super::goodput::{Baseline, Cohorts};
 use super::recovery::{RecoveryState, find_recovery};
 use super::rules::lay_out_bins;
@@ -41,9 +43,28 @@ pub fn judge_live(
     LiveJudgement { timeline, baseline, slo, bins: take_final(bins, slo, now) }
 }
 
+/// Judges the baseline right before the first fault, by what is known at `now`. Returns why the run cannot become valid, or
+/// `None` if it can. The arguments are as for [`judge_live`].
+pub fn explain_baseline(
+    plan: &ExperimentPlan,
+    cohorts: &Cohorts,
+    due_times: &mut DueTimes,
+    now: Instant,
+) -> Option<String> {
+    let due = due_times.until(now).iter().copied();
+    let windows = plan.windows().for_live_baseline();
+    let baseline = cohorts.baseline(windows, plan.phases().warmup, now, plan.slo(), due.clone())?;
+    let reasons = check_baseline(plan, cohorts, baseline, due);
+    let texts: Vec<String> = reasons.iter().map(|reason| reason.explain(plan, &Failures::default())).collect();
+    (!texts.is_empty()).then(|| texts.join(" "))
+}
+
 /// Whether the observation is complete, so that the run may stop its load: the system recovered and was watched, or it
 /// did not begin to recover within H, or the fault could not be applied. The bins are the same as the verdict's.
 pub fn observation_is_over(plan: &ExperimentPlan, live: &LiveJudgement, now: Instant) -> bool {
+    if live.timeline.ended_by_baseline().is_some() {
+        return true;
+    }
     if live.timeline.faults.iter().any(|fault| fault.failure.is_some() && fault.effective.is_none()) {
         return true;
     }
@@ -54,7 +75,7 @@ pub fn observation_is_over(plan: &ExperimentPlan, live: &LiveJudgement, now: Ins
     let after: Vec<Bin> = whole.iter().copied().filter(|bin| bin.from >= t1).collect();
     match find_recovery(&after, baseline.goodput, plan.windows(), deadline) {
         RecoveryState::Recovered { complete, .. } => complete,
-        RecoveryState::Pending => false,
+        RecoveryState::Pending { .. } => false,
         RecoveryState::NotRecovered => now >= deadline.plus(baseline.slo),
     }
 }

@@ -20,6 +20,7 @@
 mod baseline;
 mod bins;
 mod due_times;
+mod failures;
 pub mod goodput;
 mod judgement;
 mod live;
@@ -33,7 +34,7 @@ mod words;
 
 pub use due_times::DueTimes;
 pub use judgement::{Evidence, InvalidReason, Judgement, Verdict};
-pub use live::{LiveJudgement, judge_live, observation_is_over};
+pub use live::{LiveJudgement, explain_baseline, judge_live, observation_is_over};
 pub use recovery::Recovery;
 pub use rules::judge;
 pub use trend::Trend;

@@ -41,8 +41,10 @@ pub enum RecoveryState {
         watched: Time,
         complete: bool,
     },
-    /// Goodput is healthy, but not for the whole recovery window yet.
-    Pending,
+    /// Goodput is healthy since `at`, but not for the whole recovery window yet.
+    Pending {
+        at: Instant,
+    },
     NotRecovered,
 }
 
@@ -62,7 +64,7 @@ pub fn find_recovery(bins: &[Bin], g0: f64, windows: VerdictWindows, deadline: I
             continue;
         }
         if window.len() < recovery {
-            return RecoveryState::Pending;
+            return RecoveryState::Pending { at: first.from };
         }
         let from = start + recovery;
         let watched = &bins[from..bins.len().min(from + watch)];

@@ -1,6 +1,7 @@
 //! The rules that turn the evidence of a run into its verdict.
 
 use super::bins::{Bin, BinLayout, whole_bins};
+use super::failures::Failures;
 use super::goodput::Cohorts;
 use super::judgement::{Evidence, Judgement, Verdict};
 use super::recovery::{Recovery, RecoveryState, count_swings, find_recovery};
@@ -17,27 +18,37 @@ use crate::units::{Instant, Time};
 pub fn judge(plan: &ExperimentPlan, records: &[RequestRecord], events: &[Event]) -> Judgement {
     let mut cohorts = Cohorts::default();
     cohorts.add(records);
-    let evidence = gather_evidence(plan, &cohorts, events);
+    let evidence = gather_evidence(plan, records, &cohorts, events);
     let verdict = decide(plan, records, &cohorts, &evidence);
     Judgement { verdict, evidence }
 }
 
-fn gather_evidence(plan: &ExperimentPlan, cohorts: &Cohorts, events: &[Event]) -> Evidence {
+fn gather_evidence(plan: &ExperimentPlan, records: &[RequestRecord], cohorts: &Cohorts, events: &[Event]) -> Evidence {
     let timeline = Timeline::of(events, plan.faults().len());
     let (windows, warmup) = (plan.windows(), plan.phases().warmup);
     let end = find_end_of_arrivals(plan, cohorts);
-    let baseline = timeline.tc().and_then(|tc| cohorts.baseline(windows, warmup, tc, plan.slo(), cohorts.due()));
+    let needed = match timeline.ended_by_baseline() {
+        Some(_) => windows.for_live_baseline(),
+        None => windows,
+    };
+    let judged = timeline.baseline_end();
+    let baseline = judged.and_then(|until| cohorts.baseline(needed, warmup, until, plan.slo(), cohorts.due()));
     let slo = baseline.map(|baseline| baseline.slo).or(plan.slo()).unwrap_or_else(|| {
         let from = Instant::START.plus(warmup);
         cohorts.default_slo(from, from.plus(windows.max_baseline).min(end))
     });
+    let (from, to) = baseline.map_or((Instant::START.plus(warmup), end), |baseline| (baseline.from, baseline.to));
+    let failures = Failures::count(records, from, to, slo);
     let bins = cohorts.bins(&lay_out_bins(&timeline, windows, warmup), slo, cohorts.due(), end);
-    let steps = windows.last.0 / windows.bin.0;
+    let warmup_end = Instant::START.plus(warmup);
+    let steps = windows.last.min(end.since(warmup_end)).0 / windows.bin.0;
     let backlog = cohorts.backlog(cohorts.due(), end.minus(windows.bin.times(steps)), windows.bin, steps as usize);
     let mut evidence = Evidence {
         timeline,
         baseline,
+        failures,
         slo,
+        warmup_end,
         end,
         bins,
         last_goodput: None,
@@ -64,13 +75,15 @@ fn decide(plan: &ExperimentPlan, records: &[RequestRecord], cohorts: &Cohorts, e
         return Verdict::Unaffected;
     }
     let after: Vec<Bin> = whole.iter().copied().filter(|bin| bin.from >= t1).collect();
-    if let RecoveryState::Recovered { at, watched, .. } =
-        find_recovery(&after, g0, windows, t1.plus(plan.phases().observe))
-    {
-        return Verdict::Recovered(Recovery::new(&evidence.bins, g0, (t0, t1), at, watched));
-    }
-    // A load that ended before H does not tell whether the system would have recovered in time.
-    if let Some(reason) = validity::check_observation(plan, evidence, plan.phases().observe) {
+    // A load that ended before H, or while the system was healthy again, does not tell whether it would have recovered.
+    let needed = match find_recovery(&after, g0, windows, t1.plus(plan.phases().observe)) {
+        RecoveryState::Recovered { at, watched, .. } => {
+            return Verdict::Recovered(Recovery::new(&evidence.bins, g0, (t0, t1), at, watched));
+        }
+        RecoveryState::Pending { at } => at.since(t1).plus(windows.recovery).plus(windows.bin),
+        RecoveryState::NotRecovered => plan.phases().observe,
+    };
+    if let Some(reason) = validity::check_observation(plan, evidence, needed) {
         return Verdict::Invalid(vec![reason]);
     }
     let swings = count_swings(&after, g0);
@@ -123,9 +136,9 @@ fn median_goodput(bins: &[Bin]) -> Option<f64> {
 /// between command and effect is in bins of its own, which belong to no window. Without a fault, bins are aligned to the
 /// end of the warm-up.
 pub fn lay_out_bins(timeline: &Timeline, windows: VerdictWindows, warmup: Time) -> BinLayout {
-    match (timeline.tc(), timeline.t0()) {
+    match (timeline.baseline_end(), timeline.t0()) {
         (None, _) => BinLayout::new(windows.bin, [Instant::START.plus(warmup)]),
-        (tc, t0) => BinLayout::new(windows.bin, tc.into_iter().chain(t0).chain(timeline.t1())),
+        (end, t0) => BinLayout::new(windows.bin, end.into_iter().chain(t0).chain(timeline.t1())),
     }
 }
 

@@ -9,6 +9,8 @@ use crate::units::Instant;
 pub struct Timeline {
     /// Wall time of the clock's zero, RFC 3339; empty if the load never began.
     pub started: String,
+    /// When the baseline was judged invalid, and why; `None` if it was valid, or not judged.
+    pub refused: Option<(Instant, String)>,
     /// In the order of the plan.
     pub faults: Vec<FaultHistory>,
     /// Components that died and did not restart.
@@ -65,6 +67,8 @@ impl Timeline {
                 ComponentState::Restarted => self.dead.retain(|dead| dead != component),
                 ComponentState::Died | ComponentState::OutOfMemory => {}
             },
+            EventKind::Baseline { valid: false, detail } => self.refused = Some((at, detail.clone())),
+            EventKind::Baseline { valid: true, .. } | EventKind::Warning { .. } => {}
             EventKind::Generator(generator) => self.generator = generator.clone(),
             EventKind::Recorded { rows } => self.recorded = Some(*rows),
             EventKind::Ended { how, detail } => self.ending = Some((*how, detail.clone())),
@@ -75,6 +79,16 @@ impl Timeline {
     /// seen.
     pub fn tc(&self) -> Option<Instant> {
         self.faults.iter().filter_map(|fault| fault.commanded.or(fault.effective)).min()
+    }
+
+    /// The end of the baseline: tc, or the instant at which the run ended because its baseline was not valid.
+    pub fn baseline_end(&self) -> Option<Instant> {
+        self.tc().or(self.refused.as_ref().map(|(at, _)| *at))
+    }
+
+    /// The run ended before a fault was commanded, because its baseline was not valid: the judgement's detail.
+    pub fn ended_by_baseline(&self) -> Option<&str> {
+        self.refused.as_ref().filter(|_| self.tc().is_none()).map(|(_, detail)| detail.as_str())
     }
 
     /// When the first fault took effect.

@@ -38,13 +38,16 @@ pub fn find_reasons(
     if !is_cut {
         // A generator that was late spoils the baseline too, so its reason comes first.
         reasons.extend(check_send_lag(plan, records));
-        match (evidence.baseline, evidence.timeline.tc()) {
+        match (evidence.baseline, evidence.timeline.baseline_end()) {
             (Some(baseline), _) => reasons.extend(check_baseline(plan, cohorts, baseline, cohorts.due())),
             (None, Some(_)) => reasons.push(InvalidReason::ShortBaseline),
             (None, None) => {}
         }
         reasons.extend(check_missing(plan, records, evidence));
     }
+    let refused = evidence.timeline.ended_by_baseline();
+    reasons.extend(refused.filter(|_| reasons.is_empty()).map(|why| InvalidReason::BaselineRefused(why.to_owned())));
+    let complete = complete && refused.is_none();
     for (i, fault) in evidence.timeline.faults.iter().enumerate() {
         match (fault.effective, fault.removed) {
             (None, _) if complete || fault.failure.is_some() => {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::failures::Failures;
 use super::judgement::{InvalidReason, Judgement, Verdict};
 use super::recovery::Recovery;
 use super::thresholds::{BROKEN, HEALTHY, MIN_BASELINE};
@@ -64,17 +65,25 @@ impl Judgement {
     fn explain_reasons(&self, plan: &ExperimentPlan) -> Vec<String> {
         let evidence = &self.evidence;
         let mut lines = match &self.verdict {
-            Verdict::Invalid(reasons) => return reasons.iter().map(|reason| reason.explain(plan)).collect(),
+            Verdict::Invalid(reasons) => {
+                let mut lines: Vec<String> =
+                    reasons.iter().map(|reason| reason.explain(plan, &evidence.failures)).collect();
+                if evidence.timeline.ended_by_baseline().is_some() {
+                    lines.push("So the run ended before the fault, and nothing was touched.".to_owned());
+                }
+                return lines;
+            }
             Verdict::Stable => vec![format!(
                 "At least {} of the requests were answered with a status below 400 within {} throughout.",
                 percent(MIN_BASELINE),
                 seconds(evidence.slo)
             )],
             Verdict::Overloaded => {
-                vec![format!(
+                let sustained = format!(
                     "The system did not sustain {} requests/s, although no fault was applied.",
                     plan.load().rate
-                )]
+                );
+                [sustained].into_iter().chain(evidence.failures.describe()).collect()
             }
             Verdict::Unaffected => vec![format!("Goodput never fell below {} of the baseline.", percent(HEALTHY))],
             Verdict::Recovered(recovery) => explain_recovery(recovery, plan),
@@ -114,7 +123,8 @@ impl Judgement {
             )
         }));
         if let Some(last) = evidence.last_goodput {
-            lines.push(format!("Median goodput of the last {} of load: {}.", plan.windows().last, percent(last)));
+            let window = evidence.last_window(plan.windows());
+            lines.push(format!("Median goodput of the last {window} of load: {}.", percent(last)));
         }
         if let Some(backlog) = evidence.backlog_trend.filter(|_| self.verdict.exit_code() != 0) {
             lines.push(format!(
@@ -149,17 +159,20 @@ impl Judgement {
         let mut lines = match &self.verdict {
             Verdict::Invalid(reasons) => {
                 let mut lines: Vec<String> = Vec::new();
-                for line in reasons.iter().map(|reason| reason.remedy(plan)) {
+                for line in reasons.iter().map(|reason| reason.remedy(plan, &self.evidence.failures)) {
                     if !lines.contains(&line) {
                         lines.push(line);
                     }
+                }
+                if self.evidence.timeline.ended_by_baseline().is_some() {
+                    lines.push("Or apply the fault to the system as it is: --anyway.".to_owned());
                 }
                 lines
             }
             Verdict::Stable => {
                 vec!["Run it with a fault: add a [[fault]] section, or leave out --outage 0s.".to_owned()]
             }
-            Verdict::Overloaded => vec![format!("Lower the load: --rate {}.", round_rate(rate / 2.0))],
+            Verdict::Overloaded => vec![self.evidence.failures.remedy(rate)],
             Verdict::Unaffected => vec!["Try a longer fault (--outage) or a higher load (--rate).".to_owned()],
             Verdict::Recovered(_) => vec![format!(
                 "Find the load at which the system no longer recovers: raise it (--rate {}), or make the fault longer \
@@ -212,7 +225,9 @@ impl InvalidReason {
             InvalidReason::Killed => "the run was killed".to_owned(),
             InvalidReason::Failed(_) => "the run failed".to_owned(),
             InvalidReason::IncompleteRecords { .. } => "its records are incomplete".to_owned(),
-            InvalidReason::UnhealthyBaseline(_) => "unhealthy before the fault".to_owned(),
+            InvalidReason::UnhealthyBaseline(_) | InvalidReason::BaselineRefused(_) => {
+                "unhealthy before the fault".to_owned()
+            }
             InvalidReason::OverloadedBaseline => "overloaded before the fault".to_owned(),
             InvalidReason::ShortBaseline => "no baseline".to_owned(),
             InvalidReason::SendLag(_) => "the generator was late".to_owned(),
@@ -227,7 +242,8 @@ impl InvalidReason {
         }
     }
 
-    fn explain(&self, plan: &ExperimentPlan) -> String {
+    /// The reason in a sentence or two.
+    pub(super) fn explain(&self, plan: &ExperimentPlan, failures: &Failures) -> String {
         let fault = |i: &usize| plan.faults().get(*i).map_or_else(String::new, |fault| fault.spec.label());
         let appended = |detail: &Option<String>| detail.as_ref().map(|d| format!(": {d}")).unwrap_or_default();
         match self {
@@ -238,8 +254,11 @@ impl InvalidReason {
                 format!("The run recorded {recorded} attempts, and requests.parquet has {found}.")
             }
             InvalidReason::UnhealthyBaseline(g0) => {
-                format!("Goodput before the fault was {}; at least {} is needed.", percent(*g0), percent(MIN_BASELINE))
+                let (g0, needed) = (percent(*g0), percent(MIN_BASELINE));
+                let goodput = format!("Goodput before the fault was {g0}; at least {needed} is needed.");
+                [goodput].into_iter().chain(failures.describe()).collect::<Vec<_>>().join(" ")
             }
+            InvalidReason::BaselineRefused(why) => why.clone(),
             InvalidReason::OverloadedBaseline => {
                 "The backlog grew before the fault: the system was already overloaded.".to_owned()
             }
@@ -270,7 +289,8 @@ impl InvalidReason {
         }
     }
 
-    fn remedy(&self, plan: &ExperimentPlan) -> String {
+    /// What to do about it.
+    fn remedy(&self, plan: &ExperimentPlan, failures: &Failures) -> String {
         match self {
             InvalidReason::Interrupted => "Run the experiment again, and let it finish.".to_owned(),
             InvalidReason::Killed => {
@@ -282,10 +302,9 @@ impl InvalidReason {
             InvalidReason::IncompleteRecords { .. } => {
                 "Take the results folder from a copy, or run the experiment again.".to_owned()
             }
-            InvalidReason::UnhealthyBaseline(_) | InvalidReason::OverloadedBaseline => format!(
-                "Lower the load: --rate {}. Use --outage 0s to see which load the system sustains.",
-                round_rate(plan.load().rate / 2.0)
-            ),
+            InvalidReason::UnhealthyBaseline(_) => failures.remedy(plan.load().rate),
+            InvalidReason::OverloadedBaseline => Failures::default().remedy(plan.load().rate),
+            InvalidReason::BaselineRefused(_) => "Run the experiment again, on an idle machine.".to_owned(),
             InvalidReason::ShortBaseline => {
                 "Apply the fault later (at in [[fault]]), or increase baseline in [phases].".to_owned()
             }
@@ -329,7 +348,7 @@ fn seconds(time: Time) -> String {
 }
 
 /// Rounds a rate to two significant digits, for typing.
-fn round_rate(rate: f64) -> f64 {
+pub(super) fn round_rate(rate: f64) -> f64 {
     let scale = 10f64.powf(rate.log10().floor() - 1.0);
     let rounded = (rate / scale).round() * scale;
     if scale < 1.0 { (rounded * 1e6).round() / 1e6 } else { rounded }

@@ -1,20 +1,26 @@
-//! Checks the prerequisites of an experiment without generating load, and leaves nothing behind.
+//! Checks the prerequisites of an experiment without generating load, and leaves nothing behind. Only one real request is
+//! sent.
 //!
-//! One file per part: the system under test and the script (`system`), its containers (`docker`), the limits of the
-//! load (`limits`), the disk (`disk`), the machine (`machine`). To add a check, write a function from the plan to a
-//! [`Finding`] in one of them and call it in [`check`].
+//! One file per part: the system under test and the script (`system`), its answer to a request (`request`), its
+//! containers (`docker`), the limits of the load (`limits`), the disk (`disk`), the machine (`machine`). To add a check,
+//! write a function from the plan to a [`Finding`] in one of them and call it in [`check`], and in [`find_problems`] if a
+//! run should say it too.
 
 mod disk;
 mod docker;
 mod limits;
 mod machine;
+mod request;
 mod system;
 
 use std::fmt;
 use std::path::Path;
+use std::time::Duration;
 
+use super::containers;
+use super::system::connect_engine;
 use crate::plan::config::{Overrides, read_plan};
-use crate::plan::{ExperimentPlan, PlannedFault};
+use crate::plan::{ExperimentPlan, PlannedFault, System};
 
 /// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +95,27 @@ pub fn check(
     // Does not wait for a script that never returns.
     runtime.shutdown_background();
     Ok(())
+}
+
+/// The problems that [`check`] would find, for a run that starts now: what may spoil it, and what to do. What keeps the run
+/// from starting is left out, since that is an error of the run.
+pub async fn find_problems(plan: &ExperimentPlan, out: &Path) -> Vec<String> {
+    let mut findings = vec![
+        limits::check_connections(plan),
+        machine::check_cores(plan),
+        machine::check_clock(),
+        machine::check_rate(plan, Duration::ZERO),
+        disk::check_space(plan, out),
+    ];
+    if let System::Target { url, .. } = plan.system() {
+        findings.push(request::check_request(plan, url).await);
+    }
+    let problems = findings.into_iter().filter(|finding| finding.level > Level::Ok);
+    let mut problems: Vec<String> = problems.map(|finding| format!("{}: {}", finding.subject, finding.text)).collect();
+    if let Ok(Some(engine)) = connect_engine(plan).await {
+        problems.extend(containers::find_problems(plan, &engine).await);
+    }
+    problems
 }
 
 fn summarize(plan: &ExperimentPlan) -> String {

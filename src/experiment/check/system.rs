@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use super::request::{check_request, unreachable_target};
 use super::{Finding, docker, limits, machine};
 use crate::experiment::system::component_pid;
 use crate::fault::Machine;
@@ -77,25 +78,25 @@ async fn check_load(plan: &ExperimentPlan, url: &str, report: &mut dyn FnMut(Fin
         Err(error) => return report(Finding::fail("target", error.to_string())),
     };
     report(limits::check_open_files(&load));
-    let reached = run_blocking(&load, |load| preflight::probe_target(&load)).await;
-    // The script is checked even if the target is not reachable.
-    let address = reached.as_ref().map_or(SocketAddr::from(([127, 0, 0, 1], 80)), |address| *address);
-    report(match reached {
-        Ok(address) => Finding::ok("target", format!("{url} accepts connections at {address}")),
-        Err(why) => Finding::fail("target", format!("{why}. Start the system, or correct the url in [target].")),
-    });
-    let name = load.script.as_ref().map_or("no script", |script| &script.name);
-    match run_blocking(&load, move |load| preflight::time_script(&load, address, TIMED_REQUESTS)).await {
-        Ok(script_time) => {
-            report(Finding::ok("script", format!("{name}: requests are generated")));
-            report(machine::check_rate(plan, script_time));
-        }
-        Err(why) => report(Finding::fail("script", format!("{name}: {why}"))),
+    // The script is checked first, and even if the target is not reachable: the request needs it.
+    let address = run_blocking(&load, |load| preflight::probe_target(&load)).await;
+    let address = address.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 80)));
+    let script_time = run_blocking(&load, move |load| preflight::time_script(&load, address, TIMED_REQUESTS)).await;
+    match (load.script.as_ref(), &script_time) {
+        (None, _) => report(Finding::ok("script", format!("none: each request is a GET of {url}"))),
+        (Some(script), Ok(_)) => report(Finding::ok("script", format!("{}: requests are generated", script.name))),
+        (Some(script), Err(why)) => report(Finding::fail("script", format!("{}: {why}", script.name))),
+    }
+    if let Ok(script_time) = script_time {
+        report(machine::check_rate(plan, script_time));
+        report(check_request(plan, url).await);
+    } else if let Err(why) = run_blocking(&load, |load| preflight::probe_target(&load)).await {
+        report(unreachable_target(&why));
     }
 }
 
 /// Runs a blocking step on another thread.
-async fn run_blocking<T, F>(load: &LoadPlan, step: F) -> Result<T, String>
+pub async fn run_blocking<T, F>(load: &LoadPlan, step: F) -> Result<T, String>
 where
     T: Send + 'static,
     F: FnOnce(LoadPlan) -> Result<T, crate::load::LoadError> + Send + 'static,

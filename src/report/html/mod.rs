@@ -32,7 +32,8 @@ pub fn render_page(data: &ReportData, statistics: &RunStatistics, figures: &[Fig
     write_verdict(&mut page, data);
     let generator = GeneratorReport::of(data, statistics);
     let of_faults = data.warnings.iter().map(|(_, text)| text.clone());
-    for warning in generator.warnings().into_iter().chain(of_faults) {
+    let all = generator.warnings().into_iter().chain(of_faults).chain(data.problems.iter().cloned());
+    for warning in all {
         let _ = writeln!(page, "<p class=\"warning\"><strong>Warning:</strong> {}</p>", escape(&warning));
     }
     let (first, others) = figures.split_at(figures.len().min(1));

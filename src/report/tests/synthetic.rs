@@ -68,6 +68,7 @@ pub fn empty() -> ReportData {
         samples: vec![],
         incidents: vec![],
         warnings: vec![],
+        problems: vec![],
         generator: GeneratorStats::default(),
         facts: vec![],
     }

@@ -120,6 +120,18 @@ impl Run {
         self
     }
 
+    /// H
+    pub fn observe(mut self, observe: &str) -> Run {
+        self.plan = plan(&format!("{BASE}observe = \"{observe}\"\n{FAULT}"));
+        self
+    }
+
+    /// No fault was commanded.
+    pub fn without_fault_steps(mut self) -> Run {
+        self.events.retain(|event| !matches!(event.what, EventKind::Fault { .. }));
+        self
+    }
+
     pub fn lag(mut self, lag: fn(u64) -> u64) -> Run {
         self.lag = lag;
         self

@@ -64,6 +64,58 @@ fn requests_that_the_fault_kills_before_its_effect_is_seen_are_in_no_window() {
 }
 
 #[test]
+fn a_load_that_ends_while_the_system_is_healthy_again_is_too_short() {
+    // Healthy since 5 s, and the last 30 s are still broken for the most part.
+    let run = Run::new().observe("30s").with(profile(&[OUTAGE, (35, 62, 0.0)]));
+    for (stop, verdict) in [(67, "INVALID: too short after the fault"), (73, "RECOVERED")] {
+        let run = Run::new().observe("30s").with(profile(&[OUTAGE, (35, 62, 0.0)])).stop_at(stop);
+        assert_eq!(name(&run), verdict, "{stop}: {:?}", run.judge().explain(&run.plan));
+    }
+    assert_eq!(name(&run), "RECOVERED");
+}
+
+#[test]
+fn a_run_that_its_baseline_ended_says_why_and_touched_nothing() {
+    let refused = || EventKind::Baseline { valid: false, detail: "Goodput was low.".into() };
+    let run = |fate: fn(u64, u64) -> Fate| {
+        let run = Run::new().with(fate).without_fault_steps().stop_at(15);
+        run.event(14, refused())
+    };
+    let failing = run(|_, _| Fate::Failed(S / 100));
+    let text = failing.judge().explain(&failing.plan);
+    assert_eq!(text.name, "INVALID: unhealthy before the fault");
+    insta::assert_debug_snapshot!((text.because, text.next));
+    // What was recorded in all does not show what the live judgement saw.
+    let healthy = run(|_, _| Fate::Good(S / 100));
+    let text = healthy.judge().explain(&healthy.plan);
+    assert_eq!(text.name, "INVALID: unhealthy before the fault");
+    assert_eq!(text.because[0], "Goodput was low.");
+    // With --anyway the fault was applied, and its baseline is judged as always.
+    let anyway = Run::new().with(profile(&[(0, 15, 0.5), OUTAGE])).event(14, refused());
+    assert_eq!(name(&anyway), "INVALID: unhealthy before the fault");
+    assert!(!anyway.judge().explain(&anyway.plan).because.concat().contains("nothing was touched"));
+}
+
+#[test]
+fn a_late_generator_is_named_before_the_baseline_that_it_spoiled() {
+    // The generator was stopped from second 10 to second 13: these requests were sent when it went on.
+    let stalled = |request: u64| {
+        let due = request * S / 100;
+        (13 * S).saturating_sub(due) * u64::from((10 * S..13 * S).contains(&due))
+    };
+    let fate = |_: u64, due: u64| {
+        let lag = if (10 * S..13 * S).contains(&due) { 13 * S - due } else { 0 };
+        Fate::Good(lag + S / 100)
+    };
+    let run = Run::new().with(fate).lag(stalled);
+    let text = run.judge().explain(&run.plan);
+    assert_eq!(text.name, "INVALID: the generator was late", "{text:?}");
+    assert!(text.next[0].starts_with("Give the generator its own CPU"), "{text:?}");
+    let run = Run::without_fault().with(fate).lag(stalled);
+    assert_eq!(name(&run), "INVALID: the generator was late");
+}
+
+#[test]
 fn an_interrupted_run_has_no_further_reasons() {
     let interrupted = || EventKind::Ended { how: RunEnd::Interrupted, detail: "SIGINT".into() };
     for run in [Run::new().without_step(FaultStep::Effective).stop_at(12), Run::new().stop_at(40)] {

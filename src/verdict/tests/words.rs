@@ -9,6 +9,7 @@ fn all_verdicts() -> Vec<Verdict> {
         Failed("no disk".into()),
         UnhealthyBaseline(0.9),
         OverloadedBaseline,
+        BaselineRefused("Goodput before the fault was 98.0 %; at least 99.0 % is needed.".into()),
         ShortBaseline,
         SendLag(Time::from_millis(11)),
         MissingRequests { due: 100, missing: 1, unsent: 2, dropped: 0 },
