@@ -149,11 +149,12 @@ fn what_a_load_writes_is_documented() {
     assert_eq!(own, &numbers | &owned(["url"]), "--json, each URL");
 }
 
-/// The experiment ends early, because a component dies after the fault. So it writes every kind of event.
+/// The experiment has few connections, which is a warning, and ends early, because a component dies after the fault. So it
+/// writes every kind of event.
 #[test]
 fn what_an_experiment_writes_is_documented() {
     let dir = tempfile::tempdir().unwrap();
-    let text = "name = 't'\n[testbed]\n[load]\nrate = 50\nscript = 'compose-post'\n\
+    let text = "name = 't'\n[testbed]\n[load]\nrate = 50\nconnections = 2\nscript = 'compose-post'\n\
         [phases]\nwarmup = '0s'\nbaseline = '5s'\n[verdict]\nslo = '1s'\n\
         [[fault]]\nkind = 'link'\nfor = '200ms'\n[[monitor]]\nkind = 'process'\ncomponent = 'post-db'\n";
     fs::write(dir.path().join("x.toml"), text).unwrap();

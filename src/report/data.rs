@@ -1,3 +1,5 @@
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::record::event::GeneratorStats;
@@ -37,8 +39,8 @@ pub struct ReportData {
     /// Every attempt, ordered by `due`, then `request`, then `attempt`.
     pub requests: Vec<RequestRecord>,
     pub samples: Vec<Sample>,
-    /// Components that died, restarted or ran out of memory: instant and description.
-    pub incidents: Vec<(Instant, String)>,
+    /// Components that died, restarted or ran out of memory.
+    pub incidents: Vec<Incident>,
     /// Warnings of faults, which do not change the verdict: instant and text.
     pub warnings: Vec<(Instant, String)>,
     /// Problems found before the load, with remedies.
@@ -46,6 +48,24 @@ pub struct ReportData {
     pub generator: GeneratorStats,
     /// The resolved plan for the report's table: name and value as text.
     pub facts: Vec<(String, String)>,
+}
+
+/// A component died, restarted or ran out of memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incident {
+    pub at: Instant,
+    /// `db died`: the same for all incidents of a kind.
+    pub what: String,
+    /// What was observed, such as an exit code. May be empty.
+    pub detail: String,
+}
+
+impl fmt::Display for Incident {
+    /// `db died (exit code 137)`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Incident { what, detail, .. } = self;
+        if detail.is_empty() { write!(f, "{what}") } else { write!(f, "{what} ({detail})") }
+    }
 }
 
 /// A fault, from the instant at which it took effect until its removal was verified.

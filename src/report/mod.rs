@@ -22,7 +22,7 @@ pub mod warning;
 mod write;
 pub mod wrk2;
 
-pub use data::{FaultWindow, ReportData};
+pub use data::{FaultWindow, Incident, ReportData};
 pub use read::{ReportDataError, build_report_data, read_report_data};
 pub use running::describe_running;
 pub use write::{ReportError, write_report};

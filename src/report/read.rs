@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use super::{FaultWindow, ReportData};
+use super::{FaultWindow, Incident, ReportData};
 use crate::arrivals::ArrivalProcess;
 use crate::load::plan::{OnTimeout, WhenBusy};
 use crate::plan::settings::Settings;
@@ -94,11 +94,11 @@ pub fn build_report_data(plan: &ExperimentPlan, recorded: RunData) -> ReportData
     }
 }
 
-fn incidents(events: &[Event]) -> Vec<(Instant, String)> {
+fn incidents(events: &[Event]) -> Vec<Incident> {
     let incidents = events.iter().filter_map(|event| match &event.what {
         EventKind::Component { component, state, detail } => {
-            let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
-            Some((event.at, format!("{component} {}{detail}", state_name(*state))))
+            let what = format!("{component} {}", state_name(*state));
+            Some(Incident { at: event.at, what, detail: detail.clone() })
         }
         _ => None,
     });
@@ -246,7 +246,8 @@ mod tests {
         assert_eq!((data.baseline, data.recovered_at), (Some((at(5), at(15))), Some(at(38))));
         assert_eq!(data.faults, [FaultWindow { label: "link-cut".into(), from: at(15), to: Some(at(35)) }]);
         assert_eq!((data.goodput.len(), data.requests.len()), (141, 14_100));
-        assert_eq!(data.incidents, [(at(20), "post-db ran out of memory (137)".to_owned())]);
+        assert_eq!(data.incidents[0].at, at(20));
+        assert_eq!(data.incidents[0].to_string(), "post-db ran out of memory (137)");
         assert_eq!((data.explanation.name.as_str(), data.generator.connections_opened), ("RECOVERED", 7));
         assert!(data.facts.contains(&("fault".to_owned(), "link-cut at 15s for 20s".to_owned())), "{:?}", data.facts);
     }

@@ -121,28 +121,6 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
         self.area.draw(&Text::new(text, top, style)).map_err(to_draw_error)
     }
 
-    /// The width of a text in px.
-    pub fn text_width(&self, text: &str, size: i32) -> Result<i32, DrawError> {
-        let style = self.style(size, RGBColor(0, 0, 0), Anchor::Left);
-        let (width, _) = self.area.estimate_text_size(text, &style).map_err(to_draw_error)?;
-        Ok(width as i32 / self.backend.scale)
-    }
-
-    /// `text`, shortened with an ellipsis if it is wider than `max_width` px.
-    pub fn fit_text(&self, text: &str, size: i32, max_width: i32) -> Result<String, DrawError> {
-        if self.text_width(text, size)? <= max_width {
-            return Ok(text.to_owned());
-        }
-        let mut prefix: String = text.to_owned();
-        while prefix.pop().is_some() {
-            let short = format!("{}…", prefix.trim_end());
-            if self.text_width(&short, size)? <= max_width {
-                return Ok(short);
-            }
-        }
-        Ok(String::new())
-    }
-
     fn style(&self, size: i32, color: RGBColor, anchor: Anchor) -> TextStyle<'static> {
         let mut style = TextStyle::from((FONT, size * self.backend.scale)).pos(Pos::new(anchor, VPos::Top));
         style.color = color.to_backend_color();

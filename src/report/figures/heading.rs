@@ -1,67 +1,58 @@
-//! The heading of a figure: title, subtitle and legend.
+//! The heading of a figure with one plot: title, subtitle, legend, and the labels above the plot.
 
 use plotters::backend::DrawingBackend;
-use plotters::style::RGBColor;
 
+use super::annotations::{LabelRows, ROW};
 use super::canvas::{Anchor, Canvas, DrawError, LABEL, TITLE};
 use super::figure_data::FigureData;
-use super::layout::{MARGIN, WIDTH};
+use super::layout::{HEIGHT, MARGIN, WIDTH};
+use super::legend::{Legend, LegendEntry};
+use super::measure::fit_text;
 use super::palette::{MUTED, TEXT};
-
-/// The symbol of a legend entry.
-#[derive(Clone, Copy, Debug)]
-pub enum LegendSymbol {
-    Line,
-    Box,
-    Cross,
-    Triangle,
-}
 
 /// Draws title and subtitle, 96 px high together.
 pub fn draw_title<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData, title: &str) -> Result<(), DrawError> {
     let width = WIDTH - 2 * MARGIN;
-    c.draw_text(&c.fit_text(title, TITLE, width)?, (MARGIN, 44), TITLE, TEXT, Anchor::Left)?;
-    c.draw_text(&c.fit_text(&data.subtitle, LABEL, width)?, (MARGIN, 82), LABEL, MUTED, Anchor::Left)
+    c.draw_text(&fit_text(title, TITLE, width)?, (MARGIN, 44), TITLE, TEXT, Anchor::Left)?;
+    c.draw_text(&fit_text(&data.subtitle, LABEL, width)?, (MARGIN, 82), LABEL, MUTED, Anchor::Left)
 }
 
-/// Draws a legend in one row that starts at `x`, with its base line at `base`.
-pub fn draw_legend<DB: DrawingBackend>(
-    c: &Canvas<DB>,
-    (mut x, base): (i32, i32),
-    entries: &[(LegendSymbol, RGBColor, String)],
-) -> Result<(), DrawError> {
-    for (symbol, color, text) in entries {
-        let middle = (x + 14, base - LABEL * 3 / 10);
-        match symbol {
-            LegendSymbol::Line => c.fill_rect((x, middle.1 - 3), (x + 28, middle.1 + 2), *color)?,
-            LegendSymbol::Box => c.fill_rect((middle.0 - 9, middle.1 - 9), (middle.0 + 9, middle.1 + 9), *color)?,
-            LegendSymbol::Cross => draw_cross(c, middle, 8, *color)?,
-            LegendSymbol::Triangle => draw_triangle(c, middle, 9, *color)?,
-        }
-        x += 38;
-        let text = c.fit_text(text, LABEL, (WIDTH - MARGIN - x).max(0))?;
-        c.draw_text(&text, (x, base), LABEL, TEXT, Anchor::Left)?;
-        x += c.text_width(&text, LABEL)? + 30;
+/// The heading of a figure with one plot. The figure grows with it, so the plot keeps its height.
+pub struct Heading {
+    legend: Legend,
+    labels: LabelRows,
+}
+
+/// The base line of the first row of the legend, and the top of the plot without labels, in px.
+const LEGEND: i32 = 122;
+const PLOT: i32 = 132;
+/// Rows of labels for which a figure of the usual height has space.
+const USUAL_ROWS: i32 = 3;
+
+impl Heading {
+    pub fn new(legend: Vec<LegendEntry>, labels: LabelRows) -> Result<Heading, DrawError> {
+        Ok(Heading { legend: Legend::arrange(legend, MARGIN, MARGIN)?, labels })
     }
-    Ok(())
-}
 
-pub fn draw_cross<DB: DrawingBackend>(
-    c: &Canvas<DB>,
-    (x, y): (i32, i32),
-    r: i32,
-    color: RGBColor,
-) -> Result<(), DrawError> {
-    c.draw_line(&[(x - r, y - r), (x + r, y + r)], color, 3)?;
-    c.draw_line(&[(x - r, y + r), (x + r, y - r)], color, 3)
-}
+    /// The height of the figure in px.
+    pub fn figure_height(&self) -> i32 {
+        HEIGHT + self.legend.extra_height() + ROW * (self.labels.len() - USUAL_ROWS).max(0)
+    }
 
-/// A triangle that points up, because the true value is higher.
-pub fn draw_triangle<DB: DrawingBackend>(
-    c: &Canvas<DB>,
-    (x, y): (i32, i32),
-    r: i32,
-    color: RGBColor,
-) -> Result<(), DrawError> {
-    c.fill_polygon(&[(x - r, y + r), (x, y - r), (x + r, y + r)], color)
+    /// The top of the plot in px.
+    pub fn plot_top(&self) -> i32 {
+        PLOT + self.legend.extra_height() + ROW * self.labels.len()
+    }
+
+    /// The bottom of the plot in px: its axis and the title of the axis are below it.
+    pub fn plot_bottom(&self) -> i32 {
+        self.figure_height() - 88
+    }
+
+    /// Draws everything above the plot.
+    pub fn draw<DB: DrawingBackend>(&self, c: &Canvas<DB>, data: &FigureData, title: &str) -> Result<(), DrawError> {
+        draw_title(c, data, title)?;
+        self.legend.draw(c, LEGEND)?;
+        self.labels.draw(c, self.plot_top())
+    }
 }

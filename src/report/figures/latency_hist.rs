@@ -2,13 +2,14 @@
 
 use plotters::backend::DrawingBackend;
 
-use super::annotations::{self, Label, ROW};
+use super::annotations::{Label, LabelRows, ROW};
 use super::axis::{Axis, format_count, format_time};
 use super::canvas::{Anchor, Canvas, DrawError, LABEL};
 use super::figure_data::FigureData;
-use super::heading::{self, LegendSymbol};
+use super::heading;
 use super::layout::{GUTTER, HEIGHT, MARGIN, WIDTH};
-use super::palette::{BLUE, MUTED, PURPLE, TEXT, VERMILION};
+use super::legend::{Legend, LegendSymbol};
+use super::palette::{BLUE, MUTED, ORANGE, PURPLE, TEXT, VERMILION};
 use super::plot_area::PlotArea;
 use crate::record::LowerBounds;
 use crate::stats::{latency_histogram, record_time, value_at_percentile};
@@ -18,12 +19,13 @@ const BINS_PER_DECADE: f64 = 20.0;
 
 #[derive(Clone, Copy, Default)]
 struct BinCount {
+    successful: u64,
     answered: u64,
     all: u64,
 }
 
 pub fn draw_histogram<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData, thread: u16) -> Result<(), DrawError> {
-    heading::draw_title(c, data, &format!("Histogram of response times, thread {thread}"))?;
+    heading::draw_title(c, data, &format!("Requests by response time, thread {thread} (log scale)"))?;
 
     // The bins are logarithmic. The warm-up is excluded, as in all percentiles.
     let mut bins: Vec<BinCount> = Vec::new();
@@ -37,6 +39,7 @@ pub fn draw_histogram<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData, thr
         }
         bins[bin].all += 1;
         bins[bin].answered += u64::from(!r.is_lower_bound());
+        bins[bin].successful += u64::from(r.is_success());
         record_time(&mut times, time);
         if r.is_lower_bound() {
             lower_bounds.add(&times, time.round_to_us());
@@ -61,9 +64,9 @@ pub fn draw_histogram<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData, thr
     });
     let labels = if times.is_empty() { &[][..] } else { &percentiles[..] };
     let placed = labels.iter().map(|(ns, text, color)| Label { at: plot.x_px(*ns), text: text.clone(), color: *color });
-    let rows = annotations::arrange_labels(c, placed.collect(), plot.left, plot.right)?;
-    plot.top = 132 + ROW * rows.len().max(1) as i32;
-    annotations::draw_labels(c, &rows, plot.top)?;
+    let rows = LabelRows::arrange(placed.collect(), plot.left, plot.right)?;
+    plot.top = 132 + ROW * rows.len().max(1);
+    rows.draw(c, plot.top)?;
 
     plot.draw_x_axis(c, format_time, Some("response time (log scale)"))?;
     plot.draw_y_axis(c, 7, format_count)?;
@@ -71,10 +74,15 @@ pub fn draw_histogram<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData, thr
         let (x0, x1) = (plot.x_px(edge(bin)), plot.x_px(edge(bin + 1)));
         // One px between bars, if they are wide enough.
         let x1 = (x1 - 2).max(x0 + 1);
-        for (n, color) in [(count.all, PURPLE), (count.answered, BLUE)] {
-            if n > 0 && (color == BLUE || n > count.answered) {
-                c.fill_rect((x0, plot.y_px(n as f64)), (x1, plot.bottom), color)?;
-            }
+        // Each part stands on the one before it.
+        let parts = [
+            (count.successful, 0, BLUE),
+            (count.answered, count.successful, ORANGE),
+            (count.all, count.answered, PURPLE),
+        ];
+        for (to, from, color) in parts.into_iter().filter(|(to, from, _)| to > from) {
+            let bottom = if from == 0 { plot.bottom } else { plot.y_px(from as f64) };
+            c.fill_rect((x0, plot.y_px(to as f64)), (x1, bottom), color)?;
         }
     }
     for (ns, _, color) in labels {
@@ -87,9 +95,12 @@ pub fn draw_histogram<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData, thr
         c.draw_text("no response times after the warm-up", middle, LABEL, MUTED, Anchor::Center)?;
     }
 
-    let mut legend = vec![(LegendSymbol::Box, BLUE, "answered (requests, log scale)".to_owned())];
+    let mut legend = vec![(LegendSymbol::Box, BLUE, "successful".to_owned())];
+    if bins.iter().any(|b| b.answered > b.successful) {
+        legend.push((LegendSymbol::Box, ORANGE, "status ≥ 400".to_owned()));
+    }
     if bins.iter().any(|b| b.all > b.answered) {
         legend.push((LegendSymbol::Box, PURPLE, "lower bound (no response)".to_owned()));
     }
-    heading::draw_legend(c, (MARGIN, 122), &legend)
+    Legend::arrange(legend, MARGIN, MARGIN)?.draw(c, 122)
 }

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use plotters::backend::DrawingBackend;
 use plotters::style::RGBColor;
 
-use super::annotations::{self, ROW};
 use super::axis::{Axis, format_count, format_three_digits};
 use super::canvas::{Anchor, Canvas, DrawError, LABEL};
 use super::figure_data::FigureData;
-use super::heading::{self, LegendSymbol};
-use super::layout::{GUTTER, HEIGHT, MARGIN, WIDTH};
+use super::heading::Heading;
+use super::layout::{GUTTER, MARGIN, WIDTH};
+use super::legend::{LegendEntry, LegendSymbol};
 use super::palette::{LINES, MUTED, TEXT};
 use super::plot_area::PlotArea;
 use super::series::Series;
@@ -22,8 +22,8 @@ const MIB: f64 = (1u64 << 20) as f64;
 pub struct MemorySource {
     pub name: String,
     pub values: Series,
-    /// The limit in the last sample that has one, in MiB.
-    pub limit: Option<f64>,
+    /// The limit over time, in MiB: its changes, and its end.
+    pub limit: Series,
     pub color: RGBColor,
 }
 
@@ -38,11 +38,10 @@ pub fn memory_sources(samples: &[Sample]) -> Vec<MemorySource> {
         .enumerate()
         .map(|(i, (name, mut samples))| {
             samples.sort_by_key(|s| s.at);
-            let limit = samples.iter().rev().find_map(|s| s.limit_bytes).map(|b| b as f64 / MIB);
             MemorySource {
                 name: name.to_owned(),
                 values: series_with_gaps(&samples),
-                limit,
+                limit: limit_steps(&samples),
                 color: LINES[i % LINES.len()],
             }
         })
@@ -68,11 +67,26 @@ fn series_with_gaps(samples: &[&Sample]) -> Series {
     values
 }
 
-/// The y axis for all sources and limits. It is `headroom` times as high as the largest value, because the label of a
-/// limit stands above its line.
-pub fn memory_axis(sources: &[MemorySource], headroom: f64) -> Axis {
-    let values = sources.iter().flat_map(|s| s.values.iter().filter_map(|v| v.1).chain(s.limit));
-    Axis::linear(0.0, values.fold(1.0, f64::max) * headroom)
+/// The limit in samples as steps: an entry where it changes, and one at the last sample. Samples without any numbers say
+/// nothing about it.
+fn limit_steps(samples: &[&Sample]) -> Series {
+    let mut steps = Series::new();
+    let mut last = None;
+    for s in samples.iter().filter(|s| s.memory_bytes.is_some() || s.limit_bytes.is_some()) {
+        let (at, limit) = (s.at.as_secs_f64(), s.limit_bytes.map(|b| b as f64 / MIB));
+        if steps.last().is_none_or(|step| step.1 != limit) {
+            steps.push((at, limit));
+        }
+        last = Some((at, limit));
+    }
+    steps.extend(last.filter(|last| steps.last() != Some(last)));
+    if steps.iter().all(|step| step.1.is_none()) { Series::new() } else { steps }
+}
+
+/// The y axis for all sources and limits.
+pub fn memory_axis(sources: &[MemorySource]) -> Axis {
+    let values = sources.iter().flat_map(|s| s.values.iter().chain(&s.limit).filter_map(|v| v.1));
+    Axis::linear(0.0, values.fold(1.0, f64::max) * 1.1)
 }
 
 /// Draws the memory and the limits of all sources.
@@ -84,42 +98,82 @@ pub fn draw_sources<DB: DrawingBackend>(
     for source in sources {
         plot.draw_series(c, source.values.iter().copied(), source.color, 3)?;
     }
-    let mut limits: Vec<(f64, Vec<&str>, RGBColor)> = Vec::new();
-    for s in sources {
-        let Some(limit) = s.limit else { continue };
-        match limits.iter_mut().find(|(l, ..)| *l == limit) {
-            Some((_, names, color)) => {
-                names.push(&s.name);
-                *color = TEXT;
-            }
-            None => limits.push((limit, vec![&s.name], s.color)),
-        }
-    }
-    for (limit, names, color) in limits {
-        let names = if names.len() > 2 { format!("{} sources", names.len()) } else { names.join(", ") };
-        plot.draw_threshold(c, limit, &format!("limit of {names}: {} MiB", format_three_digits(limit)), color)?;
-    }
-    Ok(())
+    limits(sources).into_iter().try_for_each(|limit| plot.draw_steps(c, limit.steps, limit.color))
 }
 
-pub fn legend_entries(sources: &[MemorySource]) -> Vec<(LegendSymbol, RGBColor, String)> {
-    sources.iter().map(|s| (LegendSymbol::Line, s.color, s.name.clone())).collect()
+/// A limit over time, which several sources may have.
+struct Limit<'a> {
+    steps: &'a Series,
+    names: Vec<&'a str>,
+    color: RGBColor,
+}
+
+/// The limits of all sources. Sources with the same limits share a line.
+fn limits(sources: &[MemorySource]) -> Vec<Limit<'_>> {
+    let values = |steps: &Series| steps.iter().map(|step| step.1).collect::<Vec<_>>();
+    let mut limits: Vec<Limit> = Vec::new();
+    for s in sources.iter().filter(|s| !s.limit.is_empty()) {
+        // A limit that never changes is the same line, although sources are sampled at different instants.
+        let same = |l: &&mut Limit| l.steps.len() <= 2 && s.limit.len() <= 2 && values(l.steps)[0] == s.limit[0].1;
+        match limits.iter_mut().find(same) {
+            Some(limit) => {
+                limit.names.push(&s.name);
+                limit.color = TEXT;
+            }
+            None => limits.push(Limit { steps: &s.limit, names: vec![&s.name], color: s.color }),
+        }
+    }
+    limits
+}
+
+impl Limit<'_> {
+    /// `limit of db: 200, then 100 MiB`
+    fn text(&self) -> String {
+        let names = match self.names.join(", ") {
+            long if self.names.len() > 1 && long.len() > MAX_NAMES => format!("{} sources", self.names.len()),
+            names => names,
+        };
+        let mut values: Vec<String> = self.steps.iter().filter_map(|step| step.1).map(format_three_digits).collect();
+        values.dedup();
+        let values = match values.as_slice() {
+            [first, .., last] if values.len() > MAX_LIMITS => {
+                format!("{first}, then {} changes to {last}", values.len() - 1)
+            }
+            _ => values.join(", then "),
+        };
+        format!("limit of {names}: {values} MiB")
+    }
+}
+
+/// Names of sources that share a limit, in bytes together.
+const MAX_NAMES: usize = 40;
+/// Values of a limit that are named in the legend.
+const MAX_LIMITS: usize = 3;
+
+/// The entries of all sources and limits.
+pub fn legend_entries(sources: &[MemorySource]) -> Vec<LegendEntry> {
+    let lines = sources.iter().map(|s| (LegendSymbol::Line, s.color, s.name.clone()));
+    let limits = limits(sources).into_iter().map(|limit| (LegendSymbol::Dashes, limit.color, limit.text()));
+    lines.chain(limits).collect()
+}
+
+pub fn heading(data: &FigureData) -> Result<Heading, DrawError> {
+    let sources = memory_sources(data.samples);
+    Heading::new(legend_entries(&sources), data.annotations.label_rows(data.time_axis())?)
 }
 
 pub fn draw_memory<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData) -> Result<(), DrawError> {
-    heading::draw_title(c, data, "Memory (MiB)")?;
     let sources = memory_sources(data.samples);
-    let mut plot = PlotArea {
+    let heading = heading(data)?;
+    heading.draw(c, data, "Memory (MiB)")?;
+    let plot = PlotArea {
         left: GUTTER,
         right: WIDTH - MARGIN,
-        top: 0,
-        bottom: HEIGHT - 88,
+        top: heading.plot_top(),
+        bottom: heading.plot_bottom(),
         x: data.time_axis(),
-        y: memory_axis(&sources, 1.15),
+        y: memory_axis(&sources),
     };
-    let rows = data.annotations.label_rows(c, &plot)?;
-    plot.top = 132 + ROW * rows.len() as i32;
-    annotations::draw_labels(c, &rows, plot.top)?;
     data.annotations.draw_windows(c, &plot)?;
     plot.draw_x_axis(c, format_count, Some("seconds since the start of load"))?;
     plot.draw_y_axis(c, 7, format_count)?;
@@ -130,7 +184,7 @@ pub fn draw_memory<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData) -> Res
         let middle = ((plot.left + plot.right) / 2, (plot.top + plot.bottom) / 2);
         c.draw_text("no samples", middle, LABEL, MUTED, Anchor::Center)?;
     }
-    heading::draw_legend(c, (MARGIN, 122), &legend_entries(&sources))
+    Ok(())
 }
 
 #[cfg(test)]
@@ -149,5 +203,33 @@ mod tests {
         let values = series_with_gaps(&samples.iter().collect::<Vec<_>>());
         let expected = [(0.0, Some(5.0)), (1.0, None), (2.0, Some(6.0)), (9.0, None), (9.0, Some(7.0))];
         assert_eq!(values, expected);
+    }
+
+    #[test]
+    fn a_limit_is_a_step_line_that_ends_with_its_samples() {
+        let sample = |at_s: f64, mib: Option<u64>, limit: Option<u64>| Sample {
+            limit_bytes: limit.map(|m| m << 20),
+            ..sample(at_s, mib)
+        };
+        let samples = [
+            sample(0.0, Some(5), Some(200)),
+            sample(1.0, Some(5), Some(200)),
+            sample(2.0, Some(5), Some(100)),
+            sample(3.0, None, None),
+            sample(4.0, Some(5), Some(100)),
+            sample(5.0, Some(5), Some(200)),
+            sample(6.0, Some(5), Some(200)),
+        ];
+        let steps = limit_steps(&samples.iter().collect::<Vec<_>>());
+        assert_eq!(steps, [(0.0, Some(200.0)), (2.0, Some(100.0)), (5.0, Some(200.0)), (6.0, Some(200.0))]);
+        let texts = |samples: &[Sample]| -> Vec<String> {
+            legend_entries(&memory_sources(samples)).into_iter().map(|entry| entry.2).collect()
+        };
+        assert_eq!(texts(&samples), ["a", "limit of a: 200, then 100, then 200 MiB"]);
+        let b = Sample { source: "b".into(), ..sample(0.5, Some(1), Some(200)) };
+        assert_eq!(texts(&[samples[0].clone(), b]), ["a", "b", "limit of a, b: 200 MiB"]);
+        let changing: Vec<_> = (1..9).map(|i| sample(f64::from(i as u32), Some(5), Some(10 * i))).collect();
+        assert_eq!(texts(&changing), ["a", "limit of a: 10, then 7 changes to 80 MiB"]);
+        assert_eq!(texts(&[sample(0.0, Some(5), None)]), ["a"]);
     }
 }

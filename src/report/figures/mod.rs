@@ -9,10 +9,13 @@ mod heading;
 mod latencies;
 mod latency_hist;
 mod layout;
+mod legend;
+mod measure;
 mod memory;
 mod palette;
 mod plot_area;
 mod series;
+mod symbols;
 mod timeline;
 
 use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
@@ -25,6 +28,8 @@ use layout::{HEIGHT, WIDTH};
 pub use axis::format_time;
 pub use canvas::DrawError;
 pub use figure_data::FigureData;
+#[cfg(test)]
+pub use measure::text_width;
 
 /// A figure of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +94,7 @@ impl Figure {
     /// # Errors
     /// As [`Figure::render`].
     pub fn render_png(&self, data: &FigureData) -> Result<Vec<u8>, DrawError> {
-        let (width, height) = self.size(data);
+        let (width, height) = self.size(data)?;
         let large = (width * BITMAP.scale as u32, height * BITMAP.scale as u32);
         let mut pixels = vec![255; large.0 as usize * large.1 as usize * 3];
         self.draw(data, BitMapBackend::with_buffer(&mut pixels, large), BITMAP)?;
@@ -108,13 +113,18 @@ impl Figure {
     /// As [`Figure::render`].
     pub fn render_svg(&self, data: &FigureData) -> Result<String, DrawError> {
         let mut file = String::new();
-        self.draw(data, SVGBackend::with_string(&mut file, self.size(data)), SVG)?;
+        self.draw(data, SVGBackend::with_string(&mut file, self.size(data)?), SVG)?;
         Ok(file)
     }
 
-    fn size(&self, data: &FigureData) -> (u32, u32) {
-        let height = if *self == Figure::Timeline { timeline::timeline_height(data) } else { HEIGHT };
-        (WIDTH as u32, height as u32)
+    fn size(&self, data: &FigureData) -> Result<(u32, u32), DrawError> {
+        let height = match self {
+            Figure::Timeline => timeline::timeline_height(data)?,
+            Figure::Memory => memory::heading(data)?.figure_height(),
+            Figure::Latencies(thread) => latencies::heading(data, *thread)?.figure_height(),
+            Figure::LatencyHistogram(_) => HEIGHT,
+        };
+        Ok((WIDTH as u32, height as u32))
     }
 
     fn draw<DB: DrawingBackend>(&self, data: &FigureData, backend: DB, style: BackendStyle) -> Result<(), DrawError> {

@@ -5,7 +5,8 @@ use plotters::style::RGBColor;
 
 use super::axis::{Axis, format_time};
 use super::canvas::{Anchor, Canvas, DrawError, LABEL};
-use super::palette::{AXIS, BACKGROUND, GRID, TEXT};
+use super::legend::{LegendEntry, LegendSymbol};
+use super::palette::{AXIS, GRID, TEXT};
 use crate::units::Time;
 
 /// The rectangle in which data is drawn: its edges in px of the figure, and its axes.
@@ -102,28 +103,35 @@ impl PlotArea {
         Ok(())
     }
 
-    /// Draws the SLO as a threshold on the y axis, if there is one.
+    /// Draws the SLO as a threshold on the y axis, if there is one. Its label is in the legend: see [`slo_entry`].
     pub fn draw_slo<DB: DrawingBackend>(&self, c: &Canvas<DB>, slo: Option<Time>) -> Result<(), DrawError> {
-        let Some(slo) = slo.map(|slo| slo.0 as f64) else { return Ok(()) };
-        self.draw_threshold(c, slo, &format!("SLO {}", format_time(slo)), TEXT)
+        let Some(slo) = slo else { return Ok(()) };
+        let at = self.y_px(slo.0 as f64);
+        c.draw_dashes((self.left, at), (self.right, at), TEXT, 3)
     }
 
-    /// Draws a horizontal dashed line at `y`, and its label above the right end.
-    pub fn draw_threshold<DB: DrawingBackend>(
+    /// Draws a dashed step line through values. `None` interrupts it.
+    pub fn draw_steps<DB: DrawingBackend>(
         &self,
         c: &Canvas<DB>,
-        y: f64,
-        label: &str,
+        steps: &[(f64, Option<f64>)],
         color: RGBColor,
     ) -> Result<(), DrawError> {
-        let at = self.y_px(y);
-        c.draw_dashes((self.left, at), (self.right, at), color, 3)?;
-        let width = c.text_width(label, LABEL)?;
-        // Above the line, or below it if it does not fit there.
-        let base = if at - LABEL - 8 > self.top { at - 10 } else { at + LABEL };
-        c.fill_rect((self.right - width - 16, base - LABEL + 5), (self.right - 2, base + 6), BACKGROUND)?;
-        c.draw_text(label, (self.right - 8, base), LABEL, color, Anchor::Right)
+        for pair in steps.windows(2) {
+            let ((from, Some(y)), (to, next)) = (pair[0], pair[1]) else { continue };
+            let (x0, x1, y0) = (self.x_px(from), self.x_px(to), self.y_px(y));
+            c.draw_dashes((x0, y0), (x1, y0), color, 3)?;
+            if let Some(next) = next {
+                c.draw_dashes((x1, y0), (x1, self.y_px(next)), color, 3)?;
+            }
+        }
+        Ok(())
     }
+}
+
+/// The legend entry of the SLO.
+pub fn slo_entry(slo: Option<Time>) -> Option<LegendEntry> {
+    slo.map(|slo| (LegendSymbol::Dashes, TEXT, format!("SLO {}", format_time(slo.0 as f64))))
 }
 
 /// Adds a point to a line. Of the points in one column of px it keeps at most four: first, lowest, highest and last.

@@ -3,32 +3,39 @@
 use plotters::backend::DrawingBackend;
 use plotters::style::RGBColor;
 
-use super::annotations::{self, ROW};
+use super::annotations::ROW;
 use super::axis::{Axis, format_count, format_time};
 use super::canvas::{Anchor, Canvas, DrawError, LABEL};
 use super::figure_data::FigureData;
-use super::heading::{self, LegendSymbol};
+use super::heading;
 use super::layout::{GUTTER, MARGIN, WIDTH};
+use super::legend::{Legend, LegendEntry, LegendSymbol};
+use super::measure::text_width;
 use super::memory;
 use super::palette::{BLACK, BLUE, GREEN, ORANGE, SKY, TEXT, VERMILION};
-use super::plot_area::PlotArea;
+use super::plot_area::{PlotArea, slo_entry};
 use super::series::{self, Series};
 
 /// Heights of a panel in px: the head (title and legend) and the plot.
-const HEAD: i32 = 46;
+const HEAD: i32 = 52;
 const BODY: i32 = 210;
 const GAP: i32 = 18;
 /// The height of the title in px.
 const TOP: i32 = 92;
-/// The largest number of label rows above the first panel.
-const MAX_ROWS: usize = 3;
 const FOOT: i32 = 88;
+/// Rows of labels for which the figure always has space: figures of different runs then have the same height.
+const USUAL_ROWS: i32 = 3;
 
 /// The height of the figure in px.
-pub fn timeline_height(data: &FigureData) -> i32 {
-    let panels = if data.samples.iter().any(|s| s.memory_bytes.is_some()) { 4 } else { 3 };
-    TOP + MAX_ROWS as i32 * ROW + panels * (HEAD + BODY + GAP) + FOOT
+pub fn timeline_height(data: &FigureData) -> Result<i32, DrawError> {
+    let labels = data.annotations.label_rows(data.time_axis())?.len().max(USUAL_ROWS);
+    let memory = memory::legend_entries(&memory::memory_sources(data.samples));
+    let legend = arrange_legend(MEMORY, memory.clone())?.extra_height();
+    let panels = if memory.is_empty() { 3 } else { 4 };
+    Ok(TOP + labels * ROW + panels * (HEAD + BODY + GAP) + legend + FOOT)
 }
+
+const MEMORY: &str = "memory (MiB)";
 
 /// A line in a panel, and its legend entry.
 struct PanelLine {
@@ -50,23 +57,21 @@ pub fn draw_timeline<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData) -> R
     let x = data.time_axis();
     let sources = memory::memory_sources(data.samples);
     let mut plot = PlotArea { left: GUTTER, right: WIDTH - MARGIN, top: 0, bottom: 0, x, y: x };
-    let mut rows = data.annotations.label_rows(c, &plot)?;
-    rows.truncate(MAX_ROWS);
-    let mut at = TOP + MAX_ROWS as i32 * ROW;
+    let rows = data.annotations.label_rows(x)?;
     // Labels stand directly above the first plot, and its head stands above them.
-    let shift = ROW * rows.len() as i32;
-    at -= shift;
+    let mut at = TOP + (USUAL_ROWS - rows.len()).max(0) * ROW;
 
     let panels = timeline_panels(data);
     let last = panels.len() + usize::from(!sources.is_empty()) - 1;
     let title = |i: usize| (i == last).then_some("seconds since the start of load");
     for (i, panel) in panels.iter().enumerate() {
-        let legend: Vec<_> = panel.lines.iter().map(|l| (LegendSymbol::Line, l.color, l.name.to_owned())).collect();
-        draw_head(c, at, panel.title, &legend)?;
-        let labels = if i == 0 { shift } else { 0 };
-        (plot.top, plot.bottom, plot.y) = (at + HEAD + labels, at + HEAD + labels + BODY, panel.y);
+        let slo = data.slo.filter(|_| i == RESPONSE_TIMES);
+        let lines = panel.lines.iter().map(|l| (LegendSymbol::Line, l.color, l.name.to_owned()));
+        let head = draw_head(c, at, panel.title, lines.chain(slo_entry(slo)).collect())?;
+        let labels = if i == 0 { ROW * rows.len() } else { 0 };
+        (plot.top, plot.bottom, plot.y) = (at + head + labels, at + head + labels + BODY, panel.y);
         if i == 0 {
-            annotations::draw_labels(c, &rows, plot.top)?;
+            rows.draw(c, plot.top)?;
         }
         data.annotations.draw_windows(c, &plot)?;
         plot.draw_x_axis(c, format_count, title(i))?;
@@ -74,16 +79,14 @@ pub fn draw_timeline<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData) -> R
         for line in &panel.lines {
             plot.draw_series(c, line.values.iter().copied(), line.color, line.width)?;
         }
-        if i == 1 {
-            plot.draw_slo(c, data.slo)?;
-        }
+        plot.draw_slo(c, slo)?;
         data.annotations.draw_instants(c, &plot)?;
         plot.draw_frame(c)?;
         at = plot.bottom + GAP;
     }
     if !sources.is_empty() {
-        draw_head(c, at, "memory (MiB)", &memory::legend_entries(&sources))?;
-        (plot.top, plot.bottom, plot.y) = (at + HEAD, at + HEAD + BODY, memory::memory_axis(&sources, 1.35));
+        let head = draw_head(c, at, MEMORY, memory::legend_entries(&sources))?;
+        (plot.top, plot.bottom, plot.y) = (at + head, at + head + BODY, memory::memory_axis(&sources));
         data.annotations.draw_windows(c, &plot)?;
         plot.draw_x_axis(c, format_count, title(last))?;
         plot.draw_y_axis(c, 4, format_count)?;
@@ -94,17 +97,26 @@ pub fn draw_timeline<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData) -> R
     Ok(())
 }
 
+/// Draws the title and the legend of a panel. Returns their height in px.
 fn draw_head<DB: DrawingBackend>(
     c: &Canvas<DB>,
     top: i32,
     title: &str,
-    legend: &[(LegendSymbol, RGBColor, String)],
-) -> Result<(), DrawError> {
+    entries: Vec<LegendEntry>,
+) -> Result<i32, DrawError> {
     let base = top + 32;
     c.draw_text(title, (MARGIN, base), LABEL, TEXT, Anchor::Left)?;
-    let x = (MARGIN + c.text_width(title, LABEL)? + 40).max(GUTTER + 210);
-    heading::draw_legend(c, (x, base), legend)
+    let legend = arrange_legend(title, entries)?;
+    legend.draw(c, base)?;
+    Ok(HEAD + legend.extra_height())
 }
+
+fn arrange_legend(title: &str, entries: Vec<LegendEntry>) -> Result<Legend, DrawError> {
+    Legend::arrange(entries, (MARGIN + text_width(title, LABEL)? + 40).max(GUTTER + 210), GUTTER)
+}
+
+/// The index of the panel with the response times.
+const RESPONSE_TIMES: usize = 1;
 
 fn timeline_panels(data: &FigureData) -> Vec<TimelinePanel> {
     let rates = series::request_series(data);

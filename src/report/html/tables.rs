@@ -110,7 +110,7 @@ fn error_table(data: &ReportData, statistics: &RunStatistics) -> Table {
 }
 
 fn event_table(data: &ReportData) -> Table {
-    let mut events: Vec<(Instant, String)> = data.incidents.clone();
+    let mut events: Vec<(Instant, String)> = data.incidents.iter().map(|i| (i.at, i.to_string())).collect();
     events.extend(data.warnings.iter().map(|(at, text)| (*at, format!("warning: {text}"))));
     for fault in &data.faults {
         events.push((fault.from, format!("fault took effect: {}", fault.label)));

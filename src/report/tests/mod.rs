@@ -45,7 +45,7 @@ fn damaged() -> ReportData {
     data.threads = 1;
     data.slo = Time::ZERO;
     data.warmup_end = Instant::NEVER;
-    data.incidents.push((Instant::NEVER, "\u{1b}[31m<script>alert(1)</script>".into()));
+    data.incidents.push(synthetic::incident(u64::MAX, "\u{1b}[31m<script>alert(1)</script>"));
     data.explanation.loss_seconds = Some(f64::INFINITY);
     data
 }
@@ -181,6 +181,112 @@ fn no_label_of_the_latencies_is_cut_off() {
         assert!(svg.contains(&format!("\n{symbol}: ")), "{symbol}");
     }
     assert!(!svg.contains('…'));
+}
+
+/// A text in an SVG: its left and right edge, its base line, its size, and the text.
+type Text = (i32, i32, i32, i32, String);
+
+/// All texts of an SVG, measured as they are drawn.
+fn texts(svg: &str) -> Vec<Text> {
+    let number = |tag: &str, name: &str| -> i32 {
+        let (_, rest) = tag.split_once(&format!(" {name}=\"")).unwrap();
+        rest.split('"').next().unwrap().parse::<f64>().unwrap() as i32
+    };
+    let text = |part: &str| {
+        let (tag, rest) = part.split_once('>').unwrap();
+        let text = rest.split("</text>").next().unwrap().trim().replace("&lt;", "<").replace("&amp;", "&");
+        let (x, size) = (number(tag, "x"), (f64::from(number(tag, "font-size")) * 1.24).round() as i32);
+        let width = figures::text_width(&text, size).unwrap();
+        let left = match tag.split_once("text-anchor=\"").map_or("start", |(_, rest)| rest.split('"').next().unwrap()) {
+            "middle" => x - width / 2,
+            "end" => x - width,
+            _ => x,
+        };
+        (left, left + width, number(tag, "y"), size, text)
+    };
+    svg.split("<text").skip(1).map(text).collect()
+}
+
+#[test]
+fn no_text_of_a_figure_overlaps_another_or_leaves_the_figure() {
+    for (name, data) in all_runs().into_iter().chain([("eventful", synthetic::eventful())]) {
+        let statistics = RunStatistics::of(&data);
+        let figure_data = FigureData::of_experiment(&data, &statistics);
+        for figure in Figure::all(&data) {
+            let svg = figure.render_svg(&figure_data).unwrap();
+            let texts = texts(&svg);
+            assert!(texts.len() > 3, "{name} {figure:?}");
+            for (i, one) in texts.iter().enumerate() {
+                assert!(one.0 >= 0 && one.1 <= 1280, "{name} {figure:?}: {one:?}");
+                for other in &texts[..i] {
+                    let beside = one.1 < other.0 || other.1 < one.0;
+                    let above = (one.2 - other.2).abs() >= one.3.min(other.3) * 9 / 10;
+                    assert!(beside || above, "{name} {figure:?}: {one:?} on {other:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_incident_is_in_a_figure_and_loops_are_summed_up() {
+    let mut data = synthetic::eventful();
+    let statistics = RunStatistics::of(&data);
+    for figure in [Figure::Timeline, Figure::Memory, Figure::Latencies(0)] {
+        let svg = figure.render_svg(&FigureData::of_experiment(&data, &statistics)).unwrap();
+        for label in [
+            "post-storage-mongodb died 9 times",
+            "post-storage-mongodb restarted 8 times",
+            "cache ran out of memory",
+            "cache died (exit code 137)",
+            "compose-post restarted",
+            "recovered",
+            "fault: memory-limit social-network-post-storage-1 (100 MiB)",
+            "fault: stop db",
+            "fault: throttle cache (0.2 CPUs)",
+            "warm-up",
+            "baseline",
+        ] {
+            assert!(svg.contains(&format!("\n{label}\n")), "{figure:?}: {label}");
+        }
+    }
+    data.incidents.extend((0..9).map(|i| synthetic::incident(i, &format!("container-{i} died"))));
+    let svg = Figure::Memory.render_svg(&FigureData::of_experiment(&data, &statistics)).unwrap();
+    assert!(svg.contains("\n29 incidents of 14 kinds: see the table of events\n"));
+}
+
+#[test]
+fn limits_that_change_are_in_the_legend() {
+    let data = synthetic::eventful();
+    let statistics = RunStatistics::of(&data);
+    for figure in [Figure::Timeline, Figure::Memory] {
+        let svg = figure.render_svg(&FigureData::of_experiment(&data, &statistics)).unwrap();
+        for text in
+            ["limit of post-storage: 124, then 100, then 124 MiB", "limit of 2 sources: 128 MiB", "media-memcached"]
+        {
+            assert!(svg.contains(&format!("\n{text}\n")), "{figure:?}: {text}");
+        }
+    }
+}
+
+#[test]
+fn all_figures_name_the_same_requests_with_the_same_word() {
+    let data = synthetic::metastable();
+    let statistics = RunStatistics::of(&data);
+    let svg = |figure: Figure| figure.render_svg(&FigureData::of_experiment(&data, &statistics)).unwrap();
+    for figure in [Figure::Timeline, Figure::Latencies(0), Figure::LatencyHistogram(0)] {
+        assert!(svg(figure).contains("\nsuccessful") && !svg(figure).contains("answered"), "{figure:?}");
+    }
+    for figure in [Figure::Latencies(0), Figure::LatencyHistogram(0)] {
+        assert!(svg(figure).contains("\nstatus ≥ 400"), "{figure:?}");
+    }
+}
+
+#[test]
+fn a_long_url_is_wrapped() {
+    let mut data = synthetic::metastable();
+    data.facts.push(("system".into(), format!("http://host:8080/{}", "a".repeat(300))));
+    assert!(render(&data).contains("td { overflow-wrap: anywhere; }"));
 }
 
 fn render(data: &ReportData) -> String {

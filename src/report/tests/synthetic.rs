@@ -2,7 +2,7 @@
 
 use crate::record::event::GeneratorStats;
 use crate::record::{Outcome, RequestRecord, Sample};
-use crate::report::{FaultWindow, ReportData};
+use crate::report::{FaultWindow, Incident, ReportData};
 use crate::units::{Instant, Time};
 use crate::verdict::goodput::Bin;
 use crate::verdict::{InvalidReason, Recovery, Verdict, VerdictText};
@@ -72,6 +72,10 @@ pub fn empty() -> ReportData {
         generator: GeneratorStats::default(),
         facts: vec![],
     }
+}
+
+pub fn incident(at_ns: u64, what: &str) -> Incident {
+    Incident { at: Instant(at_ns), what: what.into(), detail: String::new() }
 }
 
 /// A synthetic system: from the due time of a request to its service time, outcome and status.
@@ -176,6 +180,48 @@ pub fn metastable() -> ReportData {
     data
 }
 
+/// A run in which nearly everything happens: a component dies again and again, another one runs out of memory, limits
+/// change, and there are more sources and faults than fit into one row.
+pub fn eventful() -> ReportData {
+    let mut data = metastable();
+    data.recovered_at = Some(Instant(70 * SECOND));
+    let fault = |label: &str, from: u64, to: u64| FaultWindow {
+        label: label.into(),
+        from: Instant(from * SECOND),
+        to: Some(Instant(to * SECOND)),
+    };
+    data.faults = vec![
+        fault("memory-limit social-network-post-storage-1 (100 MiB)", 15, 35),
+        fault("stop db", 16, 17),
+        fault("throttle cache (0.2 CPUs)", 18, 20),
+    ];
+    data.incidents = (0..9).map(|i| incident((9 * SECOND) + i * 3_500 * MS, "post-storage-mongodb died")).collect();
+    data.incidents.extend((0..8).map(|i| incident((11 * SECOND) + i * 3_500 * MS, "post-storage-mongodb restarted")));
+    data.incidents.push(incident(37 * SECOND, "cache ran out of memory"));
+    data.incidents.push(Incident { detail: "exit code 137".into(), ..incident(38 * SECOND, "cache died") });
+    data.incidents.push(incident(60 * SECOND, "compose-post restarted"));
+    for sample in &mut data.samples {
+        if sample.source == "post-storage" && (15 * SECOND..35 * SECOND).contains(&sample.at.0) {
+            sample.limit_bytes = Some(100 << 20);
+        }
+    }
+    let further = |name: &str, share: f64, limit: Option<u64>| -> Vec<Sample> {
+        let of_storage = data.samples.iter().filter(|sample| sample.source == "post-storage");
+        let scaled = of_storage.map(|sample| Sample {
+            source: name.into(),
+            memory_bytes: sample.memory_bytes.map(|bytes| (bytes as f64 * share) as u64),
+            limit_bytes: limit.map(|mib| mib << 20),
+            ..sample.clone()
+        });
+        scaled.collect()
+    };
+    let mut all = further("social-network-post-storage-mongodb-1", 0.7, Some(128));
+    all.extend(further("social-network-user-timeline-service-1", 0.5, Some(128)));
+    all.extend(further("media-memcached", 0.3, None));
+    data.samples.extend(all);
+    data
+}
+
 /// The same with a recovery 12.4 s after the fault, and a restart of post-storage.
 pub fn recovered() -> ReportData {
     let mut data = run("compose-post at half the load", 100.0, 80 * SECOND, |at, dice| match at {
@@ -198,7 +244,7 @@ pub fn recovered() -> ReportData {
         ..verdict_text("RECOVERED", 0)
     };
     data.recovered_at = Some(Instant(FAULT.1 + 12_400 * MS));
-    data.incidents = vec![(Instant(38 * SECOND), "post-storage restarted".into())];
+    data.incidents = vec![incident(38 * SECOND, "post-storage restarted")];
     memory(&mut data, |t| match t {
         t if t < 15.0 => Some(19.0),
         t if t < 37.0 => Some(90.0f64.min(19.0 + (t - 15.0) * 30.0)),

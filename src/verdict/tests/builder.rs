@@ -103,6 +103,11 @@ impl Run {
         Run::of(plan(BASE))
     }
 
+    /// Without a fault, for as long as this.
+    pub fn lasting(duration: &str) -> Run {
+        Run::of(plan(&format!("{BASE}duration = \"{duration}\"\n")))
+    }
+
     /// With a baseline of five bins, and the fault right after it.
     pub fn at_rate(rate: f64) -> Run {
         let text = format!("{BASE}baseline = \"25s\"\n{FAULT}").replace("rate = 100", &format!("rate = {rate}"));

@@ -157,10 +157,10 @@ fn a_run_without_a_fault_is_stable_or_overloaded() {
     let run = || Run::without_fault();
     assert_eq!(name(&run()), "STABLE");
     assert_eq!(name(&run().with(profile(&[(0, 5, 0.0)]))), "STABLE", "the warm-up does not count");
-    let short = run().with(profile(&[(0, 5, 0.0)])).stop_at(20);
+    let short = Run::lasting("20s").with(profile(&[(0, 5, 0.0)]));
     assert_eq!(name(&short), "STABLE", "not in a short load either");
     let text = short.judge().explain(&short.plan).because.join(" ");
-    assert!(text.contains("of the last 14s of load: 100.0 %"), "{text}");
+    assert!(text.contains("of the last 15s of load: 100.0 %"), "{text}");
     let failing = run().with(|_, _| Fate::Failed(9));
     let text = failing.judge().explain(&failing.plan);
     assert!(text.because[1].contains("with status 500") && !text.next[0].contains("--rate"), "{text:?}");

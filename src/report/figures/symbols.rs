@@ -1,0 +1,26 @@
+//! Symbols of single requests.
+
+use plotters::backend::DrawingBackend;
+use plotters::style::RGBColor;
+
+use super::canvas::{Canvas, DrawError};
+
+pub fn draw_cross<DB: DrawingBackend>(
+    c: &Canvas<DB>,
+    (x, y): (i32, i32),
+    r: i32,
+    color: RGBColor,
+) -> Result<(), DrawError> {
+    c.draw_line(&[(x - r, y - r), (x + r, y + r)], color, 3)?;
+    c.draw_line(&[(x - r, y + r), (x + r, y - r)], color, 3)
+}
+
+/// A triangle that points up, because the true value is higher.
+pub fn draw_triangle<DB: DrawingBackend>(
+    c: &Canvas<DB>,
+    (x, y): (i32, i32),
+    r: i32,
+    color: RGBColor,
+) -> Result<(), DrawError> {
+    c.fill_polygon(&[(x - r, y + r), (x, y - r), (x + r, y + r)], color)
+}
