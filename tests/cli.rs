@@ -546,7 +546,7 @@ fn an_invalid_experiment_is_refused_with_its_position_and_leaves_no_results() {
 /// Creates the results folder of a run that was killed after 2 s.
 fn create_results(results: &Path) -> std::path::PathBuf {
     let overrides = Overrides { rate: Some(100.0), ..Overrides::default() };
-    let plan = plan::config::read_plan(None, &overrides).unwrap();
+    let plan = plan::config::read_plan(None, &overrides).unwrap().plan;
     let folder = ResultsFolder::create(results, "small", jiff::civil::date(2026, 1, 2).at(3, 4, 5, 0)).unwrap();
     folder.write_plan(&plan.to_toml().unwrap()).unwrap();
     let records: Vec<RequestRecord> = (0..200u64).map(answered).collect();

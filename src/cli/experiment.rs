@@ -10,7 +10,7 @@ use super::report::{EXIT_CODES, verdict_code, write_report};
 use crate::experiment::progress::Progress;
 use crate::experiment::{RunOptions, run_experiment};
 use crate::out::{say, warn};
-use crate::plan;
+use crate::plan::config::{AdaptedPlan, read_plan};
 use crate::units::{Time, format_wrk_time};
 
 /// The experiment to run.
@@ -38,10 +38,10 @@ pub struct Args {
 /// If the plan is invalid, the load did not start, or the results could not be written.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (overrides, out) = args.options.resolve();
-    let plan = plan::config::read_plan(args.file.as_deref(), &overrides)?;
+    let AdaptedPlan { plan, notes } = read_plan(args.file.as_deref(), &overrides)?;
     say(&format!("{}: {} requests/s, at most {}\n", plan.name(), plan.load().rate, plan.phases().duration))?;
     let line = ProgressLine::new();
-    let options = RunOptions { anyway: args.anyway, notes: Vec::new() };
+    let options = RunOptions { anyway: args.anyway, notes };
     let result = run_experiment(&plan, &out, options, &mut |progress| line.show(progress_text(progress)));
     drop(line);
     let result = match result {
@@ -59,7 +59,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let data = write_report(dir, &result.folder.lock_report()?)?;
     say(&format!("Results in {}: open {}\n", dir.display(), dir.join("report.html").display()))?;
     if let Some(failure) = &result.failure {
-        anyhow::bail!("the run ended early: {failure}");
+        let early = format!("the run ended early: {failure}");
+        // A signal ended the run, and a script that never returns shows only then.
+        anyhow::ensure!(result.stopped.is_some(), early);
+        warn(&early);
     }
     Ok(match result.stopped.or(interrupts.first()) {
         Some(signal) => ExitCode::from(signal.exit_code()),

@@ -132,7 +132,7 @@ mod tests {
 
     fn plan(outage: Time) -> ExperimentPlan {
         let overrides = crate::plan::config::Overrides { outage: Some(outage), ..Default::default() };
-        crate::plan::config::read_plan(None, &overrides).unwrap()
+        crate::plan::config::read_plan(None, &overrides).unwrap().plan
     }
 
     fn s(seconds: u64) -> Instant {

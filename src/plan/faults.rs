@@ -1,7 +1,7 @@
 //! The faults of a plan.
 
 use super::error::InvalidSetting;
-use super::phases::{DAY, Outage};
+use super::phases::{DAY, Outage, find_baseline};
 use super::settings::{Fault, Phases};
 use super::system::System;
 use super::windows::VerdictWindows;
@@ -53,7 +53,7 @@ pub fn resolve_faults(
     windows: VerdictWindows,
     rate: f64,
 ) -> Result<Vec<PlannedFault>, InvalidSetting> {
-    let default_at = phases.warmup.plus(phases.baseline);
+    let default_at = phases.warmup.plus(find_baseline(phases, windows));
     let earliest = phases.warmup.plus(windows.min_baseline);
     let mut planned: Vec<PlannedFault> = Vec::new();
     for (i, fault) in faults.iter().enumerate() {

@@ -49,7 +49,7 @@ pub enum PlannedScript {
 }
 
 /// No generator reaches a higher rate. At a lower rate, a window of five bins lasts longer than a day.
-const RATES: RangeInclusive<f64> = 1e-3..=1e6;
+pub const RATES: RangeInclusive<f64> = 1e-3..=1e6;
 /// Requests of a run: judging and drawing take about 200 bytes of memory for each.
 const MAX_REQUESTS: f64 = 1e8;
 

@@ -29,17 +29,20 @@ pub struct Outage {
 /// No phase and no load may be longer.
 pub const DAY: Time = Time::from_secs(24 * 3600);
 /// Verifying the removal of a fault may take this long without shortening the observation.
-const VERIFICATION: Time = Time::from_secs(5);
+pub const VERIFICATION: Time = Time::from_secs(5);
+/// Where the load must be short, verifying the removal has this long.
+pub const MIN_VERIFICATION: Time = Time::from_secs(1);
 const MAX_SLO_SETTING: Time = Time::from_secs(3600);
 
 /// Refuses phases that are not possible, independently of the faults.
 pub fn check_phases(phases: &Phases, windows: VerdictWindows, rate: f64) -> Result<(), InvalidSetting> {
-    for (key, time) in [("phases.warmup", phases.warmup), ("phases.baseline", phases.baseline)] {
+    let baseline = find_baseline(phases, windows);
+    for (key, time) in [("phases.warmup", phases.warmup), ("phases.baseline", baseline)] {
         if time > DAY {
             return Err(InvalidSetting::new(key, format!("must be at most 24h, not {time}")));
         }
     }
-    if phases.baseline < windows.min_baseline {
+    if baseline < windows.min_baseline {
         // Rounded up to ms, which are easier to type than ns.
         let min = Time(windows.min_baseline.0.next_multiple_of(1_000_000));
         let why = format!("must be at least {min} at {rate} requests/s: it must hold 5 bins of 50 requests or 1s each");
@@ -50,6 +53,11 @@ pub fn check_phases(phases: &Phases, windows: VerdictWindows, rate: f64) -> Resu
         return Err(InvalidSetting::new("phases.observe", why));
     }
     Ok(())
+}
+
+/// The baseline of the plan. The default is as long as a baseline can be used: 10 s, or five bins.
+pub fn find_baseline(phases: &Phases, windows: VerdictWindows) -> Time {
+    phases.baseline.unwrap_or(windows.max_baseline)
 }
 
 /// # Errors
@@ -68,7 +76,8 @@ impl PlannedPhases {
     ///
     /// H = max(60 s, 3 x outage, 20 x the timeout after which the client abandons an attempt). The load lasts until a
     /// system that recovers at the end of H is known to have recovered: recovery window, watch, and a bin. If only the
-    /// duration is set, H is the time that remains after the faults.
+    /// duration is set, H is the time that remains, and the shortest one if nothing remains: then a late recovery is
+    /// watched for less time.
     ///
     /// # Errors
     /// [`InvalidSetting`] if the duration is too short for the faults and the windows.
@@ -78,7 +87,8 @@ impl PlannedPhases {
         outage: Outage,
         abandons_after: Option<Time>,
     ) -> Result<PlannedPhases, InvalidSetting> {
-        let &Phases { warmup, baseline, observe, duration } = phases;
+        let &Phases { warmup, observe, duration, .. } = phases;
+        let baseline = find_baseline(phases, windows);
         let timeout = abandons_after.unwrap_or(Time::ZERO);
         let default_observe = Time::from_secs(60).max(outage.longest.times(3)).max(timeout.times(20)).max(windows.last);
         let too_short = |why: String| Err(InvalidSetting::new("phases.duration", why));
@@ -93,14 +103,14 @@ impl PlannedPhases {
         };
         let end = end.since(Instant::START);
         let around = end.plus(VERIFICATION).plus(windows.recovery).plus(windows.watch).plus(windows.bin);
-        let min = around.plus(observe.unwrap_or(windows.last));
+        let min = end.plus(MIN_VERIFICATION).plus(observe.unwrap_or(windows.last));
         let (observe, duration) = match (duration, observe) {
             (Some(duration), _) if duration < min => {
                 return too_short(format!(
                     "must be at least {min} to observe the recovery. Make it longer, or the fault shorter."
                 ));
             }
-            (Some(duration), observe) => (observe.unwrap_or(duration.minus(around)), duration),
+            (Some(duration), observe) => (observe.unwrap_or(duration.minus(around).max(windows.last)), duration),
             (None, observe) => {
                 let observe = observe.unwrap_or(default_observe);
                 (observe, around.plus(observe))
@@ -112,6 +122,6 @@ impl PlannedPhases {
     /// The settings of these phases, as in an experiment file.
     pub fn to_settings(self) -> Phases {
         let PlannedPhases { warmup, baseline, observe, duration } = self;
-        Phases { warmup, baseline, observe: Some(observe), duration: Some(duration) }
+        Phases { warmup, baseline: Some(baseline), observe: Some(observe), duration: Some(duration) }
     }
 }

@@ -92,7 +92,9 @@ pub enum ScriptSetting {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Phases {
     pub warmup: Time,
-    pub baseline: Time,
+    /// Default: 10 s, or longer at a low rate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Time>,
     /// The time that the system has to recover.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observe: Option<Time>,
@@ -103,7 +105,7 @@ pub struct Phases {
 
 impl Default for Phases {
     fn default() -> Phases {
-        Phases { warmup: Time::from_secs(5), baseline: Time::from_secs(10), observe: None, duration: None }
+        Phases { warmup: Time::from_secs(5), baseline: None, observe: None, duration: None }
     }
 }
 

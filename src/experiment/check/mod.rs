@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use super::containers;
 use super::system::connect_engine;
-use crate::plan::config::{Overrides, read_plan};
+use crate::plan::config::{AdaptedPlan, Overrides, read_plan};
 use crate::plan::{ExperimentPlan, PlannedFault, System};
 
 /// The result of one check.
@@ -78,14 +78,15 @@ pub fn check(
     out: &Path,
     report: &mut dyn FnMut(Finding),
 ) -> std::io::Result<()> {
-    let plan = match read_plan(file, overrides) {
-        Ok(plan) => plan,
+    let AdaptedPlan { plan, notes } = match read_plan(file, overrides) {
+        Ok(adapted) => adapted,
         Err(error) => {
             report(Finding::fail("experiment", error.to_string()));
             return Ok(());
         }
     };
     report(Finding::ok("experiment", summarize(&plan)));
+    notes.into_iter().for_each(|note| report(Finding::warn("experiment", note)));
     report(limits::check_connections(&plan));
     report(machine::check_cores(&plan));
     report(machine::check_clock());

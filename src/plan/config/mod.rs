@@ -1,10 +1,13 @@
 //! From an experiment file, and the flags that change it, to an [`ExperimentPlan`].
 
+mod fit;
+
 use std::path::Path;
 
+use super::load;
 use super::settings::{ScriptSetting, Settings};
 use super::source::{ConfigError, Source};
-use super::{ExperimentPlan, InvalidSetting};
+use super::{ExperimentPlan, InvalidSetting, VerdictWindows};
 use crate::input;
 use crate::script::Script;
 use crate::units::Time;
@@ -55,6 +58,20 @@ impl Overrides {
         }
     }
 
+    /// Adapts lengths that give way to the rate and to the flags. Returns what was adapted.
+    fn adapt(&self, settings: &mut Settings) -> Vec<String> {
+        // A rate that is not possible is an error later.
+        if !load::RATES.contains(&settings.load.rate) {
+            return Vec::new();
+        }
+        let windows = VerdictWindows::of(settings.load.rate);
+        let of_baseline = fit::note_baseline(settings, windows);
+        let shorten_faults = self.outage.is_none();
+        let of_duration =
+            self.duration.and_then(|duration| fit::fit_duration(settings, duration, windows, shorten_faults));
+        of_baseline.into_iter().chain(of_duration).collect()
+    }
+
     /// The flag that set the value at `key`, if any.
     fn flag(&self, key: &str) -> Option<&'static str> {
         let set = match key {
@@ -69,20 +86,27 @@ impl Overrides {
     }
 }
 
+/// A plan, and what was adapted in it: a sentence each.
+#[derive(Clone, Debug)]
+pub struct AdaptedPlan {
+    pub plan: ExperimentPlan,
+    pub notes: Vec<String>,
+}
+
 /// Reads an experiment file, or the default experiment for `None`, and the script file that it names.
 ///
 /// # Errors
 /// [`ConfigError`] with the file, the line and the key, or with the flag.
-pub fn read_plan(file: Option<&Path>, overrides: &Overrides) -> Result<ExperimentPlan, ConfigError> {
+pub fn read_plan(file: Option<&Path>, overrides: &Overrides) -> Result<AdaptedPlan, ConfigError> {
     let Some(path) = file else {
-        return parse(DEFAULT, "experiments/embedded.toml", Path::new(""), overrides);
+        return parse_and_adapt(DEFAULT, "experiments/embedded.toml", Path::new(""), overrides);
     };
     let read = |path: &Path| {
         input::read_named_text(path, input::MAX_EXPERIMENT)
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })
     };
     let folder = path.parent().unwrap_or(Path::new(""));
-    parse(&read(path)?, &path.display().to_string(), folder, overrides)
+    parse_and_adapt(&read(path)?, &path.display().to_string(), folder, overrides)
 }
 
 /// Reads an experiment from its text. `origin` is its name in errors. Script files are relative to `folder`.
@@ -90,15 +114,21 @@ pub fn read_plan(file: Option<&Path>, overrides: &Overrides) -> Result<Experimen
 /// # Errors
 /// [`ConfigError`] with the line and the key, or with the flag.
 pub fn parse(text: &str, origin: &str, folder: &Path, overrides: &Overrides) -> Result<ExperimentPlan, ConfigError> {
+    parse_and_adapt(text, origin, folder, overrides).map(|adapted| adapted.plan)
+}
+
+fn parse_and_adapt(text: &str, origin: &str, folder: &Path, overrides: &Overrides) -> Result<AdaptedPlan, ConfigError> {
     let source = Source { origin, text };
     let mut settings: Settings = source.parse()?;
     overrides.apply(&mut settings);
+    let notes = overrides.adapt(&mut settings);
     read_script(&mut settings.load.script, folder).map_err(|why| source.error("load.script", why))?;
     let plan = ExperimentPlan::resolve(settings).and_then(|plan| plan.check_current().map(|()| plan));
-    plan.map_err(|InvalidSetting { key, why }| match overrides.flag(&key) {
+    let plan = plan.map_err(|InvalidSetting { key, why }| match overrides.flag(&key) {
         Some(flag) => ConfigError::Flag { flag, why },
         None => source.error(&key, why),
-    })
+    })?;
+    Ok(AdaptedPlan { plan, notes })
 }
 
 /// Reads a script that is not built in, so that the plan is complete without its file.

@@ -30,7 +30,7 @@ fn error(text: &str) -> String {
 
 #[test]
 fn the_default_experiment_has_the_documented_values() {
-    let plan = read_plan(None, &Overrides::default()).unwrap();
+    let plan = read_plan(None, &Overrides::default()).unwrap().plan;
     assert_eq!(plan.system(), &System::Testbed(TestbedPlan::default()));
     assert_eq!((plan.phases().observe, plan.phases().duration), (Time::from_secs(60), Time::from_secs(141)));
     let load = plan.load_settings("http://127.0.0.1:1/");
@@ -121,13 +121,13 @@ fn invalid_settings_are_refused_with_line_and_key() {
             "x.toml:5: load.script: `none.lua` is not a built-in script",
         ),
         ("rate = 100", "rate = 100\nscript = 3", "x.toml:5: load.script: write the name"),
-        ("rate = 100", "rate = 2", "x.toml:1: phases.baseline: must be at least 125s"),
+        ("rate = 100", "rate = 2\n[phases]\nbaseline = \"10s\"", "x.toml:6: phases.baseline: must be at least 125s"),
         ("\"20s\"", "\"20 parsecs\"", "x.toml:7: fault.0.for: `20 parsecs` is not a time"),
         ("\"20s\"", "\"0s\"", "x.toml:7: fault.0.for: must be above 0"),
         ("\"20s\"", "\"20s\"\nat = \"9s\"", "x.toml:8: fault.0.at: must be at 10s or later"),
         ("\"link\"", "\"link-\"", "x.toml:6: fault.0.kind: unknown kind `link-`"),
         ("\"20s\"", "\"20s\"\n[[fault]]\nkind = \"link\"\nfor = \"1s\"", "x.toml:8: fault.1.at: overlaps"),
-        ("\"20s\"", "\"20s\"\n[phases]\nduration = \"60s\"", "x.toml:9: phases.duration: must be at least 111s"),
+        ("\"20s\"", "\"20s\"\n[phases]\nduration = \"60s\"", "x.toml:9: phases.duration: must be at least 66s"),
         ("\"20s\"", "\"20s\"\n[phases]\nobserve = \"20s\"", "x.toml:9: phases.observe: must be between 30s"),
         ("\"20s\"", "\"20s\"\n[verdict]\nslo = \"0s\"", "x.toml:9: verdict.slo: "),
         ("\"20s\"", "\"20s\"\n[[monitor]]\nkind = \"process\"\ncomponent = \"db\"", "x.toml:10: monitor.0.component: "),
@@ -321,12 +321,12 @@ fn faults_are_described_with_their_target_and_size() {
 fn the_experiments_on_containers_are_valid() {
     for (name, faults, monitors) in [("docker", 1, 3), ("social-network", 1, 2)] {
         let file = format!("{}/experiments/{name}.toml", env!("CARGO_MANIFEST_DIR"));
-        let plan = read_plan(Some(Path::new(&file)), &Overrides::default()).unwrap();
+        let plan = read_plan(Some(Path::new(&file)), &Overrides::default()).unwrap().plan;
         assert_eq!((plan.name(), plan.faults().len(), plan.monitors().len()), (name, faults, monitors));
         assert_eq!(read(&plan.to_toml().unwrap()).unwrap(), plan);
     }
     let file = format!("{}/experiments/social-network.toml", env!("CARGO_MANIFEST_DIR"));
-    let plan = read_plan(Some(Path::new(&file)), &Overrides::default()).unwrap();
+    let plan = read_plan(Some(Path::new(&file)), &Overrides::default()).unwrap().plan;
     assert_eq!((plan.faults()[0].at, plan.faults()[0].lasts), (second(10), Some(Time::from_secs(20))));
 }
 
@@ -355,9 +355,14 @@ fn flags_change_settings_and_are_named_in_errors() {
 
     for (overrides, says) in [
         (Overrides { rate: Some(-1.0), ..Overrides::default() }, "--rate: must be between 0.001 and 1000000"),
+        (Overrides { duration: Some(Time::from_secs(38)), ..Overrides::default() }, "--duration: must be at least 39s"),
         (
-            Overrides { duration: Some(Time::from_secs(50)), ..Overrides::default() },
-            "--duration: must be at least 111s",
+            Overrides {
+                duration: Some(Time::from_secs(40)),
+                outage: Some(Time::from_secs(20)),
+                ..Overrides::default()
+            },
+            "--duration: must be at least 58s",
         ),
         (Overrides { outage: Some(Time::from_secs(90_000)), ..Overrides::default() }, "--outage: "),
         (
@@ -378,7 +383,7 @@ fn every_shipped_experiment_is_valid() {
         if path.extension().is_none_or(|extension| extension != "toml") {
             continue;
         }
-        let plan = read_plan(Some(&path), &Overrides::default()).unwrap_or_else(|e| panic!("{e}"));
+        let plan = read_plan(Some(&path), &Overrides::default()).unwrap_or_else(|e| panic!("{e}")).plan;
         assert_eq!(plan.name(), path.file_stem().unwrap().to_str().unwrap(), "{}", path.display());
         assert!(!plan.faults().is_empty());
     }
@@ -418,4 +423,49 @@ proptest! {
             prop_assert_eq!(read(&plan.to_toml().unwrap()).unwrap(), plan);
         }
     }
+}
+
+#[test]
+fn the_default_baseline_is_longer_at_low_rates() {
+    let read = |text: &str| parse_and_adapt(text, "x.toml", Path::new(""), &Overrides::default()).unwrap();
+    let usual = read(SMALL);
+    assert_eq!((usual.plan.phases().baseline, usual.notes), (Time::from_secs(10), vec![]));
+    // Five bins of 50 requests at 2 requests/s.
+    let slow = read(&SMALL.replace("rate = 100", "rate = 2"));
+    assert_eq!(slow.plan.phases().baseline, Time::from_secs(125));
+    assert_eq!(slow.plan.faults()[0].at, Instant::START.plus(Time::from_secs(130)));
+    insta::assert_snapshot!(slow.notes.join("\n"), @"at 2 requests/s the baseline lasts 125s instead of 10s: it must hold 5 bins of 50 requests");
+    let replayed = read(&slow.plan.to_toml().unwrap());
+    assert_eq!((replayed.plan, replayed.notes), (slow.plan, vec![]), "a replay adapts nothing");
+}
+
+#[test]
+fn a_short_duration_shortens_what_it_can_and_says_so() {
+    let read = |text: &str, duration: u64| {
+        let overrides = Overrides { duration: Some(Time::from_secs(duration)), ..Overrides::default() };
+        parse_and_adapt(text, "x.toml", Path::new(""), &overrides).unwrap()
+    };
+    let s = Time::from_secs;
+    for (duration, warmup, baseline, fault, observe) in [
+        (141, 5, 10, 20, 60),
+        (111, 5, 10, 20, 30),
+        // Less time to watch a recovery.
+        (70, 5, 10, 20, 30),
+        (66, 5, 6, 20, 30),
+        (60, 2, 5, 20, 30),
+        (40, 2, 5, 2, 30),
+        (39, 2, 5, 1, 30),
+    ] {
+        let AdaptedPlan { plan, notes } = read(SMALL, duration);
+        let phases = plan.phases();
+        let got = (phases.warmup, phases.baseline, plan.faults()[0].lasts, phases.observe, phases.duration);
+        assert_eq!(got, (s(warmup), s(baseline), Some(s(fault)), s(observe), s(duration)), "{notes:?}");
+        assert_eq!(notes.is_empty(), duration >= 70, "{notes:?}");
+        // What was resolved replays the run.
+        let replayed = parse(&plan.to_toml().unwrap(), "x.toml", Path::new(""), &Overrides::default()).unwrap();
+        assert_eq!(replayed, plan);
+    }
+    insta::assert_snapshot!(read(SMALL, 40).notes.join("\n"), @"--duration 40s leaves less time: warm-up 2s instead of 5s, baseline 5s instead of 10s, fault 2s instead of 20s");
+    let no_fault = read(SMALL.split("[[fault]]").next().unwrap(), 8);
+    assert_eq!((no_fault.plan.phases().warmup, no_fault.plan.phases().baseline), (s(3), s(5)), "{:?}", no_fault.notes);
 }
