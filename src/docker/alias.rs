@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{Details, DockerError, Engine};
+use bollard::query_parameters::InspectNetworkOptions;
+
+use super::{DockerError, Endpoint, Engine};
 
 /// A container lacks the alias of its compose service on a network: its peers do not find it by that name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,52 +36,56 @@ impl Engine {
     pub async fn missing_alias(&self, id: &str, network: Option<&str>) -> Result<Option<MissingAlias>, DockerError> {
         let container = self.find(id).await?;
         let (Some(service), Some(project)) = (&container.service, &container.project) else { return Ok(None) };
-        Ok(missing(&self.inspect(id).await?, service, project, network))
+        let details = self.inspect(id).await?;
+        let mut checked = Vec::new();
+        for endpoint in &details.endpoints {
+            let is_checked = match network {
+                Some(network) => endpoint.network == network || endpoint.network_id == network,
+                None => self.project_of(&endpoint.network_id).await?.as_ref() == Some(project),
+            };
+            checked.extend(is_checked.then_some(endpoint));
+        }
+        Ok(missing(&details.name, service, checked))
+    }
+
+    /// The compose project that made a network.
+    async fn project_of(&self, network_id: &str) -> Result<Option<String>, DockerError> {
+        let inspected = self.docker.inspect_network(network_id, None::<InspectNetworkOptions>).await;
+        let inspected = inspected.map_err(DockerError::refused("inspect", "a network"))?;
+        Ok(inspected.labels.and_then(|mut labels| labels.remove("com.docker.compose.project")))
     }
 }
 
-fn missing(details: &Details, service: &str, project: &str, network: Option<&str>) -> Option<MissingAlias> {
-    let is_checked = |name: &str, id: &str| match network {
-        Some(network) => name == network || id == network,
-        None => name.strip_prefix(project).is_some_and(|rest| rest.starts_with('_')),
-    };
-    let mut checked = details
-        .endpoints
-        .iter()
-        .filter(|endpoint| endpoint.has_names() && is_checked(&endpoint.network, &endpoint.network_id));
+/// Of these endpoints of a container.
+fn missing<'a>(
+    container: &str,
+    service: &str,
+    endpoints: impl IntoIterator<Item = &'a Endpoint>,
+) -> Option<MissingAlias> {
+    let mut checked = endpoints.into_iter().filter(|endpoint| endpoint.has_names());
     let endpoint = checked.find(|endpoint| !endpoint.aliases.contains(service))?;
-    let (container, service) = (details.name.clone(), service.to_owned());
+    let (container, service) = (container.to_owned(), service.to_owned());
     Some(MissingAlias { container, service, network: endpoint.network.clone() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::docker::Endpoint;
 
-    fn details(networks: &[(&str, &[&str])]) -> Details {
+    fn endpoints(networks: &[(&str, &[&str])]) -> Vec<Endpoint> {
         let endpoint = |(network, aliases): &(&str, &[&str])| {
-            let json =
-                serde_json::json!({ "network": network, "network_id": format!("id of {network}"), "aliases": aliases });
+            let json = serde_json::json!({ "network": network, "network_id": "f00", "aliases": aliases });
             serde_json::from_value::<Endpoint>(json).unwrap()
         };
-        Details { name: "net-db-1".into(), endpoints: networks.iter().map(endpoint).collect(), ..Details::default() }
-    }
-
-    #[test]
-    fn the_alias_is_missed_on_the_fault_s_network_or_on_those_of_the_project() {
-        let bare = details(&[("monitoring", &[]), ("net_default", &["net-db-1"])]);
-        let on = |network| missing(&bare, "db", "net", network).map(|missing| missing.network);
-        assert_eq!(on(None).as_deref(), Some("net_default"));
-        assert_eq!(on(Some("monitoring")).as_deref(), Some("monitoring"));
-        assert_eq!(on(Some("id of monitoring")).as_deref(), Some("monitoring"));
-        assert_eq!(on(Some("other")), None);
-        assert_eq!(missing(&details(&[("bridge", &[]), ("net_default", &["db"])]), "db", "net", None), None);
+        networks.iter().map(endpoint).collect()
     }
 
     #[test]
     fn the_text_has_the_commands_that_bring_it_back() {
-        let missing = missing(&details(&[("net_default", &[])]), "db", "net", None).unwrap();
+        // The default network has no names.
+        let bare = endpoints(&[("bridge", &[]), ("net_front", &["db"]), ("net_default", &["net-db-1"])]);
+        let missing = missing("net-db-1", "db", &bare).unwrap();
         insta::assert_snapshot!(missing, @"on net_default it lacks the alias db of its service. Run `docker network disconnect net_default net-db-1`, then `docker network connect --alias db net_default net-db-1`");
+        assert_eq!(super::missing("net-db-1", "db", &bare[..2]), None);
     }
 }

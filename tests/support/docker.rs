@@ -68,7 +68,7 @@ async fn provide_image(engine: &Engine) {
 pub struct Stack {
     pub engine: Engine,
     pub docker: Docker,
-    /// The project. Containers are called `project-service-1`, and the network `project_default`.
+    /// The project. Containers are called `project-service-1`, and the network has a name of its own.
     pub project: String,
     pub network: String,
     made: Vec<String>,
@@ -96,11 +96,12 @@ impl Stack {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let project = format!("mw{}x{number}", std::process::id());
-        let network = format!("{project}_default");
+        let network = format!("net-of-{project}");
         let docker = client(engine);
         let config = subnet.map(|subnet| vec![IpamConfig { subnet: Some(subnet.to_owned()), ..Default::default() }]);
         let request = NetworkCreateRequest {
             name: network.clone(),
+            labels: Some([("com.docker.compose.project".to_owned(), project.clone())].into()),
             ipam: Some(Ipam { config, ..Default::default() }),
             ..Default::default()
         };
