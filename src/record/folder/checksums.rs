@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use ring::digest::{Context, SHA256};
+use aws_lc_rs::digest::{Context, SHA256};
 
 use super::{EVENTS, MAX_DATA, PLAN, REQUESTS, SAMPLES};
 use crate::input;

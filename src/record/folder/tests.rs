@@ -238,7 +238,7 @@ fn the_checksums_are_those_of_sha256sum() {
     let dir = tempfile::tempdir().unwrap();
     let path = ended(dir.path());
     let sums = fs::read_to_string(path.join(CHECKSUMS)).unwrap();
-    let line = format!("{:x?}", ring::digest::digest(&ring::digest::SHA256, b"name = \"x\"\n"));
+    let line = format!("{:x?}", aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, b"name = \"x\"\n"));
     let line = line.strip_prefix("SHA256:").unwrap();
     assert!(sums.contains(&format!("{line}  experiment.toml\n")), "{sums}");
     let names: Vec<_> = sums.lines().map(|line| &line[66..]).collect();

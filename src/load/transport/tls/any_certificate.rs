@@ -43,7 +43,7 @@ impl ServerCertVerifier for AnyCertificate {
     /// schemes for servers that have no other certificate.
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         let mut schemes = self.0.signature_verification_algorithms.supported_schemes();
-        schemes.extend([SignatureScheme::ECDSA_NISTP521_SHA512, SignatureScheme::ED448]);
+        schemes.push(SignatureScheme::ED448);
         schemes
     }
 }

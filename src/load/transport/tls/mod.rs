@@ -11,7 +11,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::client::Resumption;
 use tokio_rustls::rustls::client::VerifierBuilderError;
 use tokio_rustls::rustls::client::danger::ServerCertVerifier;
-use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{AlertDescription, CertificateError, ClientConfig, Error, RootCertStore};
@@ -20,9 +20,11 @@ use crate::input;
 use crate::load::plan::{LoadPlan, TlsSettings};
 use any_certificate::AnyCertificate;
 use named_authorities::{NamedAuthorities, is_ca_certificate};
+use p521::P521;
 
 mod any_certificate;
 mod named_authorities;
+mod p521;
 
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +71,9 @@ impl Tls {
         let host = &plan.target().host;
         // For an IP address rustls sends no SNI.
         let name = ServerName::try_from(host.clone()).map_err(|_| TlsError::Host { host: host.clone() })?;
-        let provider = Arc::new(ring::default_provider());
+        let mut provider = aws_lc_rs::default_provider();
+        provider.kx_groups.push(&P521);
+        let provider = Arc::new(provider);
         let verifier: Arc<dyn ServerCertVerifier> = if plan.tls.verifies() {
             let (roots, certificates) = read_authorities(&plan.tls)?;
             Arc::new(NamedAuthorities::new(roots, certificates, Arc::clone(&provider))?)
