@@ -149,9 +149,9 @@ return {
   request = function()
     return (request or wrk.request)()
   end,
-  response = function(status, headers, body)
+  response = function(status, headers, body, all)
     if response then
-      return response(status, headers, body)
+      return response(status, headers, body, all)
     end
   end,
   delay = function()

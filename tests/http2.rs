@@ -132,10 +132,31 @@ fn after_goaway_requests_in_flight_are_answered_and_a_new_connection_is_opened()
     });
     let (result, _) = run(settings(&server));
     let account = result.account();
-    // Requests on their way to the server at that moment are lost.
-    assert_eq!(account.answered + account.errors.read, sent(&result), "{account:?}");
+    // Requests on their way to the server at that moment go again.
+    assert_eq!((account.answered, account.failed), (sent(&result), 0), "{account:?}");
     assert!(account.answered >= 20, "{account:?}");
     assert!(server.seen.connections.load(Ordering::SeqCst) > PROBE_AND_ONE);
+}
+
+#[test]
+fn refused_requests_go_again_and_are_no_errors() {
+    let server = Http2Server::answering(|_, request| if request % 3 == 0 { Answer::Refuse } else { Answer::Ok });
+    let (result, records) = run(settings(&server));
+    let (account, own) = (result.account(), result.generator());
+    assert_eq!((account.answered, account.failed), (sent(&result), 0), "{account:?}");
+    assert!(own.sent_again >= 20 && own.causes.is_empty(), "{own:?}");
+    assert_eq!(server.seen.requests.lock().unwrap().len() as u64, account.answered + own.sent_again);
+    assert!(records.iter().all(|r| r.attempt == 0 && r.is_last()));
+}
+
+#[test]
+fn a_server_that_refuses_everything_gets_each_request_a_bounded_number_of_times() {
+    let server = Http2Server::answering(|_, _| Answer::Refuse);
+    let (result, _) = run(LoadSettings { rate: 20.0.into(), ..settings(&server) });
+    let (account, own) = (result.account(), result.generator());
+    assert_eq!((account.scheduled, account.answered, account.unsent), (6, 0, 0), "{account:?}");
+    assert_eq!((account.errors.read, own.sent_again), (6, 60));
+    assert_eq!(own.causes.of(metawrk::record::ErrorCause::Http2Ended), 6);
 }
 
 #[test]
@@ -168,7 +189,9 @@ fn requests_that_wait_for_a_lost_server_stay_unsent() {
     let front = Server::letting_through(PROBE_AND_ONE, behind.address);
     let (result, _) = run(LoadSettings { url: front.url(), drain: Time::ZERO, ..settings(&behind) });
     let account = result.account();
-    assert!(account.answered <= 9 && account.failed >= 1 && account.unsent >= 1, "{account:?}");
+    // The request that met the close goes again, and waits too.
+    let hit = account.failed + result.generator().sent_again;
+    assert!(account.answered <= 9 && hit >= 1 && account.unsent >= 1, "{account:?}");
     assert!(result.generator().connect_errors > 0, "{:?}", result.generator());
 }
 

@@ -76,7 +76,11 @@ fn a_reset_is_a_read_error_and_the_connection_is_opened_again() {
 
 #[test]
 fn a_response_that_is_not_http_is_a_read_error() {
-    for garbage in [&b"garbage\r\n\r\n"[..], b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"] {
+    for garbage in [
+        &b"garbage\r\n\r\n"[..],
+        b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+        b"HTTP/1.1 099 OK\r\nContent-Length: 0\r\n\r\n",
+    ] {
         let server = Server::answering(garbage);
         let (result, _) = run(settings(&server));
         assert!(result.account().errors.read > 4, "{:?}", result.account());
@@ -396,4 +400,140 @@ fn every_request_is_accounted_for_whatever_the_server_does() {
         assert!(result.account().scheduled <= 50);
         assert!(stop.is_some() || result.failure().is_some() || result.account().scheduled == 50);
     }
+}
+
+/// The causes of a run's errors, by name.
+fn causes(result: &metawrk::load::LoadResult) -> Vec<(&'static str, u64)> {
+    let causes = result.generator().causes.sorted();
+    causes.iter().map(|one| (one.cause.name(), one.count)).collect()
+}
+
+#[test]
+fn each_error_is_counted_under_its_cause() {
+    let reset: fn(Peer) = |mut peer| {
+        peer.request();
+        peer.reset();
+    };
+    let close: fn(Peer) = |mut peer| drop(peer.request());
+    let cut: fn(Peer) = |mut peer| {
+        peer.request();
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok");
+    };
+    let http2: fn(Peer) = |mut peer| {
+        peer.request();
+        peer.send(b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0d");
+        peer.swallow();
+    };
+    let endless_head: fn(Peer) = |mut peer| {
+        peer.request();
+        peer.send(b"HTTP/1.1 200 OK\r\n");
+        while peer.send(&[b'x'; 16 * 1024]) {}
+    };
+    for (server, cause, example) in [
+        (reset, "reset", "Connection reset by peer"),
+        (close, "closed-early", "the connection closed before the response was complete"),
+        (cut, "closed-early", "the connection closed before the response was complete"),
+        (http2, "not-http1", "an HTTP/2 frame: the port speaks HTTP/2"),
+        (endless_head, "limit", "a head of more than 128 KiB"),
+    ] {
+        let (result, _) = run(settings(&Server::start(server)));
+        let errors = result.account().errors;
+        assert_eq!(causes(&result), [(cause, errors.read + errors.write)], "{example}");
+        assert_eq!(result.generator().causes.sorted()[0].example, example);
+    }
+}
+
+#[test]
+fn a_server_that_keeps_few_connections_is_told_from_busy_ones() {
+    let kept = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let server = Server::start(move |mut peer| {
+        if peer.number > 0 && kept.fetch_add(1, Ordering::SeqCst) >= 2 {
+            return;
+        }
+        while peer.request().is_some() {
+            std::thread::sleep(Duration::from_millis(20));
+            peer.send(OK);
+        }
+    });
+    let settings = LoadSettings { threads: 1, connections: 20, rate: 400.0.into(), ..settings(&server) };
+    let (result, _) = run(settings);
+    let own = result.generator();
+    assert!(own.connections_unused >= 18 && own.connections_up_mean < 18.0, "{own:?}");
+    assert!(own.connections_established > own.connections_planned, "{own:?}");
+}
+
+/// Answers the first request of each connection, and closes it when the second one arrives.
+fn closing_at_the_second_request() -> Server {
+    Server::start(|mut peer| {
+        if peer.request().is_some() && peer.send(OK) {
+            peer.request();
+        }
+    })
+}
+
+#[test]
+fn a_request_that_meets_a_connection_closed_while_idle_goes_again() {
+    let server = closing_at_the_second_request();
+    let (result, records) = run(settings(&server));
+    let (account, own) = (result.account(), result.generator());
+    assert_eq!((account.failed, account.errors.read, account.errors.write), (0, 0, 0), "{account:?} {own:?}");
+    assert!(account.answered > 40 && own.sent_again > 10, "{account:?} {own:?}");
+    assert_eq!(account.attempts, account.answered, "no attempt is counted twice");
+    assert!(own.causes.is_empty() && records.iter().all(|r| r.attempt == 0));
+}
+
+#[test]
+fn a_post_that_was_sent_does_not_go_again() {
+    let server = closing_at_the_second_request();
+    let script = "wrk.method = 'POST'; wrk.body = 'x'";
+    let (result, _) = run(support::load::scripted(&server, script));
+    assert!(result.account().errors.read > 4, "{:?}", result.account());
+    assert_eq!((result.generator().sent_again, causes(&result)[0].0), (0, "closed-early"));
+}
+
+#[test]
+fn a_request_goes_again_only_once() {
+    // Connections answer the first request or none.
+    let server = Server::start(|mut peer| {
+        if peer.request().is_some() && peer.number % 2 == 1 && peer.send(OK) {
+            peer.request();
+        }
+    });
+    let settings = LoadSettings { threads: 1, connections: 1, ..settings(&server) };
+    let (result, _) = run(settings);
+    let (account, own) = (result.account(), result.generator());
+    assert!(account.answered > 4 && account.errors.read > 4 && own.sent_again > 4, "{account:?} {own:?}");
+    assert_eq!(account.failed, account.errors.read);
+}
+
+#[test]
+fn an_answer_before_the_whole_request_ends_it_and_its_connection() {
+    let server = Server::start(|mut peer| {
+        std::io::Read::read(&mut peer.stream, &mut [0]).unwrap();
+        peer.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno");
+        // It reads no more, and keeps the connection open.
+        std::thread::sleep(Duration::from_secs(60));
+    });
+    let text = "wrk.method = 'POST'; wrk.body = string.rep('x', 20000000)";
+    let settings =
+        LoadSettings { rate: 20.0.into(), drain: Time::from_secs(20), ..support::load::scripted(&server, text) };
+    let (result, records) = run(settings);
+    let account = result.account();
+    assert_eq!((account.scheduled, account.answered), (6, 6), "{account:?}");
+    assert!(records.iter().all(|r| r.status == 413));
+    assert!(result.generator().connections_opened >= 6);
+}
+
+#[test]
+fn a_script_gets_folded_lines_trailers_and_all_values_of_a_header() {
+    let server = Server::answering(
+        b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nX-Fold: one\r\n two\r\n\
+        Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-T: t\r\n\r\n",
+    );
+    let text = "function response(status, headers, body, all)
+        assert(headers['Set-Cookie'] == 'b=2' and table.concat(all('set-cookie'), ';') == 'a=1;b=2')
+        assert(headers['X-Fold'] == 'one two' and headers['X-T'] == 't' and body == 'ok') end";
+    let (result, _) = run(support::load::scripted(&server, text));
+    assert!(result.failure().is_none(), "{:?}", result.failure());
+    assert!(result.account().answered > 40, "{:?}", result.account());
 }

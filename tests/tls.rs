@@ -198,6 +198,20 @@ fn failed_handshakes_under_load_are_connect_errors_and_their_requests_wait() {
 }
 
 #[test]
+fn connections_that_came_up_are_told_from_attempts() {
+    let good = TlsServer::new(Identity::self_signed("localhost").config(), usize::MAX);
+    // Only the connection before the load and one more get through.
+    let server = Server::letting_through(2, good.server.address);
+    let settings = settings(format!("https://{}/", server.address));
+    let (result, _) = run(LoadSettings { threads: 1, connections: 4, ..settings });
+    let own = result.generator();
+    assert_eq!((own.connections_planned, own.connections_established, own.connections_never_up), (4, 1, 3), "{own:?}");
+    assert!((0.5..=1.0).contains(&own.connections_up_mean), "{own:?}");
+    assert_eq!(own.causes.total(), own.connect_errors, "{own:?}");
+    assert!(own.connections_opened - own.connect_errors <= 4, "one came up, and three may be on their way: {own:?}");
+}
+
+#[test]
 fn large_requests_arrive_completely() {
     let server = TlsServer::new(Identity::self_signed("localhost").config(), usize::MAX);
     let text = r#"wrk.method = "POST"; wrk.body = string.rep("x", 3000000)"#;

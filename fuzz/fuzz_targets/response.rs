@@ -31,6 +31,10 @@ impl ResponseSink for StoringSink {
     fn body(&mut self, data: &[u8]) {
         self.body.extend_from_slice(data);
     }
+
+    fn trailers(&mut self, headers: &[Header<'_>]) {
+        self.headers.extend(headers.iter().map(|h| (h.name.to_owned(), h.value.to_vec())));
+    }
 }
 
 /// The response, its parts, and how many bytes belong to it.

@@ -38,18 +38,25 @@ enum ChunkState {
     LastLf,
 }
 
+/// A part of a body.
+pub enum Piece<'a> {
+    Data(&'a [u8]),
+    /// A byte of the trailer section of a chunked body, or of the empty line that ends it.
+    Trailer(u8),
+}
+
 impl Chunked {
     pub const fn new() -> Chunked {
         Chunked { state: ChunkState::Size { digits: 0 }, size: 0, overhead: 0 }
     }
 
     /// Decodes `input`. Returns how many bytes belong to the body, and whether the body is complete.
-    fn decode(&mut self, input: &[u8], data: &mut dyn FnMut(&[u8])) -> Result<(usize, bool), ProtocolError> {
+    fn decode(&mut self, input: &[u8], handle: &mut dyn FnMut(Piece<'_>)) -> Result<(usize, bool), ProtocolError> {
         let mut used = 0;
         while used < input.len() {
             if self.state == ChunkState::Data {
                 let n = usize::try_from(self.size).map_or(input.len() - used, |size| size.min(input.len() - used));
-                data(&input[used..used + n]);
+                handle(Piece::Data(&input[used..used + n]));
                 used += n;
                 self.size -= n as u64;
                 self.overhead = 0;
@@ -63,6 +70,9 @@ impl Chunked {
             self.overhead += 1;
             if self.overhead > MAX_HEAD {
                 return Err(ProtocolError::HeadTooLong);
+            }
+            if matches!(self.state, ChunkState::TrailerStart | ChunkState::TrailerLine | ChunkState::LastLf) {
+                handle(Piece::Trailer(byte));
             }
             self.state = match (self.state, byte) {
                 (ChunkState::Size { digits }, b) if b.is_ascii_hexdigit() => {
@@ -121,19 +131,19 @@ impl Body {
     }
 
     /// Decodes `input`. Returns how many bytes belong to the body, and whether the body is complete.
-    pub fn decode(&mut self, input: &[u8], data: &mut dyn FnMut(&[u8])) -> Result<(usize, bool), ProtocolError> {
+    pub fn decode(&mut self, input: &[u8], handle: &mut dyn FnMut(Piece<'_>)) -> Result<(usize, bool), ProtocolError> {
         match self {
             Body::Length(left) => {
                 let n = usize::try_from(*left).map_or(input.len(), |left| left.min(input.len()));
                 if n > 0 {
-                    data(&input[..n]);
+                    handle(Piece::Data(&input[..n]));
                 }
                 *left -= n as u64;
                 Ok((n, *left == 0))
             }
-            Body::Chunked(chunked) => chunked.decode(input, data),
+            Body::Chunked(chunked) => chunked.decode(input, handle),
             Body::UntilClose => {
-                data(input);
+                handle(Piece::Data(input));
                 Ok((input.len(), false))
             }
         }

@@ -4,9 +4,11 @@
 //! error, or a request for more bytes. There are no panics, and no use of memory beyond [`MAX_HEAD`].
 
 mod body;
+mod header_lines;
 mod request;
 mod response;
 
+pub use header_lines::unfold;
 pub use request::{PipelinedRequest, Request, RequestError, first_line, parse_request, scan_requests};
 pub use response::{FrameProgress, Framer, NullSink, Response, ResponseSink};
 
@@ -14,7 +16,7 @@ pub use response::{FrameProgress, Framer, NullSink, Response, ResponseSink};
 /// a protocol error.
 pub const MAX_HEAD: usize = 128 * 1024;
 
-/// The greatest number of header lines. A head with more is a protocol error.
+/// The greatest number of header lines of a request, and of those of a response that are parsed without allocating.
 pub const MAX_HEADERS: usize = 512;
 
 /// How a message breaks HTTP/1.1.
@@ -22,8 +24,14 @@ pub const MAX_HEADERS: usize = 512;
 pub enum ProtocolError {
     #[error("not an HTTP/1 head ({0})")]
     Head(httparse::Error),
-    #[error("a head of more than 128 KiB or of more than {MAX_HEADERS} header lines")]
+    #[error("an HTTP/2 frame: the port speaks HTTP/2")]
+    Http2,
+    #[error("a TLS record: the port speaks TLS, and the URL says http")]
+    Tls,
+    #[error("a head of more than 128 KiB")]
     HeadTooLong,
+    #[error("the status {0:03}, which is below 100")]
+    Status(u16),
     #[error("a Content-Length that is not a number, or two that differ")]
     ContentLength,
     #[error("an invalid chunk size, or a chunk without its end")]

@@ -3,7 +3,7 @@ use std::mem::MaybeUninit;
 use httparse::{Header, Status};
 
 use super::MAX_HEADERS;
-use super::body::Body;
+use super::body::{Body, Piece};
 
 /// A request in a string of requests (an HTTP pipeline).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +118,12 @@ fn body_length(headers: &[Header<'_>], bytes: &[u8], data: &mut dyn FnMut(&[u8])
         Ok(Some(Body::UntilClose)) | Err(_) => return Ok(bytes.len()),
         Ok(Some(body)) => body,
     };
-    match body.decode(bytes, data) {
+    let mut handle = |piece: Piece<'_>| {
+        if let Piece::Data(bytes) = piece {
+            data(bytes);
+        }
+    };
+    match body.decode(bytes, &mut handle) {
         Ok((taken, true)) => Ok(taken),
         Ok((_, false)) => Err(RequestError::CutBody),
         Err(_) => Ok(bytes.len()),

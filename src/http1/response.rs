@@ -1,17 +1,19 @@
-use std::mem::MaybeUninit;
+use httparse::Header;
 
-use httparse::{Header, ParserConfig, Status};
-
-use super::body::Body;
-use super::{MAX_HEAD, MAX_HEADERS, ProtocolError};
+use super::body::{Body, Piece};
+use super::header_lines::{parse_response_head, parse_trailers};
+use super::{MAX_HEAD, ProtocolError};
 
 /// Receives the parts of a response. The framer itself copies nothing.
 pub trait ResponseSink {
     /// Whether every head must be parsed, even if it equals the previous one.
     const NEEDS_HEADS: bool;
 
+    /// The values of folded lines contain their line ends: see [`super::unfold`].
     fn head(&mut self, status: u16, headers: &[Header<'_>]);
     fn body(&mut self, data: &[u8]);
+    /// The trailer fields of a chunked body, after its data. Called only if heads are needed.
+    fn trailers(&mut self, headers: &[Header<'_>]);
 }
 
 /// Ignores the response.
@@ -24,6 +26,8 @@ impl ResponseSink for NullSink {
     fn head(&mut self, _: u16, _: &[Header<'_>]) {}
     #[inline]
     fn body(&mut self, _: &[u8]) {}
+    #[inline]
+    fn trailers(&mut self, _: &[Header<'_>]) {}
 }
 
 /// A complete response.
@@ -50,7 +54,7 @@ const MOST_CACHED: usize = 512;
 #[derive(Debug)]
 pub struct Framer {
     state: State,
-    /// The bytes of an incomplete head.
+    /// The bytes of an incomplete head, or of a trailer section.
     partial: Vec<u8>,
     no_body: bool,
     /// The last complete head, and the state after it. A server repeats its head for a second, until its `Date` changes,
@@ -93,7 +97,7 @@ impl Framer {
     ///
     /// # Errors
     /// [`ProtocolError`] if they are not an HTTP/1 response. Call [`Framer::expect`] before the next bytes.
-    pub fn feed(&mut self, input: &[u8], sink: &mut impl ResponseSink) -> Result<FrameProgress, ProtocolError> {
+    pub fn feed<S: ResponseSink>(&mut self, input: &[u8], sink: &mut S) -> Result<FrameProgress, ProtocolError> {
         let mut used = 0;
         loop {
             match &mut self.state {
@@ -102,8 +106,18 @@ impl Framer {
                     Some(taken) => used += taken,
                 },
                 State::Body { response, body } => {
-                    let (taken, whole) = body.decode(&input[used..], &mut |data| sink.body(data))?;
+                    let partial = &mut self.partial;
+                    let mut handle = |piece: Piece<'_>| match piece {
+                        Piece::Data(data) => sink.body(data),
+                        Piece::Trailer(byte) if S::NEEDS_HEADS => partial.push(byte),
+                        Piece::Trailer(_) => {}
+                    };
+                    let (taken, whole) = body.decode(&input[used..], &mut handle)?;
                     used += taken;
+                    if whole && !self.partial.is_empty() {
+                        parse_trailers(&self.partial, |headers| sink.trailers(headers));
+                        self.partial = Vec::new();
+                    }
                     return Ok(if whole {
                         FrameProgress::Complete { used, response: *response }
                     } else {
@@ -171,21 +185,29 @@ impl Framer {
 }
 
 fn parse(bytes: &[u8], no_body: bool, sink: &mut impl ResponseSink) -> Result<Option<(usize, State)>, ProtocolError> {
-    let mut headers = [const { MaybeUninit::<Header<'_>>::uninit() }; MAX_HEADERS];
-    let mut head = httparse::Response::new(&mut []);
-    let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut head, bytes, &mut headers);
-    let taken = match parsed {
-        Ok(Status::Complete(taken)) if taken > MAX_HEAD => return Err(ProtocolError::HeadTooLong),
-        Ok(Status::Complete(taken)) => taken,
-        Ok(Status::Partial) => return Ok(None),
-        Err(httparse::Error::TooManyHeaders) => return Err(ProtocolError::HeadTooLong),
-        Err(error) => return Err(ProtocolError::Head(error)),
-    };
+    let parsed = parse_response_head(bytes, |head, taken| Ok((taken, state_after(head, taken, no_body, sink)?)));
+    match parsed {
+        Ok(parsed) => parsed.transpose(),
+        Err(error) => Err(other_protocol(bytes).unwrap_or(ProtocolError::Head(error))),
+    }
+}
+
+/// The state after a head of `taken` bytes.
+fn state_after(
+    head: &httparse::Response<'_, '_>,
+    taken: usize,
+    no_body: bool,
+    sink: &mut impl ResponseSink,
+) -> Result<State, ProtocolError> {
+    if taken > MAX_HEAD {
+        return Err(ProtocolError::HeadTooLong);
+    }
     let status = head.code.unwrap_or(0);
     match status {
+        0..=99 => return Err(ProtocolError::Status(status)),
         101 => return Err(ProtocolError::Switch),
         // An interim response. The final one follows.
-        100..=199 => return Ok(Some((taken, State::Head))),
+        100..=199 => return Ok(State::Head),
         _ => sink.head(status, head.headers),
     }
     let body = if no_body || matches!(status, 204 | 304) {
@@ -194,7 +216,18 @@ fn parse(bytes: &[u8], no_body: bool, sink: &mut impl ResponseSink) -> Result<Op
         Body::from_headers(head.headers)?.unwrap_or(Body::UntilClose)
     };
     let keep_alive = body != Body::UntilClose && is_keep_alive(head.version == Some(1), head.headers);
-    Ok(Some((taken, State::Body { response: Response { status, keep_alive }, body })))
+    Ok(State::Body { response: Response { status, keep_alive }, body })
+}
+
+/// The protocol whose first bytes these are, if it is another one that servers speak.
+fn other_protocol(bytes: &[u8]) -> Option<ProtocolError> {
+    match bytes {
+        // A SETTINGS (4) or GOAWAY (7) frame of HTTP/2 on stream 0 (RFC 9113, 4.1).
+        [0, _, _, 4 | 7, _, 0, 0, 0, 0, ..] => Some(ProtocolError::Http2),
+        // An alert (21) or a handshake record (22) of TLS (RFC 8446, 5.1).
+        [21 | 22, 3, 0..=4, ..] => Some(ProtocolError::Tls),
+        _ => None,
+    }
 }
 
 /// Whether the connection stays open: by default in HTTP/1.1, only with `keep-alive` in HTTP/1.0.

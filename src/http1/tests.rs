@@ -21,6 +21,9 @@ impl ResponseSink for StoringSink {
     fn body(&mut self, data: &[u8]) {
         self.body.extend_from_slice(data);
     }
+    fn trailers(&mut self, headers: &[Header<'_>]) {
+        self.headers.extend(headers.iter().map(|h| (h.name.to_owned(), h.value.to_vec())));
+    }
 }
 
 /// Feeds `bytes` in pieces of `step`, then closes. Returns the response, its parts, and the number of unused bytes.
@@ -53,6 +56,7 @@ fn chunks_extensions_and_trailers_are_decoded() {
     for step in [1, 2, 3, 7, bytes.len()] {
         let (response, sink, left) = frame(bytes, false, step).unwrap();
         assert_eq!((sink.body.as_slice(), left, response.keep_alive), (&b"hello0123456789"[..], 1, true));
+        assert_eq!(sink.headers.last(), Some(&("Trailer".to_owned(), b"1".to_vec())), "in steps of {step}");
     }
 }
 
@@ -117,6 +121,13 @@ fn protocol_errors_are_found() {
 }
 
 #[test]
+fn a_port_that_speaks_another_protocol_is_named() {
+    let settings = b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0d";
+    assert_eq!(whole(settings).unwrap_err(), ProtocolError::Http2);
+    assert_eq!(whole(b"\x15\x03\x01\0\x02\x02\x28").unwrap_err(), ProtocolError::Tls);
+}
+
+#[test]
 fn a_close_within_a_response_is_an_error() {
     for bytes in ["", "HTTP/1.1 2", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello"] {
         assert_eq!(whole(bytes.as_bytes()).unwrap_err(), ProtocolError::Closed, "{bytes:?}");
@@ -135,8 +146,46 @@ fn heads_extensions_and_trailers_are_limited() {
         assert_eq!(frame(&bytes, false, 100).unwrap_err(), ProtocolError::HeadTooLong, "{start}");
         assert_eq!(whole(&bytes).unwrap_err(), ProtocolError::HeadTooLong, "{start}");
     }
-    let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(MAX_HEADERS + 1));
-    assert_eq!(whole(many.as_bytes()).unwrap_err(), ProtocolError::HeadTooLong);
+}
+
+#[test]
+fn a_head_of_many_lines_is_accepted_within_its_length() {
+    for lines in [MAX_HEADERS, MAX_HEADERS + 1, 20_000] {
+        let many = format!("HTTP/1.1 200 OK\r\n{}Content-Length: 2\r\n\r\nok", "a: b\r\n".repeat(lines));
+        for step in [many.len(), 60_000] {
+            let (_, sink, _) = frame(many.as_bytes(), false, step).unwrap();
+            assert_eq!((sink.headers.len(), sink.body.as_slice()), (lines + 1, &b"ok"[..]));
+        }
+    }
+    let too_many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(22_000));
+    assert_eq!(whole(too_many.as_bytes()).unwrap_err(), ProtocolError::HeadTooLong);
+}
+
+#[test]
+fn folded_header_lines_are_accepted_and_unfolded_as_wrk2_does() {
+    let head = b"HTTP/1.1 200 OK\r\nX-Fold: one\r\n  two\r\n\tthree\r\nTransfer-Encoding:\r\n chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n";
+    for step in [1, 7, head.len()] {
+        let (_, sink, left) = frame(head, false, step).unwrap();
+        assert_eq!((sink.body.as_slice(), left), (&b"ok"[..], 0));
+        assert_eq!(unfold(&sink.headers[0].1).as_ref(), b"one  two\tthree");
+    }
+    assert_eq!(unfold(b"plain").as_ref(), b"plain");
+}
+
+#[test]
+fn a_status_below_100_is_an_error() {
+    for status in ["000", "001", "099"] {
+        let error = whole(format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n").as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), format!("the status {status}, which is below 100"));
+    }
+    assert_eq!(whole(b"HTTP/1.1 999 X\r\nContent-Length: 0\r\n\r\n").unwrap().0.status, 999);
+}
+
+#[test]
+fn an_invalid_trailer_section_leaves_the_body_complete() {
+    let (_, sink, left) =
+        whole(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nno colon\r\n\r\n").unwrap();
+    assert_eq!((sink.body.as_slice(), sink.headers.len(), left), (&b"ok"[..], 1, 0));
 }
 
 #[test]

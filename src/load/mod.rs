@@ -23,6 +23,7 @@ pub use plan::{LoadPlan, LoadSettings};
 pub use request_counter::RequestCounter;
 pub use result::LoadResult;
 pub use run::{LoadControl, PreparedLoad, RunningLoad};
+pub use thread::connection_counts::ConnectionCounts;
 pub use thread::metrics::LiveCounters;
 pub use thread::rate_sampler::RateSampler;
 pub use thread::result::WorkerResult;

@@ -5,7 +5,7 @@ use super::plan::LoadPlan;
 use super::thread::messages::ScriptCall;
 use super::thread::result::WorkerResult;
 use crate::record::event::GeneratorStats;
-use crate::record::{Account, Latencies};
+use crate::record::{Account, ErrorCauses, Latencies};
 use crate::script::ScriptError;
 use crate::units::{Instant, Time};
 
@@ -74,11 +74,21 @@ impl LoadResult {
     /// What the generator reports about itself.
     pub fn generator(&self) -> GeneratorStats {
         let sum = |of: fn(&WorkerResult) -> u64| self.threads.iter().map(of).sum();
+        let mut causes = ErrorCauses::default();
+        self.threads.iter().for_each(|thread| causes.merge(&thread.causes));
+        let never_up = |thread: &WorkerResult| thread.connections_planned.saturating_sub(thread.connections.ever_up);
         GeneratorStats {
             cpu_ns: sum(|thread| thread.cpu.0),
-            connections_opened: sum(|thread| thread.connections_opened),
+            connections_opened: sum(|thread| thread.connections.opened),
+            connections_established: sum(|thread| thread.connections.established),
+            connections_unused: sum(|thread| thread.connections.unused),
+            connections_planned: sum(|thread| thread.connections_planned),
+            connections_never_up: self.threads.iter().map(never_up).sum(),
+            connections_up_mean: self.threads.iter().map(|thread| thread.connections.mean_up(thread.ended)).sum(),
             in_flight_max: sum(|thread| thread.in_flight_max),
-            connect_errors: sum(|thread| thread.connect_errors),
+            connect_errors: sum(|thread| thread.connections.errors),
+            causes,
+            sent_again: sum(|thread| thread.sent_again),
             late_warmup: sum(|thread| thread.late_warmup),
             waited: sum(|thread| thread.waited),
             held_back: sum(|thread| thread.held_back),

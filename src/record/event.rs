@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ErrorCauses;
 use crate::units::Instant;
 
 /// An event of a run.
@@ -93,12 +94,33 @@ pub enum RunEnd {
 pub struct GeneratorStats {
     /// CPU time of the generator's threads, user and system, in ns.
     pub cpu_ns: u64,
-    /// Connections opened during the run, including reconnections.
+    /// Attempts to open a connection during the run, including reconnections.
     pub connections_opened: u64,
+    /// Connections that came up.
+    #[serde(default)]
+    pub connections_established: u64,
+    /// Connections that came up, and that the server ended before they carried an answer.
+    #[serde(default)]
+    pub connections_unused: u64,
+    /// Connections that the plan keeps open; 0 with `open`, which opens them on demand.
+    #[serde(default)]
+    pub connections_planned: u64,
+    /// How many of these never came up.
+    #[serde(default)]
+    pub connections_never_up: u64,
+    /// How many connections were up, on average over the run.
+    #[serde(default)]
+    pub connections_up_mean: f64,
     /// The sum over all threads of the most attempts in flight at once.
     pub in_flight_max: u64,
     /// Connections that could not be made.
     pub connect_errors: u64,
+    /// Why connections could not be made, and why attempts failed.
+    #[serde(default, skip_serializing_if = "ErrorCauses::is_empty")]
+    pub causes: ErrorCauses,
+    /// Sendings that the server did not take, and that were made again. They are no errors.
+    #[serde(default)]
+    pub sent_again: u64,
     /// Whether a due request ever waited because of `max-connections` or `connections`.
     pub bound_reached: bool,
     /// Due requests that waited: for a connection, or because of the limit on catching up.
@@ -120,8 +142,15 @@ impl GeneratorStats {
     pub fn merge(&mut self, other: &GeneratorStats) {
         self.cpu_ns += other.cpu_ns;
         self.connections_opened += other.connections_opened;
+        self.connections_established += other.connections_established;
+        self.connections_unused += other.connections_unused;
+        self.connections_planned += other.connections_planned;
+        self.connections_never_up += other.connections_never_up;
+        self.connections_up_mean += other.connections_up_mean;
         self.in_flight_max += other.in_flight_max;
         self.connect_errors += other.connect_errors;
+        self.causes.merge(&other.causes);
+        self.sent_again += other.sent_again;
         self.bound_reached |= other.bound_reached;
         self.waited += other.waited;
         self.held_back += other.held_back;

@@ -6,6 +6,7 @@
 mod account;
 #[cfg(test)]
 pub(crate) mod arbitrary;
+mod cause;
 mod clock;
 mod columns;
 mod csv;
@@ -26,6 +27,7 @@ pub mod sink;
 mod temp_rows;
 
 pub use account::{Account, ErrorCounts};
+pub use cause::{CauseCount, ErrorCause, ErrorCauses};
 pub use clock::Clock;
 pub use event::{Event, EventKind, FaultStep};
 pub use file_error::FileError;
@@ -126,7 +128,9 @@ pub struct RequestRecord {
     pub attempt: u16,
     outcome: u8,
     flags: u8,
-    unused: u32,
+    /// How often the attempt was sent again because the server had not taken it. Only the last sending is recorded.
+    pub resends: u8,
+    unused: [u8; 3],
 }
 
 const LAST: u8 = 1;
@@ -150,8 +154,18 @@ impl RequestRecord {
             attempt: 0,
             outcome: Outcome::Unsent as u8,
             flags: 0,
-            unused: 0,
+            resends: 0,
+            unused: [0; 3],
         }
+    }
+
+    /// The record of the same attempt that is sent once more, because the server did not take it.
+    pub fn sent_again(&self) -> RequestRecord {
+        let mut again = RequestRecord::planned(self.request, self.due, self.thread);
+        again.attempt = self.attempt;
+        again.resends = self.resends.saturating_add(u8::from(self.sent != Instant::NEVER));
+        again.set_warmup(self.is_warmup());
+        again
     }
 
     /// How the attempt ended. `None` for a row of a damaged file.

@@ -51,6 +51,9 @@ pub struct SendLag {
     pub max_ns: u64,
 }
 
+/// A lower share of the plan's connections that are up, on average, is worth a word.
+const MIN_UP: f64 = 0.9;
+
 impl SendLag {
     /// The percentiles of a histogram in ns.
     pub fn of(histogram: &Histogram<u64>) -> SendLag {
@@ -105,6 +108,13 @@ impl GeneratorReport {
     /// Requests due per second. With random arrivals it differs slightly from the planned rate.
     pub fn scheduled_rate(&self) -> f64 {
         ratio(self.account.scheduled as f64, self.arrivals.as_secs_f64())
+    }
+
+    /// Connections of the plan were down for much of the run, because they could not be made or the server ended them.
+    pub fn connections_missing(&self) -> bool {
+        let own = &self.own;
+        let is_low = own.connections_up_mean < MIN_UP * own.connections_planned as f64;
+        own.connections_never_up > 0 || (is_low && own.connect_errors + own.connections_unused > 0)
     }
 
     /// CPU time of all threads, in seconds.

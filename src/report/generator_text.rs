@@ -51,13 +51,40 @@ impl GeneratorReport {
         let lag = &self.send_lag;
         let [p50, p99, max] = [lag.p50_ns, lag.p99_ns, lag.max_ns].map(|ns| format_wrk_time(ns as f64 / 1e3));
         rows.push(("send lag", format!("p50 {p50}, p99 {p99}, max {max}")));
-        let (opened, in_flight) = (self.own.connections_opened, self.own.in_flight_max);
-        rows.push(("connections", format!("{opened} opened, at most {in_flight} in flight")));
+        rows.push(("connections", self.connections_text()));
+        if self.own.sent_again > 0 {
+            let (n, s) = (self.own.sent_again, if self.own.sent_again == 1 { "" } else { "s" });
+            rows.push((
+                "sent again",
+                format!("{n} request{s} that the server had not taken when it closed or refused"),
+            ));
+        }
+        rows.extend(self.own.causes.sorted().iter().map(|cause| ("error", cause.to_string())));
         let threads = format!("{} thread{}", self.threads, if self.threads == 1 { "" } else { "s" });
         let (used, elapsed) = (self.cpu_seconds(), self.elapsed.as_secs_f64());
         let percent = self.cpu_percent_per_thread();
         rows.push(("CPU", format!("{used:.2} s in {elapsed:.2} s on {threads} ({percent:.0} % of a core each)")));
         rows
+    }
+
+    /// How many connections were opened, and what is unusual about them.
+    fn connections_text(&self) -> String {
+        let own = &self.own;
+        let mut text = format!("{} opened", own.connections_opened);
+        if own.connections_established < own.connections_opened {
+            let _ = write!(text, ", {} came up", own.connections_established);
+        }
+        if own.connections_unused > 0 {
+            let _ = write!(text, ", {} ended by the server without an answer", own.connections_unused);
+        }
+        if own.connections_never_up > 0 {
+            let _ = write!(text, ", {} of {} never up", own.connections_never_up, own.connections_planned);
+        }
+        if self.connections_missing() {
+            let _ = write!(text, ", {:.1} of {} up on average", own.connections_up_mean, own.connections_planned);
+        }
+        let _ = write!(text, ", at most {} in flight", own.in_flight_max);
+        text
     }
 
     /// The lines of the text report: a row each, then a line for each warning.
@@ -78,8 +105,8 @@ pub(super) mod tests {
     use super::*;
     use crate::load::plan::WarmupBy;
     use crate::option_name::CommandInUse;
-    use crate::record::Account;
     use crate::record::event::GeneratorStats;
+    use crate::record::{Account, ErrorCause};
     use crate::report::generator::{ResponseTimes, SendLag};
     use crate::report::response_bounds::{BoundsSummary, ResponseBounds};
     use crate::units::Time;
@@ -101,6 +128,9 @@ pub(super) mod tests {
             own: GeneratorStats {
                 cpu_ns: 510_000_000,
                 connections_opened: 10,
+                connections_established: 10,
+                connections_planned: 10,
+                connections_up_mean: 10.0,
                 in_flight_max: 4,
                 ..GeneratorStats::default()
             },
@@ -232,12 +262,74 @@ pub(super) mod tests {
             let mut report = healthy();
             report.account = Account { scheduled: 1000, answered: 500, unsent: 500, ..Account::default() };
             (report.sent, report.account.errors.read, report.own.bound_reached) = (500, read, bound_reached);
+            (0..read).for_each(|_| report.own.causes.count(ErrorCause::Reset, &"Connection reset by peer"));
             find_warnings(&report).iter().map(|warning| warning.describe(report.command)).collect::<Vec<_>>().join("\n")
         };
-        assert!(shortfall(51, true).contains("because connections broke or were refused"));
+        let broken = shortfall(51, true);
+        assert!(broken.contains("because connections broke or were refused (connection reset)"), "{broken}");
+        assert!(broken.contains("Check in the log of the server why it ends connections"), "{broken}");
         let busy = shortfall(50, true);
         assert!(busy.contains("all connections were busy") && busy.contains("50.0 % of the requests waited"), "{busy}");
         assert!(shortfall(0, false).contains("Raise --threads or lower --rate"));
+    }
+
+    /// A run with `count` errors of this cause, of which `connect` were made while connecting.
+    fn with_errors(cause: ErrorCause, count: u64, connect: u64) -> GeneratorReport {
+        let mut report = healthy();
+        (0..count).for_each(|_| report.own.causes.count(cause, &"the first error"));
+        report.own.connect_errors = connect;
+        report
+    }
+
+    #[test]
+    fn connections_that_were_down_are_a_warning_that_names_the_cause() {
+        let mut report = with_errors(ErrorCause::NoLocalPort, 358, 358);
+        report.own.connections_opened = 379;
+        report.own.connections_established = 21;
+        report.own.connections_planned = 50;
+        report.own.connections_never_up = 29;
+        report.own.connections_up_mean = 20.96;
+        report.own.bound_reached = true;
+        report.own.waited = 3000;
+        insta::assert_snapshot!(report.to_text());
+        assert!(!report.to_text().contains("Raise --connections"));
+    }
+
+    #[test]
+    fn a_server_that_keeps_few_connections_is_no_reason_to_raise_their_number() {
+        let mut report = healthy();
+        report.own.connections_opened = 1234;
+        report.own.connections_established = 1234;
+        report.own.connections_unused = 1220;
+        report.own.connections_planned = 100;
+        report.own.connections_up_mean = 12.3;
+        report.own.bound_reached = true;
+        (report.sent, report.account.answered, report.account.unsent) = (3000, 3000, 3000);
+        insta::assert_snapshot!(report.to_text());
+        assert!(!report.to_text().contains("Raise --connections"));
+    }
+
+    #[test]
+    fn requests_that_went_again_have_a_row_and_no_warning() {
+        let mut report = healthy();
+        report.own.sent_again = 69;
+        let row = "  sent again  69 requests that the server had not taken when it closed or refused\n";
+        assert!(report.to_text().contains(row) && report.warnings().is_empty(), "{}", report.to_text());
+    }
+
+    #[test]
+    fn errors_that_the_server_did_not_cause_are_warnings_at_any_number() {
+        for cause in ErrorCause::ALL {
+            let text = with_errors(cause, 1, 0).to_text();
+            assert!(text.contains(&format!("  error       1 {} (the first error)\n", cause.words())), "{text}");
+            assert_eq!(text.contains("warning: "), cause.is_of_generator(), "{text}");
+        }
+        let not_http1 = with_errors(ErrorCause::NotHttp1, 7, 0).warnings();
+        assert_eq!(
+            not_http1,
+            ["7 not HTTP/1 (the first error). These answers cannot be counted. Check that the port of the URL speaks \
+              HTTP/1.1 (--http2 for HTTP/2)."]
+        );
     }
 
     #[test]

@@ -120,8 +120,8 @@ impl LoadSummary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::{LoadPlan, LoadSettings, WorkerResult};
-    use crate::record::{Account, Latencies, Outcome, RequestRecord};
+    use crate::load::{ConnectionCounts, LoadPlan, LoadSettings, WorkerResult};
+    use crate::record::{Account, ErrorCause, ErrorCauses, Latencies, Outcome, RequestRecord};
     use crate::units::{Instant, Time};
 
     const SECOND: u64 = 1_000_000_000;
@@ -143,6 +143,11 @@ mod tests {
             account.add(&r);
             latencies.add(&r);
         }
+        let mut connections = ConnectionCounts::default();
+        (connections.opened, connections.errors) = (2, 1);
+        connections.establish(true, Instant::START);
+        let mut causes = ErrorCauses::default();
+        causes.count(ErrorCause::Refused, &"Connection refused (os error 111)");
         let thread = WorkerResult {
             thread: 0,
             account,
@@ -153,8 +158,10 @@ mod tests {
             arrivals_end: Instant(2 * SECOND),
             ended: Instant(4 * SECOND),
             cpu: Time(5_000_000),
-            connections_opened: 1,
-            connect_errors: 1,
+            connections,
+            connections_planned: 1,
+            causes,
+            sent_again: 3,
             unsolicited: 2,
             fewest_streams: 100,
             in_flight_max: 1,

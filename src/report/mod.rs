@@ -4,6 +4,7 @@
 //! Every product is a function of recorded data: a [`ReportData`], or the results of a load. Drawing a report again
 //! gives the same bytes.
 
+mod cause_advice;
 mod data;
 pub mod figures;
 pub mod generator;

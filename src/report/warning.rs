@@ -1,6 +1,8 @@
+use super::cause_advice::advice;
 use super::generator::{GeneratorReport, ResponseTimes};
 use crate::load::plan::WarmupBy;
 use crate::option_name::{CommandInUse, OptionName};
+use crate::record::{CauseCount, ErrorCause};
 use crate::stats::ratio;
 use crate::units::{Time, format_wrk_time};
 
@@ -15,9 +17,12 @@ pub enum Warning {
     Shortfall { sent_percent: f64, cause: ShortfallCause },
     /// The generator threads have no CPU time left: percent of a core that each used.
     Cpu { percent_per_thread: f64 },
-    /// Requests, in percent, that were due while every connection was busy. `fewest_streams` is set if the server's
-    /// limit of HTTP/2 streams on a connection is the reason.
-    Waited { percent: f64, fewest_streams: Option<usize> },
+    /// Requests, in percent, that were due and waited for a connection.
+    Waited { percent: f64, reason: WaitReason },
+    /// Connections of the plan were down. With the most frequent cause; none if the server ended them without an answer.
+    ConnectionsDown { planned: u64, never_up: u64, up_mean: f64, cause: Option<ErrorCause> },
+    /// Errors that the generator or its settings caused.
+    Errors(CauseCount),
     /// Requests, in percent, that were due and waited because of the limit on catching up.
     HeldBack { percent: f64 },
     /// The share of response times that are lower bounds, in percent, and which percentiles are.
@@ -36,10 +41,23 @@ pub enum Warning {
 pub enum ShortfallCause {
     /// All connections were busy.
     ConnectionsBusy,
-    /// Connections broke or were refused.
-    ConnectionsBroken,
+    /// Connections of the plan were down.
+    ConnectionsDown,
+    /// Connections broke or were refused, most often for this cause.
+    ConnectionsBroken(ErrorCause),
     /// The generator was too slow.
     Generator,
+}
+
+/// Why requests waited for a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitReason {
+    /// Every connection was busy.
+    Busy,
+    /// Connections of the plan were down.
+    Down,
+    /// The server's limit of HTTP/2 streams on a connection.
+    Streams(usize),
 }
 
 /// A send lag of this share of the reported response time, at the same percentile, is visible in the report: a tenth.
@@ -65,8 +83,13 @@ pub fn find_warnings(report: &GeneratorReport) -> Vec<Warning> {
     let bounds = &report.bounds;
     let cpu = report.cpu_percent_per_thread();
     let broken = a.errors.connect.max(report.own.connect_errors) + a.errors.read + a.errors.write;
-    let cause = match report.own.bound_reached {
-        _ if broken * 10 > a.unsent => ShortfallCause::ConnectionsBroken,
+    let own = &report.own;
+    let is_down = report.connections_missing();
+    let cause = match own.bound_reached {
+        _ if is_down => ShortfallCause::ConnectionsDown,
+        _ if broken * 10 > a.unsent => {
+            ShortfallCause::ConnectionsBroken(own.causes.main(|_| true).map_or(ErrorCause::Other, |main| main.cause))
+        }
         true => ShortfallCause::ConnectionsBusy,
         false => ShortfallCause::Generator,
     };
@@ -76,13 +99,36 @@ pub fn find_warnings(report: &GeneratorReport) -> Vec<Warning> {
     let held_back = 100.0 * ratio(report.own.held_back as f64, a.scheduled as f64);
     let left_out = if report.warmup_by == WarmupBy::Due { report.own.late_warmup } else { 0 };
     let late = 100.0 * ratio(left_out as f64, a.scheduled as f64);
+    let reason = match report.fewest_streams {
+        _ if is_down => WaitReason::Down,
+        Some(streams) => WaitReason::Streams(streams),
+        None => WaitReason::Busy,
+    };
+    let is_short = a.scheduled > 0 && sent_percent < MIN_SENT_PERCENT;
+    let down = (is_down && (is_short || waited >= 1.0 || own.connections_never_up > 0)).then(|| {
+        let cause = own.causes.main(ErrorCause::is_of_connect).map(|main| main.cause);
+        Warning::ConnectionsDown {
+            planned: own.connections_planned,
+            never_up: own.connections_never_up,
+            up_mean: own.connections_up_mean,
+            cause: cause.filter(|_| own.connect_errors >= own.connections_unused),
+        }
+    });
+    let told = match (&down, cause) {
+        (Some(Warning::ConnectionsDown { cause, .. }), _) => *cause,
+        (_, ShortfallCause::ConnectionsBroken(cause)) if is_short => Some(cause),
+        _ => None,
+    };
+    let own_errors =
+        own.causes.sorted().into_iter().filter(|one| one.cause.is_of_generator() && Some(one.cause) != told);
     let sum = a.answered + a.failed + a.unanswered + a.unsent;
     [
         (!a.balances()).then_some(Warning::Unbalanced { scheduled: a.scheduled, sum }),
         send_lag_warning(report),
-        (a.scheduled > 0 && sent_percent < MIN_SENT_PERCENT).then_some(Warning::Shortfall { sent_percent, cause }),
+        is_short.then_some(Warning::Shortfall { sent_percent, cause }),
+        down,
         (cpu > MAX_CPU_PERCENT && !report.spins).then_some(Warning::Cpu { percent_per_thread: cpu }),
-        (waited >= 1.0).then_some(Warning::Waited { percent: waited, fewest_streams: report.fewest_streams }),
+        (waited >= 1.0).then_some(Warning::Waited { percent: waited, reason }),
         (held_back >= 1.0).then_some(Warning::HeldBack { percent: held_back }),
         (bounds.percent >= 1.0)
             .then(|| Warning::LowerBounds { percent: bounds.percent, percentiles: bounds.which_percentiles() }),
@@ -92,6 +138,7 @@ pub fn find_warnings(report: &GeneratorReport) -> Vec<Warning> {
     ]
     .into_iter()
     .flatten()
+    .chain(own_errors.map(Warning::Errors))
     .collect()
 }
 
@@ -150,24 +197,50 @@ impl Warning {
                 "only {sent_percent:.1} % of the scheduled requests were sent, because the generator was too slow. The \
                  system received less load than planned. Raise {threads} or lower {rate}."
             ),
-            Warning::Shortfall { sent_percent, cause: ShortfallCause::ConnectionsBroken } => format!(
-                "only {sent_percent:.1} % of the scheduled requests were sent, because connections broke or were \
-                 refused, and the generator waits longer before each new attempt to connect. Check why the server \
-                 closes or refuses connections."
+            Warning::Shortfall { sent_percent, cause: ShortfallCause::ConnectionsDown } => format!(
+                "only {sent_percent:.1} % of the scheduled requests were sent, because connections were down. The system \
+                 received less load than planned."
             ),
+            Warning::Shortfall { sent_percent, cause: ShortfallCause::ConnectionsBroken(cause) } => format!(
+                "only {sent_percent:.1} % of the scheduled requests were sent, because connections broke or were \
+                 refused ({}), and the generator waits longer before each new attempt to connect. {}",
+                cause.words(),
+                advice(*cause, command)
+            ),
+            Warning::ConnectionsDown { planned, never_up, up_mean, cause } => {
+                let never = match never_up {
+                    0 => String::new(),
+                    n => format!("{n} of {planned} never came up, and "),
+                };
+                let (why, what) = match cause {
+                    Some(cause) => (cause.words(), advice(*cause, command)),
+                    None => (
+                        "the server ended them before they carried an answer",
+                        format!(
+                            "It may limit the number of connections: lower {connections} to what it keeps, or raise its \
+                             limit."
+                        ),
+                    ),
+                };
+                format!("connections were down: {never}{up_mean:.1} of {planned} were up on average ({why}). {what}")
+            }
+            Warning::Errors(one) => format!("{one}. {}", advice(one.cause, command)),
             Warning::Cpu { percent_per_thread } => format!(
                 "the generator threads used {percent_per_thread:.0} % of a core each. Raise {threads} up to the number \
                  of cores, or lower {rate}."
             ),
-            Warning::Waited { percent, fewest_streams: Some(streams) } => format!(
+            Warning::Waited { percent, reason: WaitReason::Streams(streams) } => format!(
                 "{percent:.1} % of the requests waited for a free stream. The server's limit of {streams} streams on a \
                  connection reduced the load, and may have kept the system stable. Raise {connections}."
             ),
-            Warning::Waited { percent, fewest_streams: None } => format!(
+            Warning::Waited { percent, reason: WaitReason::Busy } => format!(
                 "{percent:.1} % of the requests waited for a free connection. The limit on connections reduced the \
                  load, and may have kept the system stable. {}",
                 raise_connections(command)
             ),
+            Warning::Waited { percent, reason: WaitReason::Down } => {
+                format!("{percent:.1} % of the requests waited for a connection, because connections were down.")
+            }
             Warning::HeldBack { percent } => format!(
                 "{percent:.1} % of the requests were late and waited although a connection was free, because {} limits \
                  how fast a late schedule is caught up. Their response times include that wait. Leave the limit out to \

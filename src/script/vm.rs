@@ -1,7 +1,8 @@
 use std::cell::{Cell, RefCell};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
 
-use mlua::{Function, LuaString, Table, Value};
+use mlua::{Function, Lua, LuaString, Table, Value};
 
 use super::errors::{describe_type, is_memory_error, memory_error, script_error};
 use super::state::{Environment, State};
@@ -9,6 +10,9 @@ use super::thread_object::{LocalThread, ThreadHandle, ThreadObject};
 use super::{PlainValue, Script, ScriptError};
 use crate::http1::{self, PipelinedRequest};
 use crate::units::Time;
+
+/// The names and values of headers, in order.
+type Headers = Vec<(String, Vec<u8>)>;
 
 /// The Lua state of a thread, which makes its requests.
 pub struct Vm {
@@ -20,6 +24,9 @@ pub struct Vm {
     is_fixed: bool,
     has_response: bool,
     has_delay: bool,
+    /// The fourth argument of `response`: a function that returns all values of a header of the last response.
+    all_values: Function,
+    last_headers: Rc<RefCell<Headers>>,
     thread: LocalThread,
     /// Calls of `request()`.
     calls: Cell<u64>,
@@ -46,6 +53,9 @@ impl Vm {
         let args = prepare().map_err(|error| script_error(&state.name, None, &error))?;
         let [request, response, delay] = ["request", "response", "delay"].map(|name| state.function(name));
         let (request, response, delay) = (request?, response?, delay?);
+        let last_headers = Rc::<RefCell<Headers>>::default();
+        let all_values = values_function(&state.lua, Rc::clone(&last_headers))
+            .map_err(|error| script_error(&state.name, None, &error))?;
         Ok(Vm {
             state,
             args,
@@ -55,6 +65,8 @@ impl Vm {
             is_fixed: true,
             has_response: false,
             has_delay: false,
+            all_values,
+            last_headers,
             thread,
             calls: Cell::new(0),
             last: RefCell::default(),
@@ -185,20 +197,22 @@ impl Vm {
         }
     }
 
-    /// Calls `response(status, headers, body)` if the script has it.
+    /// Calls `response(status, headers, body, all)` if the script has it. Of several headers with the same name, `headers`
+    /// has the last one, as in wrk2, and `all(name)` returns all.
     ///
     /// # Errors
     /// [`ScriptError::Lua`] if it raises an error.
-    pub fn response(&self, status: u16, headers: &[(String, Vec<u8>)], body: &[u8]) -> Result<(), ScriptError> {
+    pub fn response(&self, status: u16, headers: Headers, body: &[u8]) -> Result<(), ScriptError> {
         if !self.has_response {
             return Ok(());
         }
-        let call = || {
+        let call = move || {
             let table = self.state.lua.create_table_with_capacity(0, headers.len())?;
-            for (name, value) in headers {
+            for (name, value) in &headers {
                 table.set(name.as_str(), self.state.lua.create_string(value)?)?;
             }
-            self.response.call::<()>((status, table, self.state.lua.create_string(body)?))
+            self.last_headers.replace(headers);
+            self.response.call::<()>((status, table, self.state.lua.create_string(body)?, &self.all_values))
         };
         call().map_err(|error| self.call_error("response", &error))
     }
@@ -219,4 +233,16 @@ pub fn quote_line(request: &[u8]) -> String {
         Some((end, _)) => format!("{}...", &line[..end]),
         None => line,
     }
+}
+
+/// A Lua function of a name that returns all values of the headers with that name, in any case of letters, as a list.
+fn values_function(lua: &Lua, headers: Rc<RefCell<Headers>>) -> mlua::Result<Function> {
+    lua.create_function(move |lua, name: LuaString| {
+        let wanted = name.as_bytes();
+        let values = lua.create_table()?;
+        for (_, value) in headers.borrow().iter().filter(|(name, _)| name.as_bytes().eq_ignore_ascii_case(&wanted)) {
+            values.push(lua.create_string(value)?)?;
+        }
+        Ok(values)
+    })
 }

@@ -25,6 +25,8 @@ pub enum Answer {
     Never,
     /// Resets the stream.
     Reset,
+    /// Refuses the request: it was not processed.
+    Refuse,
     /// Begins a response, and resets the stream.
     ResetInTheMiddle,
     /// Sends a GOAWAY: answers this request and those before it, and no others on this connection.
@@ -143,6 +145,7 @@ async fn try_to_respond(
         respond.send_response(Response::builder().header("x-a", "1").body(()).unwrap(), false)
     };
     match answer {
+        Answer::Refuse => respond.send_reset(Reason::REFUSED_STREAM),
         Answer::Reset => respond.send_reset(Reason::INTERNAL_ERROR),
         Answer::ResetInTheMiddle => {
             let mut stream = headers(&mut respond)?;

@@ -23,7 +23,7 @@ pub struct LiveCounters {
 }
 
 impl LiveCounters {
-    /// Attempts assigned to a connection so far.
+    /// Attempts assigned to a connection so far. Those that were sent again count each time.
     pub fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
@@ -120,11 +120,17 @@ impl ThreadMetrics {
     #[inline]
     pub fn begin_attempt(&mut self, record: &RequestRecord) {
         self.started += 1;
-        self.requests += u64::from(record.attempt == 0);
+        self.requests += u64::from(record.attempt == 0 && record.resends == 0);
         self.in_flight += 1;
         self.in_flight_max = self.in_flight_max.max(self.in_flight);
         self.live.sent.store(self.started, Ordering::Relaxed);
         self.live.requests.store(self.requests, Ordering::Relaxed);
+    }
+
+    /// An attempt is not over: it goes again.
+    pub fn withdraw_attempt(&mut self) {
+        self.in_flight -= 1;
+        self.live.ended.store(self.started - self.in_flight, Ordering::Relaxed);
     }
 
     /// Records an attempt that is over. Its latency counts only if `is_sample`.

@@ -1,5 +1,6 @@
 //! One thread of the generator, a worker: its setup, the state that its tasks share, and what it measures.
 
+pub mod connection_counts;
 pub mod custody;
 pub mod messages;
 pub mod metrics;

@@ -46,6 +46,12 @@ impl PayloadPart {
         start..parts.get(self.index).map_or(self.payload.bytes.len(), |part| part.end)
     }
 
+    /// Its method is idempotent (RFC 9110, 9.2.2): sent twice it has the same effect as sent once.
+    pub fn is_idempotent(&self) -> bool {
+        let method = self.bytes().split(|&byte| byte == b' ').next().unwrap_or_default();
+        matches!(method, b"GET" | b"HEAD" | b"PUT" | b"DELETE" | b"OPTIONS" | b"TRACE")
+    }
+
     /// A HEAD request: its response has no body.
     pub fn is_head(&self) -> bool {
         self.payload.parts.get(self.index).is_some_and(|part| part.is_head)

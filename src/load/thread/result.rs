@@ -1,8 +1,9 @@
 use hdrhistogram::Histogram;
 
+use super::connection_counts::ConnectionCounts;
 use super::rate_sampler::RateSampler;
 use super::state::WorkerState;
-use crate::record::{Account, Latencies};
+use crate::record::{Account, ErrorCauses, Latencies};
 use crate::script::ScriptError;
 use crate::units::{Instant, Time};
 
@@ -23,8 +24,13 @@ pub struct WorkerResult {
     pub ended: Instant,
     /// CPU time of the thread since the start of load.
     pub cpu: Time,
-    pub connections_opened: u64,
-    pub connect_errors: u64,
+    pub connections: ConnectionCounts,
+    /// Connections that the plan keeps open; 0 with `open`.
+    pub connections_planned: u64,
+    /// Why connections could not be made, and why attempts failed.
+    pub causes: ErrorCauses,
+    /// Sendings that the server did not take, and that were made again.
+    pub sent_again: u64,
     /// Responses without a request. Each closes its connection.
     pub unsolicited: u64,
     /// With HTTP/2: the lowest limit on the streams of a connection, the plan's or the server's.
@@ -62,8 +68,10 @@ impl WorkerResult {
             arrivals_end,
             ended,
             cpu,
-            connections_opened: state.connections_opened.get(),
-            connect_errors: state.connect_errors.get(),
+            connections: *state.connections.borrow(),
+            connections_planned: state.connections_planned(),
+            causes: state.causes.take(),
+            sent_again: state.sent_again.get(),
             unsolicited: state.unsolicited.get(),
             fewest_streams: state.fewest_streams.get(),
             in_flight_max: metrics.in_flight_max,

@@ -71,6 +71,11 @@ impl Slot {
         self.unwritten > 0
     }
 
+    /// The last attempt to be written is not written yet, and so is the first one.
+    pub fn has_unwritten_only(&self) -> bool {
+        self.unwritten > 0 && self.unwritten == self.attempts.len()
+    }
+
     /// The attempt that the next response belongs to.
     pub fn first(&self) -> Option<&Attempt> {
         self.attempts.front()
@@ -103,7 +108,13 @@ impl Slot {
         Some(attempt)
     }
 
-    /// Removes all attempts at the end of the run.
+    /// All attempts can be sent from `now` on, if they could not before.
+    pub fn mark_ready(&mut self, now: Instant) {
+        let unready = self.attempts.iter_mut().filter(|attempt| attempt.record.ready == Instant::NEVER);
+        unready.for_each(|attempt| attempt.record.ready = now);
+    }
+
+    /// Removes all attempts.
     pub fn take_all(&mut self) -> impl Iterator<Item = Attempt> + '_ {
         self.unwritten = 0;
         self.attempts.drain(..)

@@ -3,25 +3,36 @@
 use std::future::Future;
 use std::io;
 
+use super::failure::{Failure, cause_of};
 use crate::load::thread::state::WorkerState;
-use crate::record::Outcome;
 
-/// Waits for `connect`, unless `abandoned` is ready first. Counts the connection, and an error of `connect`.
+/// Waits for `connect`, unless `abandoned` is ready first. Counts the connection, and an error of `connect` with its
+/// cause. `was_up` says whether this connection of the plan was up before, and is set when it comes up.
 ///
 /// # Errors
-/// [`Outcome::ConnectError`] or [`Outcome::Abandoned`].
+/// [`Failure::Connect`] or [`Failure::Abandoned`].
 pub async fn open<T>(
     state: &WorkerState,
+    was_up: &mut bool,
     connect: impl Future<Output = io::Result<T>>,
     abandoned: impl Future<Output = ()>,
-) -> Result<T, Outcome> {
-    state.connections_opened.set(state.connections_opened.get() + 1);
-    tokio::select! {
+) -> Result<T, Failure> {
+    state.connections.borrow_mut().opened += 1;
+    let connected = tokio::select! {
         biased;
-        result = connect => result.map_err(|_| {
-            state.connect_errors.set(state.connect_errors.get() + 1);
-            Outcome::ConnectError
-        }),
-        () = abandoned => Err(Outcome::Abandoned),
+        connected = connect => connected,
+        () = abandoned => return Err(Failure::Abandoned),
+    };
+    match connected {
+        Ok(connection) => {
+            state.connections.borrow_mut().establish(!*was_up, state.now());
+            *was_up = true;
+            Ok(connection)
+        }
+        Err(error) => {
+            state.connections.borrow_mut().errors += 1;
+            state.causes.borrow_mut().count(cause_of(&error), &error);
+            Err(Failure::Connect)
+        }
     }
 }

@@ -11,12 +11,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::Stream;
 use super::backoff::Backoff;
 use super::connect;
+use super::failure::{Again, Failure, IDLE_CLOSE, Why};
+use super::kept_body::OVER_BUDGET;
 use super::response::{self, CapturedResponse};
-use crate::http1::{FrameProgress, Framer, NullSink, Response};
+use crate::http1::{FrameProgress, Framer, NullSink, ProtocolError, Response};
 use crate::load::plan::WhenBusy;
 use crate::load::thread::slot::Outgoing;
 use crate::load::thread::state::WorkerState;
-use crate::record::Outcome;
+use crate::record::ErrorCause;
 use crate::units::Instant;
 
 /// Runs the connection with slot `id`. With `wait` and `pipeline` it is opened again until the end of the run; with
@@ -24,15 +26,19 @@ use crate::units::Instant;
 pub async fn run(state: Rc<WorkerState>, id: usize) {
     let reconnects = state.plan.when_busy != WhenBusy::Open;
     let mut backoff = Backoff::default();
+    let mut was_up = false;
     loop {
-        let was_useful = match establish(&state, id).await {
+        let was_useful = match establish(&state, id, &mut was_up).await {
             Ok(stream) => serve(&state, id, stream).await,
-            Err(outcome) => {
-                state.conclude_all(id, outcome, state.now());
+            Err(failure) => {
+                // With `wait` and `pipeline` what the connection before was to send waits for another one.
+                let waits = reconnects && matches!(failure, Failure::Connect);
+                let again = if waits { Again::ClosedIdle } else { Again::Never };
+                state.conclude_all(id, &failure, again, state.now());
                 false
             }
         };
-        if !reconnects {
+        if !reconnects && !state.has_attempts(id) {
             return state.retire_slot(id);
         }
         if was_useful {
@@ -43,10 +49,10 @@ pub async fn run(state: Rc<WorkerState>, id: usize) {
     }
 }
 
-async fn establish(state: &WorkerState, id: usize) -> Result<Stream, Outcome> {
+async fn establish(state: &WorkerState, id: usize, was_up: &mut bool) -> Result<Stream, Failure> {
     let began = state.now();
     let abandoned = poll_fn(|cx| state.poll_abandoned(id, cx));
-    let stream = connect::open(state, state.connect(), abandoned).await?;
+    let stream = connect::open(state, was_up, state.connect(), abandoned).await?;
     // The system causes the time to connect, not the generator. So it is not send lag of an attempt that waits for it.
     state.update_record(id, |record| record.ready = record.ready.plus(state.now().since(began)));
     Ok(stream)
@@ -65,11 +71,13 @@ async fn serve(state: &WorkerState, id: usize, stream: Stream) -> bool {
         outgoing: None,
         is_unflushed: false,
         has_responded: false,
+        is_reused: false,
         is_finished: false,
         captured,
     };
-    // In an open system a new connection has an attempt already.
+    // In an open system a new connection has an attempt already, and so has one that took the place of another.
     if state.has_attempts(id) {
+        state.mark_ready(id, state.now());
         state.dispatcher.borrow_mut().add_busy_connection();
     } else {
         state.add_connection(id, state.now());
@@ -89,6 +97,8 @@ struct Http1Connection<'a> {
     outgoing: Option<Outgoing>,
     is_unflushed: bool,
     has_responded: bool,
+    /// It was idle after a response, and no byte has arrived since.
+    is_reused: bool,
     /// Its last response ends it, and it is not offered for further requests.
     is_finished: bool,
     /// The response so far, if the script wants responses.
@@ -100,22 +110,42 @@ impl Http1Connection<'_> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         let (state, id) = (self.state, self.id);
         state.mark_running(id);
-        let outcome = if state.is_abandoned(id) {
-            Outcome::Abandoned
+        let failure = if state.is_abandoned(id) {
+            Failure::Abandoned
         } else {
             match ready!(self.transfer(cx)) {
                 Ok(never) => match never {},
-                Err(outcome) => outcome,
+                Err(failure) => failure,
             }
         };
+        let was_used = self.has_responded || matches!(failure, Failure::Abandoned);
         let was_free = !state.has_attempts(id) && !self.is_finished;
         state.dispatcher.borrow_mut().remove_connection(id, was_free);
-        state.conclude_all(id, outcome, state.now());
-        Poll::Ready(self.has_responded || outcome == Outcome::Abandoned)
+        let now = state.now();
+        state.connections.borrow_mut().close(was_used, now);
+        match self.again(&failure, now) {
+            Again::Never => state.conclude_all(id, &failure, Again::Never, now),
+            again => state.conclude_but_keep(id, &failure, again, now),
+        }
+        Poll::Ready(was_used)
     }
 
-    /// Writes and reads as long as there is progress. Ends with the outcome of the remaining attempts.
-    fn transfer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Infallible, Outcome>> {
+    /// Whether the server closed the connection while it was idle, and its attempts go again.
+    fn again(&self, failure: &Failure, now: Instant) -> Again {
+        let is_closed = || matches!(failure.cause(), Some((ErrorCause::Reset | ErrorCause::ClosedEarly, _)));
+        if self.is_reused && is_closed() && now.since(self.state.first_sent(self.id)) <= IDLE_CLOSE {
+            Again::ClosedIdle
+        } else {
+            Again::Never
+        }
+    }
+
+    /// Writes and reads as long as there is progress. Ends with the failure of the remaining attempts.
+    fn transfer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Infallible, Failure>> {
+        if self.is_reused && self.state.has_unwritten_only(self.id) {
+            // The server may have closed the connection while it was idle: then nothing is written to it.
+            let _ = self.read(cx)?;
+        }
         loop {
             // Responses may arrive before everything is written.
             let _ = self.write(cx)?;
@@ -127,7 +157,7 @@ impl Http1Connection<'_> {
     }
 
     /// Ready when there is nothing left to write.
-    fn write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Outcome>> {
+    fn write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         loop {
             if self.outgoing.is_none() {
                 ready!(self.flush(cx))?;
@@ -137,7 +167,8 @@ impl Http1Connection<'_> {
             let bytes = &outgoing.payload.bytes[outgoing.bytes.clone()];
             match ready!(Pin::new(&mut self.stream).poll_write(cx, bytes)) {
                 Ok(n) if n > 0 => outgoing.bytes.start += n,
-                _ => return Poll::Ready(Err(Outcome::WriteError)),
+                Ok(_) => return Poll::Ready(Err(Failure::Write(Why::Http1(ProtocolError::Closed)))),
+                Err(error) => return Poll::Ready(Err(Failure::Write(Why::Io(error)))),
             }
             if outgoing.bytes.is_empty() {
                 self.outgoing = None;
@@ -147,9 +178,9 @@ impl Http1Connection<'_> {
     }
 
     /// Sends what TLS buffers. Afterwards there is time to build the next request.
-    fn flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Outcome>> {
+    fn flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         if self.is_unflushed {
-            ready!(Pin::new(&mut self.stream).poll_flush(cx)).map_err(|_| Outcome::WriteError)?;
+            ready!(Pin::new(&mut self.stream).poll_flush(cx)).map_err(|error| Failure::Write(Why::Io(error)))?;
             self.is_unflushed = false;
             self.state.prepare_request();
         }
@@ -157,7 +188,7 @@ impl Http1Connection<'_> {
     }
 
     /// Reads once. Ready when bytes or the end have arrived.
-    fn read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Outcome>> {
+    fn read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         let state = self.state;
         let mut buffer = state.read_buffer.borrow_mut();
         let mut buffer = ReadBuf::new(&mut buffer);
@@ -166,15 +197,16 @@ impl Http1Connection<'_> {
         let handled = match read {
             Ok(()) if bytes.is_empty() => self.handle_close(),
             Ok(()) => self.handle_bytes(bytes),
-            Err(_) => Err(Outcome::ReadError),
+            Err(error) => Err(Failure::Read(Why::Io(error))),
         };
         Poll::Ready(handled)
     }
 
     /// Splits the bytes that were read into responses.
-    fn handle_bytes(&mut self, mut bytes: &[u8]) -> Result<(), Outcome> {
+    fn handle_bytes(&mut self, mut bytes: &[u8]) -> Result<(), Failure> {
         let (state, id) = (self.state, self.id);
         let now = state.now();
+        self.is_reused = false;
         while !bytes.is_empty() {
             if !state.awaits_response(id) {
                 return Err(self.reject_unsolicited());
@@ -188,9 +220,8 @@ impl Http1Connection<'_> {
                 None => self.framer.feed(bytes, &mut NullSink),
             };
             let (used, response) = match fed {
-                Ok(FrameProgress::More) => (bytes.len(), None),
                 Ok(FrameProgress::Complete { used, response }) => (used, Some(response)),
-                Err(_) => (bytes.len(), None),
+                Ok(FrameProgress::More) | Err(_) => (bytes.len(), None),
             };
             state.update_record(id, |record| {
                 record.bytes += used as u64;
@@ -198,9 +229,9 @@ impl Http1Connection<'_> {
                     record.first_byte = now;
                 }
             });
-            let is_too_long = self.captured.as_ref().is_some_and(CapturedResponse::is_too_long);
-            if fed.is_err() || is_too_long {
-                return Err(Outcome::ReadError);
+            fed.map_err(|error| Failure::Read(Why::Http1(error)))?;
+            if self.captured.as_ref().is_some_and(|captured| captured.body.is_over_budget()) {
+                return Err(Failure::Read(Why::Text(ErrorCause::Limit, OVER_BUDGET)));
             }
             bytes = &bytes[used..];
             if let Some(response) = response {
@@ -211,37 +242,50 @@ impl Http1Connection<'_> {
     }
 
     /// The server closed the connection. This may be the end of a response without a length.
-    fn handle_close(&mut self) -> Result<(), Outcome> {
+    fn handle_close(&mut self) -> Result<(), Failure> {
         if self.is_framing
             && let Ok(response) = self.framer.close()
         {
             self.handle_response(response, self.state.now(), false)?;
         }
-        Err(Outcome::ReadError)
+        Err(Failure::Read(Why::Http1(ProtocolError::Closed)))
     }
 
     /// Handles a complete response. `has_more` if bytes follow it.
-    fn handle_response(&mut self, response: Response, now: Instant, has_more: bool) -> Result<(), Outcome> {
+    fn handle_response(&mut self, response: Response, now: Instant, has_more: bool) -> Result<(), Failure> {
         let (state, id) = (self.state, self.id);
+        let is_early = self.is_writing_first();
         response::complete(state, id, response.status, self.captured.as_mut().map(std::mem::take), now);
         (self.has_responded, self.is_framing) = (true, false);
-        if !response.keep_alive {
+        if !response.keep_alive || is_early {
+            // After a response that came before its request was written, the server need not read the rest.
             self.is_finished = true;
-            return Err(Outcome::ReadError);
+            return Err(Failure::Closed);
         }
         if has_more && !state.awaits_response(id) {
             self.is_finished = true;
             return Err(self.reject_unsolicited());
         }
         if !state.has_attempts(id) {
+            self.is_reused = true;
             state.offer_connection(id, now);
         }
         Ok(())
     }
 
-    /// Counts a response without a request. Whatever follows it on this connection cannot be matched to a request.
-    fn reject_unsolicited(&self) -> Outcome {
-        self.state.unsolicited.set(self.state.unsolicited.get() + 1);
-        Outcome::ReadError
+    /// The request of the first attempt is not written to its end.
+    fn is_writing_first(&self) -> bool {
+        self.outgoing.as_ref().is_some_and(|outgoing| {
+            let first = self.state.first_request(self.id);
+            first.is_some_and(|part| {
+                Rc::ptr_eq(&part.payload, &outgoing.payload) && part.range().end > outgoing.bytes.start
+            })
+        })
+    }
+
+    /// Counts a response without a request. It ends the connection.
+    fn reject_unsolicited(&self) -> Failure {
+        self.state.count_unsolicited();
+        Failure::Closed
     }
 }

@@ -2,8 +2,10 @@
 
 mod backoff;
 mod connect;
+pub mod failure;
 pub mod http1;
 pub mod http2;
+mod kept_body;
 mod response;
 pub mod tls;
 

@@ -83,6 +83,8 @@ enum Source {
 /// Work to be sent at `at`. It is ordered by that instant and then by request, so that the order is deterministic.
 struct Deferred {
     at: Instant,
+    /// The generator could send it since then.
+    since: Instant,
     work: Work,
 }
 
@@ -282,7 +284,7 @@ impl Dispatcher {
 
     /// Sends the work at `at` instead of now. Its due time stays.
     pub fn defer(&mut self, work: Work, at: Instant) {
-        self.deferred.push(Reverse(Deferred { at, work }));
+        self.deferred.push(Reverse(Deferred { at, since: at, work }));
     }
 
     /// Sends a failed attempt again at `at`.
@@ -290,6 +292,21 @@ impl Dispatcher {
         let mut record = RequestRecord::planned(failed.request, failed.due, self.thread);
         record.attempt = failed.attempt + 1;
         self.defer(Work { record, part: Some(part), is_sample }, at);
+    }
+
+    /// Sends an attempt again that the server did not take, `wait` after `now`. Without a wait it keeps its place in the
+    /// queue: it was due before the requests that wait now.
+    pub fn resend(
+        &mut self,
+        refused: &RequestRecord,
+        part: PayloadPart,
+        is_sample: bool,
+        (now, wait): (Instant, Time),
+    ) {
+        let since = now.plus(wait);
+        let at = if wait == Time::ZERO { refused.due } else { since };
+        let work = Work { record: refused.sent_again(), part: Some(part), is_sample };
+        self.deferred.push(Reverse(Deferred { at, since, work }));
     }
 
     /// Takes what is still deferred when the run ends.
@@ -358,10 +375,11 @@ impl Dispatcher {
     /// Takes what [`Dispatcher::next_source`] found, at `now`. A connection was free for it since `free_since`.
     fn take_work(&mut self, source: Source, now: Instant, free_since: Instant) -> Work {
         if source == Source::Deferred
-            && let Some(Reverse(Deferred { at, mut work })) = self.deferred.pop()
+            && let Some(Reverse(Deferred { since, mut work, .. })) = self.deferred.pop()
         {
-            work.record.ready = at.max(free_since);
-            self.waited += u64::from(work.record.attempt == 0 && free_since > at);
+            let is_first = work.record.attempt == 0 && work.record.resends == 0;
+            work.record.ready = since.max(free_since);
+            self.waited += u64::from(is_first && free_since > since);
             return work;
         }
         self.take_head(now, free_since)

@@ -4,14 +4,80 @@ use super::WorkerState;
 use crate::load::plan::OnTimeout;
 use crate::load::thread::result::WorkerResult;
 use crate::load::thread::slot::{Attempt, Slot};
+use crate::load::transport::failure::{Again, Failure};
 use crate::record::{Outcome, RequestRecord};
 use crate::script::ScriptError;
 use crate::units::{Instant, Time};
 
 impl WorkerState {
-    /// Ends the first attempt of a connection at `now`: records it, and schedules a retry if it failed.
-    pub fn conclude(&self, id: usize, outcome: Outcome, now: Instant) {
-        let Some(attempt) = self.slots.borrow_mut()[id].end_first() else { return };
+    /// Ends the first attempt of a connection with its answer, which was complete at `now`.
+    pub fn conclude_answered(&self, id: usize, now: Instant) {
+        if let Some(attempt) = self.end_first(id) {
+            self.conclude(id, attempt, Outcome::Answered, now);
+        }
+    }
+
+    /// Ends the first attempt of a connection, which failed at `now`, and counts why; or sends it again on any connection.
+    pub fn conclude_failed(&self, id: usize, failure: &Failure, again: Again, now: Instant) {
+        let Some(attempt) = self.end_first(id) else { return };
+        let Some(wait) = self.wait_to_go_again(&attempt, again) else {
+            return self.fail_attempt(id, attempt, failure, now);
+        };
+        let mut dispatcher = self.dispatcher.borrow_mut();
+        dispatcher.end_attempt(id, attempt.record.send_lag().unwrap_or_default());
+        self.metrics.borrow_mut().withdraw_attempt();
+        dispatcher.resend(&attempt.record, attempt.part, attempt.is_sample, (now, wait));
+        self.wake_flag.wake();
+    }
+
+    /// Ends all attempts of a connection, which failed at `now`, or sends them again on any connection.
+    pub fn conclude_all(&self, id: usize, failure: &Failure, again: Again, now: Instant) {
+        while self.has_attempts(id) {
+            self.conclude_failed(id, failure, again, now);
+        }
+    }
+
+    /// Ends those attempts of a connection that do not go again. The others stay, and go on the connection that is opened
+    /// in its place.
+    pub fn conclude_but_keep(&self, id: usize, failure: &Failure, again: Again, now: Instant) {
+        let attempts: Vec<Attempt> = self.slots.borrow_mut()[id].take_all().collect();
+        for mut attempt in attempts {
+            if self.wait_to_go_again(&attempt, again).is_none() {
+                self.fail_attempt(id, attempt, failure, now);
+                continue;
+            }
+            attempt.record = attempt.record.sent_again();
+            attempt.record.connection = id as u32;
+            // It may have been sent in one string with others.
+            attempt.bytes = attempt.part.range();
+            self.slots.borrow_mut()[id].add(attempt);
+        }
+    }
+
+    /// How long a failed attempt waits before it goes again, if it does, which is counted.
+    fn wait_to_go_again(&self, attempt: &Attempt, again: Again) -> Option<Time> {
+        let is_written = attempt.record.sent != Instant::NEVER;
+        let wait = again.wait(attempt.record.resends, is_written, || attempt.part.is_idempotent());
+        let wait = wait.filter(|_| self.failure.borrow().is_none())?;
+        self.sent_again.set(self.sent_again.get() + u64::from(is_written));
+        Some(wait)
+    }
+
+    fn end_first(&self, id: usize) -> Option<Attempt> {
+        self.slots.borrow_mut()[id].end_first()
+    }
+
+    /// Ends an attempt that failed, and counts why.
+    fn fail_attempt(&self, id: usize, attempt: Attempt, failure: &Failure, now: Instant) {
+        if let Some((cause, error)) = failure.cause() {
+            self.causes.borrow_mut().count(cause, error);
+        }
+        let is_written = attempt.record.sent != Instant::NEVER;
+        self.conclude(id, attempt, failure.outcome(is_written), now);
+    }
+
+    /// Ends an attempt at `now`: records it, and schedules a retry if it failed.
+    fn conclude(&self, id: usize, attempt: Attempt, outcome: Outcome, now: Instant) {
         let mut record = attempt.record_at(now, self.plan.timeout);
         let Attempt { part, is_sample, .. } = attempt;
         record.set_outcome(outcome);
@@ -33,18 +99,6 @@ impl WorkerState {
             if metrics.in_flight == 0 {
                 // This may be the end of the drain, and the connection may be offered late or never.
                 self.wake_flag.wake_for_connection();
-            }
-        }
-    }
-
-    /// Ends all attempts of a connection. After a read error, those that were never written are write errors.
-    pub fn conclude_all(&self, id: usize, outcome: Outcome, now: Instant) {
-        loop {
-            let is_sent = self.slots.borrow()[id].first().map(|attempt| attempt.record.sent != Instant::NEVER);
-            match (is_sent, outcome) {
-                (None, _) => return,
-                (Some(false), Outcome::ReadError) => self.conclude(id, Outcome::WriteError, now),
-                _ => self.conclude(id, outcome, now),
             }
         }
     }

@@ -6,6 +6,7 @@ use super::WorkerState;
 use crate::load::thread::requests::PayloadPart;
 use crate::load::thread::slot::Outgoing;
 use crate::record::RequestRecord;
+use crate::units::Instant;
 
 impl WorkerState {
     /// The task of the connection runs and sees all changes of its slot: it needs no wake-up.
@@ -50,6 +51,21 @@ impl WorkerState {
     /// The connection has begun to write an attempt that is not over, and so expects a response.
     pub fn awaits_response(&self, id: usize) -> bool {
         self.slots.borrow()[id].awaits_response()
+    }
+
+    /// When the connection's first attempt was sent; never if it was not.
+    pub fn first_sent(&self, id: usize) -> Instant {
+        self.slots.borrow()[id].first().map_or(Instant::NEVER, |attempt| attempt.record.sent)
+    }
+
+    /// The attempts of the connection can be sent from `now` on, if they could not before.
+    pub fn mark_ready(&self, id: usize, now: Instant) {
+        self.slots.borrow_mut()[id].mark_ready(now);
+    }
+
+    /// The connection has attempts, and has written none of them.
+    pub fn has_unwritten_only(&self, id: usize) -> bool {
+        self.slots.borrow()[id].has_unwritten_only()
     }
 
     /// The request of the connection's first attempt.

@@ -9,15 +9,16 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::sync::Arc;
 
+use super::connection_counts::ConnectionCounts;
 use super::custody::Custody;
 use super::metrics::ThreadMetrics;
 use super::requests::Requests;
 use super::slot::Slot;
 use crate::load::pacing::dispatcher::Dispatcher;
 use crate::load::pacing::wake_flag::WakeFlag;
-use crate::load::plan::LoadPlan;
+use crate::load::plan::{LoadPlan, WhenBusy};
 use crate::load::transport::{CapturedResponse, Stream, Transport};
-use crate::record::{Clock, RequestRecord};
+use crate::record::{Clock, ErrorCause, ErrorCauses, RequestRecord};
 use crate::script::ScriptError;
 use crate::units::Instant;
 
@@ -31,8 +32,11 @@ pub struct WorkerState {
     pub wake_flag: WakeFlag,
     /// All connections read into this buffer: one per worker needs less memory than one per connection.
     pub read_buffer: RefCell<Box<[u8]>>,
-    pub connections_opened: Cell<u64>,
-    pub connect_errors: Cell<u64>,
+    pub connections: RefCell<ConnectionCounts>,
+    /// Why connections could not be made, and why attempts failed.
+    pub causes: RefCell<ErrorCauses>,
+    /// Sendings that the server did not take, and that were made again.
+    pub sent_again: Cell<u64>,
     /// Responses without a request. Each closes its connection.
     pub unsolicited: Cell<u64>,
     /// With HTTP/2: the lowest limit on the streams of a connection so far.
@@ -75,8 +79,9 @@ impl WorkerState {
             metrics: RefCell::new(metrics),
             wake_flag: WakeFlag::default(),
             read_buffer: RefCell::new(vec![0; READ_BUFFER].into_boxed_slice()),
-            connections_opened: Cell::new(0),
-            connect_errors: Cell::new(0),
+            connections: RefCell::default(),
+            causes: RefCell::default(),
+            sent_again: Cell::new(0),
             unsolicited: Cell::new(0),
             transport,
             thread: thread as u16,
@@ -105,12 +110,25 @@ impl WorkerState {
 
     pub fn set_clock(&self, clock: Clock) {
         self.clock.set(clock);
+        self.connections.borrow_mut().start();
     }
 
     /// Connects to the address that the script set, or to the target's. Takes no longer than the plan's timeout.
     pub async fn connect(&self) -> io::Result<Stream> {
         let address = self.requests.borrow().vm().address();
-        tokio::time::timeout(self.plan.timeout.std(), self.transport.connect(address)).await?
+        let connected = tokio::time::timeout(self.plan.timeout.std(), self.transport.connect(address)).await;
+        connected.unwrap_or_else(|_| Err(self.connect_timeout()))
+    }
+
+    /// No connection came up within the plan's timeout.
+    pub fn connect_timeout(&self) -> io::Error {
+        io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {}", self.plan.timeout))
+    }
+
+    /// Counts a response without a request. Whatever follows it on its connection cannot be matched to a request.
+    pub fn count_unsolicited(&self) {
+        self.unsolicited.set(self.unsolicited.get() + 1);
+        self.causes.borrow_mut().count(ErrorCause::Unsolicited, &"the server sent more responses than requests");
     }
 
     /// Builds the next request before it is due.
@@ -121,16 +139,26 @@ impl WorkerState {
     }
 
     /// Passes a response that was complete at `now` to the script. It is that of the connection's first attempt.
-    pub fn call_response(&self, id: usize, response: &CapturedResponse, now: Instant) {
+    pub fn call_response(&self, id: usize, response: CapturedResponse, now: Instant) {
         let CapturedResponse { status, headers, body } = response;
         self.answering.set(Some((id, now)));
         let called = {
             let requests = self.requests.borrow();
-            self.custody.in_script(|| requests.vm().response(*status, headers, body))
+            self.custody.in_script(|| requests.vm().response(status, headers, body.bytes()))
         };
         self.answering.set(None);
         called.unwrap_or_else(|error| self.fail(error));
         self.check_script_stop(now);
+    }
+
+    /// The connections that the plan keeps open on this worker; 0 with `open`, which opens them on demand.
+    pub fn connections_planned(&self) -> u64 {
+        match self.plan.when_busy {
+            WhenBusy::Wait | WhenBusy::Pipeline => {
+                self.plan.share(self.plan.connections, usize::from(self.thread)) as u64
+            }
+            WhenBusy::Open => 0,
+        }
     }
 
     /// Ends arrivals if the script stopped its thread in its last call.

@@ -14,7 +14,7 @@ use super::{Http2Client, Session};
 use crate::load::thread::state::WorkerState;
 use crate::load::transport::backoff::Backoff;
 use crate::load::transport::connect;
-use crate::record::Outcome;
+use crate::load::transport::failure::Failure;
 use crate::units::Instant;
 
 /// One of a worker's connections, open or not, and its stream slots.
@@ -37,9 +37,11 @@ pub struct Http2Connection {
 pub async fn run(client: Rc<Http2Client>, number: usize) {
     let connection = &client.connections[number];
     let mut backoff = Backoff::default();
+    let mut was_up = false;
     loop {
-        if let Ok(session) = establish(&client.state).await {
+        if let Ok(session) = establish(&client.state, &mut was_up).await {
             connection.serve(&client, session).await;
+            client.state.connections.borrow_mut().close(connection.has_responded.get(), client.state.now());
         }
         if connection.has_responded.take() {
             backoff = Backoff::default();
@@ -49,12 +51,13 @@ pub async fn run(client: Rc<Http2Client>, number: usize) {
     }
 }
 
-async fn establish(state: &WorkerState) -> Result<Session, Outcome> {
+async fn establish(state: &WorkerState, was_up: &mut bool) -> Result<Session, Failure> {
     let connect = async {
         let session = async { Session::new(state.connect().await?).await };
-        tokio::time::timeout(state.plan.timeout.std(), session).await?
+        let connected = tokio::time::timeout(state.plan.timeout.std(), session).await;
+        connected.unwrap_or_else(|_| Err(state.connect_timeout()))
     };
-    connect::open(state, connect, pending()).await
+    connect::open(state, was_up, connect, pending()).await
 }
 
 impl Http2Connection {

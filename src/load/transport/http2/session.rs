@@ -8,7 +8,9 @@ use hyper::body::Bytes;
 
 use crate::http1::MAX_HEAD;
 use crate::load::transport::Stream;
+use crate::load::transport::failure::{cause_of_http2, known_error};
 use crate::out::excerpt;
+use crate::record::ErrorCause;
 
 /// An HTTP/2 connection whose server has confirmed that it speaks HTTP/2, and has sent its limit on streams.
 pub struct Session {
@@ -34,14 +36,14 @@ impl Session {
             .max_header_list_size(MAX_HEAD as u32)
             // A slow server may respond to any number of abandoned streams.
             .max_local_error_reset_streams(None);
-        let (sender, mut connection) = builder.handshake(stream).await.map_err(|error| refused(&error.to_string()))?;
-        let mut pings = connection.ping_pong().ok_or_else(|| refused("no ping"))?;
+        let (sender, mut connection) = builder.handshake(stream).await.map_err(|error| refused(&error))?;
+        let no_pings = || known_error(io::ErrorKind::Other, ErrorCause::Other, "no ping");
+        let mut pings = connection.ping_pong().ok_or_else(no_pings)?;
         tokio::select! {
             biased;
             ping = first_ping(&mut pings) => ping?,
             ended = &mut connection => {
-                let why = ended.err().map_or_else(|| "it closed the connection".to_owned(), |error| error.to_string());
-                return Err(refused(&why));
+                return Err(ended.err().map_or_else(|| not_http2(ErrorCause::ClosedEarly, &CLOSED), |error| refused(&error)));
             }
         }
         Ok(Session { sender, connection })
@@ -50,10 +52,17 @@ impl Session {
 
 /// A server sends its settings before anything else, so they are known when it has answered a ping.
 async fn first_ping(pings: &mut PingPong) -> io::Result<()> {
-    pings.ping(Ping::opaque()).await.map_err(|error| refused(&error.to_string())).map(drop)
+    pings.ping(Ping::opaque()).await.map_err(|error| refused(&error)).map(drop)
 }
 
-fn refused(why: &str) -> io::Error {
-    let message = format!("the server does not speak HTTP/2: {}. To use HTTP/1.1, leave out `http2`", excerpt(why));
-    io::Error::new(io::ErrorKind::InvalidData, message)
+const CLOSED: &str = "it closed the connection";
+
+fn refused(error: &h2::Error) -> io::Error {
+    not_http2(cause_of_http2(error), error)
+}
+
+fn not_http2(cause: ErrorCause, why: &dyn std::fmt::Display) -> io::Error {
+    let message =
+        format!("the server does not speak HTTP/2: {}. To use HTTP/1.1, leave out `http2`", excerpt(&why.to_string()));
+    known_error(io::ErrorKind::InvalidData, cause, message)
 }

@@ -12,8 +12,10 @@ use super::connection::Http2Connection;
 use super::translate::Http2Request;
 use super::{Http2Client, untranslatable};
 use crate::load::thread::state::WorkerState;
+use crate::load::transport::failure::{Again, Failure, IDLE_CLOSE, Why, is_unprocessed};
+use crate::load::transport::kept_body::OVER_BUDGET;
 use crate::load::transport::response::{self, CapturedResponse};
-use crate::record::Outcome;
+use crate::record::ErrorCause;
 use crate::units::Instant;
 
 /// Runs the stream slot `id`. It is offered for requests as long as connection `number` is open. Ends with the worker.
@@ -34,11 +36,11 @@ pub async fn run(client: Rc<Http2Client>, number: usize, id: usize) {
         let exchanged = tokio::select! {
             biased;
             exchanged = exchange(&client, id, &request) => exchanged,
-            () = poll_fn(|cx| state.poll_abandoned(id, cx)) => Err(Outcome::Abandoned),
+            () = poll_fn(|cx| state.poll_abandoned(id, cx)) => Err((Failure::Abandoned, Again::Never)),
         };
         match exchanged {
             Ok(exchange) => response::complete(state, id, exchange.status, exchange.captured, exchange.end),
-            Err(outcome) => state.conclude(id, outcome, state.now()),
+            Err((failure, again)) => state.conclude_failed(id, &failure, again, state.now()),
         }
         if connection.is_open() {
             state.offer_connection(id, state.now());
@@ -56,13 +58,17 @@ struct Exchange {
 }
 
 /// Sends a request and reads its response.
-async fn exchange(client: &Http2Client, id: usize, request: &Http2Request) -> Result<Exchange, Outcome> {
+async fn exchange(client: &Http2Client, id: usize, request: &Http2Request) -> Result<Exchange, (Failure, Again)> {
     let state = &client.state;
     let (stream, mut sender) = client.open_stream(id).await;
     state.update_record(id, |record| record.sent = state.now());
     let end_of_stream = request.body.is_empty();
     let sent = sender.send_request(request.head.clone(), end_of_stream);
-    let (response, mut body) = sent.map_err(|_| Outcome::WriteError)?;
+    let (response, mut body) = sent.map_err(|error| {
+        // Nothing was written: the connection ended, and its task does not know it yet.
+        let again = if is_unprocessed(&error) || error.is_io() { Again::Unprocessed } else { Again::Never };
+        (Failure::Write(Why::Http2(error)), again)
+    })?;
     if !end_of_stream {
         // A server may respond before it has read the body, and refuse the rest of it: its response counts.
         let _ = body.send_data(request.body.clone(), true);
@@ -73,7 +79,19 @@ async fn exchange(client: &Http2Client, id: usize, request: &Http2Request) -> Re
         state.prepare_request();
     }
 
-    let (head, mut body) = response.await.map_err(|_| Outcome::ReadError)?.into_parts();
+    let (head, mut body) = response
+        .await
+        .map_err(|error| {
+            let is_closed_idle =
+                || stream.was_idle && error.is_io() && state.now().since(state.first_sent(id)) <= IDLE_CLOSE;
+            let again = match is_unprocessed(&error) {
+                true => Again::Unprocessed,
+                false if is_closed_idle() => Again::ClosedIdle,
+                false => Again::Never,
+            };
+            (Failure::Read(Why::Http2(error)), again)
+        })?
+        .into_parts();
     let (now, status) = (state.now(), head.status.as_u16());
     state.update_record(id, |record| {
         record.first_byte = now;
@@ -85,32 +103,46 @@ async fn exchange(client: &Http2Client, id: usize, request: &Http2Request) -> Re
     let end = match &mut captured {
         Some(captured) => {
             captured.status = status;
-            captured.headers =
-                head.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect();
-            read_body(state, id, &mut body, |data| captured.body.extend_from_slice(data)).await?
+            captured.headers = owned_headers(&head.headers).collect();
+            let read = read_body(state, id, &mut body, |data| {
+                captured.body.extend(data);
+                !captured.body.is_over_budget()
+            });
+            read.await.map(|(end, trailers)| {
+                captured.headers.extend(trailers.iter().flat_map(owned_headers));
+                end
+            })
         }
-        None => read_body(state, id, &mut body, |_| {}).await?,
+        None => read_body(state, id, &mut body, |_| true).await.map(|(end, _)| end),
     };
+    let end = end.map_err(|failure| (failure, Again::Never))?;
     Ok(Exchange { status, captured, end })
 }
 
-/// Reads a body to its end. Returns the instant at which it was complete.
+fn owned_headers(headers: &HeaderMap) -> impl Iterator<Item = (String, Vec<u8>)> {
+    headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
+}
+
+/// Reads a body to its end, as long as `handle` wants more. Returns the instant at which it was complete, and its
+/// trailers.
 async fn read_body(
     state: &WorkerState,
     id: usize,
     body: &mut RecvStream,
-    mut handle: impl FnMut(&[u8]),
-) -> Result<Instant, Outcome> {
+    mut handle: impl FnMut(&[u8]) -> bool,
+) -> Result<(Instant, Option<HeaderMap>), Failure> {
     while let Some(data) = body.data().await {
-        let data = data.map_err(|_| Outcome::ReadError)?;
+        let data = data.map_err(|error| Failure::Read(Why::Http2(error)))?;
         state.update_record(id, |record| record.bytes += data.len() as u64);
-        handle(&data);
+        if !handle(&data) {
+            return Err(Failure::Read(Why::Text(ErrorCause::Limit, OVER_BUDGET)));
+        }
         // The server may send as many bytes again.
         let _ = body.flow_control().release_capacity(data.len());
     }
-    let trailers = body.trailers().await.map_err(|_| Outcome::ReadError)?;
+    let trailers = body.trailers().await.map_err(|error| Failure::Read(Why::Http2(error)))?;
     state.update_record(id, |record| record.bytes += trailers.as_ref().map_or(0, header_bytes));
-    Ok(state.now())
+    Ok((state.now(), trailers))
 }
 
 /// The length of the decoded names and values.
@@ -151,12 +183,15 @@ impl Http2Client {
 /// Counts a request in flight on its connection until it is dropped.
 struct ActiveStream<'a> {
     connection: &'a Http2Connection,
+    /// The connection had carried a response, and no other request was in flight on it.
+    was_idle: bool,
 }
 
 impl ActiveStream<'_> {
     fn new(connection: &Http2Connection) -> ActiveStream<'_> {
-        connection.in_flight.set(connection.in_flight.get() + 1);
-        ActiveStream { connection }
+        let in_flight = connection.in_flight.get();
+        connection.in_flight.set(in_flight + 1);
+        ActiveStream { connection, was_idle: in_flight == 0 && connection.has_responded.get() }
     }
 }
 

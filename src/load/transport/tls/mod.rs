@@ -18,6 +18,8 @@ use tokio_rustls::rustls::{AlertDescription, CertificateError, ClientConfig, Err
 
 use crate::input;
 use crate::load::plan::{LoadPlan, TlsSettings};
+use crate::load::transport::failure::{cause_of, known_error};
+use crate::record::ErrorCause;
 use any_certificate::AnyCertificate;
 use named_authorities::{NamedAuthorities, is_ca_certificate};
 use p521::P521;
@@ -100,12 +102,14 @@ impl Tls {
     pub async fn handshake(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let connector = TlsConnector::from(Arc::clone(&self.config));
         let result = connector.connect(self.name.clone(), stream).await;
-        let stream = result.map_err(|error| io::Error::new(error.kind(), describe_handshake_error(&error)))?;
+        let stream = result.map_err(|error| {
+            known_error(error.kind(), cause_of_handshake_error(&error), describe_handshake_error(&error))
+        })?;
         // A server without ALPN would speak HTTP/1.1.
         if self.config.alpn_protocols.is_empty() || stream.get_ref().1.alpn_protocol() == Some(H2) {
             Ok(stream)
         } else {
-            Err(io::Error::new(io::ErrorKind::InvalidData, NO_HTTP2))
+            Err(known_error(io::ErrorKind::InvalidData, ErrorCause::NotHttp2, NO_HTTP2))
         }
     }
 }
@@ -134,6 +138,17 @@ fn read_authorities(settings: &TlsSettings) -> Result<(RootCertStore, Vec<Certif
         return Err(unreadable("it contains no certificate".to_owned()));
     }
     Ok((roots, certificates))
+}
+
+/// The cause of a failed handshake. The system's errors keep theirs.
+fn cause_of_handshake_error(error: &io::Error) -> ErrorCause {
+    match error.get_ref().and_then(|cause| cause.downcast_ref::<Error>()) {
+        Some(Error::NoApplicationProtocol | Error::AlertReceived(AlertDescription::NoApplicationProtocol)) => {
+            ErrorCause::NotHttp2
+        }
+        None if error.raw_os_error().is_some() => cause_of(error),
+        _ => ErrorCause::Tls,
+    }
 }
 
 /// What is wrong in a handshake, and what to do about it.
