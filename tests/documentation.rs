@@ -149,7 +149,7 @@ fn what_a_load_writes_is_documented() {
     assert_eq!(own, &numbers | &owned(["url"]), "--json, each URL");
 }
 
-/// The experiment has few connections, which is a warning, and ends early, because a component dies after the fault. So it
+/// The experiment has few connections, which is a warning, is stopped for a while, and ends early, because a component dies after the fault. So it
 /// writes every kind of event.
 #[test]
 fn what_an_experiment_writes_is_documented() {
@@ -162,6 +162,11 @@ fn what_an_experiment_writes_is_documented() {
     let results = dir.path().join("results/latest");
     let events = || fs::read_to_string(results.join("events.jsonl")).unwrap_or_default();
     eventually("the removal of the fault", || events().contains("removal-verified"));
+    // A stopped process is a stall.
+    running.send(Signal::STOP);
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    running.send(Signal::CONT);
+    eventually("the stall", || events().contains("\"stall\""));
     let roles = children(running.pid());
     let db = roles.iter().find(|(_, arguments)| arguments.iter().any(|argument| argument == "post-db"));
     kill(db.unwrap().0, Signal::KILL);

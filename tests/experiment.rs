@@ -5,6 +5,7 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
 
 use metawrk::report::summary::Summary;
 use rustix::process::Signal;
@@ -140,6 +141,36 @@ fn with_anyway_the_fault_is_applied_to_a_system_that_is_not_healthy() {
     let ended = running.end();
     let summary = check(dir.path(), &ended, "INVALID: interrupted");
     assert!(summary.account.account.scheduled > 500 && !ended.out.contains("nothing was touched"), "{ended:?}");
+}
+
+#[test]
+fn a_stopped_generator_is_not_blamed_on_the_system() {
+    let _shared = share_machine();
+    let stop = |when_busy: &str| {
+        // Each answer takes 30 ms, so that connections are mostly busy.
+        let server = Server::start(|mut peer| {
+            while peer.request().is_some() {
+                std::thread::sleep(Duration::from_millis(30));
+                peer.send(OK);
+            }
+        });
+        let dir = tempfile::tempdir().unwrap();
+        write_experiment(dir.path(), &server, &format!("when-busy = \"{when_busy}\"\nconnections = 5"));
+        let running = started(METAWRK, dir.path(), &["experiment", "x.toml", "--duration", "9s"]);
+        eventually("load", || server.requests.lock().unwrap().len() > 200);
+        running.send(Signal::STOP);
+        std::thread::sleep(Duration::from_secs(3));
+        running.send(Signal::CONT);
+        let ended = running.end();
+        let summary = check(dir.path(), &ended, "INVALID: the generator was late");
+        assert!(summary.verdict.because[0].contains("did not run for"), "{when_busy}: {:?}", summary.verdict);
+        assert!(summary.verdict.next[0].starts_with("Give the generator"), "{when_busy}: {:?}", summary.verdict);
+    };
+    std::thread::scope(|scope| {
+        for when_busy in ["wait", "pipeline", "open"] {
+            scope.spawn(move || stop(when_busy));
+        }
+    });
 }
 
 #[test]

@@ -301,6 +301,7 @@ impl<'a> ActiveRun<'a> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         while !self.load.is_finished() {
+            let before = self.clock.now();
             tokio::select! {
                 _ = tick.tick() => {}
                 signal = signals.next() => {
@@ -315,6 +316,7 @@ impl<'a> ActiveRun<'a> {
                     control.end_arrivals();
                 }
             }
+            self.log_stall(before)?;
             self.receive()?;
             if recorder.is_broken() {
                 control.stop();
@@ -326,6 +328,17 @@ impl<'a> ActiveRun<'a> {
         }
         self.receive()?;
         Ok(stopped)
+    }
+
+    /// Records that the wait for the next tick, which began at `before`, took much longer than it should: this process did
+    /// not run.
+    fn log_stall(&mut self, before: Instant) -> Result<(), FileError> {
+        let at = self.clock.now();
+        let lasted = at.since(before.plus(Time::from_millis(TICK.as_millis() as u64)));
+        if lasted < MIN_STALL {
+            return Ok(());
+        }
+        self.log.append_event(Event { at, what: EventKind::Stall { lasted_ns: lasted.0 } })
     }
 
     fn log_death(&mut self, component: String, how: String) -> Result<(), FileError> {
@@ -405,6 +418,9 @@ impl<'a> ActiveRun<'a> {
         }
     }
 }
+
+/// Shorter stalls are not recorded.
+const MIN_STALL: Time = Time::from_millis(250);
 
 /// The time within which the record of a request arrives after its end: workers send records every 100 ms.
 const RECORD_DELAY: Time = Time::from_millis(300);

@@ -44,6 +44,8 @@ pub enum EventKind {
     },
     /// A problem that was found before the load. The run may show less than it should.
     Warning { text: String },
+    /// The process of the run did not run for this long, before the instant of the event: it was stopped, or had no CPU.
+    Stall { lasted_ns: u64 },
     /// A component of the system under test died, restarted or ran out of memory.
     Component { component: String, state: ComponentState, detail: String },
     /// The statistics of the generator, at the end of the load.

@@ -50,6 +50,8 @@ pub enum InvalidReason {
     /// The run ended before the fault, because its baseline looked invalid then, for this reason. What was recorded in
     /// all does not show it.
     BaselineRefused(String),
+    /// The generator's process stood still for this long, up to this instant.
+    Stalled(Instant, Time),
     /// The 99th percentile of the send lag was above 10 ms.
     SendLag(Time),
     /// Of the `due` requests, the generator left `unsent` unsent although they could be sent, and `missing` have no

@@ -2,7 +2,7 @@
 
 use crate::record::event::{ComponentState, GeneratorStats, RunEnd};
 use crate::record::{Event, EventKind, FaultStep};
-use crate::units::Instant;
+use crate::units::{Instant, Time};
 
 /// What the events of a run say.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -16,6 +16,8 @@ pub struct Timeline {
     /// Components that died and did not restart.
     pub dead: Vec<String>,
     pub generator: GeneratorStats,
+    /// When the process of the run had stood still, and for how long.
+    pub stalls: Vec<(Instant, Time)>,
     /// The attempts that the run recorded; `None` if it was killed, or an earlier version wrote the events.
     pub recorded: Option<u64>,
     /// How the run ended, and the detail; `None` if it was killed.
@@ -69,6 +71,7 @@ impl Timeline {
             },
             EventKind::Baseline { valid: false, detail } => self.refused = Some((at, detail.clone())),
             EventKind::Baseline { valid: true, .. } | EventKind::Warning { .. } => {}
+            EventKind::Stall { lasted_ns } => self.stalls.push((at, Time(*lasted_ns))),
             EventKind::Generator(generator) => self.generator = generator.clone(),
             EventKind::Recorded { rows } => self.recorded = Some(*rows),
             EventKind::Ended { how, detail } => self.ending = Some((*how, detail.clone())),

@@ -12,6 +12,8 @@ use crate::units::{Instant, Time};
 
 /// The largest valid send lag, at the 99th percentile.
 const MAX_SEND_LAG: Time = Time::from_millis(10);
+/// The longest valid stall of the generator's process: half of the least SLO.
+const MAX_STALL: Time = Time::from_millis(500);
 /// The largest share of due requests that may be unsent or without a record.
 const MAX_MISSING: f64 = 0.02;
 
@@ -37,6 +39,7 @@ pub fn find_reasons(
     reasons.extend(incomplete);
     if !is_cut {
         // A generator that was late spoils the baseline too, so its reason comes first.
+        reasons.extend(check_stalls(evidence));
         reasons.extend(check_send_lag(plan, records));
         match (evidence.baseline, evidence.timeline.baseline_end()) {
             (Some(baseline), _) => reasons.extend(check_baseline(plan, cohorts, baseline, cohorts.due())),
@@ -76,6 +79,16 @@ pub fn check_observation(plan: &ExperimentPlan, evidence: &Evidence, needed: Tim
     let observed = evidence.end.since(evidence.timeline.t1()?);
     let short = observed.plus(plan.windows().bin) < needed;
     short.then_some(InvalidReason::ShortObservation { observed, needed })
+}
+
+/// The longest stall of the generator's own process, if it is too long. The send lag does not show a stall if all
+/// connections were busy at its start: when their answers had come is unknown then.
+fn check_stalls(evidence: &Evidence) -> Option<InvalidReason> {
+    let during_load = |(until, lasted): &&(Instant, Time)| {
+        *until > evidence.warmup_end && until.minus(*lasted) < evidence.end && *lasted > MAX_STALL
+    };
+    let longest = evidence.timeline.stalls.iter().filter(during_load).max_by_key(|(_, lasted)| *lasted);
+    longest.map(|&(until, lasted)| InvalidReason::Stalled(until, lasted))
 }
 
 fn check_send_lag(plan: &ExperimentPlan, records: &[RequestRecord]) -> Option<InvalidReason> {

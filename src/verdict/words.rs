@@ -230,7 +230,7 @@ impl InvalidReason {
             }
             InvalidReason::OverloadedBaseline => "overloaded before the fault".to_owned(),
             InvalidReason::ShortBaseline => "no baseline".to_owned(),
-            InvalidReason::SendLag(_) => "the generator was late".to_owned(),
+            InvalidReason::Stalled(..) | InvalidReason::SendLag(_) => "the generator was late".to_owned(),
             InvalidReason::MissingRequests { .. } => "the generator did not keep to its schedule".to_owned(),
             InvalidReason::NeverEffective(..) => "the fault never took effect".to_owned(),
             InvalidReason::RemovalUnverified(..) => "the fault's removal could not be verified".to_owned(),
@@ -265,6 +265,12 @@ impl InvalidReason {
             InvalidReason::ShortBaseline => {
                 format!("The time from the warm-up to the fault was shorter than {}.", plan.windows().min_baseline)
             }
+            InvalidReason::Stalled(until, lasted) => format!(
+                "The generator's process did not run for {} until second {:.1}: it was stopped, or had no CPU. What the \
+                 system did meanwhile is unknown.",
+                seconds(*lasted),
+                until.as_secs_f64()
+            ),
             InvalidReason::SendLag(p99) => format!(
                 "The generator sent requests late: the 99th percentile of its send lag was {:.1} ms, and at most 10 ms is \
                  allowed.",
@@ -308,7 +314,7 @@ impl InvalidReason {
             InvalidReason::ShortBaseline => {
                 "Apply the fault later (at in [[fault]]), or increase baseline in [phases].".to_owned()
             }
-            InvalidReason::SendLag(_) => {
+            InvalidReason::Stalled(..) | InvalidReason::SendLag(_) => {
                 "Give the generator its own CPU, raise threads in [load], or lower the load (--rate).".to_owned()
             }
             InvalidReason::MissingRequests { dropped: 1.., .. } => {

@@ -116,6 +116,22 @@ fn a_late_generator_is_named_before_the_baseline_that_it_spoiled() {
 }
 
 #[test]
+fn a_stall_that_no_send_lag_shows_makes_a_run_invalid() {
+    // All connections were busy from second 50 to second 53, as far as the generator knows.
+    let fate = |_: u64, due: u64| match due {
+        50_000_000_000..53_000_000_000 => Fate::Good(53 * S - due),
+        _ => Fate::Good(S / 100),
+    };
+    let stall = |until: u64, lasted| (until, EventKind::Stall { lasted_ns: lasted * S / 1000 });
+    let with = |(until, what): (u64, EventKind)| Run::without_fault().with(fate).event(until, what);
+    assert_eq!(name(&Run::without_fault().with(fate)), "OVERLOADED");
+    assert_eq!(name(&with(stall(53, 3000))), "INVALID: the generator was late");
+    assert_eq!(name(&with(stall(53, 500))), "OVERLOADED", "shorter than half of any SLO");
+    assert_eq!(name(&with(stall(4, 3000))), "OVERLOADED", "the warm-up is not judged");
+    assert_eq!(name(&with(stall(100, 3000))), "OVERLOADED", "after the end of the load");
+}
+
+#[test]
 fn an_interrupted_run_has_no_further_reasons() {
     let interrupted = || EventKind::Ended { how: RunEnd::Interrupted, detail: "SIGINT".into() };
     for run in [Run::new().without_step(FaultStep::Effective).stop_at(12), Run::new().stop_at(40)] {

@@ -11,6 +11,7 @@ fn all_verdicts() -> Vec<Verdict> {
         OverloadedBaseline,
         BaselineRefused("Goodput before the fault was 98.0 %; at least 99.0 % is needed.".into()),
         ShortBaseline,
+        Stalled(at(12), secs(3)),
         SendLag(Time::from_millis(11)),
         MissingRequests { due: 100, missing: 1, unsent: 2, dropped: 0 },
         MissingRequests { due: 100, missing: 1, unsent: 2, dropped: 1 },
