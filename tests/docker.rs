@@ -260,6 +260,8 @@ async fn a_lost_alias_is_found_before_the_load() {
         engine.disconnect(&id, &bare).await.unwrap();
         engine.connect_again(&id, &endpoint).await.unwrap();
     }
+    // A network that has containers is not removed.
+    drop(stack);
 }
 
 #[tokio::test]
