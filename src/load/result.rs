@@ -92,6 +92,7 @@ impl LoadResult {
             late_warmup: sum(|thread| thread.late_warmup),
             waited: sum(|thread| thread.waited),
             held_back: sum(|thread| thread.held_back),
+            script_unsent: sum(|thread| thread.script_unsent),
             bound_reached: self.threads.iter().any(|thread| thread.limit_reached),
             records_dropped: sum(|thread| thread.dropped),
         }

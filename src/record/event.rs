@@ -131,6 +131,9 @@ pub struct GeneratorStats {
     /// Due requests that waited because of the limit on catching up.
     #[serde(default)]
     pub held_back: u64,
+    /// Requests that were never sent because of the script: its `delay` put them off, or it did not return.
+    #[serde(default)]
+    pub script_unsent: u64,
     /// Requests due in the warm-up that were not ended at its end. If there are many, the system was overloaded before
     /// the measurement began.
     #[serde(default)]
@@ -156,6 +159,7 @@ impl GeneratorStats {
         self.bound_reached |= other.bound_reached;
         self.waited += other.waited;
         self.held_back += other.held_back;
+        self.script_unsent += other.script_unsent;
         self.late_warmup += other.late_warmup;
         self.records_dropped += other.records_dropped;
     }

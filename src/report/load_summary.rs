@@ -169,6 +169,7 @@ mod tests {
             waited: 0,
             held_back: 0,
             late_warmup: 0,
+            script_unsent: 0,
             has_uncounted: false,
             dropped: 0,
             failure: None,

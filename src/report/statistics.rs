@@ -85,7 +85,8 @@ impl ThreadRates {
     }
 }
 
-/// A plan has at most a day of arrivals and a day of draining. A later instant comes from a damaged record.
+/// An experiment has at most a day of arrivals, and any run at most a day of draining. A later instant comes from a damaged
+/// record.
 const LATEST: Instant = Instant(48 * 3600 * SECOND);
 
 fn last_instant(data: &ReportData) -> Instant {
@@ -93,7 +94,12 @@ fn last_instant(data: &ReportData) -> Instant {
     let of_samples = data.samples.iter().map(|s| s.at);
     let of_faults = data.faults.iter().filter_map(|f| f.to);
     let at_least = [data.arrivals_end, Instant(SECOND)];
-    of_requests.chain(of_samples).chain(of_faults).chain(at_least).fold(Instant::START, Instant::max).min(LATEST)
+    of_requests
+        .chain(of_samples)
+        .chain(of_faults)
+        .chain(at_least)
+        .fold(Instant::START, Instant::max)
+        .min(LATEST.max(data.arrivals_end))
 }
 
 #[cfg(test)]

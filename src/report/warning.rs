@@ -45,6 +45,8 @@ pub enum ShortfallCause {
     ConnectionsDown,
     /// Connections broke or were refused, most often for this cause.
     ConnectionsBroken(ErrorCause),
+    /// The script put requests off with `delay`, or did not return.
+    Script,
     /// The generator was too slow.
     Generator,
 }
@@ -86,6 +88,7 @@ pub fn find_warnings(report: &GeneratorReport) -> Vec<Warning> {
     let own = &report.own;
     let is_down = report.connections_missing();
     let cause = match own.bound_reached {
+        _ if own.script_unsent * 2 > a.unsent => ShortfallCause::Script,
         _ if is_down => ShortfallCause::ConnectionsDown,
         _ if broken * 10 > a.unsent => {
             ShortfallCause::ConnectionsBroken(own.causes.main(|_| true).map_or(ErrorCause::Other, |main| main.cause))
@@ -192,6 +195,11 @@ impl Warning {
                 "only {sent_percent:.1} % of the scheduled requests were sent, because all connections were busy. The \
                  system received less load than planned. Raise {connections}, or use {}.",
                 OptionName::WhenBusy.set_to("open", command).unwrap_or_default()
+            ),
+            Warning::Shortfall { sent_percent, cause: ShortfallCause::Script } => format!(
+                "only {sent_percent:.1} % of the scheduled requests were sent, because the script put the others off \
+                 beyond the end of the load with delay(), or did not return. The system received less load than planned. \
+                 Let delay() return less, or let the load run for longer."
             ),
             Warning::Shortfall { sent_percent, cause: ShortfallCause::Generator } => format!(
                 "only {sent_percent:.1} % of the scheduled requests were sent, because the generator was too slow. The \

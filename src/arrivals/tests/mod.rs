@@ -162,3 +162,19 @@ fn a_day_of_a_hundred_requests_per_nanosecond_is_counted_at_once() {
     assert!(count.abs_diff(8_640_000_000_000_000) < 100, "{count}");
     assert_eq!(Arrivals::new(ArrivalProcess::Exp, &rate, 1, ThreadShare::new(0, 1)).skip_before(Instant(1)), None);
 }
+
+#[test]
+fn a_load_of_a_month_has_the_due_times_of_its_closed_form() {
+    let month = Time::from_secs(30 * 86_400);
+    for (process, profile) in
+        [(ArrivalProcess::Fixed, "1000"), (ArrivalProcess::Fixed, "0..2000"), (ArrivalProcess::Exp, "0.01")]
+    {
+        let rate = profile.parse::<Profile>().unwrap().resolve(month).unwrap();
+        let mut arrivals = Arrivals::new(process, &rate, 1, ThreadShare::new(0, 1));
+        let expected = rate.cumulated(Instant::START.plus(month));
+        let count = arrivals.skip_before(Instant::START.plus(month));
+        let count = count
+            .unwrap_or_else(|| arrivals.take_while(|arrival| arrival.due < Instant::START.plus(month)).count() as u64);
+        assert!((count as f64 / expected - 1.0).abs() < 0.03, "{process:?} {profile}: {count} of {expected}");
+    }
+}

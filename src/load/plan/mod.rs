@@ -44,6 +44,7 @@ pub struct LoadPlan {
 const MAX_CONNECTIONS: usize = 1_000_000;
 const MAX_STREAMS: usize = 65_536;
 const MAX_RANDOM_RATE: f64 = 1e8;
+const YEAR: Time = Time::from_secs(366 * 24 * 3600);
 const DAY: Time = Time::from_secs(24 * 3600);
 
 impl LoadPlan {
@@ -60,7 +61,8 @@ impl LoadPlan {
         let connections = s.connections..=MAX_CONNECTIONS;
         let is_possible = connections.contains(&s.max_connections);
         range(is_possible, "max-connections", "at least `connections`", &s.max_connections)?;
-        range(s.duration > Time::ZERO && s.duration <= DAY, "duration", "above 0 and at most 24h", &s.duration)?;
+        let is_possible = s.duration > Time::ZERO && s.duration <= YEAR;
+        range(is_possible, "duration", "above 0 and at most 8784h (a year)", &s.duration)?;
         let rate = s.rate.resolve(s.duration)?;
         // Random gaps are drawn one by one, also those of requests that are never sent.
         let can_be_drawn = s.arrivals == ArrivalProcess::Fixed || rate.peak() <= MAX_RANDOM_RATE;

@@ -1,6 +1,7 @@
 //! The bytes of the requests: the same for all, or what the script returns. They are built ahead of time if the script
 //! allows it.
 
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ pub struct Payload {
     pub bytes: Vec<u8>,
     /// The requests in it, at least one.
     pub parts: Vec<PipelinedRequest>,
+    /// The address that the script wanted when it made the request; `None` for any.
+    pub address: Option<SocketAddr>,
     /// The script stopped its thread in this call: no request follows.
     pub is_last: bool,
 }
@@ -79,6 +82,10 @@ pub struct Requests {
     builds_ahead: bool,
     /// Payloads whose requests are over. Their memory is used again.
     spare: Vec<Rc<Payload>>,
+    /// The address of the first request.
+    address: SocketAddr,
+    /// The script has changed the address since.
+    addresses_vary: bool,
     custody: Arc<Custody>,
 }
 
@@ -92,8 +99,19 @@ impl Requests {
     /// [`ScriptError`] if the script makes no request.
     pub fn new(vm: Vm, ahead: bool, custody: Arc<Custody>) -> Result<Requests, ScriptError> {
         let builds_ahead = ahead && !vm.has_response() && !vm.has_delay();
-        let mut requests = Requests { vm, fixed: None, next: None, builds_ahead, spare: Vec::new(), custody };
+        let address = vm.address();
+        let mut requests = Requests {
+            address,
+            addresses_vary: false,
+            vm,
+            fixed: None,
+            next: None,
+            builds_ahead,
+            spare: Vec::new(),
+            custody,
+        };
         let first = requests.build()?;
+        (requests.address, requests.addresses_vary) = (requests.vm.address(), false);
         if requests.vm.is_fixed() {
             requests.fixed = Some(first);
         } else {
@@ -123,6 +141,12 @@ impl Requests {
             Some(next) => Ok(next),
             None => self.build(),
         }
+    }
+
+    /// Requests go to different addresses, because the script has set `wrk.thread.addr` in its `request` function.
+    #[inline]
+    pub fn addresses_vary(&self) -> bool {
+        self.addresses_vary
     }
 
     /// [`Requests::next`] has to call the script.
@@ -159,6 +183,11 @@ impl Requests {
         let content = Rc::make_mut(&mut payload);
         self.custody.in_script(|| self.vm.request(&mut content.bytes, &mut content.parts))?;
         content.is_last = self.vm.is_stopped();
+        if !self.vm.is_fixed() {
+            let address = self.vm.address();
+            content.address = Some(address);
+            self.addresses_vary |= address != self.address;
+        }
         Ok(payload)
     }
 }

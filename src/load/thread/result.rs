@@ -46,6 +46,8 @@ pub struct WorkerResult {
     pub late_warmup: u64,
     /// Records that were dropped because their queue was full.
     pub dropped: u64,
+    /// Requests that were never sent because of the script.
+    pub script_unsent: u64,
     /// Some requests that were due and never sent are not counted, because the user did not wait for that.
     pub has_uncounted: bool,
     /// The error of the script that ended the run.
@@ -80,6 +82,7 @@ impl WorkerResult {
             waited: dispatcher.waited(),
             held_back: dispatcher.held_back(),
             dropped,
+            script_unsent: state.script_unsent.get(),
             has_uncounted: state.has_uncounted.get(),
             failure: state.take_failure(),
         }

@@ -85,6 +85,11 @@ impl Slot {
         self.attempts.front_mut()
     }
 
+    /// The attempt that is written next.
+    pub fn first_unwritten(&self) -> Option<&Attempt> {
+        self.attempts.get(self.attempts.len() - self.unwritten)
+    }
+
     /// Takes the bytes of the next attempt to write. It counts as sent at `now`, and so do those that are joined to it.
     pub fn next_outgoing(&mut self, now: Instant) -> Option<Outgoing> {
         let begun = self.attempts.len() - self.unwritten;

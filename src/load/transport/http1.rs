@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -28,44 +29,55 @@ pub async fn run(state: Rc<WorkerState>, id: usize) {
     let mut backoff = Backoff::default();
     let mut was_up = false;
     loop {
-        let was_useful = match establish(&state, id, &mut was_up).await {
-            Ok(stream) => serve(&state, id, stream).await,
+        let closed = match establish(&state, id, &mut was_up).await {
+            Ok((stream, address)) => serve(&state, id, stream, address).await,
             Err(failure) => {
                 // With `wait` and `pipeline` what the connection before was to send waits for another one.
                 let waits = reconnects && matches!(failure, Failure::Connect);
                 let again = if waits { Again::ClosedIdle } else { Again::Never };
                 state.conclude_all(id, &failure, again, state.now());
-                false
+                Closed::Useless
             }
         };
         if !reconnects && !state.has_attempts(id) {
             return state.retire_slot(id);
         }
-        if was_useful {
-            backoff = Backoff::default();
-        } else {
-            tokio::time::sleep(backoff.next_wait()).await;
+        match closed {
+            Closed::Useful | Closed::ForOtherAddress => backoff = Backoff::default(),
+            Closed::Useless => tokio::time::sleep(backoff.next_wait()).await,
         }
     }
 }
 
-async fn establish(state: &WorkerState, id: usize, was_up: &mut bool) -> Result<Stream, Failure> {
-    let began = state.now();
-    let abandoned = poll_fn(|cx| state.poll_abandoned(id, cx));
-    let stream = connect::open(state, was_up, state.connect(), abandoned).await?;
-    // The system causes the time to connect, not the generator. So it is not send lag of an attempt that waits for it.
-    state.update_record(id, |record| record.ready = record.ready.plus(state.now().since(began)));
-    Ok(stream)
+/// How a connection was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Closed {
+    /// It carried a response, or was closed because of a timeout, which took its time: the next one may be opened at once.
+    Useful,
+    Useless,
+    /// Its next request goes to another address, and no other is in flight.
+    ForOtherAddress,
 }
 
-/// Serves until the connection is closed. Returns whether the next one may be opened at once: if this one carried a
-/// response, or was closed because of a timeout, which took its time.
-async fn serve(state: &WorkerState, id: usize, stream: Stream) -> bool {
+async fn establish(state: &WorkerState, id: usize, was_up: &mut bool) -> Result<(Stream, SocketAddr), Failure> {
+    let began = state.now();
+    let abandoned = poll_fn(|cx| state.poll_abandoned(id, cx));
+    let address = state.address_for(id);
+    let stream = connect::open(state, was_up, state.connect(address), abandoned).await?;
+    // The system causes the time to connect, not the generator. So it is not send lag of an attempt that waits for it.
+    state.update_record(id, |record| record.ready = record.ready.plus(state.now().since(began)));
+    Ok((stream, address))
+}
+
+/// Serves until the connection, which goes to `address`, is closed.
+async fn serve(state: &WorkerState, id: usize, stream: Stream, address: SocketAddr) -> Closed {
     let captured = state.requests.borrow().vm().has_response().then(CapturedResponse::default);
     let mut connection = Http1Connection {
         state,
         id,
         stream,
+        address,
+        goes_elsewhere: false,
         framer: Framer::default(),
         is_framing: false,
         outgoing: None,
@@ -90,6 +102,9 @@ struct Http1Connection<'a> {
     state: &'a WorkerState,
     id: usize,
     stream: Stream,
+    address: SocketAddr,
+    /// The next request goes to another address.
+    goes_elsewhere: bool,
     framer: Framer,
     /// The framer is set up for the response to the first attempt.
     is_framing: bool,
@@ -107,7 +122,7 @@ struct Http1Connection<'a> {
 
 impl Http1Connection<'_> {
     /// Ready when the connection is to be closed.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
         let (state, id) = (self.state, self.id);
         state.mark_running(id);
         let failure = if state.is_abandoned(id) {
@@ -118,6 +133,11 @@ impl Http1Connection<'_> {
                 Err(failure) => failure,
             }
         };
+        if self.goes_elsewhere {
+            state.dispatcher.borrow_mut().remove_connection(id, false);
+            state.connections.borrow_mut().close(true, state.now());
+            return Poll::Ready(Closed::ForOtherAddress);
+        }
         let was_used = self.has_responded || matches!(failure, Failure::Abandoned);
         let was_free = !state.has_attempts(id) && !self.is_finished;
         state.dispatcher.borrow_mut().remove_connection(id, was_free);
@@ -127,7 +147,7 @@ impl Http1Connection<'_> {
             Again::Never => state.conclude_all(id, &failure, Again::Never, now),
             again => state.conclude_but_keep(id, &failure, again, now),
         }
-        Poll::Ready(was_used)
+        Poll::Ready(if was_used { Closed::Useful } else { Closed::Useless })
     }
 
     /// Whether the server closed the connection while it was idle, and its attempts go again.
@@ -161,6 +181,13 @@ impl Http1Connection<'_> {
         loop {
             if self.outgoing.is_none() {
                 ready!(self.flush(cx))?;
+                if self.state.next_goes_elsewhere(self.id, self.address) {
+                    if self.state.awaits_response(self.id) {
+                        return Poll::Ready(Ok(()));
+                    }
+                    self.goes_elsewhere = true;
+                    return Poll::Ready(Err(Failure::Abandoned));
+                }
                 self.outgoing = self.state.next_outgoing(self.id);
             }
             let Some(outgoing) = &mut self.outgoing else { return Poll::Ready(Ok(())) };

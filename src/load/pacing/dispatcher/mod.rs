@@ -315,6 +315,12 @@ impl Dispatcher {
         deferred.chain(self.stopped.drain(..)).collect()
     }
 
+    /// The number of requests that the script delayed, and that are still to be sent.
+    pub fn delayed_by_script(&self) -> u64 {
+        let delayed = |Reverse(deferred): &&Reverse<Deferred>| self.has_delay && deferred.work.record.attempt == 0;
+        self.deferred.iter().filter(delayed).count() as u64
+    }
+
     /// The next request that was due before the end of arrivals and was never sent.
     pub fn first_unsent(&self) -> Option<RequestRecord> {
         let Arrival { request, due } = self.head;

@@ -118,6 +118,7 @@ impl WorkerState {
         for attempt in in_flight {
             self.record_unfinished_attempt(attempt.record_at(now, self.plan.timeout), attempt.is_sample, now);
         }
+        self.script_unsent.set(self.dispatcher.borrow().delayed_by_script());
         let deferred = self.dispatcher.borrow_mut().take_deferred();
         for record in deferred {
             self.record_unfinished_attempt(record, true, now);
@@ -190,6 +191,7 @@ impl WorkerState {
         }
         self.record_unfinished(now);
         self.metrics.borrow_mut().rates.advance(arrivals_end);
+        self.script_unsent.set(self.metrics.borrow().account.unsent);
         let script = self.plan.script.as_ref().map(|script| script.name.clone()).unwrap_or_default();
         self.failure.borrow_mut().get_or_insert(ScriptError::Stuck { script, thread: self.thread });
         WorkerResult::collect(self, arrivals_end, now, Time::ZERO)

@@ -1,5 +1,6 @@
 //! What the task of a connection asks of its slot.
 
+use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
 use super::WorkerState;
@@ -46,6 +47,23 @@ impl WorkerState {
         let slot = &mut self.slots.borrow_mut()[id];
         // The clock is read only if there is something to write.
         if slot.has_unwritten() { slot.next_outgoing(self.now()) } else { None }
+    }
+
+    /// The next request to write does not go to `address`.
+    #[inline]
+    pub fn next_goes_elsewhere(&self, id: usize, address: SocketAddr) -> bool {
+        self.requests.borrow().addresses_vary()
+            && self.slots.borrow()[id]
+                .first_unwritten()
+                .and_then(|attempt| attempt.part.payload.address)
+                .is_some_and(|wanted| wanted != address)
+    }
+
+    /// The address to connect to: that of the connection's first attempt, or the one that the script set last.
+    pub fn address_for(&self, id: usize) -> SocketAddr {
+        let slots = self.slots.borrow();
+        let wanted = slots.get(id).and_then(|slot| slot.first()?.part.payload.address);
+        wanted.unwrap_or_else(|| self.requests.borrow().vm().address())
     }
 
     /// The connection has begun to write an attempt that is not over, and so expects a response.

@@ -7,6 +7,7 @@ mod connection;
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::connection_counts::ConnectionCounts;
@@ -55,6 +56,8 @@ pub struct WorkerState {
     in_hand: Cell<Option<RequestRecord>>,
     /// The connection whose response the script gets, and the instant at which it was complete.
     answering: Cell<Option<(usize, Instant)>>,
+    /// Requests that were never sent because of the script.
+    pub script_unsent: Cell<u64>,
     /// Some requests that were never sent are not counted.
     pub has_uncounted: Cell<bool>,
 }
@@ -93,6 +96,7 @@ impl WorkerState {
             custody,
             in_hand: Cell::new(None),
             answering: Cell::new(None),
+            script_unsent: Cell::new(0),
             has_uncounted: Cell::new(false),
         }
     }
@@ -113,9 +117,8 @@ impl WorkerState {
         self.connections.borrow_mut().start();
     }
 
-    /// Connects to the address that the script set, or to the target's. Takes no longer than the plan's timeout.
-    pub async fn connect(&self) -> io::Result<Stream> {
-        let address = self.requests.borrow().vm().address();
+    /// Connects to `address`. Takes no longer than the plan's timeout.
+    pub async fn connect(&self, address: SocketAddr) -> io::Result<Stream> {
         let connected = tokio::time::timeout(self.plan.timeout.std(), self.transport.connect(address)).await;
         connected.unwrap_or_else(|_| Err(self.connect_timeout()))
     }

@@ -52,8 +52,9 @@ pub async fn run(client: Rc<Http2Client>, number: usize) {
 }
 
 async fn establish(state: &WorkerState, was_up: &mut bool) -> Result<Session, Failure> {
+    let address = state.requests.borrow().vm().address();
     let connect = async {
-        let session = async { Session::new(state.connect().await?).await };
+        let session = async { Session::new(state.connect(address).await?).await };
         let connected = tokio::time::timeout(state.plan.timeout.std(), session).await;
         connected.unwrap_or_else(|_| Err(state.connect_timeout()))
     };

@@ -9,7 +9,7 @@ use http::HeaderMap;
 use hyper::body::Bytes;
 
 use super::connection::Http2Connection;
-use super::translate::Http2Request;
+use super::translate::{Http2Request, TranslationError};
 use super::{Http2Client, untranslatable};
 use crate::load::thread::state::WorkerState;
 use crate::load::transport::failure::{Again, Failure, IDLE_CLOSE, Why, is_unprocessed};
@@ -31,6 +31,10 @@ pub async fn run(client: Rc<Http2Client>, number: usize, id: usize) {
                 return state.fail(error);
             }
         };
+        if state.requests.borrow().addresses_vary() {
+            let error = untranslatable(&state.requests.borrow(), &part, &TranslationError::Address);
+            return state.fail(error);
+        }
         drop(part);
         // An abandoned exchange drops its stream, which resets it. The other streams go on.
         let exchanged = tokio::select! {

@@ -20,6 +20,11 @@ pub enum TranslationError {
     Request(#[from] RequestError),
     #[error("CONNECT is not supported: it opens a tunnel and gets no response to measure")]
     Connect,
+    #[error(
+        "it sets another wrk.thread.addr, but all requests of a thread share its connections. Set it in setup() or \
+         init(), or leave out `http2`"
+    )]
+    Address,
     #[error("its target {0:?} is neither a path nor a URL")]
     Target(String),
     #[error("its header {0:?} has an invalid name or value")]
