@@ -73,7 +73,7 @@ fn an_address_that_request_sets_is_that_of_this_request() {
         end",
         one.address, other.address
     );
-    for when_busy in [WhenBusy::Wait, WhenBusy::Pipeline, WhenBusy::Open] {
+    for when_busy in [WhenBusy::Wait, WhenBusy::Open] {
         for ahead in [true, false] {
             [&one, &other].iter().for_each(|server| server.requests.lock().unwrap().clear());
             let settings = LoadSettings { when_busy, ahead, ..scripted(&one, &text) };
