@@ -2,7 +2,8 @@
 
 mod support;
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use metawrk::load::plan::{OnTimeout, Retries, WhenBusy};
@@ -206,4 +207,34 @@ impl Matches for Vec<u8> {
     fn matches(&self, what: &[u8]) -> usize {
         self.windows(what.len()).filter(|bytes| *bytes == what).count()
     }
+}
+
+#[test]
+fn a_request_for_another_address_waits_for_the_responses_before_it() {
+    let wrong = Arc::new(AtomicUsize::new(0));
+    let server = |path: &'static [u8]| {
+        let wrong = Arc::clone(&wrong);
+        Server::start(move |peer| {
+            each(peer, |peer, bytes| {
+                wrong.fetch_add(usize::from(!bytes.starts_with(path)), Ordering::SeqCst);
+                peer.send(OK)
+            });
+        })
+    };
+    let (one, other) = (server(b"GET /1 "), server(b"GET /2 "));
+    // Two requests in a row go to the same address.
+    let text = format!(
+        "local addresses, n = {{ '{}', '{}' }}, 0
+        function request()
+            n = n + 1
+            local which = math.floor(n / 2) % 2 + 1
+            wrk.thread.addr = addresses[which]
+            return wrk.format('GET', '/' .. which)
+        end",
+        one.address, other.address
+    );
+    let settings = LoadSettings { when_busy: WhenBusy::Pipeline, connections: 2, ..scripted(&one, &text) };
+    let account = run(settings).0.account();
+    assert_eq!((account.answered + account.unsent, wrong.load(Ordering::SeqCst)), (60, 0), "{account:?}");
+    assert!(account.answered > 30, "{account:?}");
 }
