@@ -33,6 +33,11 @@ pub fn cpu_ticks(stat: &str) -> Option<u64> {
     stat_field(stat, 14)?.checked_add(stat_field(stat, 15)?)
 }
 
+/// How long the thread was ready to run and had no core, from `schedstat` (field 2), in ns.
+pub fn core_wait_ns(schedstat: &str) -> Option<u64> {
+    schedstat.split_whitespace().nth(1)?.parse().ok()
+}
+
 /// The start time of the process from `stat` (field 22), in clock ticks since boot. The pid and the start time together
 /// identify a process.
 pub fn start_ticks(stat: &str) -> Option<u64> {
@@ -113,6 +118,12 @@ mod tests {
         assert_eq!(data_limit(limits), Some(131_346_432));
         assert_eq!(data_limit(&limits.replace("131346432", "unlimited")), None);
         assert_eq!(data_limit(""), None);
+    }
+
+    #[test]
+    fn the_wait_for_a_core_is_the_second_number() {
+        assert_eq!(core_wait_ns("118000 3605707 1\n"), Some(3_605_707));
+        assert_eq!((core_wait_ns("118000"), core_wait_ns("a b c")), (None, None));
     }
 
     #[test]

@@ -27,4 +27,5 @@ pub use thread::connection_counts::ConnectionCounts;
 pub use thread::metrics::LiveCounters;
 pub use thread::rate_sampler::RateSampler;
 pub use thread::result::WorkerResult;
+pub use thread::thread_times::ThreadTimes;
 pub use transport::tls::TlsError;

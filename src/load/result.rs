@@ -78,7 +78,13 @@ impl LoadResult {
         self.threads.iter().for_each(|thread| causes.merge(&thread.causes));
         let never_up = |thread: &WorkerResult| thread.connections_planned.saturating_sub(thread.connections.ever_up);
         GeneratorStats {
-            cpu_ns: sum(|thread| thread.cpu.0),
+            cpu_ns: sum(|thread| thread.times.cpu.0),
+            core_wait_ns: self
+                .threads
+                .iter()
+                .filter_map(|thread| thread.times.core_wait)
+                .map(|wait| wait.0)
+                .reduce(|a, b| a + b),
             connections_opened: sum(|thread| thread.connections.opened),
             connections_established: sum(|thread| thread.connections.established),
             connections_unused: sum(|thread| thread.connections.unused),

@@ -96,6 +96,9 @@ pub enum RunEnd {
 pub struct GeneratorStats {
     /// CPU time of the generator's threads, user and system, in ns.
     pub cpu_ns: u64,
+    /// How long the generator's threads were ready to run and had no core, in ns. `None` if the kernel does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub core_wait_ns: Option<u64>,
     /// Attempts to open a connection during the run, including reconnections.
     pub connections_opened: u64,
     /// Connections that came up.
@@ -146,6 +149,7 @@ impl GeneratorStats {
     /// Adds the statistics of another generator.
     pub fn merge(&mut self, other: &GeneratorStats) {
         self.cpu_ns += other.cpu_ns;
+        self.core_wait_ns = [self.core_wait_ns, other.core_wait_ns].into_iter().flatten().reduce(|a, b| a + b);
         self.connections_opened += other.connections_opened;
         self.connections_established += other.connections_established;
         self.connections_unused += other.connections_unused;

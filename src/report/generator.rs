@@ -126,4 +126,14 @@ impl GeneratorReport {
     pub fn cpu_percent_per_thread(&self) -> f64 {
         100.0 * ratio(self.cpu_seconds(), self.elapsed.as_secs_f64() * f64::from(self.threads))
     }
+
+    /// How long the threads were ready to run and had no core, in seconds.
+    pub fn core_wait_seconds(&self) -> f64 {
+        self.own.core_wait_ns.unwrap_or_default() as f64 / 1e9
+    }
+
+    /// The mean share of the run in which a thread was ready to run and had no core, in percent.
+    pub fn core_wait_percent(&self) -> f64 {
+        100.0 * ratio(self.core_wait_seconds(), self.elapsed.as_secs_f64() * f64::from(self.threads))
+    }
 }

@@ -63,7 +63,14 @@ impl GeneratorReport {
         let threads = format!("{} thread{}", self.threads, if self.threads == 1 { "" } else { "s" });
         let (used, elapsed) = (self.cpu_seconds(), self.elapsed.as_secs_f64());
         let percent = self.cpu_percent_per_thread();
-        rows.push(("CPU", format!("{used:.2} s in {elapsed:.2} s on {threads} ({percent:.0} % of a core each)")));
+        let waited = match self.core_wait_percent() {
+            1.0.. => format!(", {:.2} s without a core", self.core_wait_seconds()),
+            _ => String::new(),
+        };
+        rows.push((
+            "CPU",
+            format!("{used:.2} s in {elapsed:.2} s on {threads} ({percent:.0} % of a core each){waited}"),
+        ));
         rows
     }
 
@@ -149,6 +156,19 @@ pub(super) mod tests {
           connections 10 opened, at most 4 in flight
           CPU         0.51 s in 12.00 s on 2 threads (2 % of a core each)
         ");
+    }
+
+    #[test]
+    fn threads_without_a_core_are_a_warning() {
+        let mut report = healthy();
+        report.own.core_wait_ns = Some(2_300_000_000);
+        let lines = |report: &GeneratorReport| report.to_text().lines().last().unwrap().to_owned();
+        assert_eq!(
+            lines(&report),
+            "  CPU         0.51 s in 12.00 s on 2 threads (2 % of a core each), 2.30 s without a core"
+        );
+        report.own.core_wait_ns = Some(12_000_000_000);
+        assert!(lines(&report).starts_with("  warning: for 50 % of the run the generator threads had no core"));
     }
 
     /// A generator with every problem that can occur together.

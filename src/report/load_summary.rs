@@ -120,7 +120,7 @@ impl LoadSummary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::{ConnectionCounts, LoadPlan, LoadSettings, WorkerResult};
+    use crate::load::{ConnectionCounts, LoadPlan, LoadSettings, ThreadTimes, WorkerResult};
     use crate::record::{Account, ErrorCause, ErrorCauses, Latencies, Outcome, RequestRecord};
     use crate::units::{Instant, Time};
 
@@ -157,7 +157,7 @@ mod tests {
             in_time: (19, 1900),
             arrivals_end: Instant(2 * SECOND),
             ended: Instant(4 * SECOND),
-            cpu: Time(5_000_000),
+            times: ThreadTimes { cpu: Time(5_000_000), core_wait: Some(Time(1_000_000)) },
             connections,
             connections_planned: 1,
             causes,

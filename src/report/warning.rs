@@ -17,6 +17,8 @@ pub enum Warning {
     Shortfall { sent_percent: f64, cause: ShortfallCause },
     /// The generator threads have no CPU time left: percent of a core that each used.
     Cpu { percent_per_thread: f64 },
+    /// The generator threads were ready to run, and other programs had their cores: percent of the run.
+    CoreWait { percent: f64 },
     /// Requests, in percent, that were due and waited for a connection.
     Waited { percent: f64, reason: WaitReason },
     /// Connections of the plan were down. With the most frequent cause; none if the server ended them without an answer.
@@ -78,12 +80,15 @@ const MIN_SENT_PERCENT: f64 = 98.0;
 /// A thread that uses more of a core, in percent, has no reserve for bursts.
 const MAX_CPU_PERCENT: f64 = 85.0;
 
+/// A thread that has no core for more of the run, in percent, also reads answers late, which no send lag shows.
+const MAX_CORE_WAIT_PERCENT: f64 = 10.0;
+
 /// All warnings about a run, the most serious first.
 pub fn find_warnings(report: &GeneratorReport) -> Vec<Warning> {
     let a = &report.account;
     let sent_percent = 100.0 * ratio(report.sent as f64, a.scheduled as f64);
     let bounds = &report.bounds;
-    let cpu = report.cpu_percent_per_thread();
+    let (cpu, core_wait) = (report.cpu_percent_per_thread(), report.core_wait_percent());
     let broken = a.errors.connect.max(report.own.connect_errors) + a.errors.read + a.errors.write;
     let own = &report.own;
     let is_down = report.connections_missing();
@@ -131,6 +136,7 @@ pub fn find_warnings(report: &GeneratorReport) -> Vec<Warning> {
         is_short.then_some(Warning::Shortfall { sent_percent, cause }),
         down,
         (cpu > MAX_CPU_PERCENT && !report.spins).then_some(Warning::Cpu { percent_per_thread: cpu }),
+        (core_wait > MAX_CORE_WAIT_PERCENT).then_some(Warning::CoreWait { percent: core_wait }),
         (waited >= 1.0).then_some(Warning::Waited { percent: waited, reason }),
         (held_back >= 1.0).then_some(Warning::HeldBack { percent: held_back }),
         (bounds.percent >= 1.0)
@@ -236,6 +242,11 @@ impl Warning {
             Warning::Cpu { percent_per_thread } => format!(
                 "the generator threads used {percent_per_thread:.0} % of a core each. Raise {threads} up to the number \
                  of cores, or lower {rate}."
+            ),
+            Warning::CoreWait { percent } => format!(
+                "for {percent:.0} % of the run the generator threads had no core, because other programs used it. They \
+                 read answers late too, and the response times and the waits for connections include that. Stop other \
+                 programs on the generator's cores, or give it cores of its own (taskset)."
             ),
             Warning::Waited { percent, reason: WaitReason::Streams(streams) } => format!(
                 "{percent:.1} % of the requests waited for a free stream. The server's limit of {streams} streams on a \

@@ -52,6 +52,8 @@ pub enum InvalidReason {
     BaselineRefused(String),
     /// The generator's process stood still for this long, up to this instant.
     Stalled(Instant, Time),
+    /// The generator's threads were ready to run and had no core, for this share of the run.
+    NoCore(f64),
     /// The 99th percentile of the send lag was above 10 ms.
     SendLag(Time),
     /// Of the `due` requests, the generator left `unsent` unsent although they could be sent, and `missing` have no

@@ -4,10 +4,11 @@ use super::baseline::check_baseline;
 use super::due_times::DueTimes;
 use super::goodput::Cohorts;
 use super::judgement::{Evidence, InvalidReason};
+use super::thresholds::MAX_CORE_WAIT;
 use crate::plan::ExperimentPlan;
 use crate::record::event::RunEnd;
 use crate::record::{Outcome, RequestRecord};
-use crate::stats::percentile;
+use crate::stats::{percentile, ratio};
 use crate::units::{Instant, Time};
 
 /// The largest valid send lag, at the 99th percentile.
@@ -41,6 +42,7 @@ pub fn find_reasons(
         // A generator that was late spoils the baseline too, so its reason comes first.
         reasons.extend(check_stalls(evidence));
         reasons.extend(check_send_lag(plan, records));
+        reasons.extend(check_core_wait(plan, evidence));
         match (evidence.baseline, evidence.timeline.baseline_end()) {
             (Some(baseline), _) => reasons.extend(check_baseline(plan, cohorts, baseline, cohorts.due())),
             (None, Some(_)) => reasons.push(InvalidReason::ShortBaseline),
@@ -89,6 +91,14 @@ fn check_stalls(evidence: &Evidence) -> Option<InvalidReason> {
     };
     let longest = evidence.timeline.stalls.iter().filter(during_load).max_by_key(|(_, lasted)| *lasted);
     longest.map(|&(until, lasted)| InvalidReason::Stalled(until, lasted))
+}
+
+/// The share of the run in which the generator's threads had no core, if it is too large. The send lag does not show that
+/// answers were read late, and that connections seemed to be busy for as long.
+fn check_core_wait(plan: &ExperimentPlan, evidence: &Evidence) -> Option<InvalidReason> {
+    let waited = evidence.timeline.generator.core_wait_ns? as f64;
+    let share = ratio(waited, evidence.end.0 as f64 * plan.load().threads as f64);
+    (share > MAX_CORE_WAIT).then_some(InvalidReason::NoCore(share))
 }
 
 fn check_send_lag(plan: &ExperimentPlan, records: &[RequestRecord]) -> Option<InvalidReason> {

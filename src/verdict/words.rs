@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::failures::Failures;
 use super::judgement::{InvalidReason, Judgement, Verdict};
 use super::recovery::Recovery;
-use super::thresholds::{BROKEN, HEALTHY, MIN_BASELINE};
+use super::thresholds::{BROKEN, HEALTHY, MAX_CORE_WAIT, MIN_BASELINE};
 use crate::load::plan::WhenBusy;
 use crate::plan::ExperimentPlan;
 use crate::units::Time;
@@ -230,7 +230,9 @@ impl InvalidReason {
             }
             InvalidReason::OverloadedBaseline => "overloaded before the fault".to_owned(),
             InvalidReason::ShortBaseline => "no baseline".to_owned(),
-            InvalidReason::Stalled(..) | InvalidReason::SendLag(_) => "the generator was late".to_owned(),
+            InvalidReason::Stalled(..) | InvalidReason::SendLag(_) | InvalidReason::NoCore(_) => {
+                "the generator was late".to_owned()
+            }
             InvalidReason::MissingRequests { .. } => "the generator did not keep to its schedule".to_owned(),
             InvalidReason::NeverEffective(..) => "the fault never took effect".to_owned(),
             InvalidReason::RemovalUnverified(..) => "the fault's removal could not be verified".to_owned(),
@@ -276,6 +278,13 @@ impl InvalidReason {
                  allowed.",
                 p99.as_secs_f64() * 1e3
             ),
+            InvalidReason::NoCore(share) => format!(
+                "For {:.0} % of the run the generator's threads had no core, because other programs used it, and at most \
+                 {:.0} % is allowed. It sent requests and read answers late, so its response times are not those of the \
+                 system.",
+                100.0 * share,
+                100.0 * MAX_CORE_WAIT
+            ),
             InvalidReason::MissingRequests { due, missing, unsent, dropped } => format!(
                 "Of {due} requests due, the generator did not send {unsent} although it could, and has no record of \
                  {missing} ({dropped} records were dropped because of a slow disk)."
@@ -314,7 +323,7 @@ impl InvalidReason {
             InvalidReason::ShortBaseline => {
                 "Apply the fault later (at in [[fault]]), or increase baseline in [phases].".to_owned()
             }
-            InvalidReason::Stalled(..) | InvalidReason::SendLag(_) => {
+            InvalidReason::Stalled(..) | InvalidReason::SendLag(_) | InvalidReason::NoCore(_) => {
                 "Give the generator its own CPU, raise threads in [load], or lower the load (--rate).".to_owned()
             }
             InvalidReason::MissingRequests { dropped: 1.., .. } => {

@@ -9,4 +9,5 @@ pub mod requests;
 pub mod result;
 pub mod slot;
 pub mod state;
+pub mod thread_times;
 pub mod worker;

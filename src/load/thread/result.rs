@@ -3,9 +3,10 @@ use hdrhistogram::Histogram;
 use super::connection_counts::ConnectionCounts;
 use super::rate_sampler::RateSampler;
 use super::state::WorkerState;
+use super::thread_times::ThreadTimes;
 use crate::record::{Account, ErrorCauses, Latencies};
 use crate::script::ScriptError;
-use crate::units::{Instant, Time};
+use crate::units::Instant;
 
 /// What a worker returns at the end of its run.
 pub struct WorkerResult {
@@ -22,8 +23,8 @@ pub struct WorkerResult {
     pub arrivals_end: Instant,
     /// The end of this worker's run.
     pub ended: Instant,
-    /// CPU time of the thread since the start of load.
-    pub cpu: Time,
+    /// The times of the thread since the start of load.
+    pub times: ThreadTimes,
     pub connections: ConnectionCounts,
     /// Connections that the plan keeps open; 0 with `open`.
     pub connections_planned: u64,
@@ -56,7 +57,12 @@ pub struct WorkerResult {
 
 impl WorkerResult {
     /// Collects the result of a run that has ended.
-    pub(super) fn collect(state: &WorkerState, arrivals_end: Instant, ended: Instant, cpu: Time) -> WorkerResult {
+    pub(super) fn collect(
+        state: &WorkerState,
+        arrivals_end: Instant,
+        ended: Instant,
+        times: ThreadTimes,
+    ) -> WorkerResult {
         let mut metrics = state.metrics.borrow_mut();
         let dropped = metrics.finish();
         let dispatcher = state.dispatcher.borrow();
@@ -69,7 +75,7 @@ impl WorkerResult {
             in_time: metrics.in_time,
             arrivals_end,
             ended,
-            cpu,
+            times,
             connections: *state.connections.borrow(),
             connections_planned: state.connections_planned(),
             causes: state.causes.take(),

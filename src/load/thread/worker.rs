@@ -6,7 +6,6 @@ use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::LocalOptions;
 use tokio::sync::watch;
 
@@ -16,6 +15,7 @@ use super::metrics::ThreadMetrics;
 use super::requests::{Requests, environment};
 use super::result::WorkerResult;
 use super::state::WorkerState;
+use super::thread_times::ThreadTimes;
 use crate::load::LoadError;
 use crate::load::pacing::dispatcher::{Action, Work};
 use crate::load::pacing::pacer::{Pacer, Workload};
@@ -112,16 +112,16 @@ fn run_load(
     let result = runtime.block_on(run_tasks(state, commands, ready));
     // This ends the tasks of the connections, and so closes them.
     drop(runtime);
-    let (arrivals_end, ended, cpu) = result?;
-    Ok(WorkerResult::collect(state, arrivals_end, ended, cpu))
+    let (arrivals_end, ended, times) = result?;
+    Ok(WorkerResult::collect(state, arrivals_end, ended, times))
 }
 
-/// Runs the load on the runtime. Returns the end of arrivals, the end of the run, and the CPU time of the thread.
+/// Runs the load on the runtime. Returns the end of arrivals, the end of the run, and the times of the thread.
 async fn run_tasks(
     state: &Rc<WorkerState>,
     mut commands: watch::Receiver<LoadCommand>,
     ready: &mut Option<mpsc::Sender<Result<(), LoadError>>>,
-) -> io::Result<(Instant, Instant, Time)> {
+) -> io::Result<(Instant, Instant, ThreadTimes)> {
     let timer = Timer::new()?;
     open_connections(state).await;
     if let Some(ready) = ready.take() {
@@ -132,11 +132,11 @@ async fn run_tasks(
     let Ok(LoadCommand::Run(clock)) = command else {
         // The load was dropped or stopped before its start.
         state.end_arrivals(Instant::START);
-        return Ok((Instant::START, Instant::START, Time::ZERO));
+        return Ok((Instant::START, Instant::START, ThreadTimes::default()));
     };
 
     state.set_clock(clock);
-    let cpu_before = thread_cpu();
+    let before = ThreadTimes::now();
     tokio::task::spawn_local(follow_commands(Rc::clone(state), commands));
     tokio::task::spawn_local(maintain(Rc::clone(state)));
 
@@ -147,14 +147,14 @@ async fn run_tasks(
     Pacer::new(state, &mut timer, state.plan.spin).run().await?;
 
     let ended = state.now();
-    let cpu = thread_cpu().minus(cpu_before);
+    let times = ThreadTimes::now().since(before);
     if state.is_stopped() {
         state.end_arrivals(ended);
     }
     let arrivals_end = state.dispatcher.borrow().arrivals_end();
     state.record_unfinished(ended);
     state.metrics.borrow_mut().rates.advance(arrivals_end);
-    Ok((arrivals_end, ended, cpu))
+    Ok((arrivals_end, ended, times))
 }
 
 /// Opens the connections of the plan, and waits until each is established or refused, for a second at most.
@@ -244,9 +244,4 @@ async fn maintain(state: Rc<WorkerState>) {
         let next = expires.unwrap_or(Instant::NEVER).min(now.plus(round));
         tokio::time::sleep(next.since(now).std()).await;
     }
-}
-
-fn thread_cpu() -> Time {
-    let cpu = clock_gettime(ClockId::ThreadCPUTime);
-    Time(cpu.tv_sec as u64 * 1_000_000_000 + cpu.tv_nsec as u64)
 }

@@ -132,6 +132,17 @@ fn a_stall_that_no_send_lag_shows_makes_a_run_invalid() {
 }
 
 #[test]
+fn a_generator_without_a_core_makes_a_run_invalid() {
+    // Other programs ran on its core: it read answers late, and all connections seemed to be busy.
+    let fate = |_: u64, due: u64| Fate::Good(if due > 50 * S { 8 * S } else { S / 100 });
+    let waited = |ns: Option<u64>| GeneratorStats { core_wait_ns: ns, ..GeneratorStats::default() };
+    let verdict = |ns| name(&Run::without_fault().with(fate).event(100, EventKind::Generator(waited(ns))));
+    assert_eq!(verdict(None), "OVERLOADED");
+    assert_eq!(verdict(Some(10 * S)), "OVERLOADED");
+    assert_eq!(verdict(Some(60 * S)), "INVALID: the generator was late");
+}
+
+#[test]
 fn an_interrupted_run_has_no_further_reasons() {
     let interrupted = || EventKind::Ended { how: RunEnd::Interrupted, detail: "SIGINT".into() };
     for run in [Run::new().without_step(FaultStep::Effective).stop_at(12), Run::new().stop_at(40)] {

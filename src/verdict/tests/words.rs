@@ -13,6 +13,7 @@ fn all_verdicts() -> Vec<Verdict> {
         ShortBaseline,
         Stalled(at(12), secs(3)),
         SendLag(Time::from_millis(11)),
+        NoCore(0.5),
         MissingRequests { due: 100, missing: 1, unsent: 2, dropped: 0 },
         MissingRequests { due: 100, missing: 1, unsent: 2, dropped: 1 },
         NeverEffective(0, None),

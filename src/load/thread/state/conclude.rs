@@ -4,6 +4,7 @@ use super::WorkerState;
 use crate::load::plan::OnTimeout;
 use crate::load::thread::result::WorkerResult;
 use crate::load::thread::slot::{Attempt, Slot};
+use crate::load::thread::thread_times::ThreadTimes;
 use crate::load::transport::failure::{Again, Failure};
 use crate::record::{Outcome, RequestRecord};
 use crate::script::ScriptError;
@@ -194,6 +195,6 @@ impl WorkerState {
         self.script_unsent.set(self.metrics.borrow().account.unsent);
         let script = self.plan.script.as_ref().map(|script| script.name.clone()).unwrap_or_default();
         self.failure.borrow_mut().get_or_insert(ScriptError::Stuck { script, thread: self.thread });
-        WorkerResult::collect(self, arrivals_end, now, Time::ZERO)
+        WorkerResult::collect(self, arrivals_end, now, ThreadTimes::default())
     }
 }
