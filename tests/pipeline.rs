@@ -194,7 +194,9 @@ fn a_broken_pipeline_fails_its_requests_and_is_opened_again() {
     let settings = LoadSettings { when_busy: WhenBusy::Pipeline, ..settings(&server) };
     let (result, _) = run(settings);
     let account = result.account();
-    assert!(account.answered > 8 && account.errors.read > 2, "{account:?}");
+    // Of the requests on a connection that breaks, one that found it idle goes again, and those behind others fail.
+    let again = result.generator().sent_again;
+    assert!(account.answered > 8 && account.errors.read > 0 && account.errors.read + again > 2, "{account:?} {again}");
     assert_eq!(account.failed, account.errors.read + account.errors.write);
 }
 
