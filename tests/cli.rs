@@ -505,6 +505,8 @@ fn any_rate_is_possible_and_what_was_never_sent_is_counted_exactly() {
         let line = ended.out.lines().find(|line| line.starts_with("  scheduled")).unwrap();
         let numbers: Vec<u64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
         assert_eq!(numbers[0], numbers[1..].iter().sum::<u64>(), "{line}");
+        // What was never sent has waited, and how long it would have taken is unknown.
+        assert!(ended.out.contains("\n  at least    ") && ended.out.contains("are lower bounds"), "{ended:?}");
     }
 }
 

@@ -44,7 +44,7 @@ impl Latencies {
         if let Some(response) = record.response_sample() {
             record_time(&mut self.response, response);
             if record.is_lower_bound() {
-                self.lower_bounds.add(&self.response, response.round_to_us());
+                self.lower_bounds.add(&self.response, response.round_to_us(), 1);
             }
         }
     }
@@ -54,6 +54,7 @@ impl Latencies {
     pub fn add_unsent(&mut self, record: &RequestRecord, count: u64) {
         if let Some(wait) = record.response_sample().filter(|_| !record.is_warmup()) {
             self.response.saturating_record_n(wait.round_to_us(), count);
+            self.lower_bounds.add(&self.response, wait.round_to_us(), count);
         }
     }
 
@@ -144,6 +145,8 @@ mod tests {
                 n = next;
             }
             proptest::prop_assert_eq!(alone.response, together.response);
+            proptest::prop_assert_eq!(alone.lower_bounds.count(), all);
+            proptest::prop_assert_eq!(alone.lower_bounds, together.lower_bounds);
         }
     }
 

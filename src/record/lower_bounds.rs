@@ -19,10 +19,10 @@ pub struct LowerBounds {
 }
 
 impl LowerBounds {
-    /// Adds a sample that `histogram` contains.
-    pub fn add(&mut self, histogram: &Histogram<u64>, value: u64) {
+    /// Adds `count` equal samples that `histogram` contains.
+    pub fn add(&mut self, histogram: &Histogram<u64>, value: u64, count: u64) {
         let value = histogram.lowest_equivalent(value.min(histogram.high()));
-        self.merge(&LowerBounds { count: 1, least: value, equal_to_least: 1 });
+        self.merge(&LowerBounds { count, least: value, equal_to_least: count });
     }
 
     /// Adds those of another histogram with the same limits.
@@ -86,7 +86,7 @@ mod tests {
         exact.into_iter().for_each(|value| histogram.saturating_record(value));
         for value in bounds {
             histogram.saturating_record(value);
-            lower_bounds.add(&histogram, value);
+            lower_bounds.add(&histogram, value, 1);
         }
         (histogram, lower_bounds)
     }

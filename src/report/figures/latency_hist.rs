@@ -42,7 +42,7 @@ pub fn draw_histogram<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData, thr
         bins[bin].successful += u64::from(r.is_success());
         record_time(&mut times, time);
         if r.is_lower_bound() {
-            lower_bounds.add(&times, time.round_to_us());
+            lower_bounds.add(&times, time.round_to_us(), 1);
         }
     }
 
