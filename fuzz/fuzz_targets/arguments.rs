@@ -6,6 +6,8 @@
 
 #[path = "../../src/arrivals/mod.rs"]
 mod arrivals;
+#[path = "../../src/byte_text.rs"]
+mod byte_text;
 #[path = "../../src/stats.rs"]
 mod stats;
 #[path = "../../src/target.rs"]
@@ -26,12 +28,26 @@ mod cli {
     mod plans;
 }
 
+#[path = "../../src/record"]
+mod record {
+    mod file_error;
+    mod output_file;
+    pub use file_error::FileError;
+    pub use output_file::OutputFile;
+
+    /// Replaces that of `src/record/mod.rs`: what a plan reads of it.
+    pub struct RequestRecord {
+        pub due: crate::units::Instant,
+        pub end: crate::units::Instant,
+    }
+}
+
 /// Replaces `src/script`, which needs LuaJIT.
 mod script {
     #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
     pub struct Script {
         pub name: String,
-        pub text: String,
+        pub text: crate::byte_text::ByteText,
     }
 }
 
@@ -58,7 +74,9 @@ fuzz_target!(|line: &[u8]| {
         Ok(Program { args }) => args,
         Err(error) => return assert!(!error.render().to_string().is_empty()),
     };
-    let script = |name: &str| Ok(script::Script { name: name.to_owned(), text: String::new() });
+    let script = |path: &std::path::Path| {
+        Ok(script::Script { name: path.display().to_string(), text: byte_text::ByteText::default() })
+    };
     match args.plans(script) {
         Ok(plans) => {
             assert!(!plans.is_empty());
