@@ -14,6 +14,8 @@ pub const MAX_SCRIPT: u64 = 64 << 20;
 pub const MAX_EXPERIMENT: u64 = 128 << 20;
 /// The most bytes of a file of certificates.
 pub const MAX_CERTIFICATES: u64 = 16 << 20;
+/// The most bytes of any other file of a results folder that is read.
+pub const MAX_DATA: u64 = 1 << 36;
 
 /// Opens a regular file of at most `most` bytes, or a link to one. A pipe, a device or a folder is an error at once.
 ///

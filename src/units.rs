@@ -257,6 +257,13 @@ pub mod exact_size {
     }
 }
 
+/// Rounds a rate to two significant digits, for advice.
+pub fn round_rate(rate: f64) -> f64 {
+    let scale = 10f64.powf(rate.log10().floor() - 1.0);
+    let rounded = (rate / scale).round() * scale;
+    if scale < 1.0 { (rounded * 1e6).round() / 1e6 } else { rounded }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,6 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::folder::MAX_DATA;
 use super::sink::RecordSink;
 use super::{FileError, RequestRecord};
 use crate::input;
@@ -101,7 +100,7 @@ impl RowsReader {
     /// # Errors
     /// [`FileError::Io`]; [`FileError::Invalid`] if it is not a file of rows, or of another version.
     pub fn open(path: &Path) -> Result<RowsReader, FileError> {
-        RowsReader::over(input::open_regular(path, MAX_DATA).map_err(FileError::io(path, "read"))?, path)
+        RowsReader::over(input::open_regular(path, input::MAX_DATA).map_err(FileError::io(path, "read"))?, path)
     }
 
     /// Reads `file` from its start. Errors name it `path`.

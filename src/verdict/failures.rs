@@ -1,8 +1,7 @@
 //! Why requests were not good, and what can be done about it.
 
-use super::words::round_rate;
 use crate::record::{Outcome, RequestRecord};
-use crate::units::{Instant, Time};
+use crate::units::{Instant, Time, round_rate};
 
 /// Why a request was not good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -8,7 +8,7 @@ use super::recovery::Recovery;
 use super::thresholds::{BROKEN, HEALTHY, MAX_CORE_WAIT, MIN_BASELINE};
 use crate::load::plan::WhenBusy;
 use crate::plan::ExperimentPlan;
-use crate::units::Time;
+use crate::units::{Time, round_rate};
 
 /// A verdict in words, and the figures behind it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -360,11 +360,4 @@ fn percent(share: f64) -> String {
 
 fn seconds(time: Time) -> String {
     format!("{:.1} s", time.as_secs_f64())
-}
-
-/// Rounds a rate to two significant digits, for typing.
-pub(super) fn round_rate(rate: f64) -> f64 {
-    let scale = 10f64.powf(rate.log10().floor() - 1.0);
-    let rounded = (rate / scale).round() * scale;
-    if scale < 1.0 { (rounded * 1e6).round() / 1e6 } else { rounded }
 }

@@ -11,6 +11,7 @@ mod docker;
 mod limits;
 mod machine;
 mod request;
+mod step;
 mod system;
 
 use std::fmt;

@@ -1,7 +1,7 @@
 //! Whether the target answers a request as it should.
 
 use super::Finding;
-use super::system::run_blocking;
+use super::step::run_blocking;
 use crate::load::one_request::{ANSWER_TIMEOUT, plan_one_request, send_one_request};
 use crate::plan::ExperimentPlan;
 use crate::record::{Outcome, RequestRecord};

@@ -1,16 +1,13 @@
 //! Whether the system under test is reachable, its faults can be applied, and the script generates requests.
 
 use std::net::SocketAddr;
-use std::time::Duration;
-
-use tokio::task::spawn_blocking;
-use tokio::time::timeout;
 
 use super::request::{check_request, unreachable_target};
+use super::step::run_blocking;
 use super::{Finding, docker, limits, machine};
 use crate::experiment::system::component_pid;
 use crate::fault::Machine;
-use crate::load::{LoadPlan, preflight};
+use crate::load::preflight;
 use crate::plan::{ExperimentPlan, System};
 use crate::testbed::{LinkProbe, Role, Testbed};
 
@@ -66,8 +63,6 @@ async fn check_link(testbed: &Testbed) -> Finding {
     }
 }
 
-/// A script that takes longer than this for its first requests is stuck.
-const STEP_TIMEOUT: Duration = Duration::from_secs(10);
 /// The number of requests over which the script's time is measured.
 const TIMED_REQUESTS: u32 = 200;
 
@@ -92,19 +87,5 @@ async fn check_load(plan: &ExperimentPlan, url: &str, report: &mut dyn FnMut(Fin
         report(check_request(plan, url).await);
     } else if let Err(why) = run_blocking(&load, |load| preflight::probe_target(&load)).await {
         report(unreachable_target(&why));
-    }
-}
-
-/// Runs a blocking step on another thread.
-pub async fn run_blocking<T, F>(load: &LoadPlan, step: F) -> Result<T, String>
-where
-    T: Send + 'static,
-    F: FnOnce(LoadPlan) -> Result<T, crate::load::LoadError> + Send + 'static,
-{
-    let load = load.clone();
-    match timeout(STEP_TIMEOUT, spawn_blocking(move || step(load))).await {
-        Ok(Ok(done)) => done.map_err(|error| error.to_string()),
-        Ok(Err(panicked)) => Err(panicked.to_string()),
-        Err(_) => Err(format!("no result within {STEP_TIMEOUT:?}")),
     }
 }

@@ -6,45 +6,38 @@
 #![allow(unsafe_code)]
 
 use std::rc::Rc;
-use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
+use super::script_run::ScriptRun;
 use super::state::WorkerState;
-
-const WORKER: u8 = 0;
-const SCRIPT: u8 = 1;
-const LOAD: u8 = 2;
 
 /// The custody of one worker's state.
 #[derive(Debug, Default)]
 pub struct Custody {
-    holder: AtomicU8,
+    script_run: Arc<ScriptRun>,
     /// Set by [`Custody::register`].
     state: AtomicPtr<WorkerState>,
 }
 
 impl Custody {
+    /// Says whether the worker's script runs.
+    pub(super) fn script_run(&self) -> Arc<ScriptRun> {
+        Arc::clone(&self.script_run)
+    }
+
     /// The worker's thread keeps `state` until it calls no script any more.
     pub(super) fn register(&self, state: &Rc<WorkerState>) {
         self.state.store(Rc::as_ptr(state).cast_mut(), Ordering::Relaxed);
     }
 
-    /// Runs `call`, which may run the script. It must use nothing of the state but the script and what it makes.
-    #[inline]
-    pub(super) fn in_script<T>(&self, call: impl FnOnce() -> T) -> T {
-        self.holder.store(SCRIPT, Ordering::Release);
-        // If `call` panics, the thread takes the state back too, before it is dropped.
-        let _guard = Guard(self);
-        call()
-    }
-
     /// Takes over the state of a worker whose script runs. `None` if it does not.
     pub(crate) fn take(&self) -> Option<TakenState<'_>> {
-        let taken = self.holder.compare_exchange(SCRIPT, LOAD, Ordering::Acquire, Ordering::Relaxed);
-        if taken.is_err() {
+        if !self.script_run.take_over() {
             return None;
         }
         // SAFETY: the thread has registered the state, keeps it while its script runs, and waits for ever as soon as the
-        // script returns. The exchange orders all that it did before.
+        // script returns. Taking over orders all that it did before.
         unsafe { self.state.load(Ordering::Relaxed).as_ref() }.map(TakenState)
     }
 }
@@ -57,19 +50,5 @@ impl std::ops::Deref for TakenState<'_> {
 
     fn deref(&self) -> &WorkerState {
         self.0
-    }
-}
-
-struct Guard<'a>(&'a Custody);
-
-impl Drop for Guard<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        let back = self.0.holder.compare_exchange(SCRIPT, WORKER, Ordering::Acquire, Ordering::Relaxed);
-        if back.is_err() {
-            loop {
-                std::thread::park();
-            }
-        }
     }
 }

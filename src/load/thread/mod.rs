@@ -7,6 +7,7 @@ pub mod metrics;
 pub mod rate_sampler;
 pub mod requests;
 pub mod result;
+pub mod script_run;
 pub mod slot;
 pub mod state;
 pub mod thread_times;

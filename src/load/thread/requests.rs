@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::custody::Custody;
+use super::script_run::ScriptRun;
 use crate::http1::PipelinedRequest;
 use crate::load::plan::LoadPlan;
 use crate::script::{Environment, ScriptError, Vm};
@@ -86,7 +86,7 @@ pub struct Requests {
     address: SocketAddr,
     /// The script has changed the address since.
     addresses_vary: bool,
-    custody: Arc<Custody>,
+    script_run: Arc<ScriptRun>,
 }
 
 /// The most payloads that are kept to be used again.
@@ -97,7 +97,7 @@ impl Requests {
     ///
     /// # Errors
     /// [`ScriptError`] if the script makes no request.
-    pub fn new(vm: Vm, ahead: bool, custody: Arc<Custody>) -> Result<Requests, ScriptError> {
+    pub fn new(vm: Vm, ahead: bool, script_run: Arc<ScriptRun>) -> Result<Requests, ScriptError> {
         let builds_ahead = ahead && !vm.has_response() && !vm.has_delay();
         let address = vm.address();
         let mut requests = Requests {
@@ -108,7 +108,7 @@ impl Requests {
             next: None,
             builds_ahead,
             spare: Vec::new(),
-            custody,
+            script_run,
         };
         let first = requests.build()?;
         (requests.address, requests.addresses_vary) = (requests.vm.address(), false);
@@ -181,7 +181,7 @@ impl Requests {
     fn build(&mut self) -> Result<Rc<Payload>, ScriptError> {
         let mut payload = self.spare.pop().unwrap_or_default();
         let content = Rc::make_mut(&mut payload);
-        self.custody.in_script(|| self.vm.request(&mut content.bytes, &mut content.parts))?;
+        self.script_run.in_script(|| self.vm.request(&mut content.bytes, &mut content.parts))?;
         content.is_last = self.vm.is_stopped();
         if !self.vm.is_fixed() {
             let address = self.vm.address();

@@ -9,11 +9,11 @@ use std::time::Duration;
 use tokio::runtime::LocalOptions;
 use tokio::sync::watch;
 
-use super::custody::Custody;
 use super::messages::{LoadCommand, ScriptCall, WorkerSetup};
 use super::metrics::ThreadMetrics;
 use super::requests::{Requests, environment};
 use super::result::WorkerResult;
+use super::script_run::ScriptRun;
 use super::state::WorkerState;
 use super::thread_times::ThreadTimes;
 use crate::load::LoadError;
@@ -56,13 +56,13 @@ pub fn run(setup: WorkerSetup, finish: impl FnOnce(io::Result<WorkerResult>)) {
             Err(_) => return,
         }
     }
-    let requests = match init_script(script, &plan, Arc::clone(&custody)) {
+    let requests = match init_script(script, &plan, custody.script_run()) {
         Ok(requests) => requests,
         Err(error) => return drop(ready.send(Err(error.into()))),
     };
     let metrics = ThreadMetrics::new(sender, Arc::clone(&live), &plan);
     let clock = Clock::starting_in(Time::ZERO);
-    let state = Rc::new(WorkerState::new(plan, thread, transport, clock, requests, metrics, Arc::clone(&custody)));
+    let state = Rc::new(WorkerState::new(plan, thread, transport, clock, requests, metrics, custody.script_run()));
     custody.register(&state);
     if state.requests.borrow().vm().has_delay() {
         state.dispatcher.borrow_mut().enable_delay();
@@ -84,9 +84,9 @@ pub fn run(setup: WorkerSetup, finish: impl FnOnce(io::Result<WorkerResult>)) {
 ///
 /// # Errors
 /// [`ScriptError`] if the script fails or makes no request.
-pub fn init_script(mut script: Vm, plan: &LoadPlan, custody: Arc<Custody>) -> Result<Requests, ScriptError> {
+pub fn init_script(mut script: Vm, plan: &LoadPlan, script_run: Arc<ScriptRun>) -> Result<Requests, ScriptError> {
     script.init()?;
-    let requests = Requests::new(script, plan.ahead, custody)?;
+    let requests = Requests::new(script, plan.ahead, script_run)?;
     if plan.http2 {
         http2::verify(plan, &requests)?;
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use aws_lc_rs::digest::{Context, SHA256};
 
-use super::{EVENTS, MAX_DATA, PLAN, REQUESTS, SAMPLES};
+use super::{EVENTS, PLAN, REQUESTS, SAMPLES};
 use crate::input;
 use crate::record::FileError;
 use crate::whole_file;
@@ -80,7 +80,7 @@ fn read(dir: &Path) -> Result<Option<BTreeMap<&'static str, String>>, FileError>
 /// The SHA-256 of a file in lower-case hexadecimal digits.
 fn sum(path: &Path) -> Result<String, FileError> {
     let io = FileError::io(path, "read");
-    let mut file: File = input::open_regular(path, MAX_DATA).map_err(&io)?;
+    let mut file: File = input::open_regular(path, input::MAX_DATA).map_err(&io)?;
     let (mut context, mut buffer) = (Context::new(&SHA256), vec![0; 1 << 16]);
     loop {
         match file.read(&mut buffer).map_err(&io)? {

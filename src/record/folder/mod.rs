@@ -25,8 +25,6 @@ pub use checksums::CHECKSUMS;
 
 /// The most bytes of `experiment.toml`.
 pub const MAX_PLAN: u64 = input::MAX_EXPERIMENT;
-/// The most bytes of any other file of a results folder that is read.
-pub const MAX_DATA: u64 = 1 << 36;
 
 /// Why a results folder cannot be created or read.
 #[derive(Debug, thiserror::Error)]

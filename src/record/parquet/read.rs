@@ -12,7 +12,6 @@ use super::GREATEST_GROUP;
 use super::schema::{parse_outcome, readable_schemas};
 use crate::input;
 use crate::record::columns::{COLUMNS, ColumnKind};
-use crate::record::folder::MAX_DATA;
 use crate::record::{FileError, RequestRecord};
 use crate::units::Instant;
 
@@ -21,7 +20,7 @@ use crate::units::Instant;
 /// # Errors
 /// [`FileError::Io`]; [`FileError::Invalid`] for another or a damaged file.
 pub fn read(path: &Path) -> Result<Vec<RequestRecord>, FileError> {
-    let file = input::open_regular(path, MAX_DATA).map_err(FileError::io(path, "read"))?;
+    let file = input::open_regular(path, input::MAX_DATA).map_err(FileError::io(path, "read"))?;
     // The decoder may panic on a damaged file.
     catch_unwind(AssertUnwindSafe(|| read_groups(file)))
         .unwrap_or_else(|_| Err("it is damaged".to_owned()))

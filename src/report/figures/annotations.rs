@@ -5,7 +5,7 @@ use plotters::style::RGBColor;
 
 use super::axis::Axis;
 use super::canvas::{Anchor, Canvas, DrawError, LABEL};
-use super::layout::{GUTTER, MARGIN, WIDTH};
+use super::layout::{GUTTER, MARGIN, ROW, WIDTH};
 use super::measure::{fit_text, text_width};
 use super::palette::{BASELINE_BACKGROUND, FAULT_BACKGROUND, GREEN, MUTED, PURPLE, VERMILION, WARMUP_BACKGROUND};
 use super::plot_area::PlotArea;
@@ -20,9 +20,6 @@ pub struct Label {
     pub text: String,
     pub color: RGBColor,
 }
-
-/// The height of a row of labels in px.
-pub const ROW: i32 = 34;
 
 /// The windows and instants of a run, in seconds.
 #[derive(Clone, Debug, Default)]

@@ -2,10 +2,10 @@
 
 use plotters::backend::DrawingBackend;
 
-use super::annotations::{LabelRows, ROW};
+use super::annotations::LabelRows;
 use super::canvas::{Anchor, Canvas, DrawError, LABEL, TITLE};
 use super::figure_data::FigureData;
-use super::layout::{HEIGHT, MARGIN, WIDTH};
+use super::layout::{HEIGHT, MARGIN, ROW, WIDTH};
 use super::legend::{Legend, LegendEntry};
 use super::measure::fit_text;
 use super::palette::{MUTED, TEXT};

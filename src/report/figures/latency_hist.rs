@@ -2,12 +2,12 @@
 
 use plotters::backend::DrawingBackend;
 
-use super::annotations::{Label, LabelRows, ROW};
+use super::annotations::{Label, LabelRows};
 use super::axis::{Axis, format_count, format_time};
 use super::canvas::{Anchor, Canvas, DrawError, LABEL};
 use super::figure_data::FigureData;
 use super::heading;
-use super::layout::{GUTTER, HEIGHT, MARGIN, WIDTH};
+use super::layout::{GUTTER, HEIGHT, MARGIN, ROW, WIDTH};
 use super::legend::{Legend, LegendSymbol};
 use super::palette::{BLUE, MUTED, ORANGE, PURPLE, TEXT, VERMILION};
 use super::plot_area::PlotArea;

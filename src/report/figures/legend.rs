@@ -3,9 +3,8 @@
 use plotters::backend::DrawingBackend;
 use plotters::style::RGBColor;
 
-use super::annotations::ROW;
 use super::canvas::{Anchor, Canvas, DrawError, LABEL};
-use super::layout::{MARGIN, WIDTH};
+use super::layout::{MARGIN, ROW, WIDTH};
 use super::measure::{fit_text, text_width};
 use super::palette::TEXT;
 use super::symbols::{draw_cross, draw_triangle};

@@ -3,12 +3,11 @@
 use plotters::backend::DrawingBackend;
 use plotters::style::RGBColor;
 
-use super::annotations::ROW;
 use super::axis::{Axis, format_count, format_time};
 use super::canvas::{Anchor, Canvas, DrawError, LABEL};
 use super::figure_data::FigureData;
 use super::heading;
-use super::layout::{GUTTER, MARGIN, WIDTH};
+use super::layout::{GUTTER, MARGIN, ROW, WIDTH};
 use super::legend::{Legend, LegendEntry, LegendSymbol};
 use super::measure::text_width;
 use super::memory;

@@ -131,7 +131,7 @@ impl WorkerState {
         self.in_hand.set(Some(work.record));
         let delay = {
             let requests = self.requests.borrow();
-            self.custody.in_script(|| requests.vm().delay())
+            self.script_run.in_script(|| requests.vm().delay())
         };
         self.in_hand.set(None);
         match delay {

@@ -11,9 +11,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::connection_counts::ConnectionCounts;
-use super::custody::Custody;
 use super::metrics::ThreadMetrics;
 use super::requests::Requests;
+use super::script_run::ScriptRun;
 use super::slot::Slot;
 use crate::load::pacing::dispatcher::Dispatcher;
 use crate::load::pacing::wake_flag::WakeFlag;
@@ -51,7 +51,7 @@ pub struct WorkerState {
     is_stopped: Cell<bool>,
     failure: RefCell<Option<ScriptError>>,
     /// The load may take over this state while the script runs.
-    custody: Arc<Custody>,
+    script_run: Arc<ScriptRun>,
     /// The request that the script is asked for.
     in_hand: Cell<Option<RequestRecord>>,
     /// The connection whose response the script gets, and the instant at which it was complete.
@@ -72,7 +72,7 @@ impl WorkerState {
         clock: Clock,
         requests: Requests,
         metrics: ThreadMetrics,
-        custody: Arc<Custody>,
+        script_run: Arc<ScriptRun>,
     ) -> WorkerState {
         WorkerState {
             dispatcher: RefCell::new(Dispatcher::new(&plan, thread)),
@@ -93,7 +93,7 @@ impl WorkerState {
             vacant: RefCell::default(),
             is_stopped: Cell::new(false),
             failure: RefCell::new(None),
-            custody,
+            script_run,
             in_hand: Cell::new(None),
             answering: Cell::new(None),
             script_unsent: Cell::new(0),
@@ -147,7 +147,7 @@ impl WorkerState {
         self.answering.set(Some((id, now)));
         let called = {
             let requests = self.requests.borrow();
-            self.custody.in_script(|| requests.vm().response(status, headers, body.bytes()))
+            self.script_run.in_script(|| requests.vm().response(status, headers, body.bytes()))
         };
         self.answering.set(None);
         called.unwrap_or_else(|error| self.fail(error));
