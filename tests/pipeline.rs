@@ -170,7 +170,7 @@ fn a_timeout_abandons_all_requests_of_a_string() {
         peer.swallow();
     });
     let settings = LoadSettings {
-        timeout: Time::from_millis(20),
+        timeout: Time::from_millis(100),
         on_timeout: OnTimeout::Abandon,
         drain: Time::from_secs(2),
         ..scripted(&server, THREE)
