@@ -73,7 +73,7 @@ pub fn excerpt(text: &str) -> String {
     if text.chars().nth(EXCERPT).is_some() { start + "..." } else { start }
 }
 
-/// Whether nobody reads the output any more: a closed pipe, or a terminal that is gone.
+/// Whether nothing reads the output any more: the pipe or the terminal is closed.
 fn has_no_reader(error: &io::Error, out: &impl AsFd) -> bool {
     let is_device =
         || fstat(out).is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::CharacterDevice);

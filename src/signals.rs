@@ -14,7 +14,7 @@ use crate::procfs;
 pub enum StopSignal {
     Interrupt,
     Terminate,
-    /// The terminal is gone, as when an ssh session drops.
+    /// The terminal was closed, as when an ssh session drops.
     Hangup,
 }
 

@@ -45,7 +45,7 @@ pub(super) fn interfaces_of(pid: u32) -> Result<Vec<Interface>, String> {
     interfaces.map_err(|e| format!("no interfaces at {path}{SYSFS}: {e}"))
 }
 
-/// `None` for what is no interface: it has gone meanwhile, or is another file.
+/// `None` if it is not an interface: it was removed meanwhile, or is another kind of file.
 fn interface(name: &str, read: &dyn Fn(&str, &str) -> Option<String>) -> Option<Interface> {
     let value = |file: &str| read(name, file).map(|text| text.trim().to_owned());
     Some(Interface {

@@ -95,7 +95,7 @@ pub struct RunOptions {
 /// touched.
 ///
 /// SIGINT, SIGTERM and SIGHUP end the run early: faults are removed, processes are stopped, and the results so far are
-/// kept. A second signal leaves out what takes long. A run whose load never began leaves no folder.
+/// kept. A second signal skips steps that take long. A run whose load never began leaves no folder.
 ///
 /// # Errors
 /// [`RunError`] if no load began, or if its results could not be kept.

@@ -196,8 +196,8 @@ impl LoadControl {
         stop_all(&self.commands, self.clock.now());
     }
 
-    /// Ends the load at once, and leaves out what takes long: scripts that do not return, records of requests that were
-    /// never sent, and with random gaps the number of these.
+    /// Ends the load at once. Does not wait for scripts that do not return, does not record requests that were never sent,
+    /// and with random gaps does not count them.
     pub fn hurry(&self) {
         self.live.iter().for_each(|live| live.hurry());
         self.stop();

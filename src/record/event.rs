@@ -123,7 +123,7 @@ pub struct GeneratorStats {
     /// Why connections could not be made, and why attempts failed.
     #[serde(default, skip_serializing_if = "ErrorCauses::is_empty")]
     pub causes: ErrorCauses,
-    /// Sendings that the server did not take, and that were made again. They are no errors.
+    /// How often a request was sent again because the server did not process it. This is not an error.
     #[serde(default)]
     pub sent_again: u64,
     /// Whether a due request ever waited because of `max-connections` or `connections`.

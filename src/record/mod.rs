@@ -128,7 +128,7 @@ pub struct RequestRecord {
     pub attempt: u16,
     outcome: u8,
     flags: u8,
-    /// How often the attempt was sent again because the server had not taken it. Only the last sending is recorded.
+    /// How often the attempt was sent again because the server did not process it. Only the last sending is recorded.
     pub resends: u8,
     unused: [u8; 3],
 }
@@ -159,7 +159,7 @@ impl RequestRecord {
         }
     }
 
-    /// The record of the same attempt that is sent once more, because the server did not take it.
+    /// The record of the same attempt that is sent once more, because the server did not process it.
     pub fn sent_again(&self) -> RequestRecord {
         let mut again = RequestRecord::planned(self.request, self.due, self.thread);
         again.attempt = self.attempt;

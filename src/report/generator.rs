@@ -51,7 +51,7 @@ pub struct SendLag {
     pub max_ns: u64,
 }
 
-/// A lower share of the plan's connections that are up, on average, is worth a word.
+/// If a smaller share of the plan's connections is up on average, the report says so.
 const MIN_UP: f64 = 0.9;
 
 impl SendLag {

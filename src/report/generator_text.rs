@@ -56,7 +56,9 @@ impl GeneratorReport {
             let (n, s) = (self.own.sent_again, if self.own.sent_again == 1 { "" } else { "s" });
             rows.push((
                 "sent again",
-                format!("{n} request{s} that the server had not taken when it closed or refused"),
+                format!(
+                    "{n} request{s} that the server did not process: it closed an idle connection, or refused them"
+                ),
             ));
         }
         rows.extend(self.own.causes.sorted().iter().map(|cause| ("error", cause.to_string())));
@@ -333,7 +335,7 @@ pub(super) mod tests {
     fn requests_that_went_again_have_a_row_and_no_warning() {
         let mut report = healthy();
         report.own.sent_again = 69;
-        let row = "  sent again  69 requests that the server had not taken when it closed or refused\n";
+        let row = "  sent again  69 requests that the server did not process: it closed an idle connection, or refused them\n";
         assert!(report.to_text().contains(row) && report.warnings().is_empty(), "{}", report.to_text());
     }
 

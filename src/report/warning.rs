@@ -244,7 +244,7 @@ impl Warning {
                  of cores, or lower {rate}."
             ),
             Warning::CoreWait { percent } => format!(
-                "for {percent:.0} % of the run the generator threads had no core, because other programs used it. They \
+                "for {percent:.0} % of the run the generator threads had no core, because other programs used theirs. They \
                  read answers late too, and the response times and the waits for connections include that. Stop other \
                  programs on the generator's cores, or give it cores of its own (taskset)."
             ),

@@ -61,7 +61,7 @@ impl Failures {
         let all_failed = failed as f64 >= 0.99 * self.due as f64;
         match self.causes.first().map(|(cause, _)| *cause) {
             Some(FailureCause::Status(status @ 400..500)) if status != 408 && status != 429 => format!(
-                "Status {status} is no matter of load: correct the url, the headers or the script. `metawrk check` sends \
+                "A lower load does not change status {status}: correct the url, the headers or the script. `metawrk check` sends \
                  one request and shows its status."
             ),
             Some(FailureCause::Status(_)) if all_failed => {

@@ -1,4 +1,4 @@
-//! Whether a run can be believed.
+//! Whether a run is valid.
 
 use super::baseline::check_baseline;
 use super::due_times::DueTimes;

@@ -279,7 +279,7 @@ impl InvalidReason {
                 p99.as_secs_f64() * 1e3
             ),
             InvalidReason::NoCore(share) => format!(
-                "For {:.0} % of the run the generator's threads had no core, because other programs used it, and at most \
+                "For {:.0} % of the run the generator's threads had no core, because other programs used theirs, and at most \
                  {:.0} % is allowed. It sent requests and read answers late, so its response times are not those of the \
                  system.",
                 100.0 * share,

@@ -123,7 +123,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(exit_code(&interrupts, strict && !totals.generator.warnings().is_empty()))
 }
 
-/// Runs the loads to their end. A signal ends them at once, and a second one leaves out what takes long.
+/// Runs the loads to their end. A signal ends them at once, and a second one skips steps that take long.
 fn run_loads(
     mut loads: RunningLoads,
     interrupts: &Interrupts,

@@ -64,7 +64,7 @@ impl RunningLoads {
         self.controls.iter().for_each(LoadControl::stop);
     }
 
-    /// Ends all loads at once, without what takes long.
+    /// Ends all loads at once: see [`LoadControl::hurry`].
     pub fn hurry(&self) {
         self.controls.iter().for_each(LoadControl::hurry);
     }

@@ -41,7 +41,7 @@ pub struct MemoryLimitSnapshot {
 }
 
 const ACTION: &str = "limit the memory of";
-const ABOVE_USAGE: &str = "Set `limit` above what it uses (`docker stats`), or have it use less.";
+const ABOVE_USAGE: &str = "Set `limit` above what it uses (`docker stats`), or reduce the memory that it uses.";
 /// A remote engine answers within this.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// An engine refuses less.

@@ -43,7 +43,7 @@ impl LiveCounters {
         self.over.load(Ordering::Relaxed)
     }
 
-    /// The user does not wait for what takes long after the run.
+    /// The user stopped the run twice: steps that take long are skipped.
     pub(crate) fn is_hurried(&self) -> bool {
         self.hurry.load(Ordering::Relaxed)
     }

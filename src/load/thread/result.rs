@@ -30,7 +30,7 @@ pub struct WorkerResult {
     pub connections_planned: u64,
     /// Why connections could not be made, and why attempts failed.
     pub causes: ErrorCauses,
-    /// Sendings that the server did not take, and that were made again.
+    /// How often a request was sent again because the server did not process it.
     pub sent_again: u64,
     /// Responses without a request. Each closes its connection.
     pub unsolicited: u64,

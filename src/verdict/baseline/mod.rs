@@ -91,8 +91,8 @@ struct Fate {
 /// The due time of each request, and how far it counts as good, from 0 to 1. An undecided request counts by the share of
 /// good ones among those that lasted longer than it has waited; as not good if none did.
 ///
-/// Leaving out undecided requests would flatter a system that gets slower: its fast answers are known first. Counting
-/// them as not good would call every slow system sick. This is the estimator of Kaplan and Meier (JASA 53, 1958), in
+/// If undecided requests were left out, a system that gets slower would look too good, because its fast answers arrive
+/// first. If they counted as not good, every slow system would look unhealthy. This is the estimator of Kaplan and Meier (JASA 53, 1958), in
 /// Efron's form (Fifth Berkeley Symposium, 1967): the weight of an undecided observation goes to the longer ones.
 fn rate_requests(mut fates: Vec<Fate>) -> impl Iterator<Item = (Instant, f64)> {
     // Of equal times, the undecided one lasted longer.

@@ -109,7 +109,7 @@ fn ids_that_are_none_are_refused() {
 }
 
 #[test]
-fn only_what_this_user_alone_can_write_is_believed() {
+fn only_files_that_no_other_user_can_write_are_used() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let path = left(folder.path(), &entry("a", 0));

@@ -294,7 +294,7 @@ impl Dispatcher {
         self.defer(Work { record, part: Some(part), is_sample }, at);
     }
 
-    /// Sends an attempt again that the server did not take, `wait` after `now`. Without a wait it keeps its place in the
+    /// Sends an attempt again that the server did not process, `wait` after `now`. Without a wait it keeps its place in the
     /// queue: it was due before the requests that wait now.
     pub fn resend(
         &mut self,
@@ -435,7 +435,7 @@ const FREE_CATCH_UP: Time = Time::from_millis(1);
 /// its thread had to wake up and to do other work first.
 const USUAL_LAG: Time = Time::from_millis(1);
 
-/// The send lag that an attempt hands on to the next one on its connection. It took over `before` and was sent with `lag`.
+/// The send lag that an attempt passes to the next one on its connection. It received `before` and was sent with `lag`.
 ///
 /// Only a stall of the generator is handed on. If the system is overloaded, each request waits for the one before it, and
 /// the few microseconds that each is sent late would add up without limit, while the generator is hardly late at all.

@@ -36,7 +36,7 @@ pub struct WorkerState {
     pub connections: RefCell<ConnectionCounts>,
     /// Why connections could not be made, and why attempts failed.
     pub causes: RefCell<ErrorCauses>,
-    /// Sendings that the server did not take, and that were made again.
+    /// How often a request was sent again because the server did not process it.
     pub sent_again: Cell<u64>,
     /// Responses without a request. Each closes its connection.
     pub unsolicited: Cell<u64>,
