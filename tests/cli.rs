@@ -3,27 +3,16 @@
 mod support;
 
 use std::fs;
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use metawrk::plan;
-use metawrk::plan::config::Overrides;
-use metawrk::record::{Outcome, RequestRecord, ResultsFolder, Sample};
-use metawrk::units::{self, Time};
 use rustix::process::Signal;
-use support::program::{METAWRK, WRK2, eventually, run, run_on_terminal, started};
+use support::program::{METAWRK, WRK2, assert_refused, eventually, run, run_on_terminal, started};
+use support::results::{contents, create_results};
 use support::{OK, Server};
 
 const TARGET: &str = "name = \"t\"\n[target]\nurl = \"URL\"\n[load]\nrate = 100\nthreads = 1\nconnections = 2\n\
                       [phases]\nwarmup = \"0s\"\nbaseline = \"5s\"\nduration = \"5s\"\n";
-
-/// Runs a command that must exit with 1 and print `message`.
-fn assert_refused(program: &str, dir: &Path, args: &[&str], message: &str) {
-    let ended = run(program, dir, args);
-    assert_eq!(ended.code, Some(1), "{args:?}: {ended:?}");
-    assert!(ended.err.contains(message), "{args:?}: no {message}: {ended:?}");
-}
 
 #[test]
 fn wrk2_refuses_invalid_arguments() {
@@ -547,114 +536,4 @@ fn an_invalid_experiment_is_refused_with_its_position_and_leaves_no_results() {
     fs::create_dir_all(dir.path().join("taken/latest")).unwrap();
     assert_refused(METAWRK, dir.path(), &["experiment", "x.toml", "--out", "taken"], "move it away");
     assert!(server.requests.lock().unwrap().is_empty());
-}
-
-/// Creates the results folder of a run that was killed after 2 s.
-fn create_results(results: &Path) -> std::path::PathBuf {
-    let overrides = Overrides { rate: Some(100.0), ..Overrides::default() };
-    let plan = plan::config::read_plan(None, &overrides).unwrap().plan;
-    let folder = ResultsFolder::create(results, "small", jiff::civil::date(2026, 1, 2).at(3, 4, 5, 0)).unwrap();
-    folder.write_plan(&plan.to_toml().unwrap()).unwrap();
-    let records: Vec<RequestRecord> = (0..200u64).map(answered).collect();
-    folder.create_rows().unwrap().append(&records).unwrap();
-    folder.open_events().unwrap();
-    let sample = |i| Sample {
-        at: metawrk::units::Instant(i * 1_000_000_000),
-        source: "a".into(),
-        memory_bytes: Some(i),
-        ..Sample::default()
-    };
-    folder.open_samples().unwrap().append(&[sample(0), sample(1), sample(2)]).unwrap();
-    folder.path().to_owned()
-}
-
-fn answered(i: u64) -> RequestRecord {
-    let mut record = RequestRecord::planned(i, units::Instant(i * 10_000_000), 0);
-    (record.ready, record.sent) = (record.due, record.due.plus(Time(50_000)));
-    (record.first_byte, record.end) =
-        (record.sent.plus(Time(1_000_000)), record.sent.plus(Time((1 + i % 7) * 1_000_000)));
-    (record.status, record.bytes) = (200, 40);
-    record.set_outcome(Outcome::Answered);
-    record.set_last(true);
-    record
-}
-
-/// The names and contents of the files in a folder.
-fn contents(dir: &Path) -> Vec<(String, Vec<u8>)> {
-    let entries = fs::read_dir(dir).unwrap().flatten();
-    let mut all: Vec<_> =
-        entries.map(|e| (e.file_name().into_string().unwrap(), fs::read(e.path()).unwrap())).collect();
-    all.sort();
-    all
-}
-
-#[test]
-fn a_report_that_is_written_twice_has_the_same_bytes() {
-    let results = tempfile::tempdir().unwrap();
-    let dir = create_results(results.path());
-    let first = run(METAWRK, &dir, &["report", ".", "--exit-code"]);
-    assert_eq!(first.code, Some(20), "{first:?}");
-    assert!(first.out.contains("INVALID: the run was killed"), "{first:?}");
-    let once = contents(&dir);
-    let names: Vec<&str> = once.iter().map(|(name, _)| name.as_str()).collect();
-    assert!(names.contains(&"requests.parquet") && !names.contains(&"requests.rows"), "{names:?}");
-    assert!(once.len() >= 15, "{names:?}");
-    let second = run(METAWRK, &dir, &["report", "."]);
-    assert_eq!((second.code, second.out), (Some(0), first.out));
-    for (one, other) in once.iter().zip(contents(&dir)) {
-        assert!(*one == other, "{} changed", one.0);
-    }
-    assert_eq!(contents(&dir).len(), once.len());
-}
-
-#[test]
-fn lines_that_a_crash_left_incomplete_are_ignored() {
-    let results = tempfile::tempdir().unwrap();
-    let dir = create_results(results.path());
-    for (file, torn) in
-        [("events.jsonl", &b"{\"at_ns\":9,\"eve"[..]), ("samples.csv", b"77,a,1"), ("requests.rows", b"tor")]
-    {
-        let mut bytes = fs::read(dir.join(file)).unwrap();
-        bytes.extend(torn);
-        fs::write(dir.join(file), bytes).unwrap();
-    }
-    let ended = run(METAWRK, &dir, &["report", "."]);
-    assert_eq!(ended.code, Some(0), "{ended:?}");
-    let summary = fs::read_to_string(dir.join("summary.json")).unwrap();
-    assert!(summary.contains("\"scheduled\": 200,"), "{summary}");
-}
-
-#[test]
-fn a_missing_or_damaged_file_of_a_results_folder_is_named() {
-    let results = tempfile::tempdir().unwrap();
-    for (file, text, message) in [
-        ("experiment.toml", None, "contains no experiment.toml"),
-        ("experiment.toml", Some("x = ["), "experiment.toml: it has changed since the run wrote it"),
-        ("events.jsonl", None, "contains no events.jsonl"),
-        ("events.jsonl", Some("{}\n"), "events.jsonl:1: "),
-        ("samples.csv", Some("1,2\n"), "samples.csv: its first line is not"),
-        ("requests.parquet", None, "contains no requests.parquet"),
-        ("requests.parquet", Some("PAR1 garbage PAR1"), "requests.parquet: it has changed since the run wrote it"),
-        ("SHA256SUMS", Some("garbage"), "SHA256SUMS: it is damaged"),
-        ("requests.rows", Some("garbage"), "requests.rows: it is not a file of request rows"),
-    ] {
-        let dir = create_results(results.path());
-        // As long as requests.rows exists, it is read instead.
-        if file == "requests.parquet" {
-            assert_eq!(run(METAWRK, &dir, &["report", "."]).code, Some(0));
-        }
-        let path = dir.join(file);
-        match text {
-            Some(text) => fs::write(path, text).unwrap(),
-            None => fs::remove_file(path).unwrap(),
-        }
-        assert_refused(METAWRK, &dir, &["report", "."], message);
-    }
-    // A folder of an earlier version has no checksums.
-    let dir = create_results(results.path());
-    fs::remove_file(dir.join("SHA256SUMS")).unwrap();
-    fs::write(dir.join("experiment.toml"), "x = [").unwrap();
-    assert_refused(METAWRK, &dir, &["report", "."], "experiment.toml:1: ");
-    assert_refused(METAWRK, results.path(), &["report", "nowhere"], "nowhere contains no experiment.toml");
-    assert_refused(METAWRK, results.path(), &["report", "."], "contains no experiment.toml");
 }

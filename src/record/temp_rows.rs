@@ -9,17 +9,17 @@ use super::rows::{RowsReader, RowsWriter};
 #[derive(Debug)]
 pub struct TempRows {
     file: File,
-    /// The folder, for errors.
+    /// The output that the records are for: the file has no name of its own that an error could give.
     path: PathBuf,
 }
 
 impl TempRows {
-    /// An empty file on the disk of `folder`.
+    /// An empty file on the disk of `folder`. Errors name `output`, which the records are for.
     ///
     /// # Errors
     /// [`FileError::Output`] if nothing can be written there.
-    pub fn create_in(folder: &Path) -> Result<TempRows, FileError> {
-        let path = folder.to_owned();
+    pub fn create_in(folder: &Path, output: &Path) -> Result<TempRows, FileError> {
+        let path = output.to_owned();
         match tempfile::tempfile_in(folder) {
             Ok(file) => Ok(TempRows { file, path }),
             Err(source) => Err(FileError::Output { path, source }),

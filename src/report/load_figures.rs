@@ -45,7 +45,7 @@ impl LoadFigures {
             return Err(LoadFiguresError::TooMany { requests });
         }
         let folder = FigureFolder::create(folder)?;
-        Ok(LoadFigures { spool: TempRows::create_in(&folder.path)?, folder })
+        Ok(LoadFigures { spool: TempRows::create_in(&folder.path, &folder.path)?, folder })
     }
 
     /// The sink that collects the records. Call it once.

@@ -8,6 +8,7 @@ pub mod docker;
 pub mod http2;
 pub mod load;
 pub mod program;
+pub mod results;
 pub mod state;
 pub mod tls;
 

@@ -165,3 +165,10 @@ fn state(pid: u32) -> Option<(u32, String)> {
     let state = fields.next()?.to_owned();
     Some((fields.next()?.parse().ok()?, state))
 }
+
+/// Runs a command that must exit with 1 and print `message`.
+pub fn assert_refused(program: &str, dir: &Path, args: &[&str], message: &str) {
+    let ended = run(program, dir, args);
+    assert_eq!(ended.code, Some(1), "{args:?}: {ended:?}");
+    assert!(ended.err.contains(message), "{args:?}: no {message}: {ended:?}");
+}

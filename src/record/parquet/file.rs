@@ -17,7 +17,7 @@ impl ParquetFile {
     /// # Errors
     /// [`FileError::Output`] if nothing can be written in the folder of `output`.
     pub fn new(output: OutputFile) -> Result<ParquetFile, FileError> {
-        let temp_rows = TempRows::create_in(output.folder())?;
+        let temp_rows = TempRows::create_in(output.folder(), output.path())?;
         Ok(ParquetFile { rows: temp_rows.writer()?, temp_rows, output: Some(output) })
     }
 
