@@ -7,6 +7,7 @@ pub mod progress;
 mod removal;
 pub mod run;
 mod run_log;
+mod stalls;
 mod system;
 
 pub use run::{RunError, RunOptions, RunResult, run_experiment};

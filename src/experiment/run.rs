@@ -14,6 +14,7 @@ use super::check::find_problems;
 use super::progress::{IntervalCollector, Phase, Progress, find_phase};
 use super::removal::await_removal;
 use super::run_log::RunLog;
+use super::stalls::StallDetector;
 use super::system::{FaultGate, StartError, SystemUnderTest};
 use crate::load::{LoadError, PreparedLoad, RunningLoad};
 use crate::out::warn;
@@ -189,6 +190,7 @@ async fn execute(
     let clock = Clock::starting_in(Time::from_millis(10));
     let mut run = ActiveRun::new(plan, clock, load.start(clock), log, records);
     run.log_start()?;
+    let stalls = StallDetector::start(clock, run.event_sender.clone())?;
     let (cancel, cancelled) = watch::channel(false);
     let gate = FaultGate { approved: run.approve_faults.subscribe(), cancelled };
     let faults = system.drive_faults(plan, clock, || run.load.request_counter(), &run.event_sender, &gate);
@@ -210,6 +212,7 @@ async fn execute(
         };
     let ActiveRun { load, mut log, mut events, failure, records, received, .. } = run;
     let load = load.finish()?;
+    drop(stalls);
     let recorded = recorder.finish();
     let rows = received + records.try_iter().map(|batch| batch.len() as u64).sum::<u64>();
     let failure = failure.or_else(|| load.failure().map(|error| format!("the script failed: {error}")));
@@ -301,7 +304,6 @@ impl<'a> ActiveRun<'a> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         while !self.load.is_finished() {
-            let before = self.clock.now();
             tokio::select! {
                 _ = tick.tick() => {}
                 signal = signals.next() => {
@@ -316,7 +318,6 @@ impl<'a> ActiveRun<'a> {
                     control.end_arrivals();
                 }
             }
-            self.log_stall(before)?;
             self.receive()?;
             if recorder.is_broken() {
                 control.stop();
@@ -328,17 +329,6 @@ impl<'a> ActiveRun<'a> {
         }
         self.receive()?;
         Ok(stopped)
-    }
-
-    /// Records that the wait for the next tick, which began at `before`, took much longer than it should: this process did
-    /// not run.
-    fn log_stall(&mut self, before: Instant) -> Result<(), FileError> {
-        let at = self.clock.now();
-        let lasted = at.since(before.plus(Time::from_millis(TICK.as_millis() as u64)));
-        if lasted < MIN_STALL {
-            return Ok(());
-        }
-        self.log.append_event(Event { at, what: EventKind::Stall { lasted_ns: lasted.0 } })
     }
 
     fn log_death(&mut self, component: String, how: String) -> Result<(), FileError> {
@@ -418,9 +408,6 @@ impl<'a> ActiveRun<'a> {
         }
     }
 }
-
-/// Shorter stalls are not recorded.
-const MIN_STALL: Time = Time::from_millis(250);
 
 /// The time within which the record of a request arrives after its end: workers send records every 100 ms.
 const RECORD_DELAY: Time = Time::from_millis(300);
