@@ -177,8 +177,10 @@ fn a_timeout_abandons_all_requests_of_a_string() {
     };
     let (result, _) = run(settings);
     let account = result.account();
-    assert_eq!((account.failed, account.errors.timeout), (2 * account.answered, 2 * account.answered), "{account:?}");
-    assert!(account.answered >= 4, "{account:?}");
+    // On a busy machine a string's first answer may be late too. Then all its requests are abandoned.
+    let of_late_strings = account.failed.checked_sub(2 * account.answered);
+    assert!(of_late_strings.is_some_and(|failed| failed % 3 == 0), "{account:?}");
+    assert!(account.answered >= 2 && account.errors.timeout == account.failed, "{account:?}");
 }
 
 #[test]
