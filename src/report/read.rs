@@ -193,7 +193,8 @@ fn describe_system(plan: &ExperimentPlan) -> String {
             testbed.workers, testbed.service_time, testbed.queue
         ),
         System::Testbed(testbed) => {
-            format!("embedded testbed, memory for requests {}, error path {}", testbed.budget, testbed.hold)
+            let leak = if testbed.leak { ", with a leak" } else { "" };
+            format!("embedded testbed, memory for requests {}, error path {}{leak}", testbed.budget, testbed.hold)
         }
         System::Target { url, .. } => url.clone(),
     }

@@ -51,7 +51,8 @@ pub(crate) async fn run(
             if let Some(idle) = give_back_after {
                 tokio::spawn(give_back_idle_memory(memory.clone(), idle));
             }
-            let handler = MemoryScenario { memory, clock: SleepTimer::start()?, hold: plan.hold.std() };
+            let handler =
+                MemoryScenario { memory, clock: SleepTimer::start()?, hold: plan.hold.std(), leaks: plan.leak };
             serve_posts(listener, ReadyLine { limit: Some(limit), ..ready }, storage, handler).await
         }
         Scenario::RetryStorm => {

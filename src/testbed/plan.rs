@@ -18,6 +18,8 @@ pub struct TestbedSettings {
     pub db_timeout: Time,
     /// Service time of post-storage, with its call to post-db.
     pub storage_time: Time,
+    /// Memory: a request whose storage call fails never returns its 5 MiB.
+    pub leak: bool,
     /// Retry storm: number of workers.
     pub workers: usize,
     /// Retry storm: how long a request occupies a worker.
@@ -61,6 +63,7 @@ impl Default for TestbedSettings {
             hold: Time::from_millis(100),
             db_timeout: Time::from_millis(300),
             storage_time: Time::from_millis(7),
+            leak: false,
             workers: 4,
             service_time: Time::from_millis(10),
             queue: 1000,

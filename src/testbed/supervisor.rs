@@ -50,6 +50,7 @@ impl Testbed {
                 ],
             )
             .await?;
+        let leak: &[&str] = if plan.leak { &["--leak"] } else { &[] };
         let compose = starter
             .start(
                 Role::ComposePost,
@@ -72,7 +73,10 @@ impl Testbed {
                     &plan.service_time.to_string(),
                     "--queue",
                     &plan.queue.to_string(),
-                ],
+                ]
+                .into_iter()
+                .chain(leak.iter().copied())
+                .collect::<Vec<_>>(),
             )
             .await?;
         let (Some(stdin), Some(stdout)) = (link.stdin.take(), link.stdout.take()) else {
@@ -120,6 +124,11 @@ impl Testbed {
     /// Waits for the next process that ends unexpectedly. `None` if no process is left.
     pub async fn next_exit(&mut self) -> Option<ProcessExit> {
         self.exits.recv().await
+    }
+
+    /// Whether a process has ended unexpectedly since the last [`Self::next_exit`].
+    pub fn has_failed(&mut self) -> bool {
+        self.exits.try_recv().is_ok()
     }
 
     /// The receiver behind [`Self::next_exit`], for a task that watches the processes while the testbed is used elsewhere.

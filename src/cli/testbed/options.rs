@@ -47,6 +47,9 @@ pub struct ScenarioOptions {
     /// Service time of post-storage, with its call to post-db
     #[arg(long, value_name = "T", default_value_t = TestbedSettings::default().storage_time)]
     storage_time: Time,
+    /// Never return the 5 MiB of a request whose storage call fails (only memory)
+    #[arg(long)]
+    leak: bool,
     /// Number of workers in compose-post (only retry-storm)
     #[arg(long, value_name = "N", default_value_t = TestbedSettings::default().workers)]
     workers: usize,
@@ -62,9 +65,10 @@ impl ScenarioOptions {
     /// # Errors
     /// If a parameter is out of range, or the failure could not sustain itself.
     pub fn resolve(&self) -> anyhow::Result<TestbedPlan> {
-        let ScenarioOptions { budget, hold, db_timeout, storage_time, scenario, workers, service_time, queue } = *self;
+        let ScenarioOptions { budget, hold, db_timeout, storage_time, leak, scenario, workers, service_time, queue } =
+            *self;
         let settings =
-            TestbedSettings { budget, hold, db_timeout, storage_time, scenario, workers, service_time, queue };
+            TestbedSettings { budget, hold, db_timeout, storage_time, leak, scenario, workers, service_time, queue };
         Ok(TestbedPlan::new(settings)?)
     }
 }

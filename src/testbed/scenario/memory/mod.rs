@@ -16,6 +16,9 @@
 //! them takes `hold`. So the costly path serves n / `hold` posts per second. A system that is stuck recovers if posts
 //! arrive more slowly than that, and stays stuck if they arrive faster. With the default of 124 MiB and 100 ms, n is 12 and
 //! the threshold is 120 posts/s. A healthy system serves far more.
+//!
+//! With `leaks`, posts of step 3 never return the memory of their request. After one outage no memory is left, and the system
+//! stays broken at every load, even after a time without load. That is a permanent failure and not a metastable one.
 
 use std::future::Future;
 use std::time::Duration;
@@ -43,6 +46,8 @@ pub(crate) struct MemoryScenario<M, S> {
     pub clock: S,
     /// How long the costly path holds its memory.
     pub hold: Duration,
+    /// A post whose storage call fails never returns the memory of its request.
+    pub leaks: bool,
 }
 
 impl<M: Memory, S: Sleep> PostHandler for MemoryScenario<M, S> {
@@ -56,7 +61,11 @@ impl<M: Memory, S: Sleep> PostHandler for MemoryScenario<M, S> {
             drop(costly);
         }
         let stored = store.await;
-        drop(request);
+        if self.leaks && !stored {
+            std::mem::forget(request);
+        } else {
+            drop(request);
+        }
         if stored {
             return PostResult::Stored;
         }

@@ -40,7 +40,7 @@ impl Drop for BudgetBlock {
 }
 
 fn scenario(memory: &Budget, hold: Duration) -> MemoryScenario<Budget, SimulatedClock> {
-    MemoryScenario { memory: memory.clone(), clock: SimulatedClock, hold }
+    MemoryScenario { memory: memory.clone(), clock: SimulatedClock, hold, leaks: false }
 }
 
 const HOLD: Duration = Duration::from_millis(100);
@@ -77,6 +77,18 @@ async fn a_failed_storage_call_holds_50_mib_for_4_s() {
     assert_eq!(memory.left(), 74 * MIB);
     assert_eq!(post.await.unwrap(), (119 * MIB, PostResult::StorageFailed, CALL + FAILURE_HOLD));
     assert_eq!(memory.left(), 124 * MIB);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_failed_storage_call_leaks_the_memory_of_its_request() {
+    let memory = Budget::mib(124);
+    let leaking = MemoryScenario { leaks: true, ..scenario(&memory, HOLD) };
+    assert_eq!(leaking.handle(async { true }).await, PostResult::Stored);
+    assert_eq!(memory.left(), 124 * MIB);
+    for lost in 1..=3 {
+        assert_eq!(leaking.handle(async { false }).await, PostResult::StorageFailed);
+        assert_eq!(memory.left(), (124 - 5 * lost) * MIB);
+    }
 }
 
 #[tokio::test(start_paused = true)]
