@@ -41,6 +41,7 @@ pub struct ExperimentPlan {
     load: PlannedLoad,
     phases: PlannedPhases,
     slo: Option<Time>,
+    early: Option<Time>,
     faults: Vec<PlannedFault>,
     monitors: Vec<PlannedMonitor>,
     rate: Rate,
@@ -61,7 +62,8 @@ impl ExperimentPlan {
         }
         let system = System::resolve(testbed, target)?;
         let load = PlannedLoad::resolve(load)?;
-        let windows = VerdictWindows::of(load.rate);
+        let early = phases::resolve_early(&verdict)?;
+        let windows = find_windows(load.rate, early);
         phases::check_phases(&phases, windows, load.rate)?;
         let slo = phases::resolve_slo(&verdict)?;
         let faults = faults::resolve_faults(&fault, &system, &phases, windows, load.rate)?;
@@ -71,7 +73,7 @@ impl ExperimentPlan {
         let rate = add_surges(load.rate, &faults).resolve(phases.duration).map_err(PlanError::from);
         let rate = rate.map_err(load::invalid_load)?;
         load::check_requests(&rate, phases.duration)?;
-        let plan = ExperimentPlan { name, system, load, phases, slo, faults, monitors, rate };
+        let plan = ExperimentPlan { name, system, load, phases, slo, early, faults, monitors, rate };
         let url = match &plan.system {
             System::Testbed(_) => PLACEHOLDER_URL,
             System::Target { url, .. } => url,
@@ -102,7 +104,7 @@ impl ExperimentPlan {
             target,
             load: self.load.to_settings(),
             phases: self.phases.to_settings(),
-            verdict: VerdictSettings { slo: self.slo },
+            verdict: VerdictSettings { slo: self.slo, early: self.early },
             fault: self.faults.iter().map(PlannedFault::to_settings).collect::<Result<_, _>>()?,
             monitor: self.monitors.iter().map(PlannedMonitor::to_settings).collect(),
         })
@@ -138,6 +140,11 @@ impl ExperimentPlan {
         self.slo
     }
 
+    /// How long a system must be stuck so that the run ends before H is over, if the plan is judged early.
+    pub fn early(&self) -> Option<Time> {
+        self.early
+    }
+
     /// The faults, in the order of the file.
     pub fn faults(&self) -> &[PlannedFault] {
         &self.faults
@@ -155,7 +162,12 @@ impl ExperimentPlan {
 
     /// The windows that the run is judged by.
     pub fn windows(&self) -> VerdictWindows {
-        VerdictWindows::of(self.load.rate)
+        find_windows(self.load.rate, self.early)
+    }
+
+    /// The windows that a run of this plan at another rate is judged by.
+    pub fn windows_at(&self, rate: f64) -> VerdictWindows {
+        find_windows(rate, self.early)
     }
 
     /// The settings of the load on `url`, which is the testbed's or that of [`System::Target`].
@@ -194,6 +206,11 @@ impl ExperimentPlan {
     pub fn load_plan(&self, url: &str) -> Result<LoadPlan, PlanError> {
         LoadPlan::new(self.load_settings(url))
     }
+}
+
+fn find_windows(rate: f64, early: Option<Time>) -> VerdictWindows {
+    let windows = VerdictWindows::of(rate);
+    early.map_or(windows, |stuck| windows.judging_early(stuck))
 }
 
 /// The rate over time: faults on the load are part of it.

@@ -32,6 +32,8 @@ pub const DAY: Time = Time::from_secs(24 * 3600);
 pub const VERIFICATION: Time = Time::from_secs(5);
 /// Where the load must be short, verifying the removal has this long.
 pub const MIN_VERIFICATION: Time = Time::from_secs(1);
+/// A system that was stuck for less may only be slow to recover.
+const MIN_STUCK: Time = Time::from_secs(10);
 const MAX_SLO_SETTING: Time = Time::from_secs(3600);
 
 /// Refuses phases that are not possible, independently of the faults.
@@ -68,6 +70,17 @@ pub fn resolve_slo(verdict: &VerdictSettings) -> Result<Option<Time>, InvalidSet
             Err(InvalidSetting::new("verdict.slo", format!("must be above 0 and at most 1h, not {slo}")))
         }
         slo => Ok(slo),
+    }
+}
+
+/// # Errors
+/// [`InvalidSetting`] for a time in which nothing can be seen.
+pub fn resolve_early(verdict: &VerdictSettings) -> Result<Option<Time>, InvalidSetting> {
+    match verdict.early {
+        Some(stuck) if stuck < MIN_STUCK || stuck > DAY => {
+            Err(InvalidSetting::new("verdict.early", format!("must be between {MIN_STUCK} and 24h, not {stuck}")))
+        }
+        early => Ok(early),
     }
 }
 

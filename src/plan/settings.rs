@@ -115,6 +115,9 @@ impl Default for Phases {
 pub struct VerdictSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slo: Option<Time>,
+    /// A system that is stuck for this long ends the run, and so does one that recovered. Default: the whole of H.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub early: Option<Time>,
 }
 
 /// `[[fault]]`

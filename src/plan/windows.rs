@@ -29,6 +29,12 @@ impl VerdictWindows {
         VerdictWindows { min_baseline: self.bin, ..self }
     }
 
+    /// The windows of a run that is judged early: by a system that is stuck for `stuck`, or that recovered and is watched
+    /// for as long as its recovery window. Each window still holds at least five bins.
+    pub fn judging_early(self, stuck: Time) -> VerdictWindows {
+        VerdictWindows { watch: self.recovery, last: stuck.max(self.bin.times(5)), ..self }
+    }
+
     /// The windows of a load of `rate` requests per second.
     pub fn of(rate: f64) -> VerdictWindows {
         let bin = Time((50e9 / rate).ceil() as u64).max(Time::from_secs(1));

@@ -134,6 +134,11 @@ impl Evidence {
         self.backlog.last().map_or(0.0, |&(_, backlog)| backlog)
     }
 
+    /// How long the load went on after the fault; zero without a fault.
+    pub fn observed(&self) -> Time {
+        self.timeline.t1().map_or(Time::ZERO, |t1| self.end.since(t1))
+    }
+
     /// The whole bins of the last window of arrivals: 30 s, or less if the load was shorter. The warm-up does not count.
     pub fn last_bins(&self, windows: VerdictWindows) -> &[Bin] {
         let whole = whole_bins(&self.bins, windows);

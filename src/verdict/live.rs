@@ -5,9 +5,12 @@ use super::failures::Failures;
 use super::goodput::{Baseline, Cohorts};
 use super::recovery::{RecoveryState, find_recovery};
 use super::rules::lay_out_bins;
+use super::thresholds::{BROKEN, HEALTHY};
 use super::timeline::Timeline;
+use super::trend::{Trend, backlog_drops};
 use crate::plan::ExperimentPlan;
 use crate::record::Event;
+use crate::stats::median;
 use crate::units::{Instant, Time};
 
 /// What is known about a run in progress.
@@ -20,6 +23,8 @@ pub struct LiveJudgement {
     pub slo: Time,
     /// The bins that are final.
     pub bins: Vec<Bin>,
+    /// Of a plan that is judged early: the backlog over the last window, as in [`super::Evidence`].
+    pub backlog: Vec<(f64, f64)>,
 }
 
 /// Judges a run of `plan` in progress, by the verdict's own rules, for its progress line and [`observation_is_over`].
@@ -39,8 +44,14 @@ pub fn judge_live(
     let baseline = timeline.tc().and_then(|tc| cohorts.baseline(windows, warmup, tc, plan.slo(), due.clone()));
     let slo = baseline.map(|baseline| baseline.slo).or(plan.slo());
     let slo = slo.unwrap_or_else(|| cohorts.default_slo(Instant::START.plus(warmup), end));
-    let bins = cohorts.bins(&lay_out_bins(&timeline, windows, warmup), slo, due, end);
-    LiveJudgement { timeline, baseline, slo, bins: take_final(bins, slo, now) }
+    let bins = cohorts.bins(&lay_out_bins(&timeline, windows, warmup), slo, due.clone(), end);
+    let backlog = match plan.early().and(timeline.t1()) {
+        Some(_) => {
+            cohorts.backlog(due, end.minus(windows.last), windows.bin, (windows.last.0 / windows.bin.0) as usize)
+        }
+        None => Vec::new(),
+    };
+    LiveJudgement { timeline, baseline, slo, bins: take_final(bins, slo, now), backlog }
 }
 
 /// Judges the baseline right before the first fault, by what is known at `now`. Returns why the run cannot become valid, or
@@ -60,7 +71,8 @@ pub fn explain_baseline(
 }
 
 /// Whether the observation is complete, so that the run may stop its load: the system recovered and was watched, or it
-/// did not begin to recover within H, or the fault could not be applied. The bins are the same as the verdict's.
+/// did not begin to recover within H, or the fault could not be applied. If the plan is judged early, a system that is
+/// stuck ends the observation too. The bins are the same as the verdict's.
 pub fn observation_is_over(plan: &ExperimentPlan, live: &LiveJudgement, now: Instant) -> bool {
     if live.timeline.ended_by_baseline().is_some() {
         return true;
@@ -76,6 +88,22 @@ pub fn observation_is_over(plan: &ExperimentPlan, live: &LiveJudgement, now: Ins
     match find_recovery(&after, baseline.goodput, plan.windows(), deadline) {
         RecoveryState::Recovered { complete, .. } => complete,
         RecoveryState::Pending { .. } => false,
-        RecoveryState::NotRecovered => now >= deadline.plus(baseline.slo),
+        RecoveryState::NotRecovered => {
+            now >= deadline.plus(baseline.slo) || plan.early().is_some() && is_stuck(plan, live, &after, baseline)
+        }
     }
+}
+
+/// Whether the verdict will not change if the run goes on: over the whole last window the system was not healthy in any
+/// bin, its median goodput was broken, and its backlog did not drop. `after` are the bins since the fault.
+///
+/// Close to the rate at which a system just recovers, a backlog may drop too slowly to be seen in this window.
+fn is_stuck(plan: &ExperimentPlan, live: &LiveJudgement, after: &[Bin], baseline: Baseline) -> bool {
+    let windows = plan.windows();
+    let count = windows.last.0.div_ceil(windows.bin.0) as usize;
+    let Some(last) = after.len().checked_sub(count).map(|from| &after[from..]) else { return false };
+    let goodput: Vec<f64> = last.iter().map(Bin::goodput).collect();
+    let broken = median(&goodput).is_some_and(|goodput| goodput <= BROKEN * baseline.goodput);
+    let drops = Trend::through(&live.backlog).is_none_or(|trend| backlog_drops(&live.backlog, trend));
+    broken && goodput.iter().all(|&goodput| goodput < HEALTHY * baseline.goodput) && !drops
 }

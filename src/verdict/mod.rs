@@ -14,6 +14,9 @@
 //! | DEGRADED | anything else |
 //!
 //! g0 is the goodput before the fault ([`goodput::Baseline`]), H the time that the plan allows for a recovery.
+//! A plan may be judged early ([`ExperimentPlan::early`](crate::plan::ExperimentPlan::early)). Then the last window is
+//! shorter, and METASTABLE, DEGRADED, DRAINING and OSCILLATING need no more observation than that.
+//!
 //! [`judge`] serves a finished run, [`judge_live`] and [`observation_is_over`] a run in progress; both count with the
 //! same code.
 

@@ -7,7 +7,7 @@ use super::judgement::{Evidence, Judgement, Verdict};
 use super::recovery::{Recovery, RecoveryState, count_swings, find_recovery};
 use super::thresholds::{BROKEN, HEALTHY, MIN_BASELINE};
 use super::timeline::Timeline;
-use super::trend::{Trend, backlog_grows, span_and_mean};
+use super::trend::{Trend, backlog_drops, backlog_grows};
 use super::validity;
 use crate::plan::{ExperimentPlan, VerdictWindows};
 use crate::record::{Event, RequestRecord};
@@ -81,6 +81,7 @@ fn decide(plan: &ExperimentPlan, records: &[RequestRecord], cohorts: &Cohorts, e
             return Verdict::Recovered(Recovery::new(&evidence.bins, g0, (t0, t1), at, watched));
         }
         RecoveryState::Pending { at } => at.since(t1).plus(windows.recovery).plus(windows.bin),
+        RecoveryState::NotRecovered if plan.early().is_some() => windows.last,
         RecoveryState::NotRecovered => plan.phases().observe,
     };
     if let Some(reason) = validity::check_observation(plan, evidence, needed) {
@@ -115,9 +116,7 @@ fn is_healthy_throughout(plan: &ExperimentPlan, evidence: &Evidence) -> bool {
 /// The backlog shrinks with 95 % confidence, by more than random variation, and would be empty within 10 H.
 fn detect_draining(plan: &ExperimentPlan, evidence: &Evidence) -> Option<Verdict> {
     let trend = evidence.backlog_trend.filter(|trend| trend.high < 0.0)?;
-    let (span, mean) = span_and_mean(&evidence.backlog)?;
-    // A system that fails fast has a backlog of a few requests, which varies. That is not draining.
-    if -trend.slope * span < 2.0 * mean.sqrt() + 3.0 {
+    if !backlog_drops(&evidence.backlog, trend) {
         return None;
     }
     let seconds = evidence.backlog_at_end() / -trend.slope;

@@ -30,6 +30,20 @@ pub struct VerdictText {
     pub baseline_goodput: Option<f64>,
 }
 
+impl VerdictText {
+    /// The run proves nothing.
+    pub fn is_invalid(&self) -> bool {
+        self.exit_code == Verdict::Invalid(Vec::new()).exit_code()
+    }
+
+    /// The run is INVALID because the system was not healthy before the fault.
+    pub fn is_unhealthy_before(&self) -> bool {
+        [InvalidReason::UnhealthyBaseline(0.0), InvalidReason::OverloadedBaseline]
+            .iter()
+            .any(|reason| self.name == Verdict::Invalid(vec![reason.clone()]).name())
+    }
+}
+
 impl Verdict {
     /// The verdict in a few words: `RECOVERED`, or `INVALID` with its first reason.
     pub fn name(&self) -> String {
@@ -64,6 +78,10 @@ impl Judgement {
 
     fn explain_reasons(&self, plan: &ExperimentPlan) -> Vec<String> {
         let evidence = &self.evidence;
+        let observed = match plan.early() {
+            Some(_) => seconds(evidence.observed().min(plan.phases().observe)),
+            None => plan.phases().observe.to_string(),
+        };
         let mut lines = match &self.verdict {
             Verdict::Invalid(reasons) => {
                 let mut lines: Vec<String> =
@@ -95,8 +113,7 @@ impl Judgement {
             )],
             Verdict::Draining { per_second, empty_at } => vec![
                 format!(
-                    "The system did not recover within {}, but its backlog shrinks by {per_second:.1} requests/s.",
-                    plan.phases().observe
+                    "The system did not recover within {observed}, but its backlog shrinks by {per_second:.1} requests/s."
                 ),
                 format!(
                     "{:.0} requests remain; at this pace the backlog is empty at second {:.0}.",
@@ -107,11 +124,10 @@ impl Judgement {
             Verdict::Metastable => vec![format!(
                 "Goodput stayed low for {} after the fault was removed, under a load that the system carried before \
                  the fault.",
-                seconds(evidence.timeline.t1().map_or(Time::ZERO, |t1| evidence.end.since(t1)))
+                seconds(evidence.observed())
             )],
             Verdict::Degraded => vec![format!(
-                "The system did not recover within {}, and its goodput did not stay below {} of the baseline either.",
-                plan.phases().observe,
+                "The system did not recover within {observed}, and its goodput did not stay below {} of the baseline either.",
                 percent(BROKEN)
             )],
         };

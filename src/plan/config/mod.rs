@@ -7,7 +7,7 @@ use std::path::Path;
 use super::load;
 use super::settings::{ScriptSetting, Settings};
 use super::source::{ConfigError, Source};
-use super::{ExperimentPlan, InvalidSetting, VerdictWindows};
+use super::{ExperimentPlan, InvalidSetting, find_windows};
 use crate::input;
 use crate::script::Script;
 use crate::units::Time;
@@ -29,11 +29,13 @@ pub struct Overrides {
     pub outage: Option<Time>,
     /// `phases.duration`, the length of the whole load. `observe` then follows from it.
     pub duration: Option<Time>,
+    /// `verdict.early`
+    pub early: Option<Time>,
 }
 
 impl Overrides {
     fn apply(&self, settings: &mut Settings) {
-        let Overrides { name, rate, connections, seed, outage, duration } = self;
+        let Overrides { name, rate, connections, seed, outage, duration, early } = self;
         settings.name = name.clone().unwrap_or_else(|| settings.name.clone());
         let load = &mut settings.load;
         load.rate = rate.unwrap_or(load.rate);
@@ -52,6 +54,7 @@ impl Overrides {
             }
             None => {}
         }
+        settings.verdict.early = early.or(settings.verdict.early);
         if let Some(duration) = *duration {
             settings.phases.duration = Some(duration);
             settings.phases.observe = None;
@@ -64,7 +67,7 @@ impl Overrides {
         if !load::RATES.contains(&settings.load.rate) {
             return Vec::new();
         }
-        let windows = VerdictWindows::of(settings.load.rate);
+        let windows = find_windows(settings.load.rate, settings.verdict.early);
         let of_baseline = fit::note_baseline(settings, windows);
         let shorten_faults = self.outage.is_none();
         let of_duration =
@@ -79,6 +82,7 @@ impl Overrides {
             "load.rate" => (self.rate.is_some(), "--rate"),
             "load.connections" | "load.max-connections" => (self.connections.is_some(), "--connections"),
             "phases.duration" => (self.duration.is_some(), "--duration"),
+            "verdict.early" => (self.early.is_some(), "--dwell"),
             _ if key.starts_with("fault.") && key.ends_with(".for") => (self.outage.is_some(), "--outage"),
             _ => (false, ""),
         };
@@ -115,6 +119,24 @@ pub fn read_plan(file: Option<&Path>, overrides: &Overrides) -> Result<AdaptedPl
 /// [`ConfigError`] with the line and the key, or with the flag.
 pub fn parse(text: &str, origin: &str, folder: &Path, overrides: &Overrides) -> Result<ExperimentPlan, ConfigError> {
     parse_and_adapt(text, origin, folder, overrides).map(|adapted| adapted.plan)
+}
+
+/// A plan that differs from `plan` by `overrides`. The length of the load follows from the faults again, and a baseline that
+/// is too short for the rate has its default length.
+///
+/// # Errors
+/// [`InvalidSetting`] for a setting that is not possible.
+pub fn vary(plan: &ExperimentPlan, overrides: &Overrides) -> Result<ExperimentPlan, InvalidSetting> {
+    let settings = plan.to_settings();
+    let mut settings = settings.map_err(|error| InvalidSetting::new("plan", error.to_string()))?;
+    settings.phases.duration = None;
+    overrides.apply(&mut settings);
+    let windows = find_windows(settings.load.rate, settings.verdict.early);
+    if settings.phases.baseline.is_some_and(|baseline| baseline < windows.min_baseline) {
+        settings.phases.baseline = None;
+        settings.fault.iter_mut().for_each(|fault| fault.at = None);
+    }
+    ExperimentPlan::resolve(settings)
 }
 
 fn parse_and_adapt(text: &str, origin: &str, folder: &Path, overrides: &Overrides) -> Result<AdaptedPlan, ConfigError> {

@@ -131,6 +131,12 @@ impl Run {
         self
     }
 
+    /// The plan is judged early, by a system that is stuck for this long.
+    pub fn early(mut self, stuck: &str) -> Run {
+        self.plan = plan(&format!("{BASE}{FAULT}").replace("[verdict]", &format!("[verdict]\nearly = \"{stuck}\"")));
+        self
+    }
+
     /// No fault was commanded.
     pub fn without_fault_steps(mut self) -> Run {
         self.events.retain(|event| !matches!(event.what, EventKind::Fault { .. }));

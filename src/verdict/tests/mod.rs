@@ -281,6 +281,52 @@ fn an_observation_is_over_when_nothing_more_can_be_learned() {
 }
 
 #[test]
+fn a_plan_that_is_judged_early_ends_once_its_verdict_cannot_change() {
+    for (parts, over, verdict) in [
+        // Stuck for 20 s, and the SLO of 1 s.
+        (vec![OUTAGE, (35, 999, 0.0)], 56, "METASTABLE"),
+        (vec![OUTAGE, (35, 999, 0.5)], 56, "METASTABLE"),
+        // A healthy second in between: stuck from second 41 on.
+        (vec![OUTAGE, (35, 40, 0.0), (41, 999, 0.0)], 62, "METASTABLE"),
+        // Recovered at t1: 10 s and 10 s more.
+        (vec![OUTAGE], 56, "RECOVERED"),
+        (vec![OUTAGE, (35, 50, 0.0)], 71, "RECOVERED"),
+        // Neither broken nor healthy: the whole of H.
+        (vec![OUTAGE, (35, 999, 0.7)], 96, "DEGRADED"),
+    ] {
+        let run = Run::new().early("20s").with(profile(&parts));
+        assert_eq!(run.over_at(), Some(over), "{parts:?}");
+        assert_eq!(name(&run.stop_at(over)), verdict, "{parts:?}");
+    }
+}
+
+#[test]
+fn a_backlog_that_drops_is_not_stuck() {
+    // What is due from second 15 on is served in order from second 35 on, at 1.1 times the load.
+    let draining = |due: u64| 20 * S - (due - 15 * S) / 11;
+    let late = |after: fn(u64) -> u64| {
+        Run::new().early("20s").with(move |_, due| Fate::Good(if due < 15 * S { S / 100 } else { after(due) }))
+    };
+    let run = late(draining);
+    assert_eq!((run.over_at(), name(&run)), (Some(96), "DRAINING".to_owned()));
+    // Just as late, at a constant backlog.
+    assert_eq!(late(|_| 18 * S).over_at(), Some(56));
+}
+
+#[test]
+fn a_plan_that_is_judged_early_needs_as_much_observation_as_it_says() {
+    let run = || Run::new().early("20s").with(profile(&[OUTAGE, (35, 999, 0.0)]));
+    assert_eq!(name(&run().stop_at(55)), "METASTABLE");
+    assert_eq!(name(&run().stop_at(52)), "INVALID: too short after the fault");
+    assert_eq!(
+        name(&Run::new().with(profile(&[OUTAGE, (35, 999, 0.0)])).stop_at(56)),
+        "INVALID: too short after the fault"
+    );
+    let text = run().stop_at(55).judge().explain(&run().plan).because;
+    assert!(text[0].starts_with("Goodput stayed low for 20.0 s") && text[2].contains("last 20s"), "{text:?}");
+}
+
+#[test]
 fn requests_in_flight_count_while_the_run_goes_on() {
     // After the fault no request is ever answered, so none has a record before the end.
     let run = Run::new().with(|_, due| if due < 15 * S { Fate::Good(9) } else { Fate::Open });

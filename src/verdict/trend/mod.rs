@@ -73,8 +73,14 @@ pub fn backlog_grows(backlog: &[(f64, f64)], rate: f64) -> bool {
     trend.low > 0.0 && trend.slope * span >= (0.02 * rate * span).max(4.0 * mean.sqrt() + 5.0)
 }
 
+/// Whether a backlog of this trend is smaller at its end by more than random variation. A system that fails fast has a
+/// backlog of a few requests, which varies.
+pub fn backlog_drops(backlog: &[(f64, f64)], trend: Trend) -> bool {
+    span_and_mean(backlog).is_some_and(|(span, mean)| -trend.slope * span >= 2.0 * mean.sqrt() + 3.0)
+}
+
 /// The span of x and the mean of y; `None` without points.
-pub fn span_and_mean(points: &[(f64, f64)]) -> Option<(f64, f64)> {
+fn span_and_mean(points: &[(f64, f64)]) -> Option<(f64, f64)> {
     let (first, last) = (points.first()?, points.last()?);
     Some((last.0 - first.0, points.iter().map(|point| point.1).sum::<f64>() / points.len() as f64))
 }
