@@ -1,14 +1,26 @@
-//! Options that change an experiment for one run. `experiment` and `check` share them.
+//! Options that change an experiment for one run. `experiment`, `check` and the campaigns share them.
 
 use std::path::PathBuf;
 
 use crate::plan::config::Overrides;
 use crate::units::{Time, parse_count, parse_number};
 
-/// Options that replace settings of the experiment file.
+/// Options of a single run that replace settings of the experiment file.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Options that replace settings of the experiment file")]
 pub struct ExperimentOptions {
+    #[command(flatten)]
+    variant: VariantOptions,
+
+    /// Total duration of the load
+    #[arg(long, value_name = "T")]
+    duration: Option<Time>,
+}
+
+/// Options that replace settings of the experiment file. Campaigns have them too.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Options that replace settings of the experiment file")]
+pub struct VariantOptions {
     /// Request rate, in requests per second
     #[arg(long, value_name = "N", value_parser = parse_number)]
     rate: Option<f64>,
@@ -16,10 +28,6 @@ pub struct ExperimentOptions {
     /// Duration of each fault that has one (a restart has none). 0s removes all faults from the experiment
     #[arg(long, value_name = "T")]
     outage: Option<Time>,
-
-    /// Total duration of the load
-    #[arg(long, value_name = "T")]
-    duration: Option<Time>,
 
     /// Number of connections that are open at the start
     #[arg(long, value_name = "N", value_parser = parse_count)]
@@ -41,7 +49,15 @@ pub struct ExperimentOptions {
 impl ExperimentOptions {
     /// The settings that are replaced, and the folder for results.
     pub fn resolve(self) -> (Overrides, PathBuf) {
-        let ExperimentOptions { rate, outage, duration, connections, seed, name, out } = self;
-        (Overrides { name, rate, connections, seed, outage, duration }, out)
+        let (overrides, out) = self.variant.resolve();
+        (Overrides { duration: self.duration, ..overrides }, out)
+    }
+}
+
+impl VariantOptions {
+    /// The settings that are replaced, and the folder for results.
+    pub fn resolve(self) -> (Overrides, PathBuf) {
+        let VariantOptions { rate, outage, connections, seed, name, out } = self;
+        (Overrides { name, rate, connections, seed, outage, ..Overrides::default() }, out)
     }
 }

@@ -3,11 +3,16 @@
 pub mod check;
 pub mod containers;
 mod overlap;
+mod processes;
 pub mod progress;
 mod removal;
 pub mod run;
 mod run_log;
+mod runner;
 mod stalls;
 mod system;
 
-pub use run::{RunError, RunOptions, RunResult, run_experiment};
+pub use processes::RunningProcess;
+pub use run::{RunError, RunOptions, RunResult};
+pub use runner::{ExperimentRunner, run_experiment};
+pub use system::StartError;

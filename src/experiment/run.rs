@@ -2,7 +2,7 @@
 //! to the results folder as it happens.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use super::check::find_problems;
 use super::progress::{IntervalCollector, Phase, Progress, find_phase};
 use super::removal::await_removal;
 use super::run_log::RunLog;
+use super::runner::ExperimentRunner;
 use super::stalls::StallDetector;
 use super::system::{FaultGate, StartError, SystemUnderTest};
 use crate::load::{LoadError, PreparedLoad, RunningLoad};
@@ -23,6 +24,7 @@ use crate::record::event::ComponentState;
 use crate::record::sink::{RecordForwarder, Recorder};
 use crate::record::{Clock, Event, EventKind, FileError, FolderError, RequestRecord, ResultsFolder, Sample};
 use crate::signals::{Signals, StopSignal};
+use crate::testbed::Testbed;
 use crate::units::{Instant, Time};
 use crate::verdict::goodput::Cohorts;
 use crate::verdict::{DueTimes, explain_baseline, judge_live, observation_is_over};
@@ -90,47 +92,26 @@ pub struct RunOptions {
     pub notes: Vec<String>,
 }
 
-/// Runs `plan` and writes all results to a new folder in `out`. Calls `show_progress` ten times a second.
-///
-/// Right before the first fault the baseline is judged. If the run cannot become valid, it ends there, and nothing is
-/// touched.
-///
-/// SIGINT, SIGTERM and SIGHUP end the run early: faults are removed, processes are stopped, and the results so far are
-/// kept. A second signal skips steps that take long. A run whose load never began leaves no folder.
-///
-/// # Errors
-/// [`RunError`] if no load began, or if its results could not be kept.
-pub fn run_experiment(
+/// Runs `plan` on the runner's testbed, which must run if the plan has one, and gives the testbed back.
+pub(super) async fn run_prepared(
+    runner: &mut ExperimentRunner,
     plan: &ExperimentPlan,
-    out: &Path,
+    folder: ResultsFolder,
     options: RunOptions,
     show_progress: &mut dyn FnMut(&Progress),
 ) -> Result<RunResult, RunError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let result = runtime.block_on(prepare_and_execute(plan, out, options, show_progress));
-    // Does not wait for pending DNS lookups or stuck scripts.
-    runtime.shutdown_background();
-    result
-}
-
-async fn prepare_and_execute(
-    plan: &ExperimentPlan,
-    out: &Path,
-    options: RunOptions,
-    show_progress: &mut dyn FnMut(&Progress),
-) -> Result<RunResult, RunError> {
-    let mut signals = Signals::new()?;
-    let folder = ResultsFolder::create(out, plan.name(), jiff::Zoned::now().datetime())?;
+    let testbed = runner.testbed.take();
     let prepared = tokio::select! {
-        prepared = PreparedRun::prepare(plan, &folder, options) => prepared,
-        signal = signals.next() => Err(RunError::StoppedBeforeLoad(signal)),
+        prepared = PreparedRun::prepare(plan, &folder, options, testbed) => prepared,
+        signal = runner.signals.next() => Err(RunError::StoppedBeforeLoad(signal)),
     };
     if let Some(problem) = folder.lock_problem() {
         warn(&problem);
     }
     match prepared.and_then(|prepared| folder.make_latest().map(|()| prepared).map_err(RunError::from)) {
-        Ok(prepared) => {
-            let result = execute(plan, prepared, &folder, &mut signals, show_progress).await;
+        Ok((prepared, mut system)) => {
+            let result = execute(plan, prepared, &mut system, &folder, &mut runner.signals, show_progress).await;
+            runner.testbed = system.into_testbed();
             match result {
                 Ok((stopped, failure)) => Ok(RunResult { folder, stopped, failure }),
                 Err(cause) => Err(RunError::Incomplete { dir: folder.path().to_owned(), cause: Box::new(cause) }),
@@ -145,7 +126,6 @@ async fn prepare_and_execute(
 
 /// A run that is ready to start its load.
 struct PreparedRun {
-    system: SystemUnderTest,
     recorder: Recorder,
     records: Receiver<Vec<RequestRecord>>,
     load: PreparedLoad,
@@ -158,11 +138,12 @@ impl PreparedRun {
         plan: &ExperimentPlan,
         folder: &ResultsFolder,
         options: RunOptions,
-    ) -> Result<PreparedRun, RunError> {
+        testbed: Option<Testbed>,
+    ) -> Result<(PreparedRun, SystemUnderTest), RunError> {
         folder.write_plan(&plan.to_toml()?)?;
         let mut log = RunLog::create(folder)?;
         let rows = folder.create_rows()?;
-        let system = SystemUnderTest::start(plan).await?;
+        let system = SystemUnderTest::prepare(plan, testbed).await?;
         for text in options.notes.into_iter().chain(find_problems(plan, folder.path()).await) {
             warn(&format!("warning: {text}"));
             log.append_event(Event { at: Instant::START, what: EventKind::Warning { text } })?;
@@ -173,20 +154,21 @@ impl PreparedRun {
         // Preparing resolves names and runs scripts, and both may block.
         let prepare = move || PreparedLoad::new(load, Some(recorder.senders())).map(|load| (load, recorder));
         let (load, recorder) = tokio::task::spawn_blocking(prepare).await.map_err(io::Error::other)??;
-        Ok(PreparedRun { system, recorder, records, load, log, anyway: options.anyway })
+        Ok((PreparedRun { recorder, records, load, log, anyway: options.anyway }, system))
     }
 }
 
-/// Runs the load to its end. Faults are removed and processes are stopped in every case, also after an error. Returns the
-/// signal that stopped the run early, and the failure of the script or of a component.
+/// Runs the load to its end. Faults are removed in every case, also after an error. Returns the signal that stopped the run
+/// early, and the failure of the script or of a component.
 async fn execute(
     plan: &ExperimentPlan,
     prepared: PreparedRun,
+    system: &mut SystemUnderTest,
     folder: &ResultsFolder,
     signals: &mut Signals,
     show_progress: &mut dyn FnMut(&Progress),
 ) -> Result<(Option<StopSignal>, Option<String>), RunError> {
-    let PreparedRun { mut system, recorder, records, load, log, anyway } = prepared;
+    let PreparedRun { recorder, records, load, log, anyway } = prepared;
     let clock = Clock::starting_in(Time::from_millis(10));
     let mut run = ActiveRun::new(plan, clock, load.start(clock), log, records);
     run.log_start()?;
@@ -196,20 +178,14 @@ async fn execute(
     let faults = system.drive_faults(plan, clock, || run.load.request_counter(), &run.event_sender, &gate);
     system.start_monitors(clock, &run.sample_sender, &run.event_sender);
 
-    let result = run.supervise_load(anyway, signals, &mut system, &recorder, show_progress).await;
+    let result = run.supervise_load(anyway, signals, system, &recorder, show_progress).await;
     // Faults are removed even if the load failed.
     cancel.send_replace(true);
     let stopped = result.as_ref().map_or_else(RunError::stopped, |stopped| *stopped);
     let show = || show_progress(&Progress { phase: Phase::FaultRemoval, left: Time::ZERO, ..run.progress() });
     let removed = await_removal(faults, stopped, async || signals.next().await, show).await;
-    let (stopped, stopped_later) =
-        match result.and_then(|stopped| Ok((stopped, removed.map_err(RunError::StoppedInRemoval)?))) {
-            Ok(stopped) => stopped,
-            Err(error) => {
-                system.stop().await;
-                return Err(error);
-            }
-        };
+    let stopped = result?;
+    let stopped_later = removed.map_err(RunError::StoppedInRemoval)?;
     let ActiveRun { load, mut log, mut events, failure, records, received, .. } = run;
     let load = load.finish()?;
     drop(stalls);
@@ -218,11 +194,9 @@ async fn execute(
     let failure = failure.or_else(|| load.failure().map(|error| format!("the script failed: {error}")));
     let failure = failure.or_else(|| recorded.err().map(|error| format!("cannot write the request records: {error}")));
     let mut last_events = std::iter::from_fn(|| events.try_recv().ok());
-    let logged = last_events
+    last_events
         .try_for_each(|event| log.append_event(event))
-        .and_then(|()| log.append_end(&load, rows, clock, stopped, failure.as_deref()));
-    system.stop().await;
-    logged?;
+        .and_then(|()| log.append_end(&load, rows, clock, stopped, failure.as_deref()))?;
     folder.write_parquet()?;
     let stopped = stopped.or(stopped_later).or(signals.take_pending().await);
     Ok((stopped, failure))

@@ -81,17 +81,17 @@ enum PreparedMonitor {
 }
 
 impl SystemUnderTest {
-    /// Starts the testbed, or finds the containers that the plan names, and prepares faults and monitors.
+    /// Finds the containers that the plan names, and prepares faults and monitors. `testbed` must be there if the plan has
+    /// one.
     ///
     /// # Errors
-    /// [`StartError`] if the testbed does not start, or if something is not found. No process is left running, and no
-    /// container was changed.
-    pub async fn start(plan: &ExperimentPlan) -> Result<SystemUnderTest, StartError> {
-        let (url, testbed) = match plan.system() {
-            System::Target { url, .. } => (url.clone(), None),
-            System::Testbed(testbed) => {
-                let testbed = Testbed::start(testbed, None).await?;
-                (format!("{}/wrk2-api/post/compose", testbed.url()), Some(testbed))
+    /// [`StartError`] if something is not found. The testbed is stopped, and no container was changed.
+    pub async fn prepare(plan: &ExperimentPlan, testbed: Option<Testbed>) -> Result<SystemUnderTest, StartError> {
+        let url = match (plan.system(), &testbed) {
+            (System::Target { url, .. }, _) => url.clone(),
+            (System::Testbed(_), Some(testbed)) => format!("{}/wrk2-api/post/compose", testbed.url()),
+            (System::Testbed(_), None) => {
+                return Err(StartError::Unplanned { what: "the load".to_owned(), needs: "running testbed" });
             }
         };
         let machine = Machine { engine: connect_engine(plan).await? };
@@ -164,11 +164,9 @@ impl SystemUnderTest {
         }
     }
 
-    /// Stops the testbed.
-    pub async fn stop(self) {
-        if let Some(testbed) = self.testbed {
-            testbed.stop().await;
-        }
+    /// The testbed, which still runs.
+    pub fn into_testbed(self) -> Option<Testbed> {
+        self.testbed
     }
 }
 

@@ -36,12 +36,12 @@ impl FileError {
     }
 
     /// For `map_err`: an I/O error in an `operation` (a verb such as `read`) on the file at `path`.
-    pub(super) fn io(path: &Path, operation: &'static str) -> impl Fn(io::Error) -> FileError {
+    pub(crate) fn io(path: &Path, operation: &'static str) -> impl Fn(io::Error) -> FileError {
         let path = path.to_owned();
         move |source| FileError::Io { path: path.clone(), operation, source }
     }
 
-    pub(super) fn invalid(path: &Path, why: impl ToString, remedy: &'static str) -> FileError {
+    pub(crate) fn invalid(path: &Path, why: impl ToString, remedy: &'static str) -> FileError {
         FileError::Invalid { path: path.to_owned(), why: why.to_string(), remedy }
     }
 }

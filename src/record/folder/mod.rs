@@ -42,6 +42,8 @@ pub enum FolderError {
 pub struct ResultsFolder {
     path: PathBuf,
     lock: RunLock,
+    /// `latest` points to it while it is the newest.
+    has_link: bool,
 }
 
 impl ResultsFolder {
@@ -57,17 +59,21 @@ impl ResultsFolder {
             return Err(FolderError::Latest { path: latest, source: io::Error::other("it is not a link") });
         }
         let stem = format!("{}-{}", sanitize(name), now.strftime("%Y%m%d-%H%M%S"));
-        let mut leaf = stem.clone();
-        for n in 2u32.. {
-            let path = results.join(&leaf);
-            match fs::create_dir(&path) {
-                Ok(()) => break,
-                Err(e) if e.kind() == ErrorKind::AlreadyExists => leaf = format!("{stem}-{n}"),
-                Err(e) => return Err(FileError::io(&path, "create")(e).into()),
-            }
-        }
-        let path = results.join(leaf);
-        Ok(ResultsFolder { lock: RunLock::new(&path)?, path })
+        ResultsFolder::new(results, &stem, true)
+    }
+
+    /// Creates the folder `stem` in `folder`, or `stem-2`, `stem-3`, ... if the name is taken. No link `latest` points to
+    /// it. `folder` must exist.
+    ///
+    /// # Errors
+    /// [`FolderError::File`] if it cannot be created.
+    pub fn create_in(folder: &Path, stem: &str) -> Result<ResultsFolder, FolderError> {
+        ResultsFolder::new(folder, &sanitize(stem), false)
+    }
+
+    fn new(results: &Path, stem: &str, has_link: bool) -> Result<ResultsFolder, FolderError> {
+        let path = create_numbered(results, stem)?;
+        Ok(ResultsFolder { lock: RunLock::new(&path)?, path, has_link })
     }
 
     /// What to say where the file system has no locks.
@@ -83,13 +89,13 @@ impl ResultsFolder {
         ReportLock::take_turn(&self.path, || {})
     }
 
-    /// Points `results/latest` to this folder.
+    /// Points `results/latest` to this folder, unless it is one of a campaign.
     ///
     /// # Errors
     /// [`FolderError::Latest`].
     pub fn make_latest(&self) -> Result<(), FolderError> {
         match (self.path.parent(), self.path.file_name()) {
-            (Some(results), Some(leaf)) => point_latest(results, leaf),
+            (Some(results), Some(leaf)) if self.has_link => point_latest(results, leaf),
             // Every folder has a parent and a name.
             _ => Ok(()),
         }
@@ -146,6 +152,22 @@ impl ResultsFolder {
     pub fn write_parquet(&self) -> Result<(), FileError> {
         convert(&self.path)
     }
+}
+
+/// Creates the folder `stem` in `parent`, or `stem-2`, `stem-3`, ... if the name is taken.
+///
+/// # Errors
+/// [`FileError::Io`] if it cannot be created.
+pub(crate) fn create_numbered(parent: &Path, stem: &str) -> Result<PathBuf, FileError> {
+    let mut path = parent.join(stem);
+    for n in 2u32.. {
+        match fs::create_dir(&path) {
+            Ok(()) => break,
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => path = parent.join(format!("{stem}-{n}")),
+            Err(e) => return Err(FileError::io(&path, "create")(e)),
+        }
+    }
+    Ok(path)
 }
 
 /// The data of a results folder.
@@ -255,7 +277,7 @@ fn convert(dir: &Path) -> Result<(), FileError> {
 }
 
 /// Makes a path component of a name: at most 64 letters, digits, `-`, `_` and `.`, without a dot at the start.
-fn sanitize(name: &str) -> String {
+pub(crate) fn sanitize(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
     let name: String = name.trim_start_matches('.').chars().map(plain).take(64).collect();
     if name.is_empty() { "experiment".to_owned() } else { name }
