@@ -39,6 +39,7 @@
 //! | [`verdict`] | goodput, and what a run showed: pure |
 //! | [`report`] | texts, JSON, figures and pages, drawn from recorded data |
 //! | [`experiment`] | load, faults and monitors on one clock |
+//! | [`lab`] | from single runs to an answer that states its confidence |
 //! | `cli` | command lines of both programs |
 //!
 //! Modules without a link are not part of the public API: they are visible only to this package's own programs and tests.
@@ -47,6 +48,7 @@ pub mod arrivals;
 pub mod byte_text;
 pub mod experiment;
 pub mod http1;
+pub mod lab;
 pub mod load;
 pub mod option_name;
 pub mod plan;

@@ -25,7 +25,7 @@ use fixed::FixedGaps;
 use norm::NormalGaps;
 pub use profile::{Profile, ProfileError, RateError};
 use random::{GapDistribution, RandomGaps};
-use random_stream::RandomStream;
+pub(crate) use random_stream::RandomStream;
 pub use rate::Rate;
 use zipf::ZipfGaps;
 

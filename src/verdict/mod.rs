@@ -40,6 +40,7 @@ pub use judgement::{Evidence, InvalidReason, Judgement, Verdict};
 pub use live::{LiveJudgement, explain_baseline, judge_live, observation_is_over};
 pub use recovery::Recovery;
 pub use rules::judge;
+pub use thresholds::{BROKEN, HEALTHY, MIN_BASELINE};
 pub use trend::Trend;
 pub use words::VerdictText;
 

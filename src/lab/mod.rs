@@ -1,0 +1,3 @@
+//! The laboratory: from single runs to an answer that states its confidence.
+
+pub mod statistics;
