@@ -18,6 +18,11 @@ impl Confidence {
     pub const P90: Confidence = Confidence(0.9);
     pub const P95: Confidence = Confidence(0.95);
 
+    /// The confidence that is nearest to `share`, which is not NaN.
+    pub(super) const fn clamped(share: f64) -> Confidence {
+        Confidence(share.clamp(0.5, 0.9999))
+    }
+
     pub const fn as_share(self) -> f64 {
         self.0
     }

@@ -5,14 +5,21 @@
 //! | [`interval`] | how an estimate and its confidence interval are written |
 //! | [`wilson`] | a share of requests or runs, with its interval |
 //! | [`rate`] | how often something happens that was seen rarely or never |
+//! | [`batch_means`] | the mean of a series whose neighbours depend on each other |
 //! | [`certificate`] | whether a system has two states at one load |
 //! | [`bisection`] | where a boundary is, by runs whose outcomes may be wrong |
+//! | [`stuck_throughput`], [`capacity`], [`sweep`], [`slowing_down`] | the stable rate, by four other methods |
 //!
 //! Every formula names its source where it is computed.
 
+pub mod batch_means;
 pub mod bisection;
+pub mod capacity;
 pub mod certificate;
 pub mod interval;
 mod quantiles;
 pub mod rate;
+pub mod slowing_down;
+pub mod stuck_throughput;
+pub mod sweep;
 pub mod wilson;
