@@ -14,8 +14,8 @@ pub struct RetryStorm {
 }
 
 impl RetryStorm {
-    /// lambda_stable = mu / (1 + r), in requests/s. Below it the system recovers from every outage, because even `1 + r`
-    /// attempts per request are fewer than the server completes.
+    /// lambda_stable = mu / (1 + r), in requests/s. Below it the system recovers from every outage, because even
+    /// 1 + r attempts per request are fewer than the server completes.
     pub fn stable_rate(&self) -> f64 {
         self.capacity / (1.0 + f64::from(self.retries))
     }

@@ -19,7 +19,7 @@ pub struct OutageColumn {
 ///
 /// Isotonic regression of ln D*, where a column weighs 1 over the square of its interval's width. The ends of the band
 /// are the regressions of the intervals' ends with the same weights, so the band contains the curve and falls as it
-/// does. It holds at each rate alone, and pooled columns do not narrow it: it is wide rather than narrow.
+/// does. The band holds for each rate alone. Pooling does not narrow it, so it is rather too wide.
 pub fn fit_outage_curve(columns: &[OutageColumn]) -> Option<Vec<OutageColumn>> {
     let mut sorted = columns.to_vec();
     sorted.sort_by(|a, b| a.rate.total_cmp(&b.rate));

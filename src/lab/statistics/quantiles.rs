@@ -15,8 +15,8 @@ pub fn normal_central(z: f64) -> f64 {
     2.0 * sum * (-z * z / 2.0).exp() / TAU.sqrt()
 }
 
-/// The probability that a number of Student's distribution with `freedom` degrees of freedom is within `±t`, for `t` of
-/// at least 0.
+/// The probability that a number of Student's distribution with `freedom` degrees of freedom is within `±t`, for `t`
+/// of at least 0.
 ///
 /// Abramowitz and Stegun, "Handbook of Mathematical Functions", 26.7.3 and 26.7.4.
 pub fn student_central(t: f64, freedom: u32) -> f64 {

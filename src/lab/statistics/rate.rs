@@ -19,8 +19,8 @@ pub enum EventRate {
 impl EventRate {
     /// The rate of `events` events in `observed`. `None` if nothing was observed.
     ///
-    /// * Without events the bound is `-ln(1 - confidence) / observed`. At 95 % that is the rule of three, `3 / observed`:
-    ///   Hanley and Lippman-Hand, "If Nothing Goes Wrong, Is Everything All Right?", JAMA 249 (1983).
+    /// * Without events the bound is `-ln(1 - confidence) / observed`. At 95 % that is the rule of three, 3 in the
+    ///   observed time: Hanley and Lippman-Hand, "If Nothing Goes Wrong, Is Everything All Right?", JAMA 249 (1983).
     /// * With events the interval is the exact one for a Poisson mean, a gamma (chi-squared) interval: Garwood,
     ///   "Fiducial Limits for the Poisson Distribution", Biometrika 28 (1936).
     pub fn of(events: u64, observed: Time, confidence: Confidence) -> Option<EventRate> {

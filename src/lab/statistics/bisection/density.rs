@@ -31,8 +31,8 @@ impl Density {
         density
     }
 
-    /// Multiplies the density by `below` far below `at` and by `1 - below` far above it. Between them the factor changes
-    /// along a logistic curve of the scale `softness`.
+    /// Multiplies the density by `below` far below `at` and by `1 - below` far above it. Between them the factor
+    /// changes along a logistic curve of the scale `softness`.
     pub fn update(&mut self, at: f64, below: f64, softness: f64) {
         let first = (self.from + 0.5 * self.width - at.ln()) / softness;
         let step = self.width / softness;

@@ -1,14 +1,14 @@
 //! Noisy bisection: a search for a boundary with runs whose outcomes may be wrong.
 //!
-//! The search holds a probability density of where the boundary is, and asks at its median. After each run it multiplies
-//! the density by 0.85 ([`TRUST`]) on the side that the outcome points to and by 0.15 on the other: Horstein,
-//! "Sequential Transmission Using Noiseless Feedback", IEEE Trans. Inf. Theory 9 (1963); Waeber, Frazier and Henderson,
-//! "Bisection Search with Noisy Responses", SIAM J. Control Optim. 51 (2013).
+//! The search holds a probability density of where the boundary is, and asks at its median. After each run it
+//! multiplies the density by 0.85 ([`TRUST`]) on the side that the outcome points to and by 0.15 on the other:
+//! Horstein, "Sequential Transmission Using Noiseless Feedback", IEEE Trans. Inf. Theory 9 (1963); Waeber, Frazier and
+//! Henderson, "Bisection Search with Noisy Responses", SIAM J. Control Optim. 51 (2013).
 //!
-//! At a boundary an outcome is a coin toss, so there the factor changes gradually from 0.85 to 0.15, over a distance that
-//! the plan gives ([`BisectionPlan::softness`]): a psychometric function, as in Kontsevich and Tyler, Vision Research 39
-//! (1999). With a step instead, the 90 % interval is too narrow where outcomes change gradually. In 2,000 simulated
-//! searches of 30..480 it contained the boundary this often:
+//! At a boundary an outcome is a coin toss, so there the factor changes gradually from 0.85 to 0.15, over a distance
+//! that the plan gives ([`BisectionPlan::softness`]): a psychometric function, as in Kontsevich and Tyler, Vision
+//! Research 39 (1999). With a step instead, the 90 % interval is too narrow where outcomes change gradually. In 2,000
+//! simulated searches of 30..480 it contained the boundary this often:
 //!
 //! | softness of the system | 0.001 | 0.01 | 0.02 | 0.03 | 0.04 | 0.05 | 0.06 |
 //! |---|---|---|---|---|---|---|---|
@@ -45,8 +45,8 @@ pub struct BisectionPlan {
     pub high: f64,
     pub prior: Prior,
     pub tips: TippingSide,
-    /// How gradually outcomes change at the boundary, in natural logarithms: at this distance, 73 % of the outcomes that
-    /// can be right are right (a logistic curve), at three times the distance 95 %. 0.02 is 2 %.
+    /// How gradually outcomes change at the boundary, in natural logarithms: at this distance, 73 % of the outcomes
+    /// that can be right are right (a logistic curve), at three times the distance 95 %. 0.02 is 2 %.
     pub softness: f64,
     /// The search ends when the 90 % interval's `high / low` is at most this.
     pub stop_ratio: f64,
@@ -87,12 +87,13 @@ pub struct SearchRun {
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum InvalidSearch {
     #[error(
-        "the range {low}..{high} cannot be searched. Both ends must be above 0, and the upper one more than {stop_ratio} \
-         times the lower one"
+        "the range {low}..{high} cannot be searched. Both ends must be above 0, and the upper one more than \
+         {stop_ratio} times the lower one"
     )]
     Range { low: f64, high: f64, stop_ratio: f64 },
     #[error(
-        "a log-normal prior with median {median} and sd {sd} is invalid. The median must be above 0, the sd at least {MIN_PRIOR_SD}"
+        "a log-normal prior with median {median} and sd {sd} is invalid. The median must be above 0, the sd at \
+         least {MIN_PRIOR_SD}"
     )]
     Prior { median: f64, sd: f64 },
     #[error("the softness {0} is invalid. It must be at least {MIN_SOFTNESS}")]
@@ -146,8 +147,8 @@ struct SavedBisection {
 }
 
 impl BisectionPlan {
-    /// A search of the range `low..high` for a boundary above which the system tips: uniform prior, softness 0.015, until
-    /// the ratio is 1.10 or 20 runs are done.
+    /// A search of the range `low..high` for a boundary above which the system tips: uniform prior, softness 0.015,
+    /// until the ratio is 1.10 or 20 runs are done.
     pub fn above(low: f64, high: f64) -> BisectionPlan {
         let (prior, tips) = (Prior::Uniform, TippingSide::Above);
         BisectionPlan { low, high, prior, tips, softness: 0.015, stop_ratio: 1.1, max_runs: 20 }

@@ -1,8 +1,9 @@
 //! The certificate: whether one system has two states at one load.
 //!
-//! `certify` observes three windows at the same rate: before the fault (W1), stuck after it (W2), and after the load was
-//! shed until the backlog was gone (W3). If the system is healthy, broken and healthy again, and nothing but the load was
-//! changed in between, it is bistable: Bronson et al., "Metastable Failures in Distributed Systems", HotOS 2021.
+//! `certify` observes three windows at the same rate: before the fault (W1), stuck after it (W2), and after the load
+//! was shed until the backlog was gone (W3). If the system is healthy, broken and healthy again, and nothing but the
+//! load was changed in between, it is bistable: Bronson et al., "Metastable Failures in Distributed Systems", HotOS
+//! 2021.
 
 use std::collections::BTreeMap;
 

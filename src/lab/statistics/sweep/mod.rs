@@ -1,9 +1,9 @@
 //! The stable rate from two sweeps: from stuck, the rate is lowered until the system comes back.
 //!
-//! A single sweep finds a rate that is too low, often by a third: while the rate falls, the backlog of the stuck system
+//! A single sweep finds a rate that is too low, by up to half: while the rate falls, the backlog of the stuck system
 //! has to drain. With the slope eps and the backlog N, the load falls below the stable rate by sqrt(2 eps N) until it
-//! has. A second, steeper sweep falls below it by more, and both together give the rate without the backlog.
-//! [`DownSweep`] therefore tells nobody at which rate it came back; only a [`SweepPair`] does.
+//! has. A second, steeper sweep falls below it by more, and both together give the rate without the backlog. Therefore
+//! a [`DownSweep`] does not show at which rate the system came back. Only a [`SweepPair`] does.
 
 use super::interval::{Confidence, Estimate};
 use crate::units::Time;
@@ -51,7 +51,8 @@ pub enum InvalidSweep {
     #[error("the system did not come back down to {rate} requests/s. Sweep to a lower rate, or more slowly")]
     NeverBack { rate: f64 },
     #[error(
-        "the slopes {gentle} and {steep} are too similar. The second must be at least {MIN_SLOPE_RATIO} times the first"
+        "the slopes {gentle} and {steep} are too similar. The second must be at least \
+         {MIN_SLOPE_RATIO} times the first"
     )]
     Slopes { gentle: f64, steep: f64 },
 }
@@ -59,8 +60,8 @@ pub enum InvalidSweep {
 impl DownSweep {
     /// A sweep that lowers the rate by `slope` requests/s in each second, in bins of `width`.
     ///
-    /// The system is back from the first bin on from which goodput is at least 0.9 for 5 s. It came back in the bin before,
-    /// whose rate counts.
+    /// The system is back from the first bin on from which goodput is at least 0.9 for 5 s. It came back in the bin
+    /// before, whose rate counts.
     pub fn new(slope: f64, width: Time, bins: Vec<SweepBin>) -> Result<DownSweep, InvalidSweep> {
         let falls = bins.is_sorted_by(|a, b| a.rate > b.rate);
         let (Some(first), Some(last)) = (bins.first(), bins.last()) else { return Err(InvalidSweep::Shape) };
@@ -84,9 +85,9 @@ impl DownSweep {
     /// The variance of the return rate of a system with this stable rate.
     ///
     /// The rate is known to a bin: its square / 12. And the backlog is a random walk of the variance rate lambda + mu
-    /// while it drains, which changes when it is gone. It is gone after D/eps, D below the stable rate, where it falls by
-    /// D a second: (lambda + mu) (D/eps) (eps/D)^2. Within (8 mu eps)^(1/3) of the stable rate the walk is stronger than
-    /// the fall, so D counts as at least that.
+    /// while it drains, which changes when it is gone. It is gone after D/eps, D below the stable rate, where it falls
+    /// by D a second: (lambda + mu) (D/eps) (eps/D)^2. Within (8 mu eps)^(1/3) of the stable rate the walk is stronger
+    /// than the fall, so D counts as at least that.
     fn variance(&self, stable_rate: f64) -> f64 {
         let step = self.slope * self.width.as_secs_f64();
         let drop = (stable_rate - self.return_rate).max((8.0 * stable_rate * self.slope).cbrt());
@@ -115,8 +116,8 @@ impl SweepPair {
         (self.gentle.return_rate, self.steep.return_rate)
     }
 
-    /// The stable rate in requests/s. For slopes of eps and 4 eps it is twice the gentle return rate minus the steep one,
-    /// for other slopes the same extrapolation to a slope of 0: the bias grows with the square root of the slope
+    /// The stable rate in requests/s. For slopes of eps and 4 eps it is twice the gentle return rate minus the steep
+    /// one, for other slopes the same extrapolation to a slope of 0: the bias grows with the square root of the slope
     /// (Richardson, Philos. Trans. R. Soc. A 210 (1911)).
     pub fn stable_rate(&self, confidence: Confidence) -> Estimate {
         let (gentle, steep) = self.return_rates();
