@@ -19,6 +19,7 @@ pub enum OptionName {
     MaxConnections,
     Out,
     Rate,
+    Slack,
     Streams,
     Threads,
     Warmup,
@@ -46,6 +47,8 @@ impl OptionName {
             (OptionName::MaxConnections, Experiment) => key("[load]", "max-connections"),
             (OptionName::Out, Experiment) => Flag("--out"),
             (OptionName::Rate, _) => Flag("--rate"),
+            (OptionName::Slack, Load) => Flag("--slack"),
+            (OptionName::Slack, Experiment) => key("[load]", "slack"),
             (OptionName::Streams, Load) => Flag("--streams"),
             (OptionName::Threads, Load) => Flag("--threads"),
             (OptionName::Threads, Experiment) => key("[load]", "threads"),
@@ -83,12 +86,13 @@ mod tests {
     use super::*;
     use crate::plan::settings::Settings;
 
-    const ALL: [OptionName; 9] = [
+    const ALL: [OptionName; 10] = [
         OptionName::CatchUp,
         OptionName::Connections,
         OptionName::MaxConnections,
         OptionName::Out,
         OptionName::Rate,
+        OptionName::Slack,
         OptionName::Streams,
         OptionName::Threads,
         OptionName::Warmup,

@@ -2,7 +2,7 @@
 //! use writes it as its users do: `--name` on a command line, a key in a file.
 
 /// The options that messages name.
-const OPTIONS: [&str; 20] = [
+const OPTIONS: [&str; 21] = [
     "batch_latency",
     "cacert",
     "catch-up",
@@ -15,6 +15,7 @@ const OPTIONS: [&str; 20] = [
     "part",
     "rate",
     "retries",
+    "slack",
     "spin",
     "streams",
     "threads",

@@ -26,6 +26,8 @@ pub struct PlannedLoad {
     /// With `when-busy = "wait"`: a late schedule is caught up at no more than this multiple of the rate. `None` for no
     /// limit.
     pub catch_up: Option<f64>,
+    /// Requests may be sent late by this.
+    pub slack: Time,
     pub timeout: Option<ClientTimeout>,
     pub retries: Retries,
     pub script: Option<PlannedScript>,
@@ -93,6 +95,7 @@ impl PlannedLoad {
             when_busy,
             max_connections,
             catch_up: load.catch_up,
+            slack: load.slack,
             timeout,
             retries: load.retries,
             script: load.script.map(PlannedScript::resolve).transpose()?,
@@ -112,6 +115,7 @@ impl PlannedLoad {
             when_busy: self.when_busy,
             max_connections: self.max_connections,
             catch_up: self.catch_up,
+            slack: self.slack,
             timeout: self.timeout.map(|timeout| timeout.after),
             on_timeout: self.timeout.map(|timeout| timeout.action),
             retries: self.retries,

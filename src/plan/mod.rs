@@ -189,6 +189,7 @@ impl ExperimentPlan {
             when_busy: load.when_busy,
             max_connections: load.max_connections,
             catch_up: load.catch_up,
+            slack: load.slack,
             timeout,
             on_timeout,
             retries: load.retries,

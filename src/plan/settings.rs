@@ -64,6 +64,8 @@ pub struct Load {
     pub max_connections: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub catch_up: Option<f64>,
+    #[serde(default)]
+    pub slack: Time,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Time>,
     /// Needs `timeout`. Default: `abandon`.

@@ -21,6 +21,8 @@ pub struct ReportData {
     pub rate: f64,
     /// The mean planned rate until the end of arrivals in requests per second, with surges.
     pub planned_rate: f64,
+    /// Requests may be sent late by this, by the plan.
+    pub slack: Time,
     /// Requests due before this instant belong to the warm-up.
     pub warmup_end: Instant,
     /// No request is due after this instant.

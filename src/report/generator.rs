@@ -37,6 +37,8 @@ pub struct GeneratorReport {
     /// Which of the reported response times are lower bounds.
     pub bounds: ResponseBounds,
     pub own: GeneratorStats,
+    /// By the plan, requests may be sent late by this.
+    pub slack: Time,
     /// By the plan, the threads spin instead of sleeping.
     pub spins: bool,
     /// With HTTP/2: the lowest limit of streams that the server set on a connection, if it is below the plan's.
@@ -95,6 +97,7 @@ impl GeneratorReport {
             response: ResponseTimes::of(&statistics.latencies.response),
             bounds: ResponseBounds::of(&statistics.latencies),
             own: data.generator.clone(),
+            slack: data.slack,
             spins: false,
             fewest_streams: None,
         }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::generator::GeneratorReport;
 use super::warning::find_warnings;
 use crate::stats::ratio;
-use crate::units::format_wrk_time;
+use crate::units::{Time, format_wrk_time};
 
 impl GeneratorReport {
     /// Texts of all warnings, the most serious first.
@@ -50,7 +50,11 @@ impl GeneratorReport {
         ));
         let lag = &self.send_lag;
         let [p50, p99, max] = [lag.p50_ns, lag.p99_ns, lag.max_ns].map(|ns| format_wrk_time(ns as f64 / 1e3));
-        rows.push(("send lag", format!("p50 {p50}, p99 {p99}, max {max}")));
+        let slack = match self.slack {
+            Time::ZERO => String::new(),
+            slack => format!(", of which the slack allows {}", format_wrk_time(slack.0 as f64 / 1e3)),
+        };
+        rows.push(("send lag", format!("p50 {p50}, p99 {p99}, max {max}{slack}")));
         rows.push(("connections", self.connections_text()));
         if self.own.sent_again > 0 {
             let (n, s) = (self.own.sent_again, if self.own.sent_again == 1 { "" } else { "s" });
@@ -143,6 +147,7 @@ pub(super) mod tests {
                 in_flight_max: 4,
                 ..GeneratorStats::default()
             },
+            slack: Time::ZERO,
             spins: false,
             fewest_streams: None,
         }
@@ -276,6 +281,20 @@ pub(super) mod tests {
         assert!(report.warnings().is_empty(), "one or two requests of so few are no reason");
         report.response = response(200);
         assert_eq!(report.warnings().len(), 1);
+    }
+
+    #[test]
+    fn send_lag_that_the_slack_allows_is_no_warning() {
+        let mut report = GeneratorReport { slack: Time::from_millis(1), ..healthy() };
+        report.send_lag = SendLag { p50_ns: 550_000, p99_ns: 1_040_000, max_ns: 1_200_000 };
+        report.response = Some(ResponseTimes { count: 1000, p50: Time(610_000), p99: Time(1_100_000) });
+        let text = report.to_text();
+        let row = "  send lag    p50 550.00us, p99 1.04ms, max 1.20ms, of which the slack allows 1.00ms\n";
+        assert!(text.contains(row) && report.warnings().is_empty(), "{text}");
+        report.send_lag.p99_ns = 1_600_000;
+        assert!(report.to_text().contains("99th percentile of the send lag is 1.60ms"), "{}", report.to_text());
+        report.slack = Time::ZERO;
+        assert!(!report.to_text().contains("slack"));
     }
 
     #[test]

@@ -76,6 +76,7 @@ impl LoadTotals {
                 response: ResponseTimes::of(&latencies.response),
                 bounds: ResponseBounds::of(&latencies),
                 own,
+                slack: loads.iter().map(|load| load.plan.slack).max().unwrap_or_default(),
                 spins: loads.iter().all(|load| load.plan.spin == Spin::Always),
                 fewest_streams: loads.iter().filter_map(LoadResult::fewest_streams).min(),
             },

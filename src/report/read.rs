@@ -72,6 +72,7 @@ pub fn build_report_data(plan: &ExperimentPlan, recorded: RunData) -> ReportData
         threads: u16::try_from(plan.load().threads).unwrap_or(u16::MAX),
         rate: plan.load().rate,
         planned_rate: ratio(plan.rate().cumulated(evidence.end), evidence.end.as_secs_f64()),
+        slack: plan.load().slack,
         warmup_end: Instant::START.plus(plan.phases().warmup),
         arrivals_end: evidence.end,
         slo: evidence.slo,

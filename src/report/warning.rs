@@ -151,19 +151,21 @@ pub fn find_warnings(report: &GeneratorReport) -> Vec<Warning> {
     .collect()
 }
 
-/// The warning about the generator's own lateness, if it is visible in the reported response times.
+/// The warning about the generator's own lateness, if it is visible in the reported response times. What the slack allows
+/// is no lateness.
 fn send_lag_warning(report: &GeneratorReport) -> Option<Warning> {
     let lag = report.send_lag;
     let response = report.response;
-    let is_visible = |lag: Time, response: Time| lag.times(VISIBLE_SHARE) > response;
+    let late = |lag: Time| lag.minus(report.slack);
+    let is_visible = |lag: Time, response: Time| late(lag).times(VISIBLE_SHARE) > response;
     let at = |percentile, lag_ns, usual, response: fn(ResponseTimes) -> Time| {
         let (lag, response) = (Time(lag_ns), response(report.response?));
-        let is_late = lag > usual && is_visible(lag, response);
+        let is_late = late(lag) > usual && is_visible(lag, response);
         is_late.then_some(Warning::SendLag { percentile, lag, response: Some(response) })
     };
     let far_too_late = || {
         let lag = Time(lag.p99_ns);
-        let is_late = lag > MAX_SEND_LAG && response.is_none_or(|response| is_visible(lag, response.p50));
+        let is_late = late(lag) > MAX_SEND_LAG && response.is_none_or(|response| is_visible(lag, response.p50));
         is_late.then_some(Warning::SendLag { percentile: 99, lag, response: response.map(|response| response.p99) })
     };
     let has_p99 = response.is_some_and(|response| response.count >= MIN_SAMPLES_P99);

@@ -113,6 +113,10 @@ pub struct PacingOptions {
     )]
     pub spin: Spin,
 
+    /// Let requests be late by up to this, to save CPU time: those due within it are sent together. At most 5ms
+    #[arg(long, value_name = "T", default_value = "0s")]
+    pub slack: Time,
+
     /// Call the script's request() at the due time. By default, the next request is built before it is due
     #[arg(long)]
     pub no_ahead: bool,

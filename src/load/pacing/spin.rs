@@ -45,9 +45,10 @@ const MAX_LATENCY_NS: f64 = 200e3;
 const INITIAL_LATENCY_NS: f64 = 50e3;
 
 impl SpinPolicy {
-    pub fn new(spin: Spin) -> SpinPolicy {
+    /// With some `slack`, a request may be sent late, and spinning gains nothing: `auto` is `never` then.
+    pub fn new(spin: Spin, slack: Time) -> SpinPolicy {
         SpinPolicy {
-            spin,
+            spin: if spin == Spin::Auto && slack > Time::ZERO { Spin::Never } else { spin },
             latency_ns: INITIAL_LATENCY_NS,
             credit_ns: MAX_CREDIT_NS,
             earned_until: Instant::START,
@@ -102,7 +103,7 @@ mod tests {
     /// A pacer with a request due every `gap`, on a machine with the wake-up latency that `latency` gives. It reads the
     /// clock once a microsecond while it spins. Returns the send lags, and the share of time that it spun.
     fn pace(spin: Spin, gap: u64, count: u64, mut latency: impl FnMut(u64) -> u64) -> (Vec<u64>, f64) {
-        let (mut policy, mut now, mut spun) = (SpinPolicy::new(spin), 0, 0);
+        let (mut policy, mut now, mut spun) = (SpinPolicy::new(spin, Time::ZERO), 0, 0);
         let lags = (1..=count).map(|i| {
             let due = i * gap;
             while now < due {
@@ -165,8 +166,14 @@ mod tests {
 
     #[test]
     fn a_wait_for_a_connection_is_not_spun() {
-        let mut policy = SpinPolicy::new(Spin::Auto);
+        let mut policy = SpinPolicy::new(Spin::Auto, Time::ZERO);
         assert_eq!(policy.choose_wait(Instant::START, Instant(US), false), Wait::Sleep(Instant(US)));
         assert_eq!(policy.choose_wait(Instant::START, Instant(US), true), Wait::Spin);
+    }
+
+    #[test]
+    fn with_slack_nothing_is_spun() {
+        let mut policy = SpinPolicy::new(Spin::Auto, Time(US));
+        assert_eq!(policy.choose_wait(Instant::START, Instant(US), true), Wait::Sleep(Instant(US)));
     }
 }

@@ -44,6 +44,8 @@ pub struct LoadPlan {
 const MAX_CONNECTIONS: usize = 1_000_000;
 const MAX_STREAMS: usize = 65_536;
 const MAX_RANDOM_RATE: f64 = 1e8;
+/// Lower than any limit on the send lag that makes an experiment invalid.
+const MAX_SLACK: Time = Time::from_millis(5);
 const YEAR: Time = Time::from_secs(366 * 24 * 3600);
 const DAY: Time = Time::from_secs(24 * 3600);
 
@@ -76,6 +78,7 @@ impl LoadPlan {
         if let Some(factor) = s.catch_up {
             range((1.0..=1e6).contains(&factor), "catch-up", "between 1 and 1000000", &factor)?;
         }
+        range(s.slack <= MAX_SLACK, "slack", "at most 5ms", &s.slack)?;
         range(s.retries.count <= 100, "retries", "at most 100", &s.retries.count)?;
         range((1..=MAX_STREAMS).contains(&s.streams), "streams", "between 1 and 65536", &s.streams)?;
         if s.http2 {
@@ -154,6 +157,10 @@ fn check_conflicts(s: &LoadSettings, target: &Target) -> Result<(), PlanError> {
         let why = "needs an https URL: with http there is no certificate to verify. Write https, or leave it out";
         let option = if s.tls.authorities.is_some() { "cacert" } else { "verify" };
         return Err(PlanError::Conflict { option, why });
+    }
+    if s.slack > Time::ZERO && s.spin == Spin::Always {
+        let why = "cannot be combined with `spin`: it lets requests be late to save CPU time, and spinning uses CPU time so that none is late. Leave out one of the two";
+        return Err(PlanError::Conflict { option: "slack", why });
     }
     if s.when_busy == WhenBusy::Pipeline && s.on_timeout == OnTimeout::Abandon {
         let why = "abandon cannot be combined with `when-busy` pipeline: it would abandon all requests in the pipeline. Choose another `when-busy`";

@@ -50,6 +50,8 @@ pub struct LoadSettings {
     /// Of the requests that a script returns in one string, only the latency of the last one counts.
     pub batch_latency: bool,
     pub spin: Spin,
+    /// A request may be sent late by this, so that those due within it are sent together.
+    pub slack: Time,
     pub tls: TlsSettings,
     /// Use HTTP/2: by ALPN over TLS, with prior knowledge otherwise.
     pub http2: bool,
@@ -84,6 +86,7 @@ impl LoadSettings {
             ahead: true,
             batch_latency: false,
             spin: Spin::Auto,
+            slack: Time::ZERO,
             tls: TlsSettings::default(),
             http2: false,
             streams: 100,

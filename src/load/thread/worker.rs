@@ -144,7 +144,7 @@ async fn run_tasks(
     timer.set(Instant::START)?;
     poll_fn(|cx| timer.poll_fired(cx)).await?;
     state.dispatcher.borrow_mut().start();
-    Pacer::new(state, &mut timer, state.plan.spin).run().await?;
+    Pacer::new(state, &mut timer, state.plan.spin, state.plan.slack).run().await?;
 
     let ended = state.now();
     let times = ThreadTimes::now().since(before);

@@ -53,6 +53,7 @@ impl Args {
             ahead: !pacing.no_ahead,
             batch_latency: latency.batch,
             spin: pacing.spin,
+            slack: pacing.slack,
             tls: TlsSettings {
                 verify: connection.verify || connection.cacert.is_some(),
                 authorities: connection.cacert.clone(),

@@ -96,6 +96,7 @@ fn further_options_set_the_plan() {
     assert_eq!((p.http2, p.streams, p.tls.verify), (true, 5, true));
     let p = plan("-R1 --catch-up 3 --retries 1 http://h/");
     assert_eq!((p.catch_up, p.retries.count, p.retries.backoff), (Some(3.0), 1, Time::ZERO));
+    assert_eq!(plan("-R1 --slack 200us http://h/").slack, Time(200_000));
     assert_eq!(plan("-R1 -c20k http://h/").max_connections, 20_000);
 }
 
@@ -140,6 +141,8 @@ fn invalid_or_conflicting_options_are_refused_with_the_reason() {
         ("--when-busy open --max-connections 5", "--max-connections must be at least --connections, not 5"),
         ("--when-busy open --catch-up 3", "--catch-up applies only to --when-busy wait"),
         ("--catch-up 0.5", "--catch-up must be between 1 and"),
+        ("--slack 6ms", "--slack must be at most 5ms, not 6ms"),
+        ("--slack 1ms --spin", "--slack cannot be combined with --spin: "),
         ("--streams 5", "add --http2"),
         ("--http2 --when-busy pipeline", "--http2 cannot be combined with --when-busy: "),
         ("--http2 -B", "--batch_latency cannot be combined with --http2: "),

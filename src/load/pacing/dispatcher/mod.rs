@@ -27,7 +27,7 @@ pub enum Action {
     Send(Work, Placement),
     /// This request is due, and the script says how long to delay it: see [`Dispatcher::defer`].
     Delay(Work),
-    /// Nothing is due before this instant.
+    /// Nothing has to be sent before this instant: the next due time and the slack.
     Wait(Instant),
     /// A request is due and no connection is free: wait for one, until this instant at most.
     Blocked(Instant),
@@ -48,6 +48,8 @@ pub struct Dispatcher {
     /// From the end of arrivals to the end of the run.
     drain: Time,
     when_busy: WhenBusy,
+    /// Requests may be sent late by this.
+    slack: Time,
     /// The limit on catching up, as a multiple of the rate.
     catch_up: Option<f64>,
     /// The earliest instant to send the head, as long as the schedule is caught up.
@@ -98,6 +100,7 @@ impl Dispatcher {
             ended_early: false,
             drain: plan.drain,
             when_busy: plan.when_busy,
+            slack: plan.slack,
             catch_up: plan.catch_up,
             earliest_send: Instant::START,
             earliest_ready: Instant::START,
@@ -177,7 +180,7 @@ impl Dispatcher {
         let source = match self.next_source(now) {
             None if now < self.arrivals_end => return Action::Wait(end),
             None => return Action::Drain(end),
-            Some((at, _)) if at > now => return Action::Wait(at.min(end)),
+            Some((at, _)) if at > now => return Action::Wait(at.plus(self.slack).min(end)),
             Some((_, source)) => source,
         };
         match self.pool.take(now) {
@@ -225,7 +228,7 @@ impl Dispatcher {
     /// An attempt on the connection is over, which was sent with this lag.
     pub fn end_attempt(&mut self, connection: usize, lag: Time) {
         let before = self.lags.get(connection).copied().unwrap_or_default();
-        self.set_lag(connection, carried_lag(before, lag));
+        self.set_lag(connection, carried_lag(before, lag, self.slack));
         self.pool.remove_request(connection);
     }
 
@@ -404,12 +407,12 @@ impl Dispatcher {
 
     /// Delays the head, so that a late schedule is caught up no faster than the plan allows, if the plan has a limit.
     /// The request before it was due at `due`, could have been sent at `ready`, and is sent at `now`. If the generator
-    /// sends one request late, it sends the next one late too. A delay of up to [`FREE_CATCH_UP`] is exempt: otherwise
+    /// sends one request late, it sends the next one late too. A delay of up to [`FREE_CATCH_UP`] and the slack is exempt: otherwise
     /// the wake-up latency would limit the pacer to one request per wake-up.
     fn limit_catch_up(&mut self, due: Instant, ready: Instant, now: Instant) {
         if let Some(factor) = self.catch_up_limit(now) {
             let gap = self.shortest_gap_after(due, factor);
-            self.earliest_send = self.earliest_send.max(ready).max(now.minus(FREE_CATCH_UP)).plus(gap);
+            self.earliest_send = self.earliest_send.max(ready).max(now.minus(FREE_CATCH_UP.plus(self.slack))).plus(gap);
             self.earliest_ready = ready.plus(gap);
         }
     }
@@ -431,16 +434,17 @@ const MAX_DRAWN: u64 = 1 << 19;
 /// A delay of up to this is caught up at once, even with a limit.
 const FREE_CATCH_UP: Time = Time::from_millis(1);
 
-/// An attempt that is later than the one before it by no more than this is as late as the system and the kernel make it:
-/// its thread had to wake up and to do other work first.
+/// An attempt that is later than the one before it by no more than this and the slack is as late as the plan, the system
+/// and the kernel make it: its thread had to wake up and to do other work first.
 const USUAL_LAG: Time = Time::from_millis(1);
 
-/// The send lag that an attempt passes to the next one on its connection. It received `before` and was sent with `lag`.
+/// The send lag that an attempt passes to the next one on its connection. It received `before` and was sent with `lag`,
+/// of which the plan allows `slack`.
 ///
 /// Only a stall of the generator is handed on. If the system is overloaded, each request waits for the one before it, and
 /// the few microseconds that each is sent late would add up without limit, while the generator is hardly late at all.
-pub fn carried_lag(before: Time, lag: Time) -> Time {
-    if lag > before.plus(USUAL_LAG) { lag } else { lag.min(before) }
+pub fn carried_lag(before: Time, lag: Time, slack: Time) -> Time {
+    if lag > before.plus(USUAL_LAG).plus(slack) { lag } else { lag.min(before) }
 }
 
 /// Arrivals are endless. [`Instant::NEVER`] stands for one after the last representable instant.

@@ -51,8 +51,9 @@ pub struct Pacer<'a, W, T> {
 const MAX_BURST: Time = Time::from_millis(1);
 
 impl<'a, W: Workload, T: PacerTimer> Pacer<'a, W, T> {
-    pub fn new(workload: &'a W, timer: &'a mut T, spin: Spin) -> Pacer<'a, W, T> {
-        Pacer { workload, timer, policy: SpinPolicy::new(spin), yielded_at: Instant::START, has_sent: false }
+    pub fn new(workload: &'a W, timer: &'a mut T, spin: Spin, slack: Time) -> Pacer<'a, W, T> {
+        let policy = SpinPolicy::new(spin, slack);
+        Pacer { workload, timer, policy, yielded_at: Instant::START, has_sent: false }
     }
 
     /// Runs until nothing is left to send or to wait for, or until the workload is stopped.

@@ -26,6 +26,7 @@ struct Simulation {
     // The workload.
     due: RefCell<VecDeque<u64>>,
     connections: Cell<usize>,
+    slack: u64,
     /// The time that the worker needs to send a request.
     send_cost: u64,
     /// The time from a send to its response.
@@ -55,6 +56,7 @@ fn simulation(gap: u64, count: u64, latency: impl Fn(u64) -> i64 + 'static) -> S
         sleeps: Cell::new(false),
         due: RefCell::new((1..=count).map(|i| i * gap).collect()),
         connections: Cell::new(1000),
+        slack: 0,
         send_cost: 0,
         service: 0,
         drain_end: count * gap + 10 * SECOND,
@@ -103,7 +105,7 @@ impl Workload for Simulation {
         match due.front().copied() {
             _ if now.0 >= self.drain_end => Action::End,
             None => Action::Drain(Instant(self.drain_end)),
-            Some(at) if at > now.0 => Action::Wait(Instant(at)),
+            Some(at) if at > now.0 => Action::Wait(Instant(at + self.slack)),
             Some(_) if self.connections.get() == 0 => Action::Blocked(Instant(self.drain_end)),
             Some(at) => {
                 due.pop_front();
@@ -143,7 +145,7 @@ impl Simulation {
 
     fn run_pacer(&self, spin: Spin) {
         let mut timer = SimulatedTimer(self);
-        let mut pacer = pin!(Pacer::new(self, &mut timer, spin).run());
+        let mut pacer = pin!(Pacer::new(self, &mut timer, spin, Time(self.slack)).run());
         let mut context = Context::from_waker(Waker::noop());
         while pacer.as_mut().poll(&mut context).is_pending() {
             if self.sleeps.take() {
@@ -265,4 +267,15 @@ fn always_spinning_never_sets_the_timer() {
     let run = simulation(MS, 100, |_| unreachable!("it sleeps")).run(Spin::Always);
     assert!(run.lags().iter().all(|lag| *lag <= PASS));
     assert_eq!(run.timers_set.get(), 0);
+}
+
+#[test]
+fn with_slack_requests_that_are_due_within_it_are_sent_together() {
+    // A request is due every 250 us: five are sent in each wake-up.
+    let run = Simulation { slack: MS, ..simulation(250 * US, 1000, |_| 0) }.run(Spin::Auto);
+    let lags = run.lags();
+    assert_eq!(lags[..6], [1000 * US, 750 * US, 500 * US, 250 * US, 0, 1000 * US]);
+    assert_eq!((lags.len(), lags.iter().max()), (1000, Some(&MS)));
+    // One timer for each five requests.
+    assert_eq!(run.timers_set.get(), 200);
 }

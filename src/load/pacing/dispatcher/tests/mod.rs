@@ -365,3 +365,16 @@ fn a_script_that_stops_does_not_send_its_delayed_requests() {
     assert!(matches!(d.next_action(Instant(31 * MS)), Action::Drain(_)));
     assert_eq!(d.take_deferred().len(), 1);
 }
+
+#[test]
+fn with_slack_the_pacer_waits_longer_but_not_beyond_the_end_of_arrivals() {
+    let mut d = dispatcher(LoadSettings { slack: Time(4 * MS), duration: Time::from_millis(22), ..settings() });
+    for request in 0..3 {
+        d.add_connection(request, Instant::START);
+    }
+    assert_eq!(waits(d.next_action(Instant::START)), 14 * MS);
+    // An answer may end the wait: what is due then is sent.
+    assert_eq!(sent(d.next_action(Instant(11 * MS))), (1, 10 * MS, Placement::On(1)));
+    assert_eq!(waits(d.next_action(Instant(11 * MS))), 22 * MS);
+    assert_eq!(sent(d.next_action(Instant(22 * MS))), (2, 20 * MS, Placement::On(2)));
+}

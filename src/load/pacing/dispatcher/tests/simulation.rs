@@ -164,7 +164,7 @@ impl Simulation {
                 let lag = record.send_lag().unwrap();
                 self.dispatcher.end_attempt(connection, lag);
                 let before = Time(self.lags.get(&connection).copied().unwrap_or_default());
-                self.lags.insert(connection, carried_lag(before, lag).0);
+                self.lags.insert(connection, carried_lag(before, lag, self.plan.slack).0);
                 let mut again = self.ended(record, failed);
                 if !matches!(fate, Fate::Answered) {
                     for record in self.in_flight.remove(&connection).unwrap_or_default() {
@@ -326,7 +326,7 @@ impl Simulation {
 
     fn limit_catch_up(&mut self, due: u64, ready: u64) {
         if self.catch_up_limit().is_some() {
-            let late = self.now.saturating_sub(FREE_CATCH_UP.0);
+            let late = self.now.saturating_sub(FREE_CATCH_UP.plus(self.plan.slack).0);
             self.earliest_send = self.earliest_send.max(ready).max(late) + self.shortest_gap_after(due);
         }
     }
@@ -389,7 +389,8 @@ impl Simulation {
         if self.can_send()
             && let Some(at) = self.head_at().into_iter().chain(later).min()
         {
-            assert!(self.pacer_wakes <= at.max(self.now) + self.world.wake_up_latency, "the pacer sleeps past {at}");
+            let latest = at.max(self.now) + self.plan.slack.0 + self.world.wake_up_latency;
+            assert!(self.pacer_wakes <= latest, "the pacer sleeps past {at}");
         }
     }
 
@@ -455,30 +456,35 @@ fn loads() -> impl Strategy<Value = LoadSettings> {
     let rate = (20.0..2000.0f64, proptest::option::of(0.0..2000.0f64));
     let times = (rate, 1u64..200, 0u64..100, any::<u64>());
     let retries = (0u16..4, 0u64..10);
-    (modes, times, retries).prop_map(|((when_busy, connections, more, catch_up, arrivals), times, (count, backoff))| {
-        let ((from, to), duration, drain, seed) = times;
-        let rate = to.map_or_else(|| from.to_string(), |to| format!("{from}..{to}"));
-        LoadSettings {
-            threads: 1,
-            connections,
-            max_connections: connections + more,
-            when_busy,
-            catch_up,
-            arrivals,
-            seed,
-            duration: Time::from_millis(duration),
-            drain: Time::from_millis(drain),
-            retries: Retries { count, backoff: Time::from_millis(backoff) },
-            ..LoadSettings::new("http://localhost/", rate.parse::<Profile>().unwrap())
-        }
-    })
+    let slack = prop_oneof![2 => Just(0), 1 => 0..=5 * MS];
+    (modes, times, retries, slack).prop_map(
+        |((when_busy, connections, more, catch_up, arrivals), times, retries, slack)| {
+            let (count, backoff) = retries;
+            let ((from, to), duration, drain, seed) = times;
+            let rate = to.map_or_else(|| from.to_string(), |to| format!("{from}..{to}"));
+            LoadSettings {
+                threads: 1,
+                connections,
+                max_connections: connections + more,
+                when_busy,
+                catch_up,
+                arrivals,
+                seed,
+                duration: Time::from_millis(duration),
+                drain: Time::from_millis(drain),
+                slack: Time(slack),
+                retries: Retries { count, backoff: Time::from_millis(backoff) },
+                ..LoadSettings::new("http://localhost/", rate.parse::<Profile>().unwrap())
+            }
+        },
+    )
 }
 
 proptest! {
     #[test]
     fn whatever_the_connections_do(settings in loads(), world in worlds()) {
         let limit = settings.catch_up.filter(|_| settings.when_busy == WhenBusy::Wait);
-        let until = settings.duration.0;
+        let (until, free) = (settings.duration.0, FREE_CATCH_UP.plus(settings.slack).0);
         let in_order = world.delay.is_none();
         let records = Simulation::new(settings, world).run();
         let account = crate::record::Account::of(&records);
@@ -491,7 +497,7 @@ proptest! {
         let behind = |record: &RequestRecord| record.sent.0 as f64 - record.due.0 as f64 / limit;
         let mut most = f64::MIN;
         for record in first.iter().filter(|record| in_order && record.sent.0 < until) {
-            prop_assert!(behind(record) + FREE_CATCH_UP.0 as f64 + 1.0 + first.len() as f64 >= most, "{record:?}");
+            prop_assert!(behind(record) + free as f64 + 1.0 + first.len() as f64 >= most, "{record:?}");
             most = most.max(behind(record));
         }
     }
