@@ -1,22 +1,27 @@
 //! Compares metawrk's wrk2 with other load generators. They run in turn against the same server, which runs alone on
 //! the other core:
 //!
-//!     WRK2=path WRK=/usr/bin/wrk OHA=path HEY=path cargo bench --bench versus -- [speed light heavy server start memory calls]
+//!     WRK2=path WRK=/usr/bin/wrk OHA=path HEY=path H2LOAD=path cargo bench --bench versus -- [PART...]
 //!
-//! Programs without a variable are left out. `floor` is the cost of the system calls alone. ROUNDS (default 5) and SECONDS
+//! The parts are those of `main`; without an argument all of them run. Programs without a variable are left out. `floor` is the cost of the system calls alone. ROUNDS (default 5) and SECONDS
 //! per run (default 3) can be set too. A ratio compares two programs in the same round; the tables show the median of the
 //! ratios, the minimum and the maximum.
 
 mod floor;
+mod measure;
+mod neighbour;
+mod nginx;
 mod peers;
+mod protocols;
 mod server;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use measure::{Bench, Series, children_cpu, run, us};
 use metawrk::procfs;
+use neighbour::Neighbour;
 use peers::{Kind, Peer};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use server::{Server, pin_to_core};
@@ -37,6 +42,7 @@ fn main() -> io::Result<()> {
             println!("median {}us", median.as_nanos() as f64 / 1e3);
             return Ok(());
         }
+        ["thrash", core] => neighbour::thrash(number(core) as usize),
         _ => {}
     }
     raise_open_files();
@@ -47,10 +53,14 @@ fn main() -> io::Result<()> {
         seconds: setting("SECONDS", 3),
     };
     pin_to_core(0);
-    let parts: [(&str, Part); 7] = [
+    let parts: [(&str, Part); 11] = [
         ("speed", speed),
-        ("light", |bench| latency(bench, 2000)),
-        ("heavy", |bench| latency(bench, 20_000)),
+        ("https", protocols::https),
+        ("http2", protocols::http2),
+        ("neighbour", beside_a_neighbour),
+        ("light", |bench| on_time(bench, 2000)),
+        ("heavy", |bench| on_time(bench, 20_000)),
+        ("slack", |bench| [2000, 20_000, 50_000].into_iter().try_for_each(|rate| with_slack(bench, rate))),
         ("server", arrivals_at_server),
         ("start", start),
         ("memory", memory),
@@ -71,73 +81,27 @@ fn main() -> io::Result<()> {
 /// A part of the comparison.
 type Part = fn(&Bench) -> io::Result<()>;
 
-struct Bench {
-    server: Server,
-    peers: Vec<Peer>,
-    rounds: u64,
-    seconds: u64,
-}
-
-impl Bench {
-    fn time(&self) -> Duration {
-        Duration::from_secs(self.seconds)
-    }
-
-    /// Measures each of `peers` once a round.
-    fn measure(
-        &self,
-        peers: &[&Peer],
-        mut measure: impl FnMut(&Peer) -> io::Result<Option<f64>>,
-    ) -> io::Result<Series> {
-        let mut series = Series::default();
-        for _ in 0..self.rounds {
-            for peer in peers {
-                self.server.take_requests();
-                if let Some(value) = measure(peer)? {
-                    series.0.entry(peer.name).or_default().push(value);
-                }
-            }
-        }
-        Ok(series)
-    }
-}
-
-/// The measured values of each program, one per round.
-#[derive(Default)]
-struct Series(BTreeMap<&'static str, Vec<f64>>);
-
-impl Series {
-    /// Prints a line for each program, in the order of `peers`, with its ratio to `to`.
-    fn show(&self, title: &str, peers: &[&Peer], to: &str) {
-        println!("\n{title}");
-        for peer in peers {
-            let Some(values) = self.0.get(peer.name) else {
-                println!("  {:<16} no figure", peer.name);
-                continue;
-            };
-            let ratios = match self.0.get(to).filter(|_| to != peer.name) {
-                Some(others) => {
-                    let ratios: Vec<f64> = values.iter().zip(others).map(|(value, other)| value / other).collect();
-                    format!("   {:>6.2} of {to} ({:.2} to {:.2})", median(&ratios), least(&ratios), greatest(&ratios))
-                }
-                None => String::new(),
-            };
-            println!(
-                "  {:<16} {:>9.2} ({:.2} to {:.2}){ratios}",
-                peer.name,
-                median(values),
-                least(values),
-                greatest(values)
-            );
-        }
-    }
-}
-
 fn speed(bench: &Bench) -> io::Result<()> {
-    let peers: Vec<_> = bench.peers.iter().filter(|peer| peer.runs_at_full_speed()).collect();
+    full_speed(bench, &bench.peers.iter().filter(|peer| peer.runs_at_full_speed()).collect::<Vec<_>>())
+}
+
+/// The same beside a process that fills the caches, on the core of the server and then on that of the generator.
+fn beside_a_neighbour(bench: &Bench) -> io::Result<()> {
+    let is_compared =
+        |peer: &&Peer| matches!(peer.kind, Kind::Floor | Kind::Loop | Kind::Ours | Kind::Wrk | Kind::Wrk2);
+    let peers: Vec<_> = bench.peers.iter().filter(is_compared).collect();
+    for (core, whose) in [(1, "server"), (0, "generator")] {
+        println!("\nBeside a process that fills the caches, on the core of the {whose}:");
+        let _neighbour = Neighbour::start(core)?;
+        full_speed(bench, &peers)?;
+    }
+    Ok(())
+}
+
+fn full_speed(bench: &Bench, peers: &[&Peer]) -> io::Result<()> {
     let mut rate = String::new();
     let mut user = Series::default();
-    let cpu = bench.measure(&peers, |peer| {
+    let cpu = bench.measure(peers, |peer| {
         let before = children_cpu()?;
         run(peer.at_full_speed(&bench.server.url, CONNECTIONS, &rate, bench.time()))?;
         let (after, requests) = (children_cpu()?, bench.server.take_requests().len() as f64);
@@ -147,27 +111,38 @@ fn speed(bench: &Bench) -> io::Result<()> {
         user.0.entry(peer.name).or_default().push((after.0 - before.0) * 1e6 / requests);
         Ok(Some((after.0 - before.0 + after.1 - before.1) * 1e6 / requests))
     })?;
-    cpu.show("CPU per request at full speed, us (user + system)", &peers, "floor");
-    cpu.show("CPU per request at full speed, us, relative to ours", &peers, "ours");
-    user.show("of this in user space, us", &peers, "floor");
+    cpu.show("CPU per request at full speed, us (user + system)", peers, "floor");
+    cpu.show("CPU per request at full speed, us, relative to ours", peers, "ours");
+    user.show("of this in user space, us", peers, "floor");
     let per_core =
         Series(cpu.0.iter().map(|(name, values)| (*name, values.iter().map(|us| 1e6 / us).collect())).collect());
-    per_core.show("requests/s per core at full speed", &peers, "floor");
+    per_core.show("requests/s per core at full speed", peers, "floor");
     Ok(())
 }
 
 /// A rate argument above what a core can send, if the bare system calls have just sent `requests`. With a much higher rate,
 /// most records would be of unsent requests.
-fn unreachable_rate(requests: f64, time: Duration) -> String {
+pub fn unreachable_rate(requests: f64, time: Duration) -> String {
     format!("-R{:.0}", requests / time.as_secs_f64() * 1.25)
 }
 
 /// The reported latency at a constant rate and its CPU time, compared with minimal clients that spin and that sleep until
 /// a response arrives.
-fn latency(bench: &Bench, rate: u32) -> io::Result<()> {
-    let peers: Vec<_> = bench.peers.iter().filter(|p| p.paces() && p.kind != Kind::Recording).collect();
+fn on_time(bench: &Bench, rate: u32) -> io::Result<()> {
+    let is_variant = |peer: &Peer| matches!(peer.kind, Kind::Recording | Kind::Slack(_));
+    let peers: Vec<_> = bench.peers.iter().filter(|peer| peer.paces() && !is_variant(peer)).collect();
+    latency(bench, rate, &peers, "ours")
+}
+
+/// The same for ours with and without slack.
+fn with_slack(bench: &Bench, rate: u32) -> io::Result<()> {
+    let is_compared = |peer: &&Peer| matches!(peer.kind, Kind::Ours | Kind::Slack(_) | Kind::Wrk2);
+    latency(bench, rate, &bench.peers.iter().filter(is_compared).collect::<Vec<_>>(), "wrk2")
+}
+
+fn latency(bench: &Bench, rate: u32, peers: &[&Peer], to: &str) -> io::Result<()> {
     let (mut lags, mut cpu) = ((Series::default(), Series::default()), Series::default());
-    let medians = bench.measure(&peers, |peer| {
+    let medians = bench.measure(peers, |peer| {
         let before = children_cpu()?;
         let text = run(peer.paced(&bench.server.url, CONNECTIONS, &format!("-R{rate}"), bench.time()))?;
         let (after, requests) = (children_cpu()?, bench.server.take_requests().len() as f64);
@@ -178,11 +153,11 @@ fn latency(bench: &Bench, rate: u32) -> io::Result<()> {
         }
         Ok(peer.median(&text).map(us))
     })?;
-    medians.show(&format!("reported median latency at {rate}/s, us"), &peers, "floor");
+    medians.show(&format!("reported median latency at {rate}/s, us"), peers, "floor");
     let ours: Vec<_> = peers.iter().copied().filter(|peer| peer.is_ours()).collect();
     lags.0.show("send lag, p50, us", &ours, "");
     lags.1.show("send lag, p99, us", &ours, "");
-    cpu.show("CPU per request, us", &peers, "ours");
+    cpu.show("CPU per request, us", peers, to);
     Ok(())
 }
 
@@ -312,27 +287,6 @@ fn calls(bench: &Bench) -> io::Result<()> {
     Ok(())
 }
 
-fn run(mut command: Command) -> io::Result<String> {
-    let output = command.stderr(Stdio::null()).output()?;
-    if !output.status.success() {
-        return Err(io::Error::other(format!(
-            "{command:?} failed: {}\n{}",
-            output.status,
-            String::from_utf8_lossy(&output.stdout)
-        )));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-/// User and system time of the children that have ended, in s (proc(5), fields 16 and 17).
-fn children_cpu() -> io::Result<(f64, f64)> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let fields: Vec<f64> =
-        stat.rsplit(')').next().unwrap_or("").split_whitespace().map(|field| field.parse().unwrap_or(0.0)).collect();
-    let seconds = |place: usize| fields[place - 3] / rustix::param::clock_ticks_per_second() as f64;
-    Ok((seconds(16), seconds(17)))
-}
-
 /// Raises the limit on open files to the hard limit.
 fn raise_open_files() {
     let maximum = getrlimit(Resource::Nofile).maximum;
@@ -349,22 +303,4 @@ fn number(text: &str) -> u64 {
 
 fn address(url: &str) -> std::net::SocketAddr {
     url.trim_start_matches("http://").trim_end_matches('/').parse().expect("an address")
-}
-
-fn us(duration: Duration) -> f64 {
-    duration.as_nanos() as f64 / 1e3
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-fn least(values: &[f64]) -> f64 {
-    values.iter().copied().fold(f64::INFINITY, f64::min)
-}
-
-fn greatest(values: &[f64]) -> f64 {
-    values.iter().copied().fold(0.0, f64::max)
 }

@@ -27,10 +27,13 @@ pub enum Kind {
     Recording,
     /// The same with `--spin`.
     Spinning,
+    /// The same with `--slack`.
+    Slack(&'static str),
     Wrk2,
     Wrk,
     Oha,
     Hey,
+    H2load,
 }
 
 impl Peer {
@@ -46,12 +49,15 @@ impl Peer {
             peer("ours", &ours, Kind::Ours),
             peer("ours, --record", &ours, Kind::Recording),
             peer("ours, --spin", &ours, Kind::Spinning),
+            peer("slack 200us", &ours, Kind::Slack("200us")),
+            peer("slack 1ms", &ours, Kind::Slack("1ms")),
         ];
         let named = [
             ("WRK2", "wrk2", Kind::Wrk2),
             ("WRK", "wrk", Kind::Wrk),
             ("OHA", "oha", Kind::Oha),
             ("HEY", "hey", Kind::Hey),
+            ("H2LOAD", "h2load", Kind::H2load),
         ];
         for (variable, name, kind) in named {
             all.extend(std::env::var_os(variable).map(|program| peer(name, &program, kind)));
@@ -60,22 +66,23 @@ impl Peer {
     }
 
     pub fn is_ours(&self) -> bool {
-        matches!(self.kind, Kind::Ours | Kind::Recording | Kind::Spinning)
+        matches!(self.kind, Kind::Ours | Kind::Recording | Kind::Spinning | Kind::Slack(_))
     }
 
     /// A load generator in its usual mode, not one of the floors or of the variants.
     pub fn is_plain(&self) -> bool {
-        !matches!(self.kind, Kind::Floor | Kind::Loop | Kind::Sleeping | Kind::Recording | Kind::Spinning)
+        let is_floor = matches!(self.kind, Kind::Floor | Kind::Loop | Kind::Sleeping);
+        !is_floor && (!self.is_ours() || self.kind == Kind::Ours) && self.kind != Kind::H2load
     }
 
-    /// It is measured at full speed. Sleeping and spinning matter only at a constant rate.
+    /// It is measured at full speed. How a thread waits matters only at a constant rate.
     pub fn runs_at_full_speed(&self) -> bool {
-        !matches!(self.kind, Kind::Sleeping | Kind::Spinning)
+        !matches!(self.kind, Kind::Sleeping | Kind::Spinning | Kind::Slack(_) | Kind::H2load)
     }
 
     /// It can send at a constant rate.
     pub fn paces(&self) -> bool {
-        !matches!(self.kind, Kind::Loop | Kind::Wrk)
+        !matches!(self.kind, Kind::Loop | Kind::Wrk | Kind::H2load)
     }
 
     /// The command for full speed. A generator with a constant rate gets `rate`, an argument like `-R150000`, which is more
@@ -117,12 +124,39 @@ impl Peer {
                 match kind {
                     Kind::Recording => command.args(["--record", "/dev/shm/versus.parquet"]),
                     Kind::Spinning => command.arg("--spin"),
+                    Kind::Slack(time) => command.args(["--slack", time]),
                     _ => &mut command,
                 };
                 command.args(["-t1", &format!("-c{c}"), &format!("-d{d}"), "-L", rate, url])
             }
         };
         command
+    }
+
+    /// The command for full speed over HTTP/2, with `streams` requests at a time on each connection.
+    pub fn over_http2(&self, url: &str, connections: usize, streams: usize, rate: &str, time: Duration) -> Command {
+        let (c, m, seconds) = (connections.to_string(), streams.to_string(), time.as_secs().to_string());
+        if self.kind == Kind::H2load {
+            let mut command = Command::new(&self.program);
+            command.args(["-t1", "-c", &c, "-m", &m, "-D", &seconds, url]);
+            return command;
+        }
+        let mut command = self.paced(url, connections, rate, time);
+        command.args(["--http2", "--streams", &m]);
+        command
+    }
+
+    /// The number of answers in its output.
+    pub fn answers(&self, text: &str) -> Option<f64> {
+        let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        text.lines().map(words).find_map(|words| match self.kind {
+            // `requests: 274820 total, 274870 started, 274820 done, 274820 succeeded, ...`
+            Kind::H2load if words.first()? == "requests:" => words.get(5)?.parse().ok(),
+            // `  274820 requests in 3.00s, 41.93MB read`
+            Kind::H2load => None,
+            _ if words.get(1)? == "requests" => words[0].parse().ok(),
+            _ => None,
+        })
     }
 
     /// The median latency in its output.
