@@ -114,6 +114,7 @@ fn invalid_settings_are_refused_with_line_and_key() {
             "x.toml:5: load.headers: `A` and `a` are the same header",
         ),
         ("rate = 100", "rate = 100\nconnections = 20000", "x.toml:3: load.max-connections: "),
+        ("rate = 100", "rate = 100\nslack = \"6ms\"", "x.toml:5: load.slack: must be at most 5ms, not 6ms"),
         ("rate = 100", "rate = 100\non-timeout = \"wait\"", "x.toml:5: load.on-timeout: "),
         (
             "rate = 100",
