@@ -264,7 +264,8 @@ const OF_OTHERS: [&str; 2] = ["--release", "--rm"];
 
 #[test]
 fn every_option_that_a_page_names_exists() {
-    let commands = ["experiment", "check", "report", "load", "restore", "testbed"].map(|command| vec![command]);
+    let commands =
+        ["experiment", "certify", "check", "report", "load", "restore", "testbed"].map(|command| vec![command]);
     let parts = ["run", "compose-post", "post-storage", "post-db", "image", "link"].map(|part| vec!["testbed", part]);
     let commands = commands.into_iter().chain(parts).chain([vec![]]);
     let all: String = commands.map(|command| help(METAWRK, &command)).chain([help(WRK2, &[])]).collect();

@@ -6,8 +6,10 @@
 //! * 1: invalid usage, or an error. The message is on standard error.
 //! * 3: `--strict` is given, and the load report has a warning about the validity of its numbers.
 //! * 10 to 14 and 20: the verdict, with `experiment --exit-code` or `report --exit-code`.
+//! * 10, 15 to 17 and 20: the answer, with `certify --exit-code`.
 //! * 130, 143 and 129: SIGINT, SIGTERM or SIGHUP ended the run. Its report is complete.
 
+mod certify;
 mod check;
 mod exit;
 mod experiment;
@@ -58,6 +60,8 @@ struct Metawrk {
 enum Command {
     /// Run an experiment: generate load, inject faults, and judge how the system recovers
     Experiment(experiment::Args),
+    /// Certify that a system has two states at one load: run it healthy, stuck, and healthy again after a time without load
+    Certify(Box<certify::Args>),
     /// Check the prerequisites of an experiment without generating load
     Check(check::Args),
     /// Judge the results of an experiment again, and write its report again
@@ -121,6 +125,7 @@ pub fn metawrk() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Experiment(args) => experiment::run(args),
+        Command::Certify(args) => certify::run(*args),
         Command::Check(args) => check::run(args),
         Command::Report(args) => report::run(args),
         Command::Load(args) => load::run(*args),

@@ -1,3 +1,5 @@
 //! The laboratory: from single runs to an answer that states its confidence.
 
+pub mod campaign;
+pub mod certify;
 pub mod statistics;

@@ -21,6 +21,16 @@ pub struct Label {
     pub color: RGBColor,
 }
 
+/// A part of the time axis, in seconds, with its background and its label.
+#[derive(Clone, Debug)]
+pub struct AnnotatedWindow {
+    pub from: f64,
+    pub to: f64,
+    pub background: RGBColor,
+    pub label: String,
+    pub color: RGBColor,
+}
+
 /// The windows and instants of a run, in seconds.
 #[derive(Clone, Debug, Default)]
 pub struct Annotations {
@@ -53,6 +63,15 @@ impl Annotations {
             annotations.instants.push((incident.at.min(axis_end).as_secs_f64(), PURPLE));
         }
         annotations.labels.extend(label_incidents(&data.incidents, axis_end));
+        annotations
+    }
+
+    pub fn of_windows(windows: impl IntoIterator<Item = AnnotatedWindow>) -> Annotations {
+        let mut annotations = Annotations::default();
+        for AnnotatedWindow { from, to, background, label, color } in windows {
+            annotations.windows.push((from, to, background));
+            annotations.labels.push(((from + to) / 2.0, label, color));
+        }
         annotations
     }
 

@@ -4,6 +4,8 @@ mod annotations;
 mod axis;
 mod canvas;
 mod cell_grid;
+mod certificate;
+mod drawing;
 mod figure_data;
 mod heading;
 mod latencies;
@@ -18,15 +20,16 @@ mod series;
 mod symbols;
 mod timeline;
 
-use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
-use plotters::drawing::IntoDrawingArea;
+use plotters::backend::DrawingBackend;
 
 use super::ReportData;
-use canvas::{BITMAP, BackendStyle, Canvas, SVG, to_draw_error};
+use canvas::Canvas;
 use layout::{HEIGHT, WIDTH};
 
 pub use axis::format_time;
 pub use canvas::DrawError;
+pub use certificate::{CertificateFigure, FigureState, FigureWindow, WindowKind};
+pub use drawing::Drawing;
 pub use figure_data::FigureData;
 #[cfg(test)]
 pub use measure::text_width;
@@ -94,31 +97,23 @@ impl Figure {
     /// # Errors
     /// As [`Figure::render`].
     pub fn render_png(&self, data: &FigureData) -> Result<Vec<u8>, DrawError> {
-        let (width, height) = self.size(data)?;
-        let large = (width * BITMAP.scale as u32, height * BITMAP.scale as u32);
-        let mut pixels = vec![255; large.0 as usize * large.1 as usize * 3];
-        self.draw(data, BitMapBackend::with_buffer(&mut pixels, large), BITMAP)?;
-        let pixels = halve(&pixels, large.0 as usize);
-        let mut file = Vec::new();
-        let mut encoder = png::Encoder::new(&mut file, width, height);
-        encoder.set_color(png::ColorType::Rgb);
-        encoder.set_depth(png::BitDepth::Eight);
-        encoder.set_filter(png::FilterType::NoFilter);
-        encoder.set_compression(png::Compression::Default);
-        encoder.write_header().and_then(|mut w| w.write_image_data(&pixels)).map_err(to_draw_error)?;
-        Ok(file)
+        FigureOfData(*self, data).render_png()
     }
 
     /// # Errors
     /// As [`Figure::render`].
     pub fn render_svg(&self, data: &FigureData) -> Result<String, DrawError> {
-        let mut file = String::new();
-        self.draw(data, SVGBackend::with_string(&mut file, self.size(data)?), SVG)?;
-        Ok(file)
+        FigureOfData(*self, data).render_svg()
     }
+}
 
-    fn size(&self, data: &FigureData) -> Result<(u32, u32), DrawError> {
-        let height = match self {
+/// A figure and what it shows.
+struct FigureOfData<'a>(Figure, &'a FigureData<'a>);
+
+impl Drawing for FigureOfData<'_> {
+    fn size(&self) -> Result<(u32, u32), DrawError> {
+        let FigureOfData(figure, data) = self;
+        let height = match figure {
             Figure::Timeline => timeline::timeline_height(data)?,
             Figure::Memory => memory::heading(data)?.figure_height(),
             Figure::Latencies(thread) => latencies::heading(data, *thread)?.figure_height(),
@@ -127,34 +122,13 @@ impl Figure {
         Ok((WIDTH as u32, height as u32))
     }
 
-    fn draw<DB: DrawingBackend>(&self, data: &FigureData, backend: DB, style: BackendStyle) -> Result<(), DrawError> {
-        canvas::register_embedded_font()?;
-        let area = backend.into_drawing_area();
-        area.fill(&palette::BACKGROUND).map_err(to_draw_error)?;
-        let c = Canvas::new(&area, style);
-        match self {
-            Figure::Timeline => timeline::draw_timeline(&c, data)?,
-            Figure::Memory => memory::draw_memory(&c, data)?,
-            Figure::Latencies(thread) => latencies::draw_latencies(&c, data, *thread)?,
-            Figure::LatencyHistogram(thread) => latency_hist::draw_histogram(&c, data, *thread)?,
-        }
-        area.present().map_err(to_draw_error)
-    }
-}
-
-/// Scales an RGB image of `width` px to half its size. Each px is the mean of four.
-fn halve(pixels: &[u8], width: usize) -> Vec<u8> {
-    let row = width * 3;
-    let mut half = Vec::with_capacity(pixels.len() / 4);
-    for two in pixels.chunks_exact(row * 2) {
-        let (upper, lower) = two.split_at(row);
-        for (a, b) in upper.chunks_exact(6).zip(lower.chunks_exact(6)) {
-            // Without a loop, because this runs for every px of every figure.
-            let mean = |i: usize| {
-                ((u16::from(a[i]) + u16::from(a[i + 3]) + u16::from(b[i]) + u16::from(b[i + 3]) + 2) / 4) as u8
-            };
-            half.extend_from_slice(&[mean(0), mean(1), mean(2)]);
+    fn draw<DB: DrawingBackend>(&self, c: &Canvas<DB>) -> Result<(), DrawError> {
+        let FigureOfData(figure, data) = self;
+        match figure {
+            Figure::Timeline => timeline::draw_timeline(c, data),
+            Figure::Memory => memory::draw_memory(c, data),
+            Figure::Latencies(thread) => latencies::draw_latencies(c, data, *thread),
+            Figure::LatencyHistogram(thread) => latency_hist::draw_histogram(c, data, *thread),
         }
     }
-    half
 }

@@ -20,8 +20,9 @@ pub const BLACK: RGBColor = RGBColor(20, 20, 20);
 /// From one request in a cell to very many.
 pub const DENSITY: [RGBColor; 4] = [SKY, RGBColor(30, 135, 200), RGBColor(0, 85, 140), RGBColor(0, 45, 80)];
 
-/// Backgrounds of a fault, the baseline and the warm-up.
+/// Backgrounds of a fault, a system that is stuck, the baseline and the warm-up.
 pub const FAULT_BACKGROUND: RGBColor = RGBColor(252, 227, 205);
+pub const STUCK_BACKGROUND: RGBColor = RGBColor(243, 222, 229);
 pub const BASELINE_BACKGROUND: RGBColor = RGBColor(228, 241, 236);
 pub const WARMUP_BACKGROUND: RGBColor = RGBColor(238, 238, 238);
 

@@ -1,5 +1,6 @@
 //! `report.html`: one file without external resources. The verdict comes first. All text from data is escaped.
 
+pub mod campaign;
 mod embed;
 mod escape;
 mod tables;

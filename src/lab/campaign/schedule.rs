@@ -1,0 +1,135 @@
+//! Which run of a campaign is next, and when the campaign ends. Pure.
+
+use super::cell::Cell;
+use super::outcome::RunOutcome;
+use crate::units::Time;
+
+/// A question that a campaign answers, and how it goes about it: a pure function of the runs so far.
+///
+/// It sees valid runs only, in their order. Runs that are INVALID are repeated, because it asks for them again.
+pub trait Strategy {
+    /// The next run, or `None` once the question is answered. `same_system` says whether the system of the last run
+    /// still runs.
+    fn next(&self, runs: &[&RunOutcome], same_system: bool) -> Option<Request>;
+
+    /// How many runs are left and how long they take together, as far as can be told.
+    fn left(&self, runs: &[&RunOutcome], same_system: bool) -> Forecast;
+}
+
+/// A run that a strategy asks for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Request {
+    pub cell: Cell,
+    pub system: SystemWish,
+    /// The length of the load. `None`: it follows from the plan.
+    pub duration: Option<Time>,
+    /// How long the run probably takes, with the time without load before it.
+    pub expected: Time,
+}
+
+/// The system that a run needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SystemWish {
+    /// A healthy one. A testbed that is not healthy is started again.
+    Healthy,
+    /// The one of the last run, in whatever state it is.
+    Same,
+}
+
+/// What is left of a campaign.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Forecast {
+    pub runs: usize,
+    pub time: Time,
+}
+
+/// What is known when a run has ended.
+pub struct CampaignState<'a> {
+    /// All runs, in their order.
+    pub runs: &'a [RunOutcome],
+    /// How many of them an earlier process left.
+    pub earlier: usize,
+    /// The system of the last valid run still runs.
+    pub same_system: bool,
+    /// How long the campaign may take in this process, and how long it has taken.
+    pub budget: Option<Time>,
+    pub spent: Time,
+}
+
+/// What a campaign does next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    Run(Request),
+    End(Ending),
+}
+
+/// Why a campaign ends.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ending {
+    /// The question is answered.
+    Answered,
+    /// The next run would probably end after the budget.
+    BudgetSpent { expected: Time },
+    /// As many runs in a row as are allowed were INVALID. The verdict of the last one.
+    Invalid { verdict: String },
+    /// As many runs in a row as are allowed were INVALID because the system was not healthy before the fault, although
+    /// it was healthy in an earlier run.
+    Permanent,
+}
+
+/// As many INVALID runs in a row end a campaign.
+const MAX_INVALID: usize = 3;
+
+/// The next step of a campaign.
+pub fn next_step(strategy: &dyn Strategy, state: &CampaignState<'_>) -> Step {
+    let valid = valid_runs(state.runs);
+    let Some(request) = strategy.next(&valid, state.same_system) else { return Step::End(Ending::Answered) };
+    if let Some(ending) = explain_invalid(state) {
+        return Step::End(ending);
+    }
+    match state.budget {
+        Some(budget) if state.spent.plus(request.expected) > budget => {
+            Step::End(Ending::BudgetSpent { expected: request.expected })
+        }
+        _ => Step::Run(request),
+    }
+}
+
+/// The runs that count.
+pub fn valid_runs(runs: &[RunOutcome]) -> Vec<&RunOutcome> {
+    runs.iter().filter(|run| run.is_valid()).collect()
+}
+
+/// Why the campaign ends, if the last runs of this process were INVALID. Those of an earlier process may have had another
+/// cause.
+fn explain_invalid(state: &CampaignState<'_>) -> Option<Ending> {
+    let own = state.runs.get(state.earlier..)?;
+    let last = own.len().checked_sub(MAX_INVALID).map(|from| &own[from..])?;
+    if last.iter().any(RunOutcome::is_valid) {
+        return None;
+    }
+    let was_healthy = state.runs.iter().any(RunOutcome::is_valid);
+    let stays_broken = last.iter().all(|run| run.verdict.is_unhealthy_before());
+    match last.last() {
+        _ if was_healthy && stays_broken => Some(Ending::Permanent),
+        Some(run) => Some(Ending::Invalid { verdict: run.verdict.name.clone() }),
+        None => None,
+    }
+}
+
+/// Whether the testbed is started again before a run that needs a healthy one: after a run that was INVALID, the system
+/// may not be as it was.
+pub fn needs_restart(wish: SystemWish, runs: &[RunOutcome]) -> bool {
+    wish == SystemWish::Healthy && runs.last().is_some_and(|run| !run.is_valid())
+}
+
+/// The shortest time without load. Work that clients abandoned may wait in a queue of the server, which nothing shows.
+const MIN_SHED: Time = Time::from_secs(10);
+
+/// How long no load is sent after a run, so that its requests leave the system: twice the longest time that a request can
+/// stay in it. That is the client's timeout, or the longest time after which a request was answered.
+///
+/// A run ends only once its client has no request in flight any more, or has closed their connections.
+pub fn find_shed(last: &RunOutcome, client_timeout: Option<Time>) -> Time {
+    last.longest_answer.max(client_timeout.unwrap_or(Time::ZERO)).times(2).max(MIN_SHED)
+}

@@ -1,0 +1,166 @@
+//! Campaigns of made-up runs, without a clock or a disk.
+
+use super::cell::Cell;
+use super::outcome::{RunOutcome, RunRecord, SCHEMA, SystemUse};
+use super::schedule::{
+    CampaignState, Ending, Forecast, Request, Step, Strategy, SystemWish, find_shed, needs_restart, next_step,
+};
+use crate::lab::statistics::certificate::SystemIdentity;
+use crate::lab::statistics::wilson::Proportion;
+use crate::units::{Instant, Time};
+use crate::verdict::VerdictText;
+
+pub const fn secs(seconds: u64) -> Time {
+    Time::from_secs(seconds)
+}
+
+/// A run with this verdict, such as `METASTABLE`. Its baseline is healthy, and its last window has this share of good
+/// requests.
+pub fn run(cell: Cell, verdict: &str, last: f64) -> RunOutcome {
+    let identity = SystemIdentity { plan_hash: "a1".to_owned(), ..SystemIdentity::default() };
+    let end = Instant::START.plus(secs(65));
+    let exit_code = match verdict {
+        "RECOVERED" | "UNAFFECTED" | "STABLE" => 0,
+        "METASTABLE" => 10,
+        "DRAINING" => 11,
+        "OVERLOADED" => 14,
+        _ => 20,
+    };
+    RunOutcome {
+        record: RunRecord {
+            schema: SCHEMA,
+            run: 1,
+            cell,
+            system: SystemUse::Started,
+            shed: Time::ZERO,
+            before: identity.clone(),
+            after: identity,
+        },
+        folder: cell.folder_name(),
+        verdict: VerdictText {
+            name: verdict.to_owned(),
+            exit_code,
+            because: Vec::new(),
+            next: Vec::new(),
+            tau_ns: (verdict == "RECOVERED").then_some(3_000_000_000),
+            loss_seconds: None,
+            loss_requests: None,
+            baseline_goodput: Some(1.0),
+        },
+        started: None,
+        baseline: Proportion::new(3000, 3000).ok(),
+        last: Proportion::new((9000.0 * last) as u64, 9000).ok(),
+        baseline_at: None,
+        last_from: end.minus(secs(30)),
+        goodput: Vec::new(),
+        fault: Some((Instant::START.plus(secs(15)), Instant::START.plus(secs(35)))),
+        end,
+        warmup_end: Instant::START.plus(secs(5)),
+        stuck_for: secs(30),
+        longest_answer: secs(10),
+        in_flight_max: 1800,
+    }
+}
+
+pub const CELL: Cell = Cell { rate: 300.0, outage: secs(20), seed: 1 };
+pub const LATE: &str = "INVALID: the generator was late";
+pub const UNHEALTHY: &str = "INVALID: unhealthy before the fault";
+
+/// Asks for one run at each seed.
+struct Seeds(u64);
+
+impl Seeds {
+    fn request(seed: u64) -> Request {
+        let cell = Cell { seed, ..CELL };
+        Request { cell, system: SystemWish::Healthy, duration: None, expected: secs(40) }
+    }
+}
+
+impl Strategy for Seeds {
+    fn next(&self, runs: &[&RunOutcome], _same_system: bool) -> Option<Request> {
+        let seed = runs.len() as u64 + 1;
+        (seed <= self.0).then(|| Seeds::request(seed))
+    }
+
+    fn left(&self, runs: &[&RunOutcome], _same_system: bool) -> Forecast {
+        let runs = self.0 as usize - runs.len();
+        Forecast { runs, time: secs(40).times(runs as u64) }
+    }
+}
+
+/// The step after runs with these verdicts, of which an earlier process left some.
+fn step(verdicts: &[&str], earlier: usize) -> Step {
+    let runs: Vec<_> = verdicts.iter().map(|verdict| run(CELL, verdict, 0.0)).collect();
+    let state = CampaignState { runs: &runs, earlier, same_system: true, budget: None, spent: secs(1000) };
+    next_step(&Seeds(3), &state)
+}
+
+fn run_seed(seed: u64) -> Step {
+    Step::Run(Seeds::request(seed))
+}
+
+#[test]
+fn a_campaign_asks_until_the_question_is_answered() {
+    assert_eq!(step(&[], 0), run_seed(1));
+    assert_eq!(step(&["METASTABLE"], 0), run_seed(2));
+    assert_eq!(step(&["METASTABLE", "RECOVERED", "METASTABLE"], 0), Step::End(Ending::Answered));
+}
+
+#[test]
+fn a_resumed_campaign_goes_on_where_it_ended() {
+    assert_eq!(step(&["METASTABLE", "RECOVERED"], 2), run_seed(3));
+    assert_eq!(step(&["METASTABLE", "RECOVERED", "METASTABLE"], 3), Step::End(Ending::Answered));
+}
+
+#[test]
+fn an_invalid_run_is_repeated_and_does_not_count() {
+    assert_eq!(step(&[LATE], 0), run_seed(1));
+    assert_eq!(step(&["METASTABLE", LATE, LATE], 0), run_seed(2));
+    assert_eq!(step(&[LATE, LATE, "METASTABLE", LATE, LATE], 0), run_seed(2), "not in a row");
+}
+
+#[test]
+fn three_invalid_runs_in_a_row_end_the_campaign_with_the_reason() {
+    let invalid = |verdict: &str| Step::End(Ending::Invalid { verdict: verdict.to_owned() });
+    assert_eq!(step(&["METASTABLE", UNHEALTHY, UNHEALTHY, LATE], 0), invalid(LATE));
+    assert_eq!(step(&[UNHEALTHY, UNHEALTHY, UNHEALTHY], 0), invalid(UNHEALTHY), "it was never healthy");
+    // The cause may be gone when the campaign is resumed.
+    assert_eq!(step(&["METASTABLE", LATE, LATE, LATE], 4), run_seed(2));
+    assert_eq!(step(&["METASTABLE", LATE, LATE, LATE, LATE, LATE], 4), run_seed(2));
+    assert_eq!(step(&["METASTABLE", LATE, LATE, LATE, LATE, LATE, LATE], 4), invalid(LATE));
+}
+
+#[test]
+fn a_system_that_was_healthy_once_and_stays_broken_ends_the_campaign_as_permanent() {
+    assert_eq!(step(&["METASTABLE", UNHEALTHY, UNHEALTHY, UNHEALTHY], 0), Step::End(Ending::Permanent));
+    let overloaded = "INVALID: overloaded before the fault";
+    assert_eq!(step(&["RECOVERED", UNHEALTHY, overloaded, UNHEALTHY], 1), Step::End(Ending::Permanent));
+}
+
+#[test]
+fn no_run_begins_that_would_end_after_the_budget() {
+    let runs = [run(CELL, "METASTABLE", 0.0)];
+    let step = |spent: u64| {
+        let budget = Some(secs(100));
+        next_step(&Seeds(3), &CampaignState { runs: &runs, earlier: 0, same_system: true, budget, spent: secs(spent) })
+    };
+    assert_eq!(step(60), run_seed(2));
+    assert_eq!(step(61), Step::End(Ending::BudgetSpent { expected: secs(40) }));
+}
+
+#[test]
+fn a_testbed_is_restarted_only_after_an_invalid_run() {
+    let after = |verdict, wish| needs_restart(wish, &[run(CELL, verdict, 0.0)]);
+    assert!(after(UNHEALTHY, SystemWish::Healthy) && after(LATE, SystemWish::Healthy));
+    assert!(!after("METASTABLE", SystemWish::Healthy) && !after(UNHEALTHY, SystemWish::Same));
+    assert!(!needs_restart(SystemWish::Healthy, &[]));
+}
+
+#[test]
+fn the_load_is_shed_for_twice_the_longest_stay_of_a_request() {
+    let last = run(CELL, "METASTABLE", 0.0);
+    assert_eq!(find_shed(&last, None), secs(20));
+    assert_eq!(find_shed(&last, Some(secs(15))), secs(30));
+    let fast = RunOutcome { longest_answer: Time::from_millis(20), ..last };
+    assert_eq!(find_shed(&fast, Some(Time::from_millis(200))), secs(10), "a queue of the server is not visible");
+}

@@ -1,0 +1,252 @@
+//! What a certificate says, in a sentence and as data.
+
+use serde::Serialize;
+
+use super::figure::draw_certificate;
+use super::strategy::{Certify, is_stuck};
+use crate::lab::campaign::outcome::RunOutcome;
+use crate::lab::campaign::run::{CampaignEnd, CampaignResult};
+use crate::lab::campaign::schedule::{Ending, valid_runs};
+use crate::lab::campaign::table::RunRow;
+use crate::lab::statistics::certificate::{CERTIFICATE_CONFIDENCE, Certificate, CertifyWindows, ShedWindow, Window};
+use crate::lab::statistics::rate::EventRate;
+use crate::report::figures::CertificateFigure;
+use crate::units::Time;
+use crate::verdict::Verdict;
+
+/// How long a system must be stuck.
+pub const DEFAULT_DWELL: Time = Time::from_secs(30);
+
+/// The answer of `metawrk certify`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CertifyAnswer {
+    Judged(Box<JudgedWindows>),
+    /// After the fault the system was neither healthy nor stuck. The verdict of its run.
+    NeitherState {
+        verdict: String,
+    },
+    /// The system was healthy in an earlier run, and later runs found it broken before their fault.
+    StaysBroken,
+    /// The campaign ended before the question was answered: why, and what to do.
+    Unanswered {
+        why: String,
+    },
+}
+
+/// The windows and what they prove.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct JudgedWindows {
+    pub certificate: Certificate,
+    pub windows: CertifyWindows,
+    /// From the removal of the fault to the recovery, in ns, if the system recovered.
+    pub recovery_ns: Option<u64>,
+    /// How long the system was stuck at the end of the first run, in ns.
+    pub stuck_ns: u64,
+    /// How often per second a system in this state leaves it, seen that it did not. `None` if it was not stuck.
+    pub escape_rate: Option<EventRate>,
+    /// How long no load was sent, in ns.
+    pub shed_ns: Option<u64>,
+}
+
+impl CertifyAnswer {
+    pub fn of(certify: &Certify, result: &CampaignResult) -> CertifyAnswer {
+        let valid = valid_runs(&result.runs);
+        let Some((with_fault, after_shed)) = certify.find(&valid) else { return unanswered(&result.end) };
+        if is_stuck(with_fault) && after_shed.is_none() {
+            return unanswered(&result.end);
+        }
+        let healthy = with_fault.verdict.exit_code == Verdict::Unaffected.exit_code();
+        match judge(certify, with_fault, after_shed) {
+            Some(judged) if healthy || is_stuck(with_fault) => CertifyAnswer::Judged(Box::new(judged)),
+            _ => CertifyAnswer::NeitherState { verdict: with_fault.verdict.name.clone() },
+        }
+    }
+
+    /// The answer in capitals.
+    pub fn name(&self) -> &'static str {
+        match self {
+            CertifyAnswer::Judged(judged) => match judged.certificate {
+                Certificate::Bistable => "BISTABLE",
+                Certificate::NotStuck => "NOT STUCK",
+                Certificate::Permanent => "PERMANENT",
+                Certificate::CuredByRestart { .. } => "CURED BY A RESTART",
+                Certificate::Inconclusive(_) => "INCONCLUSIVE",
+            },
+            CertifyAnswer::StaysBroken => "PERMANENT",
+            CertifyAnswer::NeitherState { .. } => "INCONCLUSIVE",
+            CertifyAnswer::Unanswered { .. } => "UNANSWERED",
+        }
+    }
+
+    /// The exit code with `--exit-code`.
+    pub fn exit_code(&self) -> u8 {
+        match self.name() {
+            "NOT STUCK" => 0,
+            "BISTABLE" => Verdict::Metastable.exit_code(),
+            "PERMANENT" => 15,
+            "CURED BY A RESTART" => 16,
+            "INCONCLUSIVE" => 17,
+            _ => Verdict::Invalid(Vec::new()).exit_code(),
+        }
+    }
+
+    /// The answer in a sentence or two. `rate` is in requests per second.
+    pub fn sentence(&self, rate: f64) -> String {
+        let head = format!("{} at {rate} requests/s", self.name());
+        match self {
+            CertifyAnswer::Judged(judged) => format!("{head}: {}", judged.sentence()),
+            CertifyAnswer::NeitherState { verdict } => format!(
+                "{head}: after the fault the system was neither healthy nor stuck, but {verdict}. Observe it for longer \
+                 (--dwell), or change the rate."
+            ),
+            CertifyAnswer::StaysBroken => {
+                format!(
+                    "{head}: the system was healthy in an earlier run, and was broken before the fault of later runs."
+                )
+            }
+            CertifyAnswer::Unanswered { why } => format!("{head}: {why}."),
+        }
+    }
+}
+
+impl JudgedWindows {
+    fn sentence(&self) -> String {
+        let CertifyWindows { baseline, stuck, after_shed } = &self.windows;
+        let seconds = |ns: Option<u64>| format!("{:.0} s", ns.unwrap_or(0) as f64 / 1e9);
+        let shed = seconds(self.shed_ns);
+        let stuck_text = format!("{} while it was stuck", share(stuck));
+        let after = after_shed.as_ref().map(|shed| share(&shed.window)).unwrap_or_default();
+        let before = format!("goodput was {} before the fault", share(baseline));
+        match &self.certificate {
+            Certificate::Bistable => {
+                let same = match baseline.identity.processes.len() {
+                    0 => "Whether a process was restarted is unknown, because the plan names no container",
+                    _ => "All processes were the same throughout",
+                };
+                let dwell = self.escape_rate.map(|rate| format!(" {}", self.describe_dwell(rate))).unwrap_or_default();
+                format!("{before}, {stuck_text}, and {after} again after {shed} without load. {same}.{dwell}")
+            }
+            Certificate::NotStuck => match self.recovery_ns {
+                Some(ns) => format!("the system recovered {} after the fault was removed.", seconds(Some(ns))),
+                None => "the fault did not affect the goodput.".to_owned(),
+            },
+            Certificate::Permanent => {
+                format!("{before}, {stuck_text}, and still {after} after {shed} without load.")
+            }
+            Certificate::CuredByRestart { components } => format!(
+                "{before}, {stuck_text}, and {after} again after {shed} without load, but meanwhile these were restarted: \
+                 {}.",
+                components.join(", ")
+            ),
+            Certificate::Inconclusive(reason) => format!("{reason}."),
+        }
+    }
+
+    fn describe_dwell(&self, rate: EventRate) -> String {
+        let seconds = self.stuck_ns as f64 / 1e9;
+        match rate {
+            EventRate::AtMost { per_second, confidence } => format!(
+                "It was stuck for {seconds:.0} s without an escape: at most {per_second:.2} escapes/s ({:.0} %).",
+                100.0 * confidence.as_share()
+            ),
+            // No escape was counted.
+            EventRate::Between(_) => String::new(),
+        }
+    }
+}
+
+/// `2.4 % (1.9..2.9)`
+fn share(window: &Window) -> String {
+    let interval = window.interval();
+    let percent = |share: f64| 100.0 * share;
+    format!("{:.1} % ({:.1}..{:.1})", percent(window.requests.share()), percent(interval.low), percent(interval.high))
+}
+
+/// `None` without a baseline or without requests after the fault.
+fn judge(certify: &Certify, with_fault: &RunOutcome, after_shed: Option<&RunOutcome>) -> Option<JudgedWindows> {
+    let window = |requests, identity: &_| Window { requests, identity: Clone::clone(identity) };
+    let after = match after_shed {
+        Some(run) => {
+            let drained = certify.has_drained(with_fault, run.record.shed);
+            Some(ShedWindow { window: window(run.last?, &run.record.after), drained })
+        }
+        None => None,
+    };
+    let windows = CertifyWindows {
+        baseline: window(with_fault.baseline?, &with_fault.record.before),
+        stuck: window(with_fault.last?, &with_fault.record.after),
+        after_shed: after,
+    };
+    let stuck_for = if is_stuck(with_fault) { with_fault.stuck_for } else { Time::ZERO };
+    Some(JudgedWindows {
+        certificate: windows.judge(),
+        windows,
+        recovery_ns: with_fault.verdict.tau_ns,
+        stuck_ns: stuck_for.0,
+        escape_rate: EventRate::of(0, stuck_for, CERTIFICATE_CONFIDENCE),
+        shed_ns: after_shed.map(|run| run.record.shed.0),
+    })
+}
+
+fn unanswered(end: &CampaignEnd) -> CertifyAnswer {
+    let why = match end {
+        CampaignEnd::Stopped(signal) => format!("{} ended the campaign. Continue it with --resume", signal.name()),
+        CampaignEnd::Ended(Ending::Permanent) => return CertifyAnswer::StaysBroken,
+        CampaignEnd::Ended(Ending::Invalid { verdict }) => {
+            format!("three runs in a row proved nothing, the last one was {verdict}. Its report says what to do")
+        }
+        CampaignEnd::Ended(Ending::BudgetSpent { expected }) => {
+            let seconds = expected.as_secs_f64();
+            format!("the budget does not suffice for the next run of about {seconds:.0} s. Continue it with --resume")
+        }
+        // Does not happen: an answered question has its runs.
+        CampaignEnd::Ended(Ending::Answered) => "a run is missing".to_owned(),
+    };
+    CertifyAnswer::Unanswered { why }
+}
+
+/// The version of [`CertifyReport`].
+pub const SCHEMA: u32 = 1;
+
+/// `campaign.json` of a certificate.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CertifyReport {
+    pub schema: u32,
+    pub command: &'static str,
+    /// The name of the experiment.
+    pub name: String,
+    /// Requests per second.
+    pub rate: f64,
+    pub answer: &'static str,
+    pub sentence: String,
+    pub exit_code: u8,
+    /// `None` if there is no answer yet.
+    pub windows: Option<JudgedWindows>,
+    pub runs: Vec<RunRow>,
+}
+
+impl CertifyReport {
+    pub fn new(name: &str, rate: f64, certify: &Certify, result: &CampaignResult) -> CertifyReport {
+        let answer = CertifyAnswer::of(certify, result);
+        CertifyReport {
+            schema: SCHEMA,
+            command: "certify",
+            name: name.to_owned(),
+            rate,
+            answer: answer.name(),
+            sentence: answer.sentence(rate),
+            exit_code: answer.exit_code(),
+            windows: match answer {
+                CertifyAnswer::Judged(judged) => Some(*judged),
+                _ => None,
+            },
+            runs: result.runs.iter().map(RunRow::of).collect(),
+        }
+    }
+
+    /// The figure of the certificate, if its windows were observed.
+    pub fn figure(&self, certify: &Certify, result: &CampaignResult) -> Option<CertificateFigure> {
+        let (with_fault, after_shed) = certify.find(&valid_runs(&result.runs))?;
+        Some(draw_certificate(self, self.windows.as_ref()?, with_fault, after_shed))
+    }
+}

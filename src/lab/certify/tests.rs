@@ -1,0 +1,127 @@
+//! Certificates of made-up runs.
+
+use super::{Certify, CertifyAnswer, CertifyReport};
+use crate::lab::campaign::cell::Cell;
+use crate::lab::campaign::outcome::RunOutcome;
+use crate::lab::campaign::run::{CampaignEnd, CampaignResult};
+use crate::lab::campaign::schedule::{Ending, Strategy, SystemWish};
+use crate::lab::campaign::tests::{CELL, LATE, run, secs};
+use crate::lab::statistics::certificate::ProcessIdentity;
+use crate::plan::config::{Overrides, read_plan};
+use crate::signals::StopSignal;
+use crate::units::Time;
+
+fn certify() -> Certify {
+    let overrides = Overrides { early: Some(secs(30)), ..Overrides::default() };
+    Certify::new(&read_plan(None, &overrides).unwrap().plan).unwrap()
+}
+
+const AFTER_SHED: Cell = Cell { outage: Time::ZERO, ..CELL };
+
+fn stuck() -> RunOutcome {
+    run(CELL, "METASTABLE", 0.024)
+}
+
+/// The run after the shed, with this share of good requests.
+fn after_shed(verdict: &str, last: f64) -> RunOutcome {
+    let mut run = run(AFTER_SHED, verdict, last);
+    run.record.shed = secs(20);
+    run
+}
+
+fn answer(runs: Vec<RunOutcome>) -> CertifyAnswer {
+    CertifyAnswer::of(&certify(), &CampaignResult { runs, end: CampaignEnd::Ended(Ending::Answered) })
+}
+
+/// What the strategy asks for after these runs: the cell and the system.
+fn next(runs: &[RunOutcome], same_system: bool) -> Option<(Cell, SystemWish)> {
+    let runs: Vec<_> = runs.iter().collect();
+    let left = certify().left(&runs, same_system);
+    let next = certify().next(&runs, same_system);
+    assert_eq!(next.is_none(), left.runs == 0 && left.time == Time::ZERO);
+    next.map(|request| (request.cell, request.system))
+}
+
+#[test]
+fn the_run_with_the_fault_comes_first_and_the_one_after_the_shed_is_on_the_same_system() {
+    let with_fault = Some((CELL, SystemWish::Healthy));
+    assert_eq!(next(&[], false), with_fault);
+    assert_eq!(next(&[stuck()], true), Some((AFTER_SHED, SystemWish::Same)));
+    assert_eq!(next(&[stuck(), after_shed("STABLE", 1.0)], true), None);
+    assert_eq!(next(&[stuck()], false), with_fault, "the system that was stuck is gone");
+    assert_eq!(next(&[stuck(), stuck()], true), Some((AFTER_SHED, SystemWish::Same)));
+}
+
+#[test]
+fn a_system_that_was_not_stuck_needs_no_second_run() {
+    for verdict in ["RECOVERED", "UNAFFECTED", "DRAINING"] {
+        assert_eq!(next(&[run(CELL, verdict, 1.0)], true), None, "{verdict}");
+    }
+}
+
+#[test]
+fn a_certificate_needs_a_fault() {
+    let overrides = Overrides { early: Some(secs(30)), outage: Some(Time::ZERO), ..Overrides::default() };
+    let error = Certify::new(&read_plan(None, &overrides).unwrap().plan).unwrap_err().to_string();
+    assert_eq!(error, "fault: a certificate needs a fault that leaves the system stuck. Add a [[fault]] section");
+}
+
+#[test]
+fn each_answer_has_its_name_exit_code_and_sentence() {
+    let mut restarted = after_shed("STABLE", 1.0);
+    let process = ProcessIdentity { process_id: 7, started: "2".to_owned(), restarts: 0 };
+    restarted.record.after.processes.insert("post-db".to_owned(), process);
+    let sentences: Vec<String> = [
+        vec![stuck(), after_shed("STABLE", 1.0)],
+        vec![run(CELL, "RECOVERED", 1.0)],
+        vec![run(CELL, "UNAFFECTED", 1.0)],
+        vec![stuck(), after_shed("OVERLOADED", 0.0)],
+        vec![stuck(), restarted],
+        vec![stuck(), after_shed("OVERLOADED", 0.7)],
+        vec![run(CELL, "DRAINING", 0.3)],
+    ]
+    .into_iter()
+    .map(|runs| {
+        let answer = answer(runs);
+        format!("{} {}", answer.exit_code(), answer.sentence(300.0))
+    })
+    .collect();
+    insta::assert_snapshot!(sentences.join("\n"));
+}
+
+#[test]
+fn a_system_that_is_still_broken_after_a_short_shed_proves_nothing() {
+    let mut short = after_shed("OVERLOADED", 0.0);
+    short.record.shed = secs(19);
+    assert_eq!(answer(vec![stuck(), short]).name(), "INCONCLUSIVE", "an answer took 10 s");
+}
+
+#[test]
+fn a_campaign_without_an_answer_says_why() {
+    let answer = |runs, end| CertifyAnswer::of(&certify(), &CampaignResult { runs, end });
+    let stopped = answer(vec![stuck()], CampaignEnd::Stopped(StopSignal::Interrupt));
+    let budget = answer(vec![], CampaignEnd::Ended(Ending::BudgetSpent { expected: secs(73) }));
+    let invalid = answer(vec![], CampaignEnd::Ended(Ending::Invalid { verdict: LATE.to_owned() }));
+    let sentences = [&stopped, &budget, &invalid].map(|answer| answer.sentence(300.0)).join("\n");
+    insta::assert_snapshot!(sentences);
+    assert_eq!([&stopped, &budget, &invalid].map(CertifyAnswer::exit_code), [20; 3]);
+    let permanent = answer(vec![], CampaignEnd::Ended(Ending::Permanent));
+    assert_eq!((permanent.name(), permanent.exit_code()), ("PERMANENT", 15));
+}
+
+#[test]
+fn the_same_runs_give_the_same_report() {
+    let result =
+        CampaignResult { runs: vec![stuck(), after_shed("STABLE", 1.0)], end: CampaignEnd::Ended(Ending::Answered) };
+    let report = CertifyReport::new("embedded", 300.0, &certify(), &result);
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!((&json["answer"], &json["windows"]["certificate"]), (&"BISTABLE".into(), &"bistable".into()));
+    assert_eq!(
+        (json["runs"][1]["shed_s"].as_f64(), json["windows"]["stuck_ns"].as_u64()),
+        (Some(20.0), Some(30_000_000_000))
+    );
+    let figure = report.figure(&certify(), &result).unwrap();
+    let labels: Vec<_> = figure.windows.iter().map(|window| window.label.as_str()).collect();
+    assert_eq!(labels, ["fault", "W2 2.4 %", "no load", "W3 100.0 %"]);
+    assert_eq!(figure.windows[2].to, 85.0, "the first run, and the time without load");
+}
