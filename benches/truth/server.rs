@@ -59,6 +59,7 @@ impl Server {
     pub fn start(core: usize) -> io::Result<Server> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         rustix::net::listen(&listener, BACKLOG)?;
+        listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let run = Arc::new(Mutex::new(Run::new(Behaviour::default())));
         let shared = Arc::clone(&run);
@@ -155,12 +156,12 @@ fn serve(listener: &TcpListener, run: &Mutex<Run>) -> io::Result<()> {
         for event in &events {
             let id = event.data.u64();
             if id == LISTENER {
-                let (stream, _) = listener.accept()?;
-                stream.set_nonblocking(true)?;
-                stream.set_nodelay(true)?;
-                epoll::add(&epoll, &stream, epoll::EventData::new_u64(next_id), epoll::EventFlags::IN)?;
-                peers.insert(next_id, Peer { stream, incomplete: Vec::new(), departure: Instant::START });
-                next_id += 1;
+                // All of them at once: after a stop there may be many.
+                while let Some(stream) = accept(listener)? {
+                    epoll::add(&epoll, &stream, epoll::EventData::new_u64(next_id), epoll::EventFlags::IN)?;
+                    peers.insert(next_id, Peer { stream, incomplete: Vec::new(), departure: Instant::START });
+                    next_id += 1;
+                }
                 continue;
             }
             let Some(peer) = peers.get_mut(&id) else { continue };
@@ -188,6 +189,17 @@ fn serve(listener: &TcpListener, run: &Mutex<Run>) -> io::Result<()> {
             }
         }
     }
+}
+
+/// The next connection that waits, if there is one.
+fn accept(listener: &TcpListener) -> io::Result<Option<TcpStream>> {
+    let stream = match listener.accept() {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+        accepted => accepted?.0,
+    };
+    stream.set_nonblocking(true)?;
+    stream.set_nodelay(true)?;
+    Ok(Some(stream))
 }
 
 impl Peer {
