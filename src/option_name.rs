@@ -22,6 +22,7 @@ pub enum OptionName {
     Slack,
     Streams,
     Threads,
+    Timestamps,
     Warmup,
     WhenBusy,
 }
@@ -52,6 +53,8 @@ impl OptionName {
             (OptionName::Streams, Load) => Flag("--streams"),
             (OptionName::Threads, Load) => Flag("--threads"),
             (OptionName::Threads, Experiment) => key("[load]", "threads"),
+            (OptionName::Timestamps, Load) => Flag("--timestamps"),
+            (OptionName::Timestamps, Experiment) => key("[load]", "timestamps"),
             (OptionName::Warmup, Load) => Flag("--warmup"),
             (OptionName::Warmup, Experiment) => key("[phases]", "warmup"),
             (OptionName::WhenBusy, Load) => Flag("--when-busy"),
@@ -86,7 +89,7 @@ mod tests {
     use super::*;
     use crate::plan::settings::Settings;
 
-    const ALL: [OptionName; 10] = [
+    const ALL: [OptionName; 11] = [
         OptionName::CatchUp,
         OptionName::Connections,
         OptionName::MaxConnections,
@@ -95,6 +98,7 @@ mod tests {
         OptionName::Slack,
         OptionName::Streams,
         OptionName::Threads,
+        OptionName::Timestamps,
         OptionName::Warmup,
         OptionName::WhenBusy,
     ];

@@ -133,7 +133,12 @@ fn what_a_load_writes_is_documented() {
     assert_eq!(in_order, written, "records as Parquet");
 
     let documented = section(&page, "## JSON of a load");
-    let models = [("account.errors", "errors"), ("service", "response"), ("send_lag_ns", "response")];
+    let models = [
+        ("account.errors", "errors"),
+        ("service", "response"),
+        ("send_lag_ns", "response"),
+        ("wakeup_latency_ns", "response"),
+    ];
     let documented = expanded(documented, &models);
     let all = json(&dir.path().join("x.json"));
     // Each URL's own numbers are those of the whole.

@@ -20,6 +20,8 @@ pub enum LoadError {
         "cannot open enough connections: {needed} open files are needed, and the limit is {limit}. Raise the hard limit (ulimit -Hn), or lower `connections` or `max-connections`"
     )]
     Files { needed: u64, limit: u64 },
+    #[error("the kernel does not support timestamps of TCP sockets (SO_TIMESTAMPING). Use `timestamps` auto or user")]
+    Timestamps,
     #[error("cannot start a thread of the generator: {0}. Lower `threads`")]
     Thread(io::Error),
     #[error("a thread of the generator panicked. Please report this with the command that you used")]

@@ -2,7 +2,7 @@
 //! use writes it as its users do: `--name` on a command line, a key in a file.
 
 /// The options that messages name.
-const OPTIONS: [&str; 21] = [
+const OPTIONS: [&str; 22] = [
     "batch_latency",
     "cacert",
     "catch-up",
@@ -20,6 +20,7 @@ const OPTIONS: [&str; 21] = [
     "streams",
     "threads",
     "timeout",
+    "timestamps",
     "url",
     "verify",
     "warmup",

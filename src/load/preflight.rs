@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::LoadError;
-use super::plan::{LoadPlan, WhenBusy};
+use super::plan::{LoadPlan, Timestamps, WhenBusy};
 use super::thread::requests::environment;
 use super::thread::worker::init_script;
 use super::transport::Transport;
@@ -60,6 +60,9 @@ pub(crate) fn connect_target(plan: &LoadPlan) -> Result<(Transport, SocketAddr),
     };
     let mut why = "no address".to_owned();
     let transport = Transport::new(plan)?;
+    if plan.timestamps == Timestamps::Kernel && !transport.has_timestamps() {
+        return Err(LoadError::Timestamps);
+    }
     for address in addresses {
         match connect_once(plan, &transport, address) {
             Ok(()) => return Ok((transport, address)),

@@ -100,6 +100,8 @@ impl LoadResult {
             held_back: sum(|thread| thread.held_back),
             script_unsent: sum(|thread| thread.script_unsent),
             bound_reached: self.threads.iter().any(|thread| thread.limit_reached),
+            timestamps: sum(|thread| thread.timestamps),
+            timestamps_missing: sum(|thread| thread.timestamps_missing),
             records_dropped: sum(|thread| thread.dropped),
         }
     }

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use super::error::InvalidSetting;
 use super::settings::{Load, ScriptSetting};
 use crate::arrivals::{ArrivalProcess, Rate};
-use crate::load::plan::{OnTimeout, PlanError, Retries, WhenBusy};
+use crate::load::plan::{OnTimeout, PlanError, Retries, Timestamps, WhenBusy};
 use crate::script::Script;
 use crate::units::{Instant, Time};
 
@@ -30,6 +30,7 @@ pub struct PlannedLoad {
     pub slack: Time,
     pub timeout: Option<ClientTimeout>,
     pub retries: Retries,
+    pub timestamps: Timestamps,
     pub script: Option<PlannedScript>,
     /// Passed to the script's `init(args)`.
     pub args: Vec<String>,
@@ -98,6 +99,7 @@ impl PlannedLoad {
             slack: load.slack,
             timeout,
             retries: load.retries,
+            timestamps: load.timestamps,
             script: load.script.map(PlannedScript::resolve).transpose()?,
             args: load.args,
             headers: load.headers,
@@ -119,6 +121,7 @@ impl PlannedLoad {
             timeout: self.timeout.map(|timeout| timeout.after),
             on_timeout: self.timeout.map(|timeout| timeout.action),
             retries: self.retries,
+            timestamps: self.timestamps,
             script: self.script.as_ref().map(PlannedScript::to_setting),
             args: self.args.clone(),
             headers: self.headers.clone(),

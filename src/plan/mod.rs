@@ -193,6 +193,7 @@ impl ExperimentPlan {
             timeout,
             on_timeout,
             retries: load.retries,
+            timestamps: load.timestamps,
             drain: self.slo.unwrap_or(MAX_SLO).plus(drain_after_slo),
             warmup: self.phases.warmup,
             warmup_by: WarmupBy::Due,

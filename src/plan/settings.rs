@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::arrivals::ArrivalProcess;
-use crate::load::plan::{OnTimeout, Retries, WhenBusy};
+use crate::load::plan::{OnTimeout, Retries, Timestamps, WhenBusy};
 use crate::script::Script;
 use crate::testbed::TestbedSettings;
 use crate::units::Time;
@@ -73,6 +73,9 @@ pub struct Load {
     pub on_timeout: Option<OnTimeout>,
     #[serde(default)]
     pub retries: Retries,
+    /// Which clock says when a response arrived.
+    #[serde(default)]
+    pub timestamps: Timestamps,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub script: Option<ScriptSetting>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

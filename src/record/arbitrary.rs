@@ -14,16 +14,17 @@ fn instant() -> impl Strategy<Value = Instant> {
 }
 
 fn record() -> impl Strategy<Value = RequestRecord> {
-    let instants = (any::<u64>().prop_map(Instant), instant(), instant(), instant(), instant());
+    let instants = (any::<u64>().prop_map(Instant), instant(), instant(), instant(), instant(), instant());
     let rest = (any::<u64>(), any::<u32>(), any::<u16>(), any::<u16>(), any::<u16>(), 0..Outcome::ALL.len());
     (1..u64::MAX, instants, rest, any::<[bool; 3]>()).prop_map(|(request, instants, rest, flags)| {
-        let (due, ready, sent, first_byte, end) = instants;
+        let (due, ready, sent, first_byte, end, seen) = instants;
         let (bytes, connection, status, thread, attempt, outcome) = rest;
         let mut record = RequestRecord {
             ready,
             sent,
             first_byte,
             end,
+            seen,
             bytes,
             connection,
             status,

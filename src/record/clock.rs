@@ -3,6 +3,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::{Instant, Time};
 
+/// The wall clock (`CLOCK_REALTIME`), read between two readings of the run's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WallReading {
+    pub before: Instant,
+    /// ns since the epoch.
+    pub wall_ns: u64,
+    pub after: Instant,
+}
+
 /// The run's clock: nanoseconds of `CLOCK_MONOTONIC` since the start of load.
 ///
 /// Changes of the wall clock do not affect it. All processes of a machine that share `origin` read the same time.
@@ -15,13 +24,21 @@ pub struct Clock {
 impl Clock {
     /// A clock whose zero is `lead` from now.
     pub fn starting_in(lead: Time) -> Clock {
-        Clock { origin: read_monotonic_ns() + lead.0 }
+        Clock { origin: read_ns(ClockId::Monotonic) + lead.0 }
     }
 
     /// The current instant; zero before the start of load.
     #[inline]
     pub fn now(&self) -> Instant {
-        Instant(read_monotonic_ns().saturating_sub(self.origin))
+        Instant(read_ns(ClockId::Monotonic).saturating_sub(self.origin))
+    }
+
+    /// Reads this clock, the wall clock, and this clock again.
+    #[inline]
+    pub fn read_wall(&self) -> WallReading {
+        let before = self.now();
+        let wall_ns = read_ns(ClockId::Realtime);
+        WallReading { before, wall_ns, after: self.now() }
     }
 
     /// An instant of this clock in ns of `CLOCK_MONOTONIC`, as a timerfd needs it.
@@ -32,7 +49,7 @@ impl Clock {
 }
 
 #[inline]
-fn read_monotonic_ns() -> u64 {
-    let now = clock_gettime(ClockId::Monotonic);
+fn read_ns(clock: ClockId) -> u64 {
+    let now = clock_gettime(clock);
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }

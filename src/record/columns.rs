@@ -28,6 +28,7 @@ pub const COLUMNS: &[(&str, ColumnKind)] = &[
     ("sent_ns", ColumnKind::OptionalU64(|r| r.sent.0, |r, v| r.sent = Instant(v))),
     ("first_byte_ns", ColumnKind::OptionalU64(|r| r.first_byte.0, |r, v| r.first_byte = Instant(v))),
     ("end_ns", ColumnKind::OptionalU64(|r| r.end.0, |r, v| r.end = Instant(v))),
+    ("seen_ns", ColumnKind::OptionalU64(|r| r.seen.0, |r, v| r.seen = Instant(v))),
     ("bytes", ColumnKind::U64(|r| r.bytes, |r, v| r.bytes = v)),
     ("status", ColumnKind::U16(|r| r.status, |r, v| r.status = v)),
     ("outcome", ColumnKind::Outcome),

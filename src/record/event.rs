@@ -141,6 +141,12 @@ pub struct GeneratorStats {
     /// the measurement began.
     #[serde(default)]
     pub late_warmup: u64,
+    /// Answered attempts that ended with a kernel timestamp.
+    #[serde(default)]
+    pub timestamps: u64,
+    /// Answered attempts that ended when they were read, although kernel timestamps are in use.
+    #[serde(default)]
+    pub timestamps_missing: u64,
     /// Records that the recorder dropped because it was too slow. The histograms contain them.
     pub records_dropped: u64,
 }
@@ -165,6 +171,8 @@ impl GeneratorStats {
         self.held_back += other.held_back;
         self.script_unsent += other.script_unsent;
         self.late_warmup += other.late_warmup;
+        self.timestamps += other.timestamps;
+        self.timestamps_missing += other.timestamps_missing;
         self.records_dropped += other.records_dropped;
     }
 }

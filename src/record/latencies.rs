@@ -4,7 +4,7 @@ use super::{LowerBounds, RequestRecord};
 use crate::stats::{lag_histogram, latency_histogram, record_time};
 use crate::units::{Instant, Time};
 
-/// The three latency histograms of a run. What belongs to the warm-up is left out of all three.
+/// The latency histograms of a run. What belongs to the warm-up is left out of all of them.
 #[derive(Clone, Debug)]
 pub struct Latencies {
     /// Response times (end - due) in us, corrected for coordinated omission: [`RequestRecord::response_sample`].
@@ -15,6 +15,8 @@ pub struct Latencies {
     pub service: Histogram<u64>,
     /// Send lag (sent - ready) in ns: [`RequestRecord::send_lag`].
     pub send_lag: Histogram<u64>,
+    /// Wake-up latency (seen - end) in ns: [`RequestRecord::wakeup_latency`].
+    pub wakeup: Histogram<u64>,
 }
 
 impl Default for Latencies {
@@ -24,6 +26,7 @@ impl Default for Latencies {
             lower_bounds: LowerBounds::default(),
             service: latency_histogram(),
             send_lag: lag_histogram(),
+            wakeup: lag_histogram(),
         }
     }
 }
@@ -37,6 +40,9 @@ impl Latencies {
         }
         if let Some(lag) = record.send_lag() {
             self.send_lag.saturating_record(lag.0);
+        }
+        if let Some(latency) = record.wakeup_latency() {
+            self.wakeup.saturating_record(latency.0);
         }
         if let Some(service) = record.service_sample() {
             record_time(&mut self.service, service);
@@ -73,6 +79,7 @@ impl Latencies {
         self.lower_bounds.merge(&other.lower_bounds);
         self.service += &other.service;
         self.send_lag += &other.send_lag;
+        self.wakeup += &other.wakeup;
     }
 }
 
@@ -157,5 +164,18 @@ mod tests {
         let mut latencies = Latencies::default();
         latencies.add(&warmup);
         assert!(latencies.response.is_empty() && latencies.service.is_empty() && latencies.send_lag.is_empty());
+    }
+
+    #[test]
+    fn only_a_response_that_was_read_after_its_timestamp_has_a_wakeup_latency() {
+        let mut answered = record(Outcome::Answered, true);
+        let mut latencies = Latencies::default();
+        for (seen, sample) in [(Instant::NEVER, None), (answered.end, None), (Instant(7_040_000), Some(Time(40_000)))] {
+            answered.seen = seen;
+            latencies.add(&answered);
+            assert_eq!(answered.wakeup_latency(), sample);
+        }
+        assert_eq!(latencies.wakeup.len(), 1);
+        assert_eq!(latencies.response.count_at(6000), 3, "the response time ends with the timestamp");
     }
 }

@@ -28,7 +28,7 @@ mod temp_rows;
 
 pub use account::{Account, ErrorCounts};
 pub use cause::{CauseCount, ErrorCause, ErrorCauses};
-pub use clock::Clock;
+pub use clock::{Clock, WallReading};
 pub use event::{Event, EventKind, FaultStep};
 pub use file_error::FileError;
 pub use folder::{FolderError, ResultsFolder, RunData};
@@ -112,10 +112,13 @@ pub struct RequestRecord {
     pub ready: Instant,
     /// When the first byte of the request was passed to the kernel.
     pub sent: Instant,
-    /// When the first byte of the response was read.
+    /// When the first byte of the response arrived.
     pub first_byte: Instant,
-    /// When the response was complete, the attempt failed, or the run ended.
+    /// When the response was complete, the attempt failed, or the run ended. A response is complete when the kernel
+    /// received its last byte, if there is a kernel timestamp, and otherwise when it was read.
     pub end: Instant,
+    /// When the generator read the end of the response. Only answered attempts have it.
+    pub seen: Instant,
     /// Response bytes read, including heads.
     pub bytes: u64,
     /// The number of the connection within its thread; `u32::MAX` if there was none.
@@ -147,6 +150,7 @@ impl RequestRecord {
             sent: Instant::NEVER,
             first_byte: Instant::NEVER,
             end: Instant::NEVER,
+            seen: Instant::NEVER,
             bytes: 0,
             connection: u32::MAX,
             status: 0,
@@ -226,6 +230,13 @@ impl RequestRecord {
     /// The send lag, sent - ready: the delay that the generator itself caused.
     pub fn send_lag(&self) -> Option<Time> {
         Some(self.sent.known()?.since(self.ready.known()?))
+    }
+
+    /// The wake-up latency, seen - end: how long the response waited for the generator to read it. Only a response with a
+    /// kernel timestamp has it; without one, `end` is `seen`.
+    #[inline]
+    pub fn wakeup_latency(&self) -> Option<Time> {
+        self.seen.known().filter(|seen| *seen > self.end).map(|seen| seen.since(self.end))
     }
 
     /// The sample that this attempt adds to the response-time distribution: the response time of a last attempt that

@@ -33,6 +33,7 @@ mod tests {
             sent: Instant(1_200),
             first_byte: Instant(5_000),
             end: Instant(6_000),
+            seen: Instant(6_040),
             bytes: 310,
             connection: 3,
             status: 200,
@@ -64,9 +65,9 @@ mod tests {
         sink.consume(&[unsent()]).unwrap();
         sink.finish().unwrap();
         insta::assert_snapshot!(fs::read_to_string(&path).unwrap(), @r"
-        request,attempt,last,thread,connection,due_ns,ready_ns,sent_ns,first_byte_ns,end_ns,bytes,status,outcome,timed_out,warmup,lower_bound,response_ns
-        7,0,true,1,3,1000,1000,1200,5000,6000,310,200,answered,false,false,false,5000
-        8,0,true,0,,2000,,,,9000,0,0,unsent,true,false,true,7000
+        request,attempt,last,thread,connection,due_ns,ready_ns,sent_ns,first_byte_ns,end_ns,seen_ns,bytes,status,outcome,timed_out,warmup,lower_bound,response_ns
+        7,0,true,1,3,1000,1000,1200,5000,6000,6040,310,200,answered,false,false,false,5000
+        8,0,true,0,,2000,,,,9000,,0,0,unsent,true,false,true,7000
         ");
     }
 

@@ -14,7 +14,7 @@ use crate::input;
 use crate::units::Instant;
 
 const MAGIC: [u8; 8] = *b"mwrkrows";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const ROW: usize = size_of::<RequestRecord>();
 const HEADER: usize = 16;
 

@@ -48,6 +48,8 @@ pub struct ReportData {
     /// Problems found before the load, with remedies.
     pub problems: Vec<String>,
     pub generator: GeneratorStats,
+    /// The plan wants kernel timestamps in any case.
+    pub requires_timestamps: bool,
     /// The resolved plan for the report's table: name and value as text.
     pub facts: Vec<(String, String)>,
 }

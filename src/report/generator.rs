@@ -31,7 +31,11 @@ pub struct GeneratorReport {
     /// From the start until the end of the run. CPU time is compared with it.
     pub elapsed: Time,
     pub threads: u16,
-    pub send_lag: SendLag,
+    pub send_lag: DelayPercentiles,
+    /// Of the responses with a kernel timestamp.
+    pub wakeup_latency: DelayPercentiles,
+    /// The plan wants kernel timestamps in any case.
+    pub requires_timestamps: bool,
     /// `None` if no response time is in the histogram.
     pub response: Option<ResponseTimes>,
     /// Which of the reported response times are lower bounds.
@@ -45,9 +49,10 @@ pub struct GeneratorReport {
     pub fewest_streams: Option<usize>,
 }
 
-/// Percentiles of the send lag: sent minus the earliest instant at which the generator could have sent.
+/// Percentiles of a delay that the generator causes: of the send lag (sent minus the earliest instant at which the
+/// generator could have sent), or of the wake-up latency (when a response was read minus when it arrived).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SendLag {
+pub struct DelayPercentiles {
     pub p50_ns: u64,
     pub p99_ns: u64,
     pub max_ns: u64,
@@ -56,11 +61,11 @@ pub struct SendLag {
 /// If a smaller share of the plan's connections is up on average, the report says so.
 const MIN_UP: f64 = 0.9;
 
-impl SendLag {
+impl DelayPercentiles {
     /// The percentiles of a histogram in ns.
-    pub fn of(histogram: &Histogram<u64>) -> SendLag {
+    pub fn of(histogram: &Histogram<u64>) -> DelayPercentiles {
         let at = |percent| value_at_percentile(histogram, percent);
-        SendLag { p50_ns: at(50.0), p99_ns: at(99.0), max_ns: at(100.0) }
+        DelayPercentiles { p50_ns: at(50.0), p99_ns: at(99.0), max_ns: at(100.0) }
     }
 }
 
@@ -93,7 +98,9 @@ impl GeneratorReport {
             warmup_by: WarmupBy::Due,
             elapsed: Time(statistics.last_instant.0),
             threads: data.threads,
-            send_lag: SendLag::of(&statistics.latencies.send_lag),
+            send_lag: DelayPercentiles::of(&statistics.latencies.send_lag),
+            wakeup_latency: DelayPercentiles::of(&statistics.latencies.wakeup),
+            requires_timestamps: data.requires_timestamps,
             response: ResponseTimes::of(&statistics.latencies.response),
             bounds: ResponseBounds::of(&statistics.latencies),
             own: data.generator.clone(),

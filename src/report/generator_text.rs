@@ -2,10 +2,18 @@
 
 use std::fmt::Write as _;
 
-use super::generator::GeneratorReport;
+use super::generator::{DelayPercentiles, GeneratorReport};
 use super::warning::find_warnings;
 use crate::stats::ratio;
 use crate::units::{Time, format_wrk_time};
+
+impl DelayPercentiles {
+    /// `p50 1.20us, p99 33.00us, max 1.20ms`
+    fn to_text(self) -> String {
+        let [p50, p99, max] = [self.p50_ns, self.p99_ns, self.max_ns].map(|ns| format_wrk_time(ns as f64 / 1e3));
+        format!("p50 {p50}, p99 {p99}, max {max}")
+    }
+}
 
 impl GeneratorReport {
     /// Texts of all warnings, the most serious first.
@@ -48,13 +56,12 @@ impl GeneratorReport {
                 self.planned_rate
             ),
         ));
-        let lag = &self.send_lag;
-        let [p50, p99, max] = [lag.p50_ns, lag.p99_ns, lag.max_ns].map(|ns| format_wrk_time(ns as f64 / 1e3));
         let slack = match self.slack {
             Time::ZERO => String::new(),
             slack => format!(", of which the slack allows {}", format_wrk_time(slack.0 as f64 / 1e3)),
         };
-        rows.push(("send lag", format!("p50 {p50}, p99 {p99}, max {max}{slack}")));
+        rows.push(("send lag", format!("{}{slack}", self.send_lag.to_text())));
+        rows.extend(self.wakeup_text().map(|text| ("wake-up", text)));
         rows.push(("connections", self.connections_text()));
         if self.own.sent_again > 0 {
             let (n, s) = (self.own.sent_again, if self.own.sent_again == 1 { "" } else { "s" });
@@ -78,6 +85,20 @@ impl GeneratorReport {
             format!("{used:.2} s in {elapsed:.2} s on {threads} ({percent:.0} % of a core each){waited}"),
         ));
         rows
+    }
+
+    /// How much later than they arrived responses were read, and how many arrivals are known. `None` if none should be.
+    fn wakeup_text(&self) -> Option<String> {
+        let (with, without) = (self.own.timestamps, self.own.timestamps_missing);
+        let percent = 100.0 * ratio(with as f64, (with + without) as f64);
+        match (with, without) {
+            (0, 0) => None,
+            (0, _) => Some("unknown: no response has a kernel timestamp".to_owned()),
+            _ => Some(format!(
+                "{} in {percent:.1} % of the responses, which have kernel timestamps",
+                self.wakeup_latency.to_text()
+            )),
+        }
     }
 
     /// How many connections were opened, and what is unusual about them.
@@ -120,7 +141,7 @@ pub(super) mod tests {
     use crate::option_name::CommandInUse;
     use crate::record::event::GeneratorStats;
     use crate::record::{Account, ErrorCause};
-    use crate::report::generator::{ResponseTimes, SendLag};
+    use crate::report::generator::ResponseTimes;
     use crate::report::response_bounds::{BoundsSummary, ResponseBounds};
     use crate::units::Time;
 
@@ -135,7 +156,9 @@ pub(super) mod tests {
             warmup_by: WarmupBy::End,
             elapsed: Time::from_secs(12),
             threads: 2,
-            send_lag: SendLag { p50_ns: 33_000, p99_ns: 120_000, max_ns: 1_200_000 },
+            send_lag: DelayPercentiles { p50_ns: 33_000, p99_ns: 120_000, max_ns: 1_200_000 },
+            wakeup_latency: DelayPercentiles::default(),
+            requires_timestamps: false,
             response: Some(ResponseTimes { count: 1000, p50: Time(400_000), p99: Time(2_000_000) }),
             bounds: ResponseBounds::default(),
             own: GeneratorStats {
@@ -163,6 +186,34 @@ pub(super) mod tests {
           connections 10 opened, at most 4 in flight
           CPU         0.51 s in 12.00 s on 2 threads (2 % of a core each)
         ");
+    }
+
+    #[test]
+    fn the_wakeup_latency_has_a_row_that_says_how_many_responses_have_timestamps() {
+        let row = |with, without| {
+            let mut report = healthy();
+            report.wakeup_latency = DelayPercentiles { p50_ns: 38_000, p99_ns: 95_000, max_ns: 2_000_000 };
+            (report.own.timestamps, report.own.timestamps_missing) = (with, without);
+            report.to_text().lines().find(|line| line.contains("wake-up")).map(str::to_owned)
+        };
+        assert_eq!(row(0, 0), None);
+        assert_eq!(
+            row(5990, 10).unwrap(),
+            "  wake-up     p50 38.00us, p99 95.00us, max 2.00ms in 99.8 % of the responses, which have kernel timestamps"
+        );
+        assert_eq!(row(0, 6000).unwrap(), "  wake-up     unknown: no response has a kernel timestamp");
+    }
+
+    #[test]
+    fn missing_timestamps_are_a_warning_if_the_user_asked_for_them() {
+        let mut report = healthy();
+        (report.own.timestamps, report.own.timestamps_missing) = (5939, 61);
+        assert!(report.warnings().is_empty());
+        report.requires_timestamps = true;
+        let warnings = report.warnings().join("\n");
+        assert!(warnings.starts_with("1.0 % of the responses have no kernel timestamp"), "{warnings}");
+        (report.own.timestamps, report.own.timestamps_missing) = (5941, 59);
+        assert!(report.warnings().is_empty());
     }
 
     #[test]
@@ -235,7 +286,7 @@ pub(super) mod tests {
     /// The warning about the send lag of a run with these medians and 99th percentiles of send lag and response time.
     fn lag_warning(lag_us: (u64, u64), response_us: (u64, u64)) -> Option<String> {
         let mut report = healthy();
-        report.send_lag = SendLag { p50_ns: lag_us.0 * 1000, p99_ns: lag_us.1 * 1000, max_ns: 60_000_000 };
+        report.send_lag = DelayPercentiles { p50_ns: lag_us.0 * 1000, p99_ns: lag_us.1 * 1000, max_ns: 60_000_000 };
         let [p50, p99] = [response_us.0, response_us.1].map(|us| Time(us * 1000));
         report.response = Some(ResponseTimes { count: 1000, p50, p99 });
         let warnings = report.warnings();
@@ -286,7 +337,7 @@ pub(super) mod tests {
     #[test]
     fn send_lag_that_the_slack_allows_is_no_warning() {
         let mut report = GeneratorReport { slack: Time::from_millis(1), ..healthy() };
-        report.send_lag = SendLag { p50_ns: 550_000, p99_ns: 1_040_000, max_ns: 1_200_000 };
+        report.send_lag = DelayPercentiles { p50_ns: 550_000, p99_ns: 1_040_000, max_ns: 1_200_000 };
         report.response = Some(ResponseTimes { count: 1000, p50: Time(610_000), p99: Time(1_100_000) });
         let text = report.to_text();
         let row = "  send lag    p50 550.00us, p99 1.04ms, max 1.20ms, of which the slack allows 1.00ms\n";
@@ -405,7 +456,7 @@ pub(super) mod tests {
             elapsed: Time::ZERO,
             warmup: Time::ZERO,
             threads: 0,
-            send_lag: SendLag::default(),
+            send_lag: DelayPercentiles::default(),
             response: None,
             own: GeneratorStats::default(),
             ..healthy()

@@ -57,6 +57,9 @@ pub struct TotalsSummary {
     pub service: LatencySummary,
     /// Send lag (sent - ready) in ns.
     pub send_lag_ns: LatencySummary,
+    /// Wake-up latency (seen - end) in ns, of the responses with a kernel timestamp.
+    #[serde(default)]
+    pub wakeup_latency_ns: LatencySummary,
     pub generator: GeneratorSummary,
 }
 
@@ -77,6 +80,7 @@ impl From<&LoadTotals> for TotalsSummary {
             response_bounds: n.generator.bounds.summary.clone(),
             service: LatencySummary::of(&n.latencies.service),
             send_lag_ns: LatencySummary::of(&n.latencies.send_lag),
+            wakeup_latency_ns: LatencySummary::of(&n.latencies.wakeup),
             generator: GeneratorSummary::of(&n.generator),
         }
     }
@@ -132,11 +136,12 @@ mod tests {
         for i in 0..20 {
             let due = i * SECOND / 10;
             let mut r = RequestRecord::planned(i, Instant(due), 0);
-            (r.ready, r.sent, r.end, r.status, r.bytes) =
-                (Instant(due), Instant(due + 20_000), Instant(due + 3_000_000), 200, 100);
+            (r.ready, r.sent, r.end, r.seen) =
+                (Instant(due), Instant(due + 20_000), Instant(due + 3_000_000), Instant(due + 3_040_000));
+            (r.status, r.bytes) = (200, 100);
             r.set_outcome(Outcome::Answered);
             if i == 19 {
-                (r.status, r.bytes, r.end) = (0, 0, Instant(4 * SECOND));
+                (r.status, r.bytes, r.end, r.seen) = (0, 0, Instant(4 * SECOND), Instant::NEVER);
                 r.set_outcome(Outcome::Unanswered);
             }
             r.set_last(true);
@@ -171,6 +176,8 @@ mod tests {
             late_warmup: 0,
             script_unsent: 0,
             has_uncounted: false,
+            timestamps: 19,
+            timestamps_missing: 0,
             dropped: 0,
             failure: None,
         };

@@ -1,9 +1,9 @@
 //! The numbers of a plain load that its text report and its JSON report show, for one URL or for several.
 
-use super::generator::{GeneratorReport, ResponseTimes, SendLag};
+use super::generator::{DelayPercentiles, GeneratorReport, ResponseTimes};
 use super::response_bounds::ResponseBounds;
 use super::wrk2::{ThreadCalibration, Wrk2Statistics};
-use crate::load::plan::Spin;
+use crate::load::plan::{Spin, Timestamps};
 use crate::load::{LoadResult, WorkerResult};
 use crate::option_name::CommandInUse;
 use crate::record::event::GeneratorStats;
@@ -72,7 +72,9 @@ impl LoadTotals {
                 warmup_by: loads.first().map(|load| load.plan.warmup_by).unwrap_or_default(),
                 elapsed: threads().map(|thread| thread.ended.since(Instant::START)).max().unwrap_or_default(),
                 threads: u16::try_from(threads().count()).unwrap_or(u16::MAX),
-                send_lag: SendLag::of(&latencies.send_lag),
+                send_lag: DelayPercentiles::of(&latencies.send_lag),
+                wakeup_latency: DelayPercentiles::of(&latencies.wakeup),
+                requires_timestamps: loads.iter().any(|load| load.plan.timestamps == Timestamps::Kernel),
                 response: ResponseTimes::of(&latencies.response),
                 bounds: ResponseBounds::of(&latencies),
                 own,

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use super::{FaultWindow, Incident, ReportData};
 use crate::arrivals::ArrivalProcess;
-use crate::load::plan::{OnTimeout, WhenBusy};
+use crate::load::plan::{OnTimeout, Timestamps, WhenBusy};
 use crate::plan::settings::Settings;
 use crate::plan::source::{ConfigError, Source};
 use crate::plan::{ClientTimeout, ExperimentPlan, PlannedFault, System};
@@ -87,6 +87,7 @@ pub fn build_report_data(plan: &ExperimentPlan, recorded: RunData) -> ReportData
         warnings: fault_warnings(plan, &evidence.timeline),
         problems: problems(&events),
         generator: evidence.timeline.generator,
+        requires_timestamps: plan.load().timestamps == Timestamps::Kernel,
         verdict: judgement.verdict,
         goodput: evidence.bins,
         facts: plan_facts(plan),

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::generator::{GeneratorReport, SendLag};
+use super::generator::{DelayPercentiles, GeneratorReport};
 use super::response_bounds::BoundsSummary;
 use super::statistics::RunStatistics;
 use super::{FaultWindow, ReportData};
@@ -38,7 +38,10 @@ pub struct Summary {
     pub response_bounds: BoundsSummary,
     /// Service times (end - sent) in us, of answers.
     pub service: LatencySummary,
-    pub send_lag: SendLag,
+    pub send_lag: DelayPercentiles,
+    /// Of the responses with a kernel timestamp.
+    #[serde(default)]
+    pub wakeup_latency: DelayPercentiles,
     pub goodput: Vec<Bin>,
     pub faults: Vec<FaultWindow>,
     pub recovered_at_ns: Option<u64>,
@@ -132,7 +135,7 @@ pub struct AccountSummary {
 
 /// Percentiles in the unit of the histogram. As in HdrHistogram, a percentile is the greatest value that equals the
 /// exact one in its first 3 digits.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LatencySummary {
     pub count: u64,
     pub mean: f64,
@@ -236,6 +239,7 @@ impl Summary {
             response_bounds: generator.bounds.summary.clone(),
             service: LatencySummary::of(&statistics.latencies.service),
             send_lag: generator.send_lag,
+            wakeup_latency: generator.wakeup_latency,
             goodput: data.goodput.clone(),
             faults: data.faults.clone(),
             recovered_at_ns: data.recovered_at.map(|at| at.0),

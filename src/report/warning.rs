@@ -34,6 +34,8 @@ pub enum Warning {
     WarmupBacklog { percent: f64 },
     /// The run ended in its warm-up.
     OnlyWarmup { warmup: Time },
+    /// Responses, in percent, without the kernel timestamps that the plan wants.
+    Timestamps { percent: f64 },
     /// The number of attempts that are missing from the raw records.
     RecordsDropped(u64),
 }
@@ -112,6 +114,8 @@ pub fn find_warnings(report: &GeneratorReport) -> Vec<Warning> {
         Some(streams) => WaitReason::Streams(streams),
         None => WaitReason::Busy,
     };
+    let timestamps = report.own.timestamps_missing + report.own.timestamps;
+    let untimed = 100.0 * ratio(report.own.timestamps_missing as f64, timestamps as f64);
     let is_short = a.scheduled > 0 && sent_percent < MIN_SENT_PERCENT;
     let down = (is_down && (is_short || waited >= 1.0 || own.connections_never_up > 0)).then(|| {
         let cause = own.causes.main(ErrorCause::is_of_connect).map(|main| main.cause);
@@ -143,6 +147,7 @@ pub fn find_warnings(report: &GeneratorReport) -> Vec<Warning> {
             .then(|| Warning::LowerBounds { percent: bounds.percent, percentiles: bounds.which_percentiles() }),
         (late >= 1.0).then_some(Warning::WarmupBacklog { percent: late }),
         (report.arrivals < report.warmup).then_some(Warning::OnlyWarmup { warmup: report.warmup }),
+        (report.requires_timestamps && untimed >= 1.0).then_some(Warning::Timestamps { percent: untimed }),
         (report.own.records_dropped > 0).then_some(Warning::RecordsDropped(report.own.records_dropped)),
     ]
     .into_iter()
@@ -282,6 +287,12 @@ impl Warning {
                 "no latency was measured, because the run ended in its warm-up of {warmup}. Let the run last \
                  longer than the warm-up, or shorten the warm-up with {}.",
                 name(OptionName::Warmup)
+            ),
+            Warning::Timestamps { percent } => format!(
+                "{percent:.1} % of the responses have no kernel timestamp. Their response times contain the time until the \
+                 generator read them. The first responses after the start of the machine may have none; if most have none, \
+                 the kernel makes none here: use {}.",
+                OptionName::Timestamps.set_to("user", command).unwrap_or_default()
             ),
             Warning::RecordsDropped(n) => {
                 let where_to = match command {

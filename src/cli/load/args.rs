@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::ArgAction;
 
 use crate::arrivals::{ArrivalProcess, Profile};
-use crate::load::plan::{OnTimeout, Retries, Spin, WhenBusy};
+use crate::load::plan::{OnTimeout, Retries, Spin, Timestamps, WhenBusy};
 use crate::units::{Time, parse_count, parse_number};
 
 /// Heading of the options that are about the program itself.
@@ -152,7 +152,8 @@ pub struct ConnectionOptions {
 #[command(next_help_heading = "Timeouts and retries")]
 pub struct FailureOptions {
     /// Count a request as timed out if it takes longer than this
-    #[arg(short = 'T', long, value_name = "T", default_value = "2s")]
+    // wrk2 accepts these abbreviations, which could be --timestamps here.
+    #[arg(short = 'T', long, aliases = ["ti", "tim", "time"], value_name = "T", default_value = "2s")]
     pub timeout: Time,
 
     /// What to do at a timeout: wait for the response anyway, or abandon the request and close its connection
@@ -185,6 +186,11 @@ pub struct LatencyOptions {
     /// Record one latency for each batch of pipelined requests instead of one for each request
     #[arg(short = 'B', long = "batch_latency")]
     pub batch: bool,
+
+    /// Which clock says when a response arrived: the kernel's, the generator's when it reads the response (user), or the
+    /// kernel's unless the rate keeps the threads busy (auto)
+    #[arg(long, value_name = "CLOCK", value_enum, default_value = "auto")]
+    pub timestamps: Timestamps,
 
     /// Exclude requests that end before this time from the latencies [default: 10s if --duration is longer, else 0s]
     #[arg(long, value_name = "T")]

@@ -4,7 +4,7 @@ mod settings;
 
 use serde::{Deserialize, Serialize};
 
-pub use settings::{LoadSettings, OnTimeout, Retries, Spin, TlsSettings, WarmupBy, WhenBusy};
+pub use settings::{LoadSettings, OnTimeout, Retries, Spin, Timestamps, TlsSettings, WarmupBy, WhenBusy};
 
 pub use crate::arrivals::SchedulePart;
 use crate::arrivals::{ArrivalProcess, Arrivals, Rate, RateError, ThreadShare};
@@ -43,6 +43,9 @@ pub struct LoadPlan {
 
 const MAX_CONNECTIONS: usize = 1_000_000;
 const MAX_STREAMS: usize = 65_536;
+
+/// A thread with more requests per second hardly ever sleeps, so timestamps would cost more than they tell.
+const MAX_TIMESTAMPED_RATE: f64 = 100_000.0;
 const MAX_RANDOM_RATE: f64 = 1e8;
 /// Lower than any limit on the send lag that makes an experiment invalid.
 const MAX_SLACK: Time = Time::from_millis(5);
@@ -113,6 +116,15 @@ impl LoadPlan {
     /// The mean rate of the first `time` of the run, in requests per second.
     pub fn planned_rate_over(&self, time: Time) -> f64 {
         ratio(self.rate.cumulated(Instant::START.plus(time)), time.as_secs_f64())
+    }
+
+    /// The end of a response comes from the kernel's timestamps, if the system has them.
+    pub fn wants_timestamps(&self) -> bool {
+        match self.timestamps {
+            Timestamps::Auto => self.rate.peak() <= MAX_TIMESTAMPED_RATE * self.threads as f64,
+            Timestamps::Kernel => true,
+            Timestamps::User => false,
+        }
     }
 
     /// Whether an attempt that has ended, or an unfinished one at the end of the run, belongs to the warm-up.
@@ -206,6 +218,16 @@ mod tests {
         assert_eq!(plan.planned_rate(), 420.0);
         assert_eq!(plan.planned_rate_over(Time::from_secs(4)), 300.0);
         assert_eq!(plan.planned_rate_over(Time::ZERO), 0.0);
+    }
+
+    #[test]
+    fn at_a_rate_that_keeps_its_threads_busy_a_plan_does_without_timestamps() {
+        let wants = |rate, timestamps| {
+            LoadPlan::new(LoadSettings { threads: 2, timestamps, ..settings(rate) }).unwrap().wants_timestamps()
+        };
+        assert!(wants("200000", Timestamps::Auto) && !wants("200001", Timestamps::Auto));
+        assert!(!wants("1..300000", Timestamps::Auto), "the peak counts");
+        assert!(wants("300000", Timestamps::Kernel) && !wants("1", Timestamps::User));
     }
 
     #[test]

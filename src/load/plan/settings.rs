@@ -52,6 +52,7 @@ pub struct LoadSettings {
     pub spin: Spin,
     /// A request may be sent late by this, so that those due within it are sent together.
     pub slack: Time,
+    pub timestamps: Timestamps,
     pub tls: TlsSettings,
     /// Use HTTP/2: by ALPN over TLS, with prior knowledge otherwise.
     pub http2: bool,
@@ -87,6 +88,7 @@ impl LoadSettings {
             batch_latency: false,
             spin: Spin::Auto,
             slack: Time::ZERO,
+            timestamps: Timestamps::Auto,
             tls: TlsSettings::default(),
             http2: false,
             streams: 100,
@@ -105,6 +107,19 @@ pub enum Spin {
     Auto,
     /// Spin all the time. Uses a whole core per thread
     Always,
+}
+
+/// Which clock says when a response arrived.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Timestamps {
+    /// The kernel's where it has timestamps, and the generator's at a rate that keeps its threads busy
+    #[default]
+    Auto,
+    /// The kernel's. Without timestamps the load does not start
+    Kernel,
+    /// The generator's: when it reads the response
+    User,
 }
 
 /// How the certificate of an `https` target is verified.

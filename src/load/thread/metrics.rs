@@ -85,6 +85,9 @@ pub struct ThreadMetrics {
     pub in_time: (u64, u64),
     /// Requests due within the warm-up that had not ended at its end.
     pub late_warmup: u64,
+    /// Answered attempts with a kernel timestamp, and those without one.
+    pub timestamps: u64,
+    pub timestamps_missing: u64,
     pub in_flight: u64,
     pub in_flight_max: u64,
     started: u64,
@@ -105,6 +108,8 @@ impl ThreadMetrics {
             rates: RateSampler::new(),
             in_time: (0, 0),
             late_warmup: 0,
+            timestamps: 0,
+            timestamps_missing: 0,
             warmup_end: Instant::START.plus(plan.warmup),
             arrivals_end: Instant::START.plus(plan.duration),
             in_flight: 0,
@@ -143,8 +148,14 @@ impl ThreadMetrics {
             self.in_time.1 += record.bytes;
             if record.outcome() == Some(Outcome::Answered) {
                 self.in_time.0 += 1;
-                self.rates.count_response(record.end);
+                // In the order in which they were read.
+                self.rates.count_response(record.seen.min(arrivals_end));
             }
+        }
+        if record.outcome() == Some(Outcome::Answered) {
+            let has_timestamp = record.wakeup_latency().is_some();
+            self.timestamps += u64::from(has_timestamp);
+            self.timestamps_missing += u64::from(!has_timestamp);
         }
         self.add(record, is_sample);
         if let Some(sender) = &mut self.sender {

@@ -11,4 +11,5 @@ pub mod script_run;
 pub mod slot;
 pub mod state;
 pub mod thread_times;
+pub mod timestamp_mapper;
 pub mod worker;

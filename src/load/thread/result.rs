@@ -45,6 +45,10 @@ pub struct WorkerResult {
     pub held_back: u64,
     /// Requests due within the warm-up that were still in flight at its end.
     pub late_warmup: u64,
+    /// Answered attempts that ended with a kernel timestamp.
+    pub timestamps: u64,
+    /// Answered attempts without one, if timestamps are in use.
+    pub timestamps_missing: u64,
     /// Records that were dropped because their queue was full.
     pub dropped: u64,
     /// Requests that were never sent because of the script.
@@ -87,6 +91,8 @@ impl WorkerResult {
             late_warmup: metrics.late_warmup,
             waited: dispatcher.waited(),
             held_back: dispatcher.held_back(),
+            timestamps: metrics.timestamps,
+            timestamps_missing: if state.has_timestamps() { metrics.timestamps_missing } else { 0 },
             dropped,
             script_unsent: state.script_unsent.get(),
             has_uncounted: state.has_uncounted.get(),

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use super::requests::{Payload, PayloadPart};
+use super::timestamp_mapper::ReadTime;
 use crate::record::RequestRecord;
 use crate::units::{Instant, Time};
 
@@ -41,6 +42,15 @@ impl Attempt {
         let mut record = self.record;
         record.end = end;
         record.set_timed_out(end >= self.started.plus(timeout));
+        record
+    }
+
+    /// The record of an answered attempt. The end of the response was read at `time`. No error of a clock puts it before the
+    /// start of the attempt.
+    pub fn answered_record(&self, time: ReadTime, timeout: Time) -> RequestRecord {
+        let start = self.record.first_byte.known().max(self.record.sent.known()).unwrap_or(Instant::START);
+        let mut record = self.record_at(time.arrived.max(start).min(time.seen), timeout);
+        record.seen = time.seen;
         record
     }
 }
@@ -193,6 +203,25 @@ mod tests {
         let mut slot = Slot::default();
         attempts.into_iter().for_each(|attempt| slot.add(attempt));
         slot
+    }
+
+    #[test]
+    fn a_response_ends_when_it_arrived_but_never_before_it_began() {
+        let mut sent = attempt(0, 90, 0..9);
+        sent.record.sent = Instant(100);
+        let record = |attempt: &Attempt, arrived, seen| {
+            let time = ReadTime { arrived: Instant(arrived), seen: Instant(seen) };
+            let record = attempt.answered_record(time, Time(60));
+            (record.end.0, record.seen.0, record.timed_out())
+        };
+        assert_eq!(record(&sent, 140, 170), (140, 170, false), "it was not late, only read late");
+        assert_eq!(record(&sent, 150, 170), (150, 170, true));
+        assert_eq!(record(&sent, 170, 170), (170, 170, true));
+        assert_eq!(record(&sent, 99, 170), (100, 170, false));
+        sent.record.first_byte = Instant(120);
+        assert_eq!(record(&sent, 119, 130), (120, 130, false));
+        assert_eq!(record(&sent, 110, 110), (110, 110, false), "and never after it was read");
+        assert_eq!(sent.record_at(Instant(300), Time(60)).seen, Instant::NEVER);
     }
 
     #[test]

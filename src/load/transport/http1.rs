@@ -19,6 +19,7 @@ use crate::http1::{FrameProgress, Framer, NullSink, ProtocolError, Response};
 use crate::load::plan::WhenBusy;
 use crate::load::thread::slot::Outgoing;
 use crate::load::thread::state::WorkerState;
+use crate::load::thread::timestamp_mapper::ReadTime;
 use crate::record::ErrorCause;
 use crate::units::Instant;
 
@@ -232,7 +233,7 @@ impl Http1Connection<'_> {
     /// Splits the bytes that were read into responses.
     fn handle_bytes(&mut self, mut bytes: &[u8]) -> Result<(), Failure> {
         let (state, id) = (self.state, self.id);
-        let now = state.now();
+        let time = state.read_time(self.stream.timestamp());
         self.is_reused = false;
         while !bytes.is_empty() {
             if !state.awaits_response(id) {
@@ -253,7 +254,7 @@ impl Http1Connection<'_> {
             state.update_record(id, |record| {
                 record.bytes += used as u64;
                 if record.first_byte == Instant::NEVER {
-                    record.first_byte = now;
+                    record.first_byte = time.arrived.max(record.sent);
                 }
             });
             fed.map_err(|error| Failure::Read(Why::Http1(error)))?;
@@ -262,7 +263,7 @@ impl Http1Connection<'_> {
             }
             bytes = &bytes[used..];
             if let Some(response) = response {
-                self.handle_response(response, now, !bytes.is_empty())?;
+                self.handle_response(response, time, !bytes.is_empty())?;
             }
         }
         Ok(())
@@ -273,16 +274,16 @@ impl Http1Connection<'_> {
         if self.is_framing
             && let Ok(response) = self.framer.close()
         {
-            self.handle_response(response, self.state.now(), false)?;
+            self.handle_response(response, ReadTime::seen(self.state.now()), false)?;
         }
         Err(Failure::Read(Why::Http1(ProtocolError::Closed)))
     }
 
-    /// Handles a complete response. `has_more` if bytes follow it.
-    fn handle_response(&mut self, response: Response, now: Instant, has_more: bool) -> Result<(), Failure> {
+    /// Handles a complete response, whose end was read at `time`. `has_more` if bytes follow it.
+    fn handle_response(&mut self, response: Response, time: ReadTime, has_more: bool) -> Result<(), Failure> {
         let (state, id) = (self.state, self.id);
         let is_early = self.is_writing_first();
-        response::complete(state, id, response.status, self.captured.as_mut().map(std::mem::take), now);
+        response::complete(state, id, response.status, self.captured.as_mut().map(std::mem::take), time);
         (self.has_responded, self.is_framing) = (true, false);
         if !response.keep_alive || is_early {
             // After a response that came before its request was written, the server need not read the rest.
@@ -295,7 +296,7 @@ impl Http1Connection<'_> {
         }
         if !state.has_attempts(id) {
             self.is_reused = true;
-            state.offer_connection(id, now);
+            state.offer_connection(id, time.seen);
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ pub mod http1;
 pub mod http2;
 mod kept_body;
 mod response;
+mod timestamps;
 pub mod tls;
 
 use std::io::{self, IoSlice};
@@ -20,12 +21,15 @@ use tokio_rustls::client::TlsStream;
 
 use super::plan::LoadPlan;
 pub use response::CapturedResponse;
+pub use timestamps::{KernelTimestamp, LastTimestamp};
+use timestamps::{Socket, are_available};
 use tls::{Tls, TlsError};
 
 /// What is needed to open a connection to the target. Cheap to clone.
 #[derive(Clone)]
 pub struct Transport {
     tls: Option<Tls>,
+    has_timestamps: bool,
 }
 
 impl Transport {
@@ -35,12 +39,17 @@ impl Transport {
     /// [`TlsError`] if there are none, or if the host is not a valid server name.
     pub fn new(plan: &LoadPlan) -> Result<Transport, TlsError> {
         let tls = plan.target().is_tls().then(|| Tls::new(plan)).transpose()?;
-        Ok(Transport { tls })
+        Ok(Transport { tls, has_timestamps: plan.wants_timestamps() && are_available() })
+    }
+
+    /// What is read has kernel timestamps: the plan wants them, and the system has them.
+    pub fn has_timestamps(&self) -> bool {
+        self.has_timestamps
     }
 
     /// The same with a separate TLS session cache. Each worker has one, so that workers share nothing.
     pub fn with_own_sessions(&self) -> Transport {
-        Transport { tls: self.tls.as_ref().map(Tls::with_own_sessions) }
+        Transport { tls: self.tls.as_ref().map(Tls::with_own_sessions), ..*self }
     }
 
     /// Opens a connection to `address`, including the TLS handshake.
@@ -50,6 +59,7 @@ impl Transport {
     pub async fn connect(&self, address: SocketAddr) -> io::Result<Stream> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
+        let stream = Socket::new(stream, self.has_timestamps);
         match &self.tls {
             None => Ok(Stream::Plain(stream)),
             Some(tls) => Ok(Stream::Tls(Box::new(tls.handshake(stream).await?))),
@@ -60,8 +70,19 @@ impl Transport {
 /// A connection, encrypted or not. With TLS, written bytes are sent only after a flush.
 #[derive(Debug)]
 pub enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(Socket),
+    Tls(Box<TlsStream<Socket>>),
+}
+
+impl Stream {
+    /// The kernel timestamp of the last read so far, if it has timestamps. With TLS that is the read of the encrypted bytes.
+    #[inline]
+    pub fn timestamp(&self) -> Option<&LastTimestamp> {
+        match self {
+            Stream::Plain(socket) => socket.timestamp(),
+            Stream::Tls(stream) => stream.get_ref().0.timestamp(),
+        }
+    }
 }
 
 impl AsyncRead for Stream {

@@ -5,7 +5,7 @@ use httparse::Header;
 use super::kept_body::KeptBody;
 use crate::http1::{ResponseSink, unfold};
 use crate::load::thread::state::WorkerState;
-use crate::units::Instant;
+use crate::load::thread::timestamp_mapper::ReadTime;
 
 /// A response for the script, if it has a `response` function.
 #[derive(Default)]
@@ -33,12 +33,12 @@ impl ResponseSink for CapturedResponse {
     }
 }
 
-/// Ends the first attempt of a connection with its response, which was complete at `now`. The script gets the response
+/// Ends the first attempt of a connection with its response, whose end was read at `time`. The script gets the response
 /// first, if it was captured.
-pub fn complete(state: &WorkerState, id: usize, status: u16, captured: Option<CapturedResponse>, now: Instant) {
+pub fn complete(state: &WorkerState, id: usize, status: u16, captured: Option<CapturedResponse>, time: ReadTime) {
     state.update_record(id, |record| record.status = status);
     if let Some(response) = captured {
-        state.call_response(id, response, now);
+        state.call_response(id, response, time);
     }
-    state.conclude_answered(id, now);
+    state.conclude_answered(id, time);
 }

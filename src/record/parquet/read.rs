@@ -9,9 +9,9 @@ use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::schema::parser::parse_message_type;
 
 use super::GREATEST_GROUP;
-use super::schema::{parse_outcome, readable_schemas};
+use super::schema::{FileColumns, parse_outcome, readable_columns, schema};
 use crate::input;
-use crate::record::columns::{COLUMNS, ColumnKind};
+use crate::record::columns::ColumnKind;
 use crate::record::{FileError, RequestRecord};
 use crate::units::Instant;
 
@@ -33,9 +33,9 @@ fn read_groups(file: File) -> Result<Vec<RequestRecord>, String> {
     let reader =
         SerializedFileReader::new(file).map_err(|e| format!("metawrk did not write it, or it is damaged ({e})"))?;
     let found = reader.metadata().file_metadata().schema();
-    if !readable_schemas().iter().any(|schema| parse_message_type(schema).is_ok_and(|schema| schema == *found)) {
-        return Err("its columns differ from those of this version of metawrk".to_owned());
-    }
+    let has_found = |columns: &FileColumns| parse_message_type(&schema(columns)).is_ok_and(|schema| schema == *found);
+    let columns = readable_columns().into_iter().find(has_found);
+    let columns = columns.ok_or("its columns differ from those of this version of metawrk")?;
     let mut rows = Vec::new();
     for i in 0..reader.num_row_groups() {
         let group = reader.get_row_group(i).map_err(describe_damage)?;
@@ -45,7 +45,7 @@ fn read_groups(file: File) -> Result<Vec<RequestRecord>, String> {
             from + count.ok_or("it is damaged (size of a row group)")?,
             RequestRecord::planned(0, Instant::START, 0),
         );
-        read_group(&*group, &mut rows[from..])?;
+        read_group(&*group, &columns, &mut rows[from..])?;
     }
     Ok(rows)
 }
@@ -54,8 +54,8 @@ fn describe_damage(error: ParquetError) -> String {
     format!("it is damaged ({error})")
 }
 
-fn read_group(group: &dyn RowGroupReader, rows: &mut [RequestRecord]) -> Result<(), String> {
-    for (i, (name, kind)) in COLUMNS.iter().enumerate() {
+fn read_group(group: &dyn RowGroupReader, columns: &FileColumns, rows: &mut [RequestRecord]) -> Result<(), String> {
+    for (i, (name, kind)) in columns.iter().enumerate() {
         let column = group.get_column_reader(i).map_err(describe_damage)?;
         match (kind, column) {
             (ColumnKind::U64(_, set), ColumnReader::Int64ColumnReader(c)) => read_column(c, false, rows, |row, v| {

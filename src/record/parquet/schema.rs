@@ -1,20 +1,27 @@
 use super::super::Outcome;
 use super::super::columns::{COLUMNS, ColumnKind};
 
-/// The schema of written files, in the notation of parquet.
-pub fn schema() -> String {
-    schema_with(|name| name)
+/// Columns of a file: their names in it, and their kinds.
+pub type FileColumns = Vec<(&'static str, &'static ColumnKind)>;
+
+/// The columns of written files.
+pub fn columns() -> FileColumns {
+    COLUMNS.iter().map(|(name, kind)| (*name, kind)).collect()
 }
 
-/// The schemas that can be read: the current one, and the older one with `intended_ns` for `due_ns`.
-pub fn readable_schemas() -> [String; 2] {
-    [schema(), schema_with(|name| if name == "due_ns" { "intended_ns" } else { name })]
+/// The columns of the files that can be read: the current ones; those of earlier files, without `seen_ns`; and the oldest
+/// ones, with `intended_ns` for `due_ns`.
+pub fn readable_columns() -> [FileColumns; 3] {
+    let earlier: FileColumns = columns().into_iter().filter(|(name, _)| *name != "seen_ns").collect();
+    let rename = |name| if name == "due_ns" { "intended_ns" } else { name };
+    let oldest = earlier.iter().map(|(name, kind)| (rename(*name), *kind)).collect();
+    [columns(), earlier, oldest]
 }
 
-fn schema_with(rename: impl Fn(&'static str) -> &'static str) -> String {
-    let fields: String = COLUMNS
+/// The schema of a file with `columns`, in the notation of parquet.
+pub fn schema(columns: &FileColumns) -> String {
+    let fields: String = columns
         .iter()
-        .map(|(name, kind)| (rename(name), kind))
         .map(|(name, kind)| match kind {
             ColumnKind::U64(..) => format!("required int64 {name};\n"),
             ColumnKind::OptionalU64(..) => format!("optional int64 {name};\n"),

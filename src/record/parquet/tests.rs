@@ -60,14 +60,18 @@ fn other_files_are_refused_with_their_name() {
 }
 
 #[test]
-fn files_with_intended_ns_are_still_read() {
+fn files_of_earlier_versions_are_still_read() {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("p");
-    let rows = [RequestRecord::planned(3, Instant(7), 1)];
-    let mut writer =
-        ParquetWriter::with_schema(std::fs::File::create(&path).unwrap(), &path, &schema::readable_schemas()[1])
-            .unwrap();
-    writer.append(&rows).unwrap();
-    writer.finish().unwrap();
-    assert_eq!(read(&path).unwrap(), rows);
+    for (i, columns) in schema::readable_columns().iter().enumerate() {
+        let path = dir.path().join(i.to_string());
+        let mut row = RequestRecord::planned(3, Instant(7), 1);
+        (row.end, row.seen) = (Instant(8), Instant(9));
+        let mut writer = ParquetWriter::with_columns(std::fs::File::create(&path).unwrap(), &path, columns).unwrap();
+        writer.append(&[row]).unwrap();
+        writer.finish().unwrap();
+        if i > 0 {
+            row.seen = Instant::NEVER;
+        }
+        assert_eq!(read(&path).unwrap(), [row], "{columns:?}", columns = schema::schema(columns));
+    }
 }

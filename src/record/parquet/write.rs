@@ -11,9 +11,9 @@ use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::ColumnPath;
 
 use super::column_buffer::{ColumnBuffer, new_buffer};
-use super::schema::schema;
+use super::schema::{FileColumns, columns, schema};
 use super::{CHUNK, GROUP};
-use crate::record::columns::{COLUMNS, ColumnKind};
+use crate::record::columns::ColumnKind;
 use crate::record::{FileError, RequestRecord};
 
 /// Writes the file group by group, so that memory is bounded for any length of the run.
@@ -31,17 +31,17 @@ impl ParquetWriter {
     /// # Errors
     /// [`FileError::Io`].
     pub fn over(file: File, path: &Path) -> Result<ParquetWriter, FileError> {
-        ParquetWriter::with_schema(file, path, &schema())
+        ParquetWriter::with_columns(file, path, &columns())
     }
 
-    pub(super) fn with_schema(file: File, path: &Path, schema: &str) -> Result<ParquetWriter, FileError> {
+    pub(super) fn with_columns(file: File, path: &Path, columns: &FileColumns) -> Result<ParquetWriter, FileError> {
         let file = BufWriter::new(file);
         // Instants increase steadily, so their differences are small. Only names repeat, so only they use a dictionary.
         let mut properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
             .set_dictionary_enabled(false)
             .set_created_by(format!("metawrk {}", env!("CARGO_PKG_VERSION")));
-        for (name, kind) in COLUMNS {
+        for (name, kind) in columns {
             properties = match kind {
                 ColumnKind::U64(..)
                 | ColumnKind::OptionalU64(..)
@@ -54,9 +54,9 @@ impl ParquetWriter {
             };
         }
         let properties = properties.build();
-        let schema = parse_message_type(schema).map_err(|e| write_error(path, e))?;
+        let schema = parse_message_type(&schema(columns)).map_err(|e| write_error(path, e))?;
         let file = SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties));
-        let columns = COLUMNS.iter().map(|(_, kind)| new_buffer(kind)).collect();
+        let columns = columns.iter().map(|(_, kind)| new_buffer(kind)).collect();
         Ok(ParquetWriter { path: path.to_owned(), file: file.map_err(|e| write_error(path, e))?, columns, gathered: 0 })
     }
 

@@ -71,6 +71,7 @@ pub fn empty() -> ReportData {
         warnings: vec![],
         problems: vec![],
         generator: GeneratorStats::default(),
+        requires_timestamps: false,
         facts: vec![],
     }
 }
@@ -134,6 +135,7 @@ fn run(name: &str, rate: f64, end: u64, respond: Respond) -> ReportData {
             in_flight_max: 2_914,
             ..GeneratorStats::default()
         },
+        requires_timestamps: false,
         facts: [
             ("load", "300 requests/s, Poisson, open, 2 threads"),
             ("fault", "link-cut at 15s for 20s"),

@@ -54,6 +54,7 @@ impl Args {
             batch_latency: latency.batch,
             spin: pacing.spin,
             slack: pacing.slack,
+            timestamps: latency.timestamps,
             tls: TlsSettings {
                 verify: connection.verify || connection.cacert.is_some(),
                 authorities: connection.cacert.clone(),

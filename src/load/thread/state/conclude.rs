@@ -5,16 +5,18 @@ use crate::load::plan::OnTimeout;
 use crate::load::thread::result::WorkerResult;
 use crate::load::thread::slot::{Attempt, Slot};
 use crate::load::thread::thread_times::ThreadTimes;
+use crate::load::thread::timestamp_mapper::ReadTime;
 use crate::load::transport::failure::{Again, Failure};
 use crate::record::{Outcome, RequestRecord};
 use crate::script::ScriptError;
 use crate::units::{Instant, Time};
 
 impl WorkerState {
-    /// Ends the first attempt of a connection with its answer, which was complete at `now`.
-    pub fn conclude_answered(&self, id: usize, now: Instant) {
+    /// Ends the first attempt of a connection with its answer, whose end was read at `time`.
+    pub fn conclude_answered(&self, id: usize, time: ReadTime) {
         if let Some(attempt) = self.end_first(id) {
-            self.conclude(id, attempt, Outcome::Answered, now);
+            let record = attempt.answered_record(time, self.plan.timeout);
+            self.conclude(id, attempt, record, Outcome::Answered, time.seen);
         }
     }
 
@@ -74,12 +76,13 @@ impl WorkerState {
             self.causes.borrow_mut().count(cause, error);
         }
         let is_written = attempt.record.sent != Instant::NEVER;
-        self.conclude(id, attempt, failure.outcome(is_written), now);
+        let record = attempt.record_at(now, self.plan.timeout);
+        self.conclude(id, attempt, record, failure.outcome(is_written), now);
     }
 
-    /// Ends an attempt at `now`: records it, and schedules a retry if it failed.
-    fn conclude(&self, id: usize, attempt: Attempt, outcome: Outcome, now: Instant) {
-        let mut record = attempt.record_at(now, self.plan.timeout);
+    /// Ends an attempt at `now`: adds its outcome to its `record`, and schedules a retry if it failed. The response may have
+    /// ended before, but the client acts when it has read it.
+    fn conclude(&self, id: usize, attempt: Attempt, mut record: RequestRecord, outcome: Outcome, now: Instant) {
         let Attempt { part, is_sample, .. } = attempt;
         record.set_outcome(outcome);
         record.set_warmup(self.plan.is_in_warmup(&record));
@@ -176,11 +179,11 @@ impl WorkerState {
     pub fn conclude_stuck(&self, arrivals_end: Instant, now: Instant) -> WorkerResult {
         self.dispatcher.borrow_mut().end_arrivals(arrivals_end);
         let arrivals_end = self.dispatcher.borrow().arrivals_end();
-        if let Some((id, end)) = self.answering.take()
+        if let Some((id, time)) = self.answering.take()
             && let Some(attempt) = self.slots.borrow_mut()[id].end_first()
         {
             // Its response was complete when the script got it.
-            let mut record = attempt.record_at(end, self.plan.timeout);
+            let mut record = attempt.answered_record(time, self.plan.timeout);
             record.set_outcome(Outcome::Answered);
             record.set_last(true);
             record.set_warmup(self.plan.is_in_warmup(&record));

@@ -15,10 +15,11 @@ use super::metrics::ThreadMetrics;
 use super::requests::Requests;
 use super::script_run::ScriptRun;
 use super::slot::Slot;
+use super::timestamp_mapper::{ReadTime, TimestampMapper};
 use crate::load::pacing::dispatcher::Dispatcher;
 use crate::load::pacing::wake_flag::WakeFlag;
 use crate::load::plan::{LoadPlan, WhenBusy};
-use crate::load::transport::{CapturedResponse, Stream, Transport};
+use crate::load::transport::{CapturedResponse, LastTimestamp, Stream, Transport};
 use crate::record::{Clock, ErrorCause, ErrorCauses, RequestRecord};
 use crate::script::ScriptError;
 use crate::units::Instant;
@@ -45,6 +46,7 @@ pub struct WorkerState {
     transport: Transport,
     thread: u16,
     clock: Cell<Clock>,
+    timestamp_mapper: RefCell<TimestampMapper>,
     slots: RefCell<Vec<Slot>>,
     /// Slots that no connection uses.
     vacant: RefCell<Vec<usize>>,
@@ -54,8 +56,8 @@ pub struct WorkerState {
     script_run: Arc<ScriptRun>,
     /// The request that the script is asked for.
     in_hand: Cell<Option<RequestRecord>>,
-    /// The connection whose response the script gets, and the instant at which it was complete.
-    answering: Cell<Option<(usize, Instant)>>,
+    /// The connection whose response the script gets, and when its end was read.
+    answering: Cell<Option<(usize, ReadTime)>>,
     /// Requests that were never sent because of the script.
     pub script_unsent: Cell<u64>,
     /// Some requests that were never sent are not counted.
@@ -89,6 +91,7 @@ impl WorkerState {
             transport,
             thread: thread as u16,
             clock: Cell::new(clock),
+            timestamp_mapper: RefCell::default(),
             slots: RefCell::default(),
             vacant: RefCell::default(),
             is_stopped: Cell::new(false),
@@ -110,6 +113,20 @@ impl WorkerState {
     #[inline]
     pub fn now(&self) -> Instant {
         self.clock.get().now()
+    }
+
+    /// When bytes arrived that were read just now. Without a timestamp of their socket only the read is known.
+    #[inline]
+    pub fn read_time(&self, timestamp: Option<&LastTimestamp>) -> ReadTime {
+        match timestamp {
+            None => ReadTime::seen(self.now()),
+            Some(last) => self.timestamp_mapper.borrow_mut().map(last.get(), &self.clock.get().read_wall()),
+        }
+    }
+
+    /// Responses have kernel timestamps, if the kernel makes them.
+    pub fn has_timestamps(&self) -> bool {
+        self.transport.has_timestamps()
     }
 
     pub fn set_clock(&self, clock: Clock) {
@@ -141,17 +158,17 @@ impl WorkerState {
         }
     }
 
-    /// Passes a response that was complete at `now` to the script. It is that of the connection's first attempt.
-    pub fn call_response(&self, id: usize, response: CapturedResponse, now: Instant) {
+    /// Passes a response to the script whose end was read at `time`. It is that of the connection's first attempt.
+    pub fn call_response(&self, id: usize, response: CapturedResponse, time: ReadTime) {
         let CapturedResponse { status, headers, body } = response;
-        self.answering.set(Some((id, now)));
+        self.answering.set(Some((id, time)));
         let called = {
             let requests = self.requests.borrow();
             self.script_run.in_script(|| requests.vm().response(status, headers, body.bytes()))
         };
         self.answering.set(None);
         called.unwrap_or_else(|error| self.fail(error));
-        self.check_script_stop(now);
+        self.check_script_stop(time.seen);
     }
 
     /// The connections that the plan keeps open on this worker; 0 with `open`, which opens them on demand.

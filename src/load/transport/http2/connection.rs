@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 
 use super::{Http2Client, Session};
 use crate::load::thread::state::WorkerState;
+use crate::load::transport::LastTimestamp;
 use crate::load::transport::backoff::Backoff;
 use crate::load::transport::connect;
 use crate::load::transport::failure::Failure;
@@ -25,6 +26,8 @@ pub struct Http2Connection {
     /// Present while the connection is open and takes requests.
     pub sender: RefCell<Option<SendRequest<Bytes>>>,
     pub established_at: Cell<Instant>,
+    /// The kernel timestamp of the last read of the connection that is open, if it has timestamps.
+    pub timestamp: RefCell<Option<LastTimestamp>>,
     /// Requests in flight on it.
     pub in_flight: Cell<usize>,
     /// It has carried a response.
@@ -68,6 +71,7 @@ impl Http2Connection {
             slots,
             sender: RefCell::default(),
             established_at: Cell::new(Instant::START),
+            timestamp: RefCell::default(),
             in_flight: Cell::new(0),
             has_responded: Cell::new(false),
             exhausted: Notify::new(),
@@ -86,9 +90,10 @@ impl Http2Connection {
     /// Serves until the connection ends or takes no further requests.
     async fn serve(&self, client: &Http2Client, session: Session) {
         let state = &client.state;
-        let Session { mut sender, mut connection } = session;
+        let Session { mut sender, mut connection, timestamp } = session;
         self.lower_stream_limit(state, sender.current_max_send_streams());
         *self.sender.borrow_mut() = Some(sender.clone());
+        *self.timestamp.borrow_mut() = timestamp;
         self.established_at.set(state.now());
         client.established.notify_waiters();
         // A busy stream slot, with a request of the connection before or on another one, is offered when that is over.

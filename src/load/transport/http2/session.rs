@@ -7,8 +7,8 @@ use h2::{Ping, PingPong};
 use hyper::body::Bytes;
 
 use crate::http1::MAX_HEAD;
-use crate::load::transport::Stream;
 use crate::load::transport::failure::{cause_of_http2, known_error};
+use crate::load::transport::{LastTimestamp, Stream};
 use crate::out::excerpt;
 use crate::record::ErrorCause;
 
@@ -16,6 +16,8 @@ use crate::record::ErrorCause;
 pub struct Session {
     pub sender: SendRequest<Bytes>,
     pub connection: Connection<Stream, Bytes>,
+    /// The kernel timestamp of its last read, if it has timestamps.
+    pub timestamp: Option<LastTimestamp>,
 }
 
 /// Flow control windows of a stream and of a connection, in bytes: large enough not to limit a load.
@@ -36,6 +38,7 @@ impl Session {
             .max_header_list_size(MAX_HEAD as u32)
             // A slow server may respond to any number of abandoned streams.
             .max_local_error_reset_streams(None);
+        let timestamp = stream.timestamp().cloned();
         let (sender, mut connection) = builder.handshake(stream).await.map_err(|error| refused(&error))?;
         let no_pings = || known_error(io::ErrorKind::Other, ErrorCause::Other, "no ping");
         let mut pings = connection.ping_pong().ok_or_else(no_pings)?;
@@ -46,7 +49,7 @@ impl Session {
                 return Err(ended.err().map_or_else(|| not_http2(ErrorCause::ClosedEarly, &CLOSED), |error| refused(&error)));
             }
         }
-        Ok(Session { sender, connection })
+        Ok(Session { sender, connection, timestamp })
     }
 }
 

@@ -12,6 +12,8 @@ use super::connection::Http2Connection;
 use super::translate::{Http2Request, TranslationError};
 use super::{Http2Client, untranslatable};
 use crate::load::thread::state::WorkerState;
+use crate::load::thread::timestamp_mapper::ReadTime;
+use crate::load::transport::LastTimestamp;
 use crate::load::transport::failure::{Again, Failure, IDLE_CLOSE, Why, is_unprocessed};
 use crate::load::transport::kept_body::OVER_BUDGET;
 use crate::load::transport::response::{self, CapturedResponse};
@@ -57,8 +59,8 @@ struct Exchange {
     status: u16,
     /// Its content, if the script wants responses.
     captured: Option<CapturedResponse>,
-    /// The instant at which it was complete.
-    end: Instant,
+    /// When its end was read.
+    end: ReadTime,
 }
 
 /// Sends a request and reads its response.
@@ -96,9 +98,9 @@ async fn exchange(client: &Http2Client, id: usize, request: &Http2Request) -> Re
             (Failure::Read(Why::Http2(error)), again)
         })?
         .into_parts();
-    let (now, status) = (state.now(), head.status.as_u16());
+    let (time, status) = (state.read_time(stream.timestamp.as_ref()), head.status.as_u16());
     state.update_record(id, |record| {
-        record.first_byte = now;
+        record.first_byte = time.arrived.max(record.sent);
         record.status = status;
         record.bytes += header_bytes(&head.headers);
     });
@@ -108,7 +110,7 @@ async fn exchange(client: &Http2Client, id: usize, request: &Http2Request) -> Re
         Some(captured) => {
             captured.status = status;
             captured.headers = owned_headers(&head.headers).collect();
-            let read = read_body(state, id, &mut body, |data| {
+            let read = read_body((state, id), &stream, &mut body, |data| {
                 captured.body.extend(data);
                 !captured.body.is_over_budget()
             });
@@ -117,7 +119,7 @@ async fn exchange(client: &Http2Client, id: usize, request: &Http2Request) -> Re
                 end
             })
         }
-        None => read_body(state, id, &mut body, |_| true).await.map(|(end, _)| end),
+        None => read_body((state, id), &stream, &mut body, |_| true).await.map(|(end, _)| end),
     };
     let end = end.map_err(|failure| (failure, Again::Never))?;
     Ok(Exchange { status, captured, end })
@@ -127,14 +129,13 @@ fn owned_headers(headers: &HeaderMap) -> impl Iterator<Item = (String, Vec<u8>)>
     headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
 }
 
-/// Reads a body to its end, as long as `handle` wants more. Returns the instant at which it was complete, and its
-/// trailers.
+/// Reads a body to its end, as long as `handle` wants more. Returns when its end was read, and its trailers.
 async fn read_body(
-    state: &WorkerState,
-    id: usize,
+    (state, id): (&WorkerState, usize),
+    stream: &ActiveStream<'_>,
     body: &mut RecvStream,
     mut handle: impl FnMut(&[u8]) -> bool,
-) -> Result<(Instant, Option<HeaderMap>), Failure> {
+) -> Result<(ReadTime, Option<HeaderMap>), Failure> {
     while let Some(data) = body.data().await {
         let data = data.map_err(|error| Failure::Read(Why::Http2(error)))?;
         state.update_record(id, |record| record.bytes += data.len() as u64);
@@ -146,7 +147,7 @@ async fn read_body(
     }
     let trailers = body.trailers().await.map_err(|error| Failure::Read(Why::Http2(error)))?;
     state.update_record(id, |record| record.bytes += trailers.as_ref().map_or(0, header_bytes));
-    Ok((state.now(), trailers))
+    Ok((state.read_time(stream.timestamp.as_ref()), trailers))
 }
 
 /// The length of the decoded names and values.
@@ -189,13 +190,16 @@ struct ActiveStream<'a> {
     connection: &'a Http2Connection,
     /// The connection had carried a response, and no other request was in flight on it.
     was_idle: bool,
+    /// The kernel timestamp of the connection's last read. This stream may outlive the connection's place.
+    timestamp: Option<LastTimestamp>,
 }
 
 impl ActiveStream<'_> {
     fn new(connection: &Http2Connection) -> ActiveStream<'_> {
         let in_flight = connection.in_flight.get();
         connection.in_flight.set(in_flight + 1);
-        ActiveStream { connection, was_idle: in_flight == 0 && connection.has_responded.get() }
+        let was_idle = in_flight == 0 && connection.has_responded.get();
+        ActiveStream { connection, was_idle, timestamp: connection.timestamp.borrow().clone() }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls_native_certs::load_native_certs;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::client::Resumption;
@@ -99,7 +99,7 @@ impl Tls {
 
     /// # Errors
     /// What is wrong in the handshake, and what to do about it.
-    pub async fn handshake(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> io::Result<TlsStream<S>> {
         let connector = TlsConnector::from(Arc::clone(&self.config));
         let result = connector.connect(self.name.clone(), stream).await;
         let stream = result.map_err(|error| {
