@@ -2,7 +2,7 @@
 
 mod support;
 
-use metawrk::load::plan::Timestamps;
+use metawrk::load::plan::{Retries, Timestamps};
 use metawrk::load::{LoadResult, LoadSettings};
 use metawrk::record::{Outcome, RequestRecord};
 use metawrk::units::Time;
@@ -87,6 +87,25 @@ fn at_full_speed_responses_end_when_they_are_read() {
     };
     assert!(has_no_timestamps(&run(full_speed(Timestamps::Auto))));
     assert!(!has_no_timestamps(&run(full_speed(Timestamps::Kernel))));
+}
+
+#[test]
+fn the_generator_acts_when_it_has_read_a_response() {
+    let server = Server::answering(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n");
+    let backoff = Time::from_millis(3);
+    let retries = Retries { count: 1, backoff };
+    let (_, mut records) = run(LoadSettings { retries, ..load(server.url(), Timestamps::Kernel) });
+    records.retain(|r| r.seen.known().is_some());
+    records.sort_by_key(|r| r.sent);
+    assert!(records.iter().filter(|r| r.wakeup_latency().is_some()).count() >= 40);
+    for pair in records.windows(2) {
+        // A connection counts as free since its last response was read, minus the send lag that is handed on.
+        let lag = pair[0].send_lag().unwrap();
+        assert!(pair[1].ready.plus(lag) >= pair[0].seen, "{pair:?}");
+    }
+    records.sort_by_key(|r| (r.request, r.attempt));
+    let retried: Vec<_> = records.windows(2).filter(|pair| pair[0].request == pair[1].request).collect();
+    assert!(retried.len() >= 20 && retried.iter().all(|pair| pair[1].ready >= pair[0].seen.plus(backoff)));
 }
 
 #[test]
