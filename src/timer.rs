@@ -2,11 +2,13 @@
 //! 1 ms.)
 
 use std::io;
+use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
 use std::task::{Context, Poll, ready};
 
+use rustix::thread::{clock_nanosleep_absolute, set_current_timer_slack};
 use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
 use tokio::io::unix::AsyncFd;
 
@@ -43,8 +45,8 @@ impl Timer {
             return Ok(());
         }
         let never = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let value = Timespec { tv_sec: (at / 1_000_000_000) as i64, tv_nsec: (at % 1_000_000_000) as i64 };
-        timerfd_settime(&self.fd, TimerfdTimerFlags::ABSTIME, &Itimerspec { it_interval: never, it_value: value })?;
+        let value = Itimerspec { it_interval: never, it_value: timespec(at) };
+        timerfd_settime(&self.fd, TimerfdTimerFlags::ABSTIME, &value)?;
         self.deadline_ns = at;
         Ok(())
     }
@@ -56,4 +58,19 @@ impl Timer {
         self.deadline_ns = 0;
         Poll::Ready(Ok(()))
     }
+}
+
+/// Lets [`block_until`] on this thread end as exactly as a [`Timer`]. By default the kernel may add 50 us to a sleep.
+pub fn sleep_exactly() {
+    // It fails only on systems that never add anything.
+    let _ = set_current_timer_slack(NonZeroU64::new(1));
+}
+
+/// Blocks the thread until `at_ns` of `CLOCK_MONOTONIC`, or until a signal arrives.
+pub fn block_until(at_ns: u64) {
+    let _ = clock_nanosleep_absolute(ClockId::Monotonic, &timespec(at_ns));
+}
+
+fn timespec(ns: u64) -> Timespec {
+    Timespec { tv_sec: (ns / 1_000_000_000) as i64, tv_nsec: (ns % 1_000_000_000) as i64 }
 }

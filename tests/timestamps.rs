@@ -67,6 +67,20 @@ fn responses_end_when_the_kernel_received_them() {
 }
 
 #[test]
+fn with_slack_responses_are_read_late_and_end_when_they_arrived() {
+    let server = Server::answering(OK);
+    let slack = Time::from_millis(5);
+    let settings = LoadSettings { slack, connections: 10, ..load(server.url(), Timestamps::Kernel) };
+    eventually("responses that wait until the thread wakes up", || {
+        let (result, records) = run(settings.clone());
+        assert!(records.iter().all(|r| r.sent >= r.due), "a request was sent before it was due");
+        let read_late =
+            records.iter().filter_map(RequestRecord::wakeup_latency).filter(|late| *late > Time::from_millis(2));
+        result.account().answered == 100 && read_late.count() > 50
+    });
+}
+
+#[test]
 fn encrypted_responses_do_too() {
     let server = TlsServer::new(Identity::self_signed("localhost").config(), usize::MAX);
     run_with_timestamps(&load(server.url(), Timestamps::Kernel));

@@ -18,6 +18,9 @@ pub trait PacerTimer {
     /// If the timer cannot be set.
     fn set(&mut self, at: Instant) -> io::Result<()>;
 
+    /// Blocks the thread until `at` or somewhat later. Nothing else ends this sleep.
+    fn block_until(&self, at: Instant);
+
     /// Ready once after the timer has fired.
     fn poll_fired(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 }
@@ -43,6 +46,10 @@ impl PacerTimer for RunTimer {
     #[inline]
     fn set(&mut self, at: Instant) -> io::Result<()> {
         self.timer.set(self.clock.monotonic_ns(at))
+    }
+
+    fn block_until(&self, at: Instant) {
+        crate::timer::block_until(self.clock.monotonic_ns(at));
     }
 
     #[inline]

@@ -12,4 +12,5 @@ pub mod slot;
 pub mod state;
 pub mod thread_times;
 pub mod timestamp_mapper;
+pub mod watch;
 pub mod worker;

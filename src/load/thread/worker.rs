@@ -123,6 +123,9 @@ async fn run_tasks(
     ready: &mut Option<mpsc::Sender<Result<(), LoadError>>>,
 ) -> io::Result<(Instant, Instant, ThreadTimes)> {
     let timer = Timer::new()?;
+    if state.plan.slack > Time::ZERO {
+        crate::timer::sleep_exactly();
+    }
     open_connections(state).await;
     if let Some(ready) = ready.take() {
         // The load may have been dropped.
@@ -205,6 +208,11 @@ impl Workload for Rc<WorkerState> {
     #[inline]
     fn has_in_flight(&self) -> bool {
         self.metrics.borrow().in_flight > 0
+    }
+
+    #[inline]
+    fn may_read_late(&self) -> bool {
+        WorkerState::may_read_late(self)
     }
 
     #[inline]

@@ -20,6 +20,7 @@ use crate::load::plan::WhenBusy;
 use crate::load::thread::slot::Outgoing;
 use crate::load::thread::state::WorkerState;
 use crate::load::thread::timestamp_mapper::ReadTime;
+use crate::load::thread::watch::Watch;
 use crate::record::ErrorCause;
 use crate::units::Instant;
 
@@ -61,6 +62,7 @@ enum Closed {
 }
 
 async fn establish(state: &WorkerState, id: usize, was_up: &mut bool) -> Result<(Stream, SocketAddr), Failure> {
+    let _watch = state.watched.begin();
     let began = state.now();
     let abandoned = poll_fn(|cx| state.poll_abandoned(id, cx));
     let address = state.address_for(id);
@@ -87,6 +89,7 @@ async fn serve(state: &WorkerState, id: usize, stream: Stream, address: SocketAd
         is_reused: false,
         is_finished: false,
         captured,
+        watch: None,
     };
     // In an open system a new connection has an attempt already, and so has one that took the place of another.
     if state.has_attempts(id) {
@@ -119,6 +122,8 @@ struct Http1Connection<'a> {
     is_finished: bool,
     /// The response so far, if the script wants responses.
     captured: Option<CapturedResponse>,
+    /// Present while the connection waits in the middle of a request or of a response.
+    watch: Option<Watch<'a>>,
 }
 
 impl Http1Connection<'_> {
@@ -171,9 +176,19 @@ impl Http1Connection<'_> {
             // Responses may arrive before everything is written.
             let _ = self.write(cx)?;
             if self.read(cx)?.is_pending() {
+                self.update_watch();
                 self.state.mark_waiting(self.id, cx);
                 return Poll::Pending;
             }
+        }
+    }
+
+    /// Between a request and its response the socket need not be watched.
+    #[inline]
+    fn update_watch(&mut self) {
+        let is_needed = self.outgoing.is_some() || self.is_unflushed || self.is_framing;
+        if is_needed != self.watch.is_some() {
+            self.watch = is_needed.then(|| self.state.watched.begin());
         }
     }
 
@@ -296,7 +311,7 @@ impl Http1Connection<'_> {
         }
         if !state.has_attempts(id) {
             self.is_reused = true;
-            state.offer_connection(id, time.seen);
+            state.offer_connection(id, time);
         }
         Ok(())
     }

@@ -199,7 +199,7 @@ impl Dispatcher {
     pub fn add_connection(&mut self, connection: usize, now: Instant) -> Option<Work> {
         self.add_busy_connection();
         self.set_lag(connection, Time::ZERO);
-        self.assign_or_release(connection, now)
+        self.offer_connection(connection, now)
     }
 
     /// A connection is established that is busy already.
@@ -209,11 +209,12 @@ impl Dispatcher {
 
     /// A busy connection may take more work from `now` on. Returns work for it if some is due.
     pub fn offer_connection(&mut self, connection: usize, now: Instant) -> Option<Work> {
-        self.assign_or_release(connection, now)
+        self.offer_since(connection, now, now)
     }
 
-    fn assign_or_release(&mut self, connection: usize, now: Instant) -> Option<Work> {
-        let free_since = self.free_without_lag(connection, now);
+    /// The same for a connection that could have taken more work since `free`.
+    pub fn offer_since(&mut self, connection: usize, free: Instant, now: Instant) -> Option<Work> {
+        let free_since = self.free_without_lag(connection, free);
         // Only the pacer calls the script's `delay` for an arrival.
         let next =
             self.next_source(now).filter(|(at, source)| *at <= now && !(self.has_delay && *source == Source::Arrivals));

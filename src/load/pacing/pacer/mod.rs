@@ -32,6 +32,9 @@ pub trait Workload {
     /// Some requests are in flight.
     fn has_in_flight(&self) -> bool;
 
+    /// Requests are in flight, and nothing is lost if their responses are read late.
+    fn may_read_late(&self) -> bool;
+
     /// Ends a wait of the pacer.
     fn wake_flag(&self) -> &WakeFlag;
 }
@@ -41,6 +44,7 @@ pub struct Pacer<'a, W, T> {
     workload: &'a W,
     timer: &'a mut T,
     policy: SpinPolicy,
+    slack: Time,
     /// The other tasks of the worker last had a chance to run at this instant.
     yielded_at: Instant,
     /// Requests were sent since the last wait.
@@ -53,7 +57,7 @@ const MAX_BURST: Time = Time::from_millis(1);
 impl<'a, W: Workload, T: PacerTimer> Pacer<'a, W, T> {
     pub fn new(workload: &'a W, timer: &'a mut T, spin: Spin, slack: Time) -> Pacer<'a, W, T> {
         let policy = SpinPolicy::new(spin, slack);
-        Pacer { workload, timer, policy, yielded_at: Instant::START, has_sent: false }
+        Pacer { workload, timer, policy, slack, yielded_at: Instant::START, has_sent: false }
     }
 
     /// Runs until nothing is left to send or to wait for, or until the workload is stopped.
@@ -91,6 +95,13 @@ impl<'a, W: Workload, T: PacerTimer> Pacer<'a, W, T> {
             self.policy.charge(now);
             tokio::task::yield_now().await;
             self.yielded_at = now;
+            return Ok(());
+        }
+        if wait_for == WaitFor::DueTime && self.slack > Time::ZERO && self.workload.may_read_late() {
+            // Otherwise each response would wake the thread. The connections read before anything is sent.
+            self.timer.block_until(until.min(now.plus(self.slack)));
+            tokio::task::yield_now().await;
+            self.yielded_at = self.timer.now();
             return Ok(());
         }
         self.workload.wake_flag().begin_wait(wait_for);

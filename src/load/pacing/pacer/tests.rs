@@ -27,6 +27,9 @@ struct Simulation {
     due: RefCell<VecDeque<u64>>,
     connections: Cell<usize>,
     slack: u64,
+    /// Nothing is lost if responses are read late.
+    reads_late: bool,
+    blocks: Cell<u64>,
     /// The time that the worker needs to send a request.
     send_cost: u64,
     /// The time from a send to its response.
@@ -57,6 +60,8 @@ fn simulation(gap: u64, count: u64, latency: impl Fn(u64) -> i64 + 'static) -> S
         due: RefCell::new((1..=count).map(|i| i * gap).collect()),
         connections: Cell::new(1000),
         slack: 0,
+        reads_late: false,
+        blocks: Cell::new(0),
         send_cost: 0,
         service: 0,
         drain_end: count * gap + 10 * SECOND,
@@ -84,6 +89,12 @@ impl PacerTimer for SimulatedTimer<'_> {
         s.timers_set.set(s.timers_set.get() + 1);
         s.has_fired.set(false);
         Ok(())
+    }
+
+    fn block_until(&self, at: Instant) {
+        let s = self.0;
+        s.blocks.set(s.blocks.get() + 1);
+        s.now.set(at.0.max(s.now.get()));
     }
 
     fn poll_fired(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -129,6 +140,10 @@ impl Workload for Simulation {
 
     fn has_in_flight(&self) -> bool {
         !self.responses_at.borrow().is_empty()
+    }
+
+    fn may_read_late(&self) -> bool {
+        self.reads_late && self.has_in_flight()
     }
 
     fn wake_flag(&self) -> &WakeFlag {
@@ -278,4 +293,30 @@ fn with_slack_requests_that_are_due_within_it_are_sent_together() {
     assert_eq!((lags.len(), lags.iter().max()), (1000, Some(&MS)));
     // One timer for each five requests.
     assert_eq!(run.timers_set.get(), 200);
+}
+
+#[test]
+fn responses_that_may_be_read_late_do_not_wake_the_pacer() {
+    // A response takes 100 us, and a request is due every 250 us.
+    let late = Simulation { slack: MS, reads_late: true, service: 100 * US, ..simulation(250 * US, 1000, |_| 0) };
+    let run = late.run(Spin::Auto);
+    let lags = run.lags();
+    assert_eq!(lags.len(), 1000);
+    assert!(lags.iter().all(|lag| *lag <= MS + PASS), "{lags:?}");
+    // One wake-up for four requests and their responses. The timer is set for the first request and for the drain.
+    assert!(run.blocks.get() <= 250 && run.timers_set.get() == 2, "{} {}", run.blocks.get(), run.timers_set.get());
+}
+
+#[test]
+fn without_a_request_in_flight_the_pacer_never_blocks() {
+    let run = Simulation { slack: MS, reads_late: true, ..simulation(10 * MS, 100, |_| 0) }.run(Spin::Auto);
+    assert_eq!((run.blocks.get(), run.lags()), (0, vec![MS; 100]));
+}
+
+#[test]
+fn a_response_is_read_no_later_than_the_slack() {
+    // The next request is due long after the response.
+    let run =
+        Simulation { slack: MS, reads_late: true, service: 3 * MS, ..simulation(50 * MS, 2, |_| 0) }.run(Spin::Auto);
+    assert!((3..=4).contains(&(run.blocks.get())), "{}", run.blocks.get());
 }

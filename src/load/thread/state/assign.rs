@@ -7,9 +7,10 @@ use crate::load::pacing::dispatcher::Work;
 use crate::load::plan::WhenBusy;
 use crate::load::thread::requests::{Payload, PayloadPart};
 use crate::load::thread::slot::{Attempt, Slot};
+use crate::load::thread::timestamp_mapper::ReadTime;
 use crate::record::RequestRecord;
 use crate::script::ScriptError;
-use crate::units::Instant;
+use crate::units::{Instant, Time};
 
 impl WorkerState {
     /// Adds a slot for a connection. Returns its number.
@@ -35,10 +36,12 @@ impl WorkerState {
         self.assign_or_wake(id, work, now);
     }
 
-    /// The connection may take more work from `now` on. It may get some at once.
-    pub fn offer_connection(&self, id: usize, now: Instant) {
-        let work = self.dispatcher.borrow_mut().offer_connection(id, now);
-        self.assign_or_wake(id, work, now);
+    /// The connection may take more work: its last response was read at `time`. It may get some at once.
+    pub fn offer_connection(&self, id: usize, time: ReadTime) {
+        // With slack, a response is read late on purpose. This is send lag of a request that waited for it.
+        let free = if self.plan.slack > Time::ZERO { time.arrived } else { time.seen };
+        let work = self.dispatcher.borrow_mut().offer_since(id, free, time.seen);
+        self.assign_or_wake(id, work, time.seen);
     }
 
     fn assign_or_wake(&self, id: usize, work: Option<Work>, now: Instant) {

@@ -16,6 +16,7 @@ use super::requests::Requests;
 use super::script_run::ScriptRun;
 use super::slot::Slot;
 use super::timestamp_mapper::{ReadTime, TimestampMapper};
+use super::watch::WatchCount;
 use crate::load::pacing::dispatcher::Dispatcher;
 use crate::load::pacing::wake_flag::WakeFlag;
 use crate::load::plan::{LoadPlan, WhenBusy};
@@ -35,6 +36,7 @@ pub struct WorkerState {
     /// All connections read into this buffer: one per worker needs less memory than one per connection.
     pub read_buffer: RefCell<Box<[u8]>>,
     pub connections: RefCell<ConnectionCounts>,
+    pub watched: WatchCount,
     /// Why connections could not be made, and why attempts failed.
     pub causes: RefCell<ErrorCauses>,
     /// How often a request was sent again because the server did not process it.
@@ -85,6 +87,7 @@ impl WorkerState {
             wake_flag: WakeFlag::default(),
             read_buffer: RefCell::new(vec![0; READ_BUFFER].into_boxed_slice()),
             connections: RefCell::default(),
+            watched: WatchCount::default(),
             causes: RefCell::default(),
             sent_again: Cell::new(0),
             unsolicited: Cell::new(0),
@@ -132,6 +135,13 @@ impl WorkerState {
     pub fn set_clock(&self, clock: Clock) {
         self.clock.set(clock);
         self.connections.borrow_mut().start();
+    }
+
+    /// Requests are in flight, and nothing is lost if their responses are read late: the kernel says when they arrived.
+    #[inline]
+    pub fn may_read_late(&self) -> bool {
+        // With HTTP/2, a window of a stream may be exhausted until its connection reads.
+        self.has_timestamps() && !self.plan.http2 && self.watched.is_zero() && self.metrics.borrow().in_flight > 0
     }
 
     /// Connects to `address`. Takes no longer than the plan's timeout.

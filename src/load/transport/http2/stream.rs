@@ -49,7 +49,7 @@ pub async fn run(client: Rc<Http2Client>, number: usize, id: usize) {
             Err((failure, again)) => state.conclude_failed(id, &failure, again, state.now()),
         }
         if connection.is_open() {
-            state.offer_connection(id, state.now());
+            state.offer_connection(id, ReadTime::seen(state.now()));
         }
     }
 }

@@ -378,3 +378,14 @@ fn with_slack_the_pacer_waits_longer_but_not_beyond_the_end_of_arrivals() {
     assert_eq!(waits(d.next_action(Instant(11 * MS))), 22 * MS);
     assert_eq!(sent(d.next_action(Instant(22 * MS))), (2, 20 * MS, Placement::On(2)));
 }
+
+#[test]
+fn a_connection_whose_response_was_read_late_was_free_before() {
+    // The response arrived at 9 ms or at 12 ms, and is read at 14 ms.
+    for (free, ready) in [(9, 10), (12, 12)] {
+        let mut d = dispatcher(settings());
+        assert!(d.offer_connection(0, Instant::START).is_some());
+        let work = d.offer_since(0, Instant(free * MS), Instant(14 * MS)).unwrap();
+        assert_eq!((work.record.due.0, work.record.ready.0), (10 * MS, ready * MS));
+    }
+}
