@@ -40,7 +40,7 @@ fn all_output_files_of_a_load_agree() {
     let plan = settings(&server);
 
     let (table, columns) = (at("attempts.csv"), at("attempts.parquet"));
-    let load_figures = LoadFigures::create(&at("figures"), 60.0).unwrap();
+    let load_figures = LoadFigures::create(&at("figures")).unwrap();
     let sinks: Vec<Box<dyn RecordSink>> = vec![
         create_recording(&table).unwrap(),
         create_recording(&columns).unwrap(),
@@ -82,7 +82,7 @@ fn a_load_that_cannot_begin_changes_no_file() {
     {
         let at = |name: &str| dir.path().join(name);
         let _json = OutputFile::create(&at("run.json")).unwrap();
-        let load_figures = LoadFigures::create(&at("figures"), 1.0).unwrap();
+        let load_figures = LoadFigures::create(&at("figures")).unwrap();
         let sinks: Vec<Box<dyn RecordSink>> = vec![
             create_recording(&at("a.csv")).unwrap(),
             create_recording(&at("a.parquet")).unwrap(),

@@ -5,7 +5,7 @@ use crate::stats::{lag_histogram, latency_histogram, record_time};
 use crate::units::{Instant, Time};
 
 /// The latency histograms of a run. What belongs to the warm-up is left out of all of them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Latencies {
     /// Response times (end - due) in us, corrected for coordinated omission: [`RequestRecord::response_sample`].
     pub response: Histogram<u64>,

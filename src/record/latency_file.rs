@@ -1,13 +1,13 @@
 //! `latencies.txt` as wrk2's `-P` writes it: a line per thread with the response times of its answered requests in us, in
 //! order of completion, each followed by a space. Unlike the file of wrk2, it contains all of them.
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, Write};
+use std::path::Path;
 
 use super::sink::RecordSink;
 use super::{FileError, OutputFile, RequestRecord};
-use crate::units::{Instant, Time};
+use crate::units::Time;
 
 /// The number that the file holds for an attempt: the response time of an answered request in us, rounded as in the
 /// histograms.
@@ -15,51 +15,27 @@ fn latency(record: &RequestRecord) -> Option<u64> {
     record.answer_time().map(Time::round_to_us)
 }
 
-/// The text of the file, from records in any order.
-pub fn format_latency_lines(threads: u16, records: &[RequestRecord]) -> String {
-    let answers = records.iter().filter_map(|r| Some((r.thread, r.end, latency(r)?)));
-    let mut answers: Vec<(u16, Instant, u64)> = answers.collect();
-    answers.sort_unstable();
-    let mut text = String::with_capacity(answers.len() * 8);
-    for thread in 0..threads {
-        for (_, _, us) in &answers[first_answer(&answers, thread)..first_answer(&answers, thread + 1)] {
-            // Writing to a String never fails.
-            let _ = write!(text, "{us} ");
-        }
-        text.push('\n');
-    }
-    text
-}
+/// The lines of the file, which grow in files without names: a run may be of any length.
+pub struct LatencyLines(Vec<BufWriter<File>>);
 
-/// The index of the first answer of `thread`.
-fn first_answer(answers: &[(u16, Instant, u64)], thread: u16) -> usize {
-    answers.partition_point(|(of, _, _)| *of < thread)
-}
-
-/// Writes the file in a run of any length: the line of each thread grows in a separate file, and the lines are joined
-/// at the end.
-pub struct LatencyFile {
-    output: Option<OutputFile>,
-    /// The line of each thread, in a file without a name.
-    lines: Vec<BufWriter<File>>,
-}
-
-impl LatencyFile {
+impl LatencyLines {
+    /// Empty lines of `threads` threads, on the disk of `folder`.
+    ///
     /// # Errors
-    /// [`FileError::Output`] if nothing can be written in the folder of `output`.
-    pub fn new(output: OutputFile, threads: usize) -> Result<LatencyFile, FileError> {
-        let lines: io::Result<Vec<_>> =
-            (0..threads).map(|_| tempfile::tempfile_in(output.folder()).map(BufWriter::new)).collect();
-        match lines {
-            Ok(lines) => Ok(LatencyFile { output: Some(output), lines }),
-            Err(source) => Err(FileError::Output { path: output.path().to_owned(), source }),
-        }
+    /// If nothing can be created there.
+    pub fn create_in(folder: &Path, threads: usize) -> io::Result<LatencyLines> {
+        let lines = (0..threads).map(|_| tempfile::tempfile_in(folder).map(BufWriter::new));
+        lines.collect::<io::Result<_>>().map(LatencyLines)
     }
 
-    fn append(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
-        for record in batch {
+    /// Adds the answers among `records`.
+    ///
+    /// # Errors
+    /// If the disk is full.
+    pub fn add(&mut self, records: &[RequestRecord]) -> io::Result<()> {
+        for record in records {
             if let Some(us) = latency(record)
-                && let Some(line) = self.lines.get_mut(usize::from(record.thread))
+                && let Some(line) = self.0.get_mut(usize::from(record.thread))
             {
                 write!(line, "{us} ")?;
             }
@@ -67,14 +43,35 @@ impl LatencyFile {
         Ok(())
     }
 
-    fn join_lines(&mut self, output: &mut OutputFile) -> io::Result<()> {
-        for line in &mut self.lines {
+    /// Writes the lines to `output`.
+    ///
+    /// # Errors
+    /// If a line cannot be read, or `output` cannot be written.
+    pub fn join_into(&mut self, output: &mut impl Write) -> io::Result<()> {
+        for line in &mut self.0 {
             line.flush()?;
             line.rewind()?;
             io::copy(line.get_mut(), output)?;
             output.write_all(b"\n")?;
         }
         Ok(())
+    }
+}
+
+/// Writes the file where the user wants it.
+pub struct LatencyFile {
+    output: Option<OutputFile>,
+    lines: LatencyLines,
+}
+
+impl LatencyFile {
+    /// # Errors
+    /// [`FileError::Output`] if nothing can be written in the folder of `output`.
+    pub fn new(output: OutputFile, threads: usize) -> Result<LatencyFile, FileError> {
+        match LatencyLines::create_in(output.folder(), threads) {
+            Ok(lines) => Ok(LatencyFile { output: Some(output), lines }),
+            Err(source) => Err(FileError::Output { path: output.path().to_owned(), source }),
+        }
     }
 
     fn error(&self, source: io::Error) -> io::Error {
@@ -85,12 +82,12 @@ impl LatencyFile {
 
 impl RecordSink for LatencyFile {
     fn consume(&mut self, batch: &[RequestRecord]) -> io::Result<()> {
-        self.append(batch).map_err(|source| self.error(source))
+        self.lines.add(batch).map_err(|source| self.error(source))
     }
 
     fn finish(&mut self) -> io::Result<()> {
         let Some(mut output) = self.output.take() else { return Ok(()) };
-        match self.join_lines(&mut output) {
+        match self.lines.join_into(&mut output) {
             Ok(()) => {
                 output.finish();
                 Ok(())
@@ -108,6 +105,7 @@ impl RecordSink for LatencyFile {
 mod tests {
     use super::super::{Latencies, Outcome};
     use super::*;
+    use crate::units::Instant;
 
     fn answer(thread: u16, due: u64, end: u64) -> RequestRecord {
         let mut record =
@@ -117,18 +115,27 @@ mod tests {
         record
     }
 
+    fn text(threads: usize, records: &[RequestRecord]) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let mut lines = LatencyLines::create_in(dir.path(), threads).unwrap();
+        records.chunks(1).for_each(|batch| lines.add(batch).unwrap());
+        let mut text = Vec::new();
+        lines.join_into(&mut text).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
     #[test]
-    fn each_thread_has_a_line_in_order_of_completion() {
+    fn each_thread_has_a_line_in_the_order_of_the_records() {
         let mut broken = answer(0, 0, 1);
         broken.set_outcome(Outcome::ReadError);
-        let records = [answer(2, 0, 9_000), answer(0, 1_000, 8_400), answer(0, 0, 4_000), broken];
-        assert_eq!(format_latency_lines(3, &records), "4 7 \n\n9 \n");
+        let records = [answer(2, 0, 9_000), answer(0, 0, 4_000), answer(0, 1_000, 8_400), broken];
+        assert_eq!(text(3, &records), "4 7 \n\n9 \n");
     }
 
     #[test]
     fn the_numbers_are_those_of_the_histograms() {
         let records: Vec<_> = [1_499, 1_500, 999_499, 999_500].map(|end| answer(0, 0, end)).into();
-        assert_eq!(format_latency_lines(1, &records), "1 2 999 1000 \n");
+        assert_eq!(text(1, &records), "1 2 999 1000 \n");
         let mut latencies = Latencies::default();
         records.iter().for_each(|record| latencies.add(record));
         let counted: Vec<u64> = latencies.response.iter_recorded().map(|step| step.value_iterated_to()).collect();
@@ -136,14 +143,14 @@ mod tests {
     }
 
     #[test]
-    fn batches_make_the_same_text() {
+    fn the_file_of_a_run_has_these_lines_and_nothing_else_is_left() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("latencies.txt");
         let records: Vec<_> = (0..20_000).map(|i| answer([2, 0][i % 2], 0, i as u64 * 50_000)).collect();
         let mut sink = LatencyFile::new(OutputFile::create(&path).unwrap(), 3).unwrap();
         records.chunks(1024).for_each(|batch| sink.consume(batch).unwrap());
         sink.finish().unwrap();
-        assert!(std::fs::read_to_string(&path).unwrap() == format_latency_lines(3, &records));
+        assert!(std::fs::read_to_string(&path).unwrap() == text(3, &records));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 

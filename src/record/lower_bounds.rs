@@ -1,6 +1,7 @@
 //! Which percentiles of a histogram are only lower bounds. Pure.
 
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 
 use crate::stats::percentile_rank;
 
@@ -9,7 +10,7 @@ use crate::stats::percentile_rank;
 /// A percentile is exact if it stays the same whatever the true values are. Let F be the distribution of the samples, and
 /// b the least lower bound. Percentiles up to F(b) are exact, because no true value is below b. Percentiles above F(b)
 /// are lower bounds themselves, even if the samples there are exact: true values that are larger move them up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LowerBounds {
     count: u64,
     /// The least lower bound: the lowest value that the histogram does not distinguish from it.

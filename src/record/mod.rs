@@ -10,6 +10,7 @@ mod cause;
 mod clock;
 mod columns;
 mod csv;
+pub mod digest;
 pub mod event;
 mod file_error;
 pub mod folder;
@@ -33,7 +34,7 @@ pub use event::{Event, EventKind, FaultStep};
 pub use file_error::FileError;
 pub use folder::{FolderError, ResultsFolder, RunData};
 pub use latencies::Latencies;
-pub use latency_file::{LatencyFile, format_latency_lines};
+pub use latency_file::{LatencyFile, LatencyLines};
 pub use lower_bounds::LowerBounds;
 pub use output_file::OutputFile;
 pub use p99::P99Files;
@@ -263,6 +264,14 @@ impl RequestRecord {
     /// The response time is only a lower bound, because the client or the end of the run cut the wait short.
     pub fn is_lower_bound(&self) -> bool {
         matches!(self.outcome(), Some(Outcome::Abandoned | Outcome::Unanswered | Outcome::Unsent))
+    }
+
+    /// When the outcome was decided: the end; [`Instant::NEVER`] for a request that was in flight, or not sent, at the end
+    /// of the run.
+    #[inline]
+    pub fn decided_at(&self) -> Instant {
+        let in_flight = self.outcome().is_none_or(|outcome| !outcome.is_failure()) && self.is_lower_bound();
+        if in_flight { Instant::NEVER } else { self.end }
     }
 
     /// Answered with a status below 400.

@@ -2,8 +2,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::record::Sample;
+use crate::record::digest::Digest;
 use crate::record::event::GeneratorStats;
-use crate::record::{RequestRecord, Sample};
 use crate::units::{Instant, Time};
 use crate::verdict::goodput::Bin;
 use crate::verdict::{Verdict, VerdictText};
@@ -38,8 +39,8 @@ pub struct ReportData {
     pub verdict: Verdict,
     /// The verdict in words.
     pub explanation: VerdictText,
-    /// Every attempt, ordered by `due`, then `request`, then `attempt`.
-    pub requests: Vec<RequestRecord>,
+    /// The counts and histograms of all records.
+    pub digest: Digest,
     pub samples: Vec<Sample>,
     /// Components that died, restarted or ran out of memory.
     pub incidents: Vec<Incident>,

@@ -3,27 +3,20 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::figures::{DrawError, Figure, FigureData};
+use super::figures::{DrawError, Figure, FigureData, load_frame};
 use super::load_totals::LoadTotals;
+use crate::record::digest::Digest;
 use crate::record::rows::RowsWriter;
-use crate::record::{FileError, OutputFile, RequestRecord, TempRows};
+use crate::record::{FileError, OutputFile, TempRows};
 
 /// The figures could not be drawn.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadFiguresError {
     #[error(transparent)]
     File(#[from] FileError),
-    #[error(
-        "cannot draw {requests:.0} requests with --plot: they must fit into memory, and the limit is {MAX_REQUESTS}. \
-         Shorten the run with --duration, or write the requests to a file with --record and draw them with another tool"
-    )]
-    TooMany { requests: f64 },
     #[error("cannot draw {file}: {cause}. This is a bug in metawrk: please report it with the command line")]
     Draw { file: String, cause: DrawError },
 }
-
-/// The largest number of attempts that can be drawn: 720 MB of records.
-const MAX_REQUESTS: u64 = 10_000_000;
 
 /// Further threads have no figures, because a reader compares only a few.
 const MAX_THREADS: u16 = 8;
@@ -36,14 +29,11 @@ pub struct LoadFigures {
 }
 
 impl LoadFigures {
-    /// Creates `folder` if it is missing. `requests` is the expected number of requests (rate times duration).
+    /// Creates `folder` if it is missing.
     ///
     /// # Errors
-    /// [`LoadFiguresError`] before the load, if the folder is not writable or there are too many requests to draw.
-    pub fn create(folder: &Path, requests: f64) -> Result<LoadFigures, LoadFiguresError> {
-        if requests > MAX_REQUESTS as f64 {
-            return Err(LoadFiguresError::TooMany { requests });
-        }
+    /// [`LoadFiguresError`] before the load, if the folder is not writable.
+    pub fn create(folder: &Path) -> Result<LoadFigures, LoadFiguresError> {
         let folder = FigureFolder::create(folder)?;
         Ok(LoadFigures { spool: TempRows::create_in(&folder.path, &folder.path)?, folder })
     }
@@ -71,9 +61,13 @@ impl LoadFigures {
     /// # Errors
     /// [`LoadFiguresError`]. Figures drawn before the error stay.
     pub fn draw(self, name: &str, totals: &LoadTotals) -> Result<Vec<PathBuf>, LoadFiguresError> {
-        let requests = self.read_requests()?;
-        let figure_data = FigureData::of_load(name, &totals.generator, &requests);
         let threads = totals.generator.threads.min(MAX_THREADS);
+        let mut digest = Digest::new(load_frame(&totals.generator, threads));
+        let mut rows = self.spool.reader()?;
+        while rows.left() > 0 {
+            rows.next_batch(1 << 14)?.iter().for_each(|record| digest.add(record));
+        }
+        let figure_data = FigureData::of_load(name, &totals.generator, &digest);
         let mut written = Vec::new();
         for figure in Figure::of_requests(threads) {
             let stem = figure.file_stem();
@@ -86,19 +80,6 @@ impl LoadFigures {
             }
         }
         Ok(written)
-    }
-
-    fn read_requests(&self) -> Result<Vec<RequestRecord>, LoadFiguresError> {
-        let mut rows = self.spool.reader()?;
-        // Retries may have added attempts to the planned requests.
-        if rows.left() > MAX_REQUESTS {
-            return Err(LoadFiguresError::TooMany { requests: rows.left() as f64 });
-        }
-        let mut requests = Vec::with_capacity(rows.left() as usize);
-        while rows.left() > 0 {
-            requests.append(&mut rows.next_batch(1 << 16)?);
-        }
-        Ok(requests)
     }
 }
 
@@ -129,8 +110,8 @@ impl Drop for FigureFolder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Account;
     use crate::record::sink::RecordSink;
+    use crate::record::{Account, RequestRecord};
     use crate::report::tests::synthetic;
     use crate::units::Time;
 
@@ -145,7 +126,7 @@ mod tests {
     }
 
     fn draw(folder: &Path, requests: &[RequestRecord], threads: u16) -> Vec<PathBuf> {
-        let figures = LoadFigures::create(folder, 28_500.0).unwrap();
+        let figures = LoadFigures::create(folder).unwrap();
         let mut sink = figures.sink().unwrap();
         requests.chunks(1024).for_each(|batch| sink.consume(batch).unwrap());
         sink.finish().unwrap();
@@ -179,7 +160,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let written = draw(dir.path(), &[], 20);
         assert_eq!(written.len(), 2 * (1 + 2 * 8));
-        let figures = LoadFigures::create(dir.path(), 1.0).unwrap();
+        let figures = LoadFigures::create(dir.path()).unwrap();
         let folder = dir.path().display();
         assert_eq!(figures.describe(8), format!("in {folder}"));
         assert_eq!(figures.describe(20), format!("in {folder}: the timeline, and the first 8 of 20 threads"));
@@ -196,11 +177,9 @@ mod tests {
     fn an_error_before_the_load_leaves_no_folder() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("figures");
-        let error = LoadFigures::create(&folder, 1e8).unwrap_err().to_string();
-        assert!(error.starts_with("cannot draw 100000000 requests") && error.contains("--record"), "{error}");
-        drop(LoadFigures::create(&folder, 1.0).unwrap());
+        drop(LoadFigures::create(&folder).unwrap());
         fs::write(&folder, "").unwrap();
-        let error = LoadFigures::create(&folder, 1.0).unwrap_err().to_string();
+        let error = LoadFigures::create(&folder).unwrap_err().to_string();
         assert!(error.contains(&folder.display().to_string()), "{error}");
         assert_eq!(names(dir.path()), ["figures"]);
     }

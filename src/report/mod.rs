@@ -6,6 +6,7 @@
 
 mod cause_advice;
 mod data;
+mod digest_records;
 pub mod figures;
 pub mod generator;
 mod generator_text;

@@ -1,15 +1,17 @@
 use std::path::{Path, PathBuf};
 
+use super::digest_records::digest_records;
 use super::{FaultWindow, Incident, ReportData};
 use crate::arrivals::ArrivalProcess;
 use crate::load::plan::{OnTimeout, Timestamps, WhenBusy};
 use crate::plan::settings::Settings;
 use crate::plan::source::{ConfigError, Source};
 use crate::plan::{ClientTimeout, ExperimentPlan, PlannedFault, System};
+use crate::record::digest::Digest;
 use crate::record::event::ComponentState;
 use crate::record::folder;
 use crate::record::folder::{EVENTS, FolderError, PLAN, ReportLock};
-use crate::record::{Event, EventKind, RunData};
+use crate::record::{Event, EventKind, FileError, RunData};
 use crate::stats::ratio;
 use crate::testbed::Scenario;
 use crate::units::Instant;
@@ -22,6 +24,8 @@ pub enum ReportDataError {
     #[error(transparent)]
     Folder(#[from] FolderError),
     #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
     Plan(#[from] ConfigError),
     #[error(
         "{} has a step of fault {number} ({kind}), which {PLAN} does not have: one of the two files is damaged. Take the \
@@ -31,14 +35,19 @@ pub enum ReportDataError {
     UnplannedFault { path: PathBuf, number: usize, kind: String },
 }
 
-/// Reads the results folder `dir` and judges the run.
+/// Reads the results folder `dir` and judges the run, by the digest of its records. If the folder has no digest of them,
+/// it is made and written, and `latencies.txt` with it.
 ///
 /// # Errors
 /// [`ReportDataError`] names the file, and the line if there is one.
 pub fn read_report_data(dir: &Path, lock: &ReportLock) -> Result<(ExperimentPlan, ReportData), ReportDataError> {
     let recorded = folder::read_folder(dir, lock)?;
     let plan = parse_plan(dir, &recorded)?;
-    let data = build_report_data(&plan, recorded);
+    let digest = match folder::read_digest(dir, &recorded.checksums)? {
+        Some(digest) => digest,
+        None => digest_records(dir, &plan, &recorded)?,
+    };
+    let data = build_report_data(&plan, recorded, digest);
     Ok((plan, data))
 }
 
@@ -59,17 +68,16 @@ pub(super) fn parse_plan(dir: &Path, recorded: &RunData) -> Result<ExperimentPla
     Ok(plan)
 }
 
-/// Judges a run from its plan and its records. A pure function.
-pub fn build_report_data(plan: &ExperimentPlan, recorded: RunData) -> ReportData {
-    let RunData { plan: _, requests, samples, events } = recorded;
-    let judgement = judge(plan, &requests, &events);
+/// Judges a run from its plan, the digest of its records, and everything else that was recorded. A pure function.
+pub fn build_report_data(plan: &ExperimentPlan, recorded: RunData, digest: Digest) -> ReportData {
+    let RunData { samples, events, .. } = recorded;
+    let judgement = judge(plan, &digest, &events);
     let explanation = judgement.explain(plan);
     let evidence = judgement.evidence;
     ReportData {
         name: plan.name().to_owned(),
         started: evidence.timeline.started.clone(),
-        // A load plan has no more threads than that.
-        threads: u16::try_from(plan.load().threads).unwrap_or(u16::MAX),
+        threads: digest.frame().threads,
         rate: plan.load().rate,
         planned_rate: ratio(plan.rate().cumulated(evidence.end), evidence.end.as_secs_f64()),
         slack: plan.load().slack,
@@ -91,7 +99,7 @@ pub fn build_report_data(plan: &ExperimentPlan, recorded: RunData) -> ReportData
         verdict: judgement.verdict,
         goodput: evidence.bins,
         facts: plan_facts(plan),
-        requests,
+        digest,
         samples,
     }
 }
@@ -123,7 +131,7 @@ fn state_name(state: ComponentState) -> &'static str {
     }
 }
 
-fn fault_windows(plan: &ExperimentPlan, timeline: &Timeline) -> Vec<FaultWindow> {
+pub(super) fn fault_windows(plan: &ExperimentPlan, timeline: &Timeline) -> Vec<FaultWindow> {
     let window = |(fault, history): (&PlannedFault, &FaultHistory)| {
         Some(FaultWindow { label: fault.spec.label(), from: history.effective?, to: history.removed })
     };
@@ -248,7 +256,7 @@ mod tests {
         assert_eq!((data.warmup_end, data.arrivals_end, data.slo), (at(5), at(141), Time(S)));
         assert_eq!((data.baseline, data.recovered_at), (Some((at(5), at(15))), Some(at(38))));
         assert_eq!(data.faults, [FaultWindow { label: "link-cut".into(), from: at(15), to: Some(at(35)) }]);
-        assert_eq!((data.goodput.len(), data.requests.len()), (141, 14_100));
+        assert_eq!((data.goodput.len(), data.digest.totals.records), (141, 14_100));
         assert_eq!(data.incidents[0].at, at(20));
         assert_eq!(data.incidents[0].to_string(), "post-db ran out of memory (137)");
         assert_eq!((data.explanation.name.as_str(), data.generator.connections_opened), ("RECOVERED", 7));
@@ -279,7 +287,7 @@ mod tests {
         fs::write(folder.path().join(folder::EVENTS), "").unwrap();
         let (_, data) = read(&folder).unwrap();
         assert_eq!(data.explanation.name, "INVALID: the run was killed");
-        assert_eq!((data.requests.len(), data.faults.len(), data.baseline), (1_200, 0, None));
+        assert_eq!((data.digest.totals.records, data.faults.len(), data.baseline), (1_200, 0, None));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::ReportDataError;
 use super::read::parse_plan;
 use crate::plan::ExperimentPlan;
-use crate::record::{Account, EventKind, FaultStep, RunData, folder};
+use crate::record::{Account, Event, EventKind, FaultStep, folder};
 use crate::units::Instant;
 
 /// What a run in progress has recorded so far, as text. Changes nothing in `dir`.
@@ -15,13 +15,19 @@ use crate::units::Instant;
 pub fn describe_running(dir: &Path) -> Result<String, ReportDataError> {
     let recorded = folder::read_running(dir)?;
     let plan = parse_plan(dir, &recorded)?;
-    Ok(describe(&plan, &recorded))
+    let (mut account, mut last_end) = (Account::default(), Instant::START);
+    recorded.requests.for_each_batch(|batch| {
+        for record in batch {
+            account.add(record);
+            last_end = last_end.max(record.end.known().unwrap_or(Instant::START));
+        }
+        Ok(())
+    })?;
+    Ok(describe(&plan, &recorded.events, &account, last_end))
 }
 
-fn describe(plan: &ExperimentPlan, recorded: &RunData) -> String {
-    let account = Account::of(&recorded.requests);
-    let ends = recorded.requests.iter().filter_map(|record| record.end.known());
-    let last = ends.chain(recorded.events.iter().map(|event| event.at)).max().unwrap_or(Instant::START);
+fn describe(plan: &ExperimentPlan, events: &[Event], account: &Account, last_end: Instant) -> String {
+    let last = events.iter().map(|event| event.at).fold(last_end, Instant::max);
     let mut lines = vec![
         format!(
             "The experiment {} goes on: its records reach {:.1} s of at most {}.",
@@ -31,7 +37,7 @@ fn describe(plan: &ExperimentPlan, recorded: &RunData) -> String {
         ),
         format!("Requests so far: {} answered, {} failed.", account.answered, account.failed),
     ];
-    for event in &recorded.events {
+    for event in events {
         if let EventKind::Fault { fault, kind, step, .. } = &event.what {
             let (number, at) = (fault + 1, event.at.as_secs_f64());
             lines.push(format!("Fault {number} ({kind}): {} at {at:.1} s.", step_name(*step)));
@@ -59,9 +65,11 @@ mod tests {
     #[test]
     fn a_run_in_progress_has_no_verdict() {
         let run = Run::new().without_end().stop_at(12);
-        let events = run.events.iter().filter(|event| event.at < Instant(20_000_000_000)).cloned().collect();
-        let recorded = RunData { plan: String::new(), requests: run.records(), samples: Vec::new(), events };
-        insta::assert_snapshot!(describe(&run.plan, &recorded), @r"
+        let events: Vec<Event> =
+            run.events.iter().filter(|event| event.at < Instant(20_000_000_000)).cloned().collect();
+        let records = run.records();
+        let last_end = records.iter().map(|record| record.end).max().unwrap();
+        insta::assert_snapshot!(describe(&run.plan, &events, &Account::of(&records), last_end), @r"
 
         RUNNING
           The experiment made up goes on: its records reach 15.0 s of at most 141s.

@@ -1,7 +1,8 @@
-//! The sums over a run's records that all products share, computed in one pass.
+//! The sums over a run's records that all products share.
 
 use super::ReportData;
-use crate::record::{Account, Latencies, Outcome, RequestRecord};
+use crate::record::digest::Digest;
+use crate::record::{Account, Latencies};
 use crate::stats::Moments;
 use crate::units::Instant;
 
@@ -25,86 +26,38 @@ pub struct RunStatistics {
 
 impl RunStatistics {
     pub fn of(data: &ReportData) -> RunStatistics {
-        let mut statistics = RunStatistics {
-            account: Account::default(),
-            latencies: Latencies::default(),
-            sent: 0,
-            answered_in_time: 0,
-            bytes_in_time: 0,
-            req_per_sec: Moments::default(),
-            last_instant: last_instant(data),
-        };
-        let mut rates = ThreadRates::new(data);
-        for r in &data.requests {
-            statistics.account.add(r);
-            if r.due >= data.warmup_end {
-                statistics.latencies.add(r);
-            }
-            let in_time = |at: Instant| at.known().is_some_and(|at| at <= data.arrivals_end);
-            let refused = r.outcome() == Some(Outcome::ConnectError);
-            statistics.sent += u64::from(r.is_last() && (r.attempt > 0 || refused || in_time(r.sent)));
-            if r.outcome() == Some(Outcome::Answered) && in_time(r.end) {
-                statistics.answered_in_time += 1;
-                statistics.bytes_in_time = statistics.bytes_in_time.saturating_add(r.bytes);
-                rates.add(r);
-            }
+        let totals = &data.digest.totals;
+        RunStatistics {
+            account: totals.account,
+            latencies: totals.latencies.clone(),
+            sent: totals.sent,
+            answered_in_time: totals.answered_in_time,
+            bytes_in_time: totals.bytes_in_time,
+            req_per_sec: answers_per_second(&data.digest),
+            last_instant: data.digest.frame().axis_end,
         }
-        statistics.req_per_sec = Moments::of(&rates.counts);
-        statistics
     }
-}
-
-/// Answers in each second of each thread, in whole seconds after the warm-up.
-struct ThreadRates {
-    first_second: u64,
-    seconds: usize,
-    counts: Vec<f64>,
 }
 
 const SECOND: u64 = 1_000_000_000;
 
-/// A day with 1024 threads, the largest plan, stays below this limit. A damaged file may exceed it.
-const MAX_COUNTS: usize = 100_000_000;
-
-impl ThreadRates {
-    fn new(data: &ReportData) -> ThreadRates {
-        let first_second = data.warmup_end.0.div_ceil(SECOND);
-        let seconds = (data.arrivals_end.0 / SECOND).saturating_sub(first_second) as usize;
-        let size = seconds.saturating_mul(usize::from(data.threads));
-        let seconds = if size > MAX_COUNTS { 0 } else { seconds };
-        ThreadRates { first_second, seconds, counts: vec![0.0; seconds * usize::from(data.threads)] }
-    }
-
-    fn add(&mut self, r: &RequestRecord) {
-        let Some(second) = (r.end.0 / SECOND).checked_sub(self.first_second).map(|s| s as usize) else { return };
-        if second < self.seconds
-            && let Some(count) = self.counts.get_mut(usize::from(r.thread) * self.seconds + second)
-        {
-            *count += 1.0;
-        }
-    }
-}
-
-/// An experiment has at most a day of arrivals, and any run at most a day of draining. A later instant comes from a damaged
-/// record.
-const LATEST: Instant = Instant(48 * 3600 * SECOND);
-
-fn last_instant(data: &ReportData) -> Instant {
-    let of_requests = data.requests.iter().filter_map(|r| r.end.known());
-    let of_samples = data.samples.iter().map(|s| s.at);
-    let of_faults = data.faults.iter().filter_map(|f| f.to);
-    let at_least = [data.arrivals_end, Instant(SECOND)];
-    of_requests
-        .chain(of_samples)
-        .chain(of_faults)
-        .chain(at_least)
-        .fold(Instant::START, Instant::max)
-        .min(LATEST.max(data.arrivals_end))
+/// Answers of each thread in each whole second after the warm-up, until the end of arrivals.
+fn answers_per_second(digest: &Digest) -> Moments {
+    let frame = digest.frame();
+    let seconds = frame.warmup_end.0.div_ceil(SECOND)..frame.arrivals_end.0 / SECOND;
+    let counts = || {
+        let answers = digest.threads.iter().flat_map(|thread| &thread.answers);
+        answers.filter(|(second, _)| seconds.contains(&u64::from(**second))).map(|(_, count)| f64::from(*count))
+    };
+    let all = seconds.end.saturating_sub(seconds.start).saturating_mul(digest.threads.len() as u64);
+    let without = all.saturating_sub(counts().count() as u64);
+    Moments::of_counted(counts().map(|count| (count, 1)).chain([(0.0, without)]))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::{Outcome, RequestRecord};
     use crate::report::tests::synthetic;
     use crate::units::Time;
 
@@ -119,7 +72,9 @@ mod tests {
     }
 
     fn run_of(requests: Vec<RequestRecord>) -> ReportData {
-        ReportData { arrivals_end: Instant(4 * SECOND), warmup_end: Instant(SECOND), requests, ..synthetic::empty() }
+        let mut run = synthetic::empty();
+        (run.arrivals_end, run.warmup_end, run.requests) = (Instant(4 * SECOND), Instant(SECOND), requests);
+        run.report()
     }
 
     #[test]

@@ -6,7 +6,6 @@ use super::figures::{DrawError, Figure, FigureData};
 use super::statistics::RunStatistics;
 use super::summary::Summary;
 use super::{ReportData, html};
-use crate::record::format_latency_lines;
 use crate::whole_file;
 
 /// A product of a run could not be written. The recorded data is unchanged.
@@ -20,8 +19,7 @@ pub enum ReportError {
     Summary(#[from] serde_json::Error),
 }
 
-/// Writes all products of an experiment into `dir`: `summary.json`, figures as PNG and SVG, `latencies.txt`,
-/// `report.html`. Creates `dir` if it is missing. Each file is written completely or not at all.
+/// Writes the products of an experiment into `dir`: `summary.json`, figures as PNG and SVG, `report.html`. Creates `dir` if it is missing. Each file is written completely or not at all.
 /// Returns the paths in the order of writing.
 ///
 /// # Errors
@@ -47,8 +45,6 @@ pub fn write_report(data: &ReportData, dir: &Path) -> Result<Vec<PathBuf>, Repor
         put(format!("{stem}.svg"), images.svg.as_bytes())?;
         figures.push(images);
     }
-    let latencies = format_latency_lines(data.threads, &data.requests);
-    put("latencies.txt".into(), latencies.as_bytes())?;
     put("report.html".into(), html::render_page(data, &statistics, &figures).as_bytes())?;
     Ok(written)
 }

@@ -17,9 +17,18 @@ impl DueTimes {
     }
 
     pub fn new(process: ArrivalProcess, rate: &Rate, seed: u64, threads: usize) -> DueTimes {
-        let threads = threads as u64;
-        let arrivals = |thread| Arrivals::new(process, rate, seed, ThreadShare::new(thread, threads)).peekable();
-        DueTimes { threads: (0..threads).map(arrivals).collect(), due: Vec::new() }
+        let threads = arrivals_of_threads(process, rate, seed, threads).map(Iterator::peekable).collect();
+        DueTimes { threads, due: Vec::new() }
+    }
+
+    /// How many requests the plan's load makes due before `end`.
+    pub fn count(plan: &ExperimentPlan, end: Instant) -> u64 {
+        let load = plan.load();
+        let count = |mut arrivals: Arrivals| {
+            let closed_form = arrivals.skip_before(end);
+            closed_form.unwrap_or_else(|| arrivals.take_while(|arrival| arrival.due < end).count() as u64)
+        };
+        arrivals_of_threads(load.arrivals, plan.rate(), load.seed, load.threads).map(count).sum()
     }
 
     /// All due times before `end`, in no order. `end` must not decrease from one call to the next.
@@ -31,6 +40,16 @@ impl DueTimes {
         }
         &self.due
     }
+}
+
+fn arrivals_of_threads(
+    process: ArrivalProcess,
+    rate: &Rate,
+    seed: u64,
+    threads: usize,
+) -> impl Iterator<Item = Arrivals> {
+    let threads = threads as u64;
+    (0..threads).map(move |thread| Arrivals::new(process, rate, seed, ThreadShare::new(thread, threads)))
 }
 
 #[cfg(test)]

@@ -1,52 +1,13 @@
 //! Why requests were not good, and what can be done about it.
 
-use crate::record::{Outcome, RequestRecord};
-use crate::units::{Instant, Time, round_rate};
-
-/// Why a request was not good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum FailureCause {
-    /// It was answered with this status, 400 or above.
-    Status(u16),
-    /// No connection could be made for it.
-    ConnectError,
-    /// Its connection broke.
-    ConnectionBroke,
-    /// It was answered after the SLO, abandoned at the client's timeout, or had no answer within the SLO.
-    Late,
-}
-
-/// The requests of a window that were not good, by cause.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Failures {
-    /// Requests due in the window.
-    pub due: u64,
-    /// The causes, the most frequent first. A request that was undecided at the end of the window has none.
-    pub causes: Vec<(FailureCause, u64)>,
-}
+pub use crate::record::digest::{FailureCause, Failures};
+use crate::units::round_rate;
 
 impl Failures {
-    /// Counts the failures of requests due in `[from, to)` among `records`, all attempts of a run, as they were known at
-    /// `to`.
-    pub fn count(records: &[RequestRecord], from: Instant, to: Instant, slo: Time) -> Failures {
-        let due = |record: &&RequestRecord| record.is_last() && record.due >= from && record.due < to;
-        let mut failures = Failures::default();
-        for record in records.iter().filter(due) {
-            failures.due += 1;
-            if let Some(cause) = find_cause(record, to, slo) {
-                match failures.causes.iter_mut().find(|(other, _)| *other == cause) {
-                    Some((_, count)) => *count += 1,
-                    None => failures.causes.push((cause, 1)),
-                }
-            }
-        }
-        failures.causes.sort_unstable_by_key(|&(cause, count)| (std::cmp::Reverse(count), cause));
-        failures
-    }
-
     /// What was seen, in one sentence; `None` if no request failed.
     pub fn describe(&self) -> Option<String> {
-        let (main, others) = self.causes.split_at(self.causes.len().min(MOST_CAUSES));
+        let causes = self.sorted();
+        let (main, others) = causes.split_at(causes.len().min(MOST_CAUSES));
         let mut parts: Vec<String> =
             main.iter().map(|(cause, count)| format!("{count} {}", cause.describe())).collect();
         let others: u64 = others.iter().map(|(_, count)| count).sum();
@@ -57,9 +18,10 @@ impl Failures {
     /// What to do, by the most frequent cause: a lower load than `rate` does not help against everything.
     pub fn remedy(&self, rate: f64) -> String {
         let lower = round_rate(rate / 2.0);
-        let failed: u64 = self.causes.iter().map(|(_, count)| count).sum();
+        let causes = self.sorted();
+        let failed: u64 = causes.iter().map(|(_, count)| count).sum();
         let all_failed = failed as f64 >= 0.99 * self.due as f64;
-        match self.causes.first().map(|(cause, _)| *cause) {
+        match causes.first().map(|(cause, _)| *cause) {
             Some(FailureCause::Status(status @ 400..500)) if status != 408 && status != 429 => format!(
                 "A lower load does not change status {status}: correct the url, the headers or the script. `metawrk check` sends \
                  one request and shows its status."
@@ -99,22 +61,11 @@ impl FailureCause {
     }
 }
 
-fn find_cause(record: &RequestRecord, to: Instant, slo: Time) -> Option<FailureCause> {
-    if record.end > to {
-        return (to.since(record.due) >= slo).then_some(FailureCause::Late);
-    }
-    match record.outcome() {
-        Some(Outcome::Answered) if record.status >= 400 => Some(FailureCause::Status(record.status)),
-        Some(Outcome::Answered) => (record.end.since(record.due) > slo).then_some(FailureCause::Late),
-        Some(Outcome::ConnectError) => Some(FailureCause::ConnectError),
-        Some(Outcome::ReadError | Outcome::WriteError) => Some(FailureCause::ConnectionBroke),
-        Some(Outcome::Abandoned | Outcome::Unanswered | Outcome::Unsent) | None => Some(FailureCause::Late),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::{Outcome, RequestRecord};
+    use crate::units::{Instant, Time};
 
     #[test]
     fn failures_are_counted_by_cause_and_the_advice_follows_from_the_main_one() {
@@ -126,7 +77,12 @@ mod tests {
             record.set_last(true);
             record
         };
-        let count = |records: &[RequestRecord]| Failures::count(records, at(10), at(20), Time::from_secs(2));
+        let count = |records: &[RequestRecord]| {
+            let mut failures = Failures::default();
+            let due = records.iter().filter(|record| record.due >= at(10) && record.due < at(20));
+            due.for_each(|record| failures.add(record, at(20), Time::from_secs(2)));
+            failures
+        };
         let mixed = [
             record(Outcome::Answered, 500, 9, 9),
             record(Outcome::Answered, 200, 10, 11),

@@ -1,15 +1,16 @@
-use super::baseline::check_baseline;
-use super::bins::{Bin, take_final, whole_bins};
+use super::baseline::{backlog_steps, check_baseline};
+use super::bins::{Bin, BinLayout, take_final, whole_bins};
 use super::due_times::DueTimes;
 use super::failures::Failures;
 use super::goodput::{Baseline, Cohorts};
 use super::recovery::{RecoveryState, find_recovery};
-use super::rules::lay_out_bins;
+use super::rules::bin_anchors;
 use super::thresholds::{BROKEN, HEALTHY};
 use super::timeline::Timeline;
 use super::trend::{Trend, backlog_drops};
 use crate::plan::ExperimentPlan;
 use crate::record::Event;
+use crate::record::digest::BacklogSteps;
 use crate::stats::median;
 use crate::units::{Instant, Time};
 
@@ -44,10 +45,12 @@ pub fn judge_live(
     let baseline = timeline.tc().and_then(|tc| cohorts.baseline(windows, warmup, tc, plan.slo(), due.clone()));
     let slo = baseline.map(|baseline| baseline.slo).or(plan.slo());
     let slo = slo.unwrap_or_else(|| cohorts.default_slo(Instant::START.plus(warmup), end));
-    let bins = cohorts.bins(&lay_out_bins(&timeline, windows, warmup), slo, due.clone(), end);
+    let layout = BinLayout::new(windows.bin, bin_anchors(&timeline, warmup));
+    let bins = cohorts.bins(&layout, slo, due.clone(), end);
     let backlog = match plan.early().and(timeline.t1()) {
         Some(_) => {
-            cohorts.backlog(due, end.minus(windows.last), windows.bin, (windows.last.0 / windows.bin.0) as usize)
+            let count = u32::try_from(windows.last.0 / windows.bin.0).unwrap_or(u32::MAX);
+            cohorts.backlog(due, BacklogSteps { from: end.minus(windows.last), step: windows.bin, count })
         }
         None => Vec::new(),
     };
@@ -65,7 +68,8 @@ pub fn explain_baseline(
     let due = due_times.until(now).iter().copied();
     let windows = plan.windows().for_live_baseline();
     let baseline = cohorts.baseline(windows, plan.phases().warmup, now, plan.slo(), due.clone())?;
-    let reasons = check_baseline(plan, cohorts, baseline, due);
+    let backlog = cohorts.backlog(due, backlog_steps(baseline, plan.windows()));
+    let reasons = check_baseline(plan, baseline, &backlog);
     let texts: Vec<String> = reasons.iter().map(|reason| reason.explain(plan, &Failures::default())).collect();
     (!texts.is_empty()).then(|| texts.join(" "))
 }

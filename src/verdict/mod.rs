@@ -17,8 +17,8 @@
 //! A plan may be judged early ([`ExperimentPlan::early`](crate::plan::ExperimentPlan::early)). Then the last window is
 //! shorter, and METASTABLE, DEGRADED, DRAINING and OSCILLATING need no more observation than that.
 //!
-//! [`judge`] serves a finished run, [`judge_live`] and [`observation_is_over`] a run in progress; both count with the
-//! same code.
+//! [`judge`] serves a finished run: it decides by the digest of its records, which counts by the frame of a [`Survey`].
+//! [`judge_live`] and [`observation_is_over`] serve a run in progress. Both count with the same code.
 
 mod baseline;
 mod bins;
@@ -29,6 +29,7 @@ mod judgement;
 mod live;
 mod recovery;
 mod rules;
+mod survey;
 mod thresholds;
 pub mod timeline;
 mod trend;
@@ -40,6 +41,7 @@ pub use judgement::{Evidence, InvalidReason, Judgement, Verdict};
 pub use live::{LiveJudgement, explain_baseline, judge_live, observation_is_over};
 pub use recovery::Recovery;
 pub use rules::judge;
+pub use survey::Survey;
 pub use thresholds::{BROKEN, HEALTHY, MIN_BASELINE};
 pub use trend::Trend;
 pub use words::VerdictText;

@@ -1,67 +1,48 @@
 //! The rules that turn the evidence of a run into its verdict.
 
-use super::bins::{Bin, BinLayout, whole_bins};
-use super::failures::Failures;
-use super::goodput::Cohorts;
+use super::bins::{Bin, whole_bins};
 use super::judgement::{Evidence, Judgement, Verdict};
 use super::recovery::{Recovery, RecoveryState, count_swings, find_recovery};
 use super::thresholds::{BROKEN, HEALTHY, MIN_BASELINE};
 use super::timeline::Timeline;
 use super::trend::{Trend, backlog_drops, backlog_grows};
 use super::validity;
-use crate::plan::{ExperimentPlan, VerdictWindows};
-use crate::record::{Event, RequestRecord};
+use crate::plan::ExperimentPlan;
+use crate::record::Event;
+use crate::record::digest::Digest;
 use crate::stats::median;
 use crate::units::{Instant, Time};
 
-/// Judges a run of `plan` by the records and events that it left.
-pub fn judge(plan: &ExperimentPlan, records: &[RequestRecord], events: &[Event]) -> Judgement {
-    let mut cohorts = Cohorts::default();
-    cohorts.add(records);
-    let evidence = gather_evidence(plan, records, &cohorts, events);
-    let verdict = decide(plan, records, &cohorts, &evidence);
+/// Judges a run of `plan` by the digest of its records, whose frame is that of [`super::Survey`], and by its events.
+pub fn judge(plan: &ExperimentPlan, digest: &Digest, events: &[Event]) -> Judgement {
+    let evidence = gather_evidence(plan, digest, events);
+    let verdict = decide(plan, digest, &evidence);
     Judgement { verdict, evidence }
 }
 
-fn gather_evidence(plan: &ExperimentPlan, records: &[RequestRecord], cohorts: &Cohorts, events: &[Event]) -> Evidence {
-    let timeline = Timeline::of(events, plan.faults().len());
-    let (windows, warmup) = (plan.windows(), plan.phases().warmup);
-    let end = find_end_of_arrivals(plan, cohorts);
-    let needed = match timeline.ended_by_baseline() {
-        Some(_) => windows.for_live_baseline(),
-        None => windows,
-    };
-    let judged = timeline.baseline_end();
-    let baseline = judged.and_then(|until| cohorts.baseline(needed, warmup, until, plan.slo(), cohorts.due()));
-    let slo = baseline.map(|baseline| baseline.slo).or(plan.slo()).unwrap_or_else(|| {
-        let from = Instant::START.plus(warmup);
-        cohorts.default_slo(from, from.plus(windows.max_baseline).min(end))
-    });
-    let (from, to) = baseline.map_or((Instant::START.plus(warmup), end), |baseline| (baseline.from, baseline.to));
-    let failures = Failures::count(records, from, to, slo);
-    let bins = cohorts.bins(&lay_out_bins(&timeline, windows, warmup), slo, cohorts.due(), end);
-    let warmup_end = Instant::START.plus(warmup);
-    let steps = windows.last.min(end.since(warmup_end)).0 / windows.bin.0;
-    let backlog = cohorts.backlog(cohorts.due(), end.minus(windows.bin.times(steps)), windows.bin, steps as usize);
+fn gather_evidence(plan: &ExperimentPlan, digest: &Digest, events: &[Event]) -> Evidence {
+    let frame = digest.frame();
+    let cohorts = digest.cohorts.as_ref();
+    let backlog = cohorts.map_or_else(Vec::new, |cohorts| cohorts.last_backlog.points());
     let mut evidence = Evidence {
-        timeline,
-        baseline,
-        failures,
-        slo,
-        warmup_end,
-        end,
-        bins,
+        timeline: Timeline::of(events, plan.faults().len()),
+        baseline: frame.judged.as_ref().and_then(|judged| judged.baseline),
+        failures: cohorts.map(|cohorts| cohorts.failures.clone()).unwrap_or_default(),
+        slo: frame.slo.unwrap_or_default(),
+        warmup_end: frame.warmup_end,
+        end: frame.arrivals_end,
+        bins: cohorts.map(|cohorts| cohorts.bins.clone()).unwrap_or_default(),
         last_goodput: None,
         backlog_trend: Trend::through(&backlog),
         backlog,
     };
-    evidence.last_goodput = median_goodput(evidence.last_bins(windows));
+    evidence.last_goodput = median_goodput(evidence.last_bins(plan.windows()));
     evidence
 }
 
 /// Applies the rules in their order: the first that matches decides.
-fn decide(plan: &ExperimentPlan, records: &[RequestRecord], cohorts: &Cohorts, evidence: &Evidence) -> Verdict {
-    let reasons = validity::find_reasons(plan, records, cohorts, evidence);
+fn decide(plan: &ExperimentPlan, digest: &Digest, evidence: &Evidence) -> Verdict {
+    let reasons = validity::find_reasons(plan, digest, evidence);
     if !reasons.is_empty() {
         return Verdict::Invalid(reasons);
     }
@@ -134,18 +115,9 @@ fn median_goodput(bins: &[Bin]) -> Option<f64> {
 /// Bins are aligned to the fault: backward from its command, forward from its effect and from its removal. What is due
 /// between command and effect is in bins of its own, which belong to no window. Without a fault, bins are aligned to the
 /// end of the warm-up.
-pub fn lay_out_bins(timeline: &Timeline, windows: VerdictWindows, warmup: Time) -> BinLayout {
+pub fn bin_anchors(timeline: &Timeline, warmup: Time) -> Vec<Instant> {
     match (timeline.baseline_end(), timeline.t0()) {
-        (None, _) => BinLayout::new(windows.bin, [Instant::START.plus(warmup)]),
-        (end, t0) => BinLayout::new(windows.bin, end.into_iter().chain(t0).chain(timeline.t1())),
+        (None, _) => vec![Instant::START.plus(warmup)],
+        (end, t0) => end.into_iter().chain(t0).chain(timeline.t1()).collect(),
     }
-}
-
-/// The planned end, or right after the last due time if the load stopped earlier.
-fn find_end_of_arrivals(plan: &ExperimentPlan, cohorts: &Cohorts) -> Instant {
-    let planned = Instant::START.plus(plan.phases().duration);
-    let last = cohorts.due().filter(|&due| due < planned).max().map_or(Instant::START, |due| due.plus(Time(1)));
-    // Twenty mean gaps without an arrival do not happen by chance.
-    let gaps = Time((20e9 / plan.load().rate) as u64);
-    if planned.since(last) <= gaps { planned } else { last }
 }

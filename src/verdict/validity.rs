@@ -1,30 +1,23 @@
 //! Whether a run is valid.
 
 use super::baseline::check_baseline;
-use super::due_times::DueTimes;
-use super::goodput::Cohorts;
 use super::judgement::{Evidence, InvalidReason};
 use super::thresholds::MAX_CORE_WAIT;
 use crate::plan::ExperimentPlan;
+use crate::record::digest::Digest;
 use crate::record::event::RunEnd;
-use crate::record::{Outcome, RequestRecord};
-use crate::stats::{percentile, ratio};
+use crate::stats::{percentile_rank, ratio, value_at_percentile};
 use crate::units::{Instant, Time};
 
 /// The largest valid send lag, at the 99th percentile.
-const MAX_SEND_LAG: Time = Time::from_millis(10);
+pub const MAX_SEND_LAG: Time = Time::from_millis(10);
 /// The longest valid stall of the generator's process: half of the least SLO.
 const MAX_STALL: Time = Time::from_millis(500);
 /// The largest share of due requests that may be unsent or without a record.
 const MAX_MISSING: f64 = 0.02;
 
 /// All reasons for which the run is invalid, the most important first.
-pub fn find_reasons(
-    plan: &ExperimentPlan,
-    records: &[RequestRecord],
-    cohorts: &Cohorts,
-    evidence: &Evidence,
-) -> Vec<InvalidReason> {
+pub fn find_reasons(plan: &ExperimentPlan, digest: &Digest, evidence: &Evidence) -> Vec<InvalidReason> {
     let mut reasons = Vec::new();
     match &evidence.timeline.ending {
         None => reasons.push(InvalidReason::Killed),
@@ -34,21 +27,24 @@ pub fn find_reasons(
     }
     // A run that was cut short had no time for its later steps, so missing steps are not further reasons.
     let complete = reasons.is_empty();
-    let incomplete = check_record_count(records, evidence);
+    let incomplete = check_record_count(digest.totals.records, evidence);
     // If some of the records are lost, as those of a killed run, the remaining ones do not show how it went.
     let is_cut = reasons == [InvalidReason::Killed] || incomplete.is_some();
     reasons.extend(incomplete);
     if !is_cut {
         // A generator that was late spoils the baseline too, so its reason comes first.
         reasons.extend(check_stalls(evidence));
-        reasons.extend(check_send_lag(plan, records));
+        reasons.extend(check_send_lag(digest));
         reasons.extend(check_core_wait(plan, evidence));
         match (evidence.baseline, evidence.timeline.baseline_end()) {
-            (Some(baseline), _) => reasons.extend(check_baseline(plan, cohorts, baseline, cohorts.due())),
+            (Some(baseline), _) => {
+                let backlog = digest.cohorts.as_ref().map(|cohorts| cohorts.baseline_backlog.points());
+                reasons.extend(check_baseline(plan, baseline, &backlog.unwrap_or_default()));
+            }
             (None, Some(_)) => reasons.push(InvalidReason::ShortBaseline),
             (None, None) => {}
         }
-        reasons.extend(check_missing(plan, records, evidence));
+        reasons.extend(check_missing(digest, evidence));
     }
     let refused = evidence.timeline.ended_by_baseline();
     reasons.extend(refused.filter(|_| reasons.is_empty()).map(|why| InvalidReason::BaselineRefused(why.to_owned())));
@@ -71,8 +67,8 @@ pub fn find_reasons(
 }
 
 /// Whether all records are there that the run wrote.
-fn check_record_count(records: &[RequestRecord], evidence: &Evidence) -> Option<InvalidReason> {
-    let (recorded, found) = (evidence.timeline.recorded?, records.len() as u64);
+fn check_record_count(found: u64, evidence: &Evidence) -> Option<InvalidReason> {
+    let recorded = evidence.timeline.recorded?;
     (recorded != found).then_some(InvalidReason::IncompleteRecords { recorded, found })
 }
 
@@ -101,26 +97,20 @@ fn check_core_wait(plan: &ExperimentPlan, evidence: &Evidence) -> Option<Invalid
     (share > MAX_CORE_WAIT).then_some(InvalidReason::NoCore(share))
 }
 
-fn check_send_lag(plan: &ExperimentPlan, records: &[RequestRecord]) -> Option<InvalidReason> {
-    let warmup = Instant::START.plus(plan.phases().warmup);
-    let measured = records.iter().filter(|record| record.due >= warmup);
-    let mut lags: Vec<Time> = measured.filter_map(RequestRecord::send_lag).collect();
-    percentile(&mut lags, 99.0).filter(|&p99| p99 > MAX_SEND_LAG).map(InvalidReason::SendLag)
+fn check_send_lag(digest: &Digest) -> Option<InvalidReason> {
+    let cohorts = digest.cohorts.as_ref()?;
+    // The histogram rounds: whether the percentile is above the limit follows from the exact number of those above it.
+    let is_late = cohorts.late > cohorts.lags - percentile_rank(cohorts.lags, 99.0).min(cohorts.lags);
+    let p99 = || Time(value_at_percentile(&digest.totals.latencies.send_lag, 99.0));
+    is_late.then(|| InvalidReason::SendLag(p99()))
 }
 
 /// Due requests that only the generator can have failed to send: those that could be sent and were not, and those
 /// without a record. If no connection was ever free for a request, the system is the cause.
-fn check_missing(plan: &ExperimentPlan, records: &[RequestRecord], evidence: &Evidence) -> Option<InvalidReason> {
-    // Only a fault, or the end of its observation, ends arrivals before the planned end of a complete run.
-    let is_whole = plan.faults().is_empty() && matches!(evidence.timeline.ending, Some((RunEnd::Complete, _)));
-    let end = if is_whole { Instant::START.plus(plan.phases().duration) } else { evidence.end };
-    let due = DueTimes::of(plan).until(end).len() as u64;
-    let last_attempts = || records.iter().filter(|record| record.is_last() && record.due < end);
-    let recorded = last_attempts().count() as u64;
-    let unsent = last_attempts()
-        .filter(|r| r.outcome() == Some(Outcome::Unsent) && r.attempt == 0 && r.ready.known().is_some())
-        .count() as u64;
-    let missing = due.abs_diff(recorded);
+fn check_missing(digest: &Digest, evidence: &Evidence) -> Option<InvalidReason> {
+    let (cohorts, judged) = (digest.cohorts.as_ref()?, digest.frame().judged.as_ref()?);
+    let (due, unsent) = (judged.planned_requests, cohorts.ready_unsent);
+    let missing = due.abs_diff(cohorts.recorded);
     let dropped = evidence.timeline.generator.records_dropped;
     let too_many = (missing + unsent) as f64 > MAX_MISSING * due as f64;
     (too_many || due == 0).then_some(InvalidReason::MissingRequests { due, missing, unsent, dropped })

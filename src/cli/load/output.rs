@@ -60,7 +60,6 @@ impl OutputFiles {
         let OutputRequest { files, all_latencies, percentiles } = request;
         let create = |path: &Option<PathBuf>| path.as_deref().map(OutputFile::create).transpose();
         let threads: usize = plans.iter().map(|plan| plan.threads).sum();
-        let requests: f64 = plans.iter().map(|plan| plan.planned_rate() * plan.duration.as_secs_f64()).sum();
         let mut sinks: Vec<Box<dyn RecordSink>> = Vec::new();
         if let Some(path) = &files.record {
             sinks.push(create_recording(path)?);
@@ -71,7 +70,7 @@ impl OutputFiles {
         if *percentiles {
             sinks.push(Box::new(P99Files::create(Path::new("."), plans.len(), threads / plans.len().max(1))?));
         }
-        let plot = files.plot.as_deref().map(|folder| LoadFigures::create(folder, requests)).transpose()?;
+        let plot = files.plot.as_deref().map(LoadFigures::create).transpose()?;
         if let Some(plot) = &plot {
             sinks.push(Box::new(plot.sink()?));
         }

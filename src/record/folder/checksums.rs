@@ -8,19 +8,26 @@ use std::path::Path;
 
 use aws_lc_rs::digest::{Context, SHA256};
 
-use super::{EVENTS, PLAN, REQUESTS, SAMPLES};
+use super::{DIGEST, EVENTS, PLAN, REQUESTS, SAMPLES};
 use crate::input;
 use crate::record::FileError;
 use crate::whole_file;
 
 pub const CHECKSUMS: &str = "SHA256SUMS";
 
-/// The files that have a checksum once a run has ended.
+/// The files that a run wrote.
 pub const DATA: [&str; 4] = [PLAN, REQUESTS, SAMPLES, EVENTS];
+
+/// The files that may have a checksum.
+const LISTED: [&str; 5] = [PLAN, REQUESTS, SAMPLES, EVENTS, DIGEST];
 
 const MAX_BYTES: u64 = 4096;
 const REMEDY: &str = "Take the folder from a copy, or run the experiment again. To read a folder that you changed on \
                       purpose, delete its SHA256SUMS";
+const DIGEST_REMEDY: &str = "Delete it: the next report makes it again from requests.parquet";
+
+/// The SHA-256 of files by their names, in lower-case hexadecimal digits.
+pub type Checksums = BTreeMap<String, String>;
 
 /// Adds the checksums of `files`, or replaces them.
 ///
@@ -36,27 +43,46 @@ pub fn add(dir: &Path, files: &[&'static str]) -> Result<(), FileError> {
     whole_file::replace(&path, lines.as_bytes()).map_err(FileError::io(&path, "write"))
 }
 
-/// Compares the files of `dir` with their checksums. A folder without `SHA256SUMS` is not checked. If `is_complete`, every
-/// data file needs a checksum; otherwise `requests.parquet` is not checked, since it is written again.
+/// Adds the checksum of `digest.jsonl`, unless the folder has no `SHA256SUMS`.
+///
+/// # Errors
+/// Those of [`add`].
+pub fn add_digest(dir: &Path) -> Result<(), FileError> {
+    if dir.join(CHECKSUMS).symlink_metadata().is_err() { Ok(()) } else { add(dir, &[DIGEST]) }
+}
+
+/// Compares the files of `dir` with their checksums, and returns those of the data. A folder without `SHA256SUMS` is not
+/// checked. If `is_complete`, every data file needs a checksum; otherwise `requests.parquet` is not checked, since it is
+/// written again. `digest.jsonl` may be missing, since it is made of the data.
 ///
 /// # Errors
 /// [`FileError::Invalid`] for a file that differs, or is missing.
-pub fn verify(dir: &Path, is_complete: bool) -> Result<(), FileError> {
-    let Some(sums) = read(dir)? else { return Ok(()) };
-    for (name, expected) in &sums {
+pub fn verify(dir: &Path, is_complete: bool) -> Result<Checksums, FileError> {
+    let listed = read(dir)?;
+    let exists = |name: &str| dir.join(name).symlink_metadata().is_ok();
+    let mut found = Checksums::new();
+    for name in LISTED.into_iter().filter(|name| is_complete || *name != REQUESTS) {
         let path = dir.join(name);
-        if !is_complete && *name == REQUESTS {
+        let expected = listed.as_ref().and_then(|sums| sums.get(name));
+        let must_exist = expected.is_some() && name != DIGEST;
+        // The digest is of no use without its data, and is checked against it by whoever uses it.
+        let is_read = exists(name) && (name != DIGEST || expected.is_some());
+        if !is_read && !must_exist {
             continue;
         }
-        if sum(&path)? != *expected {
-            return Err(FileError::invalid(&path, "it has changed since the run wrote it", REMEDY));
+        let sum = sum(&path)?;
+        if expected.is_some_and(|expected| *expected != sum) {
+            let remedy = if name == DIGEST { DIGEST_REMEDY } else { REMEDY };
+            return Err(FileError::invalid(&path, "it has changed since the run wrote it", remedy));
+        }
+        if is_complete && listed.is_some() && expected.is_none() {
+            return Err(FileError::invalid(&dir.join(CHECKSUMS), format!("it has no line for {name}"), REMEDY));
+        }
+        if name != DIGEST {
+            found.insert(name.to_owned(), sum);
         }
     }
-    let is_missing = |name: &&&str| !sums.contains_key(**name) && dir.join(name).symlink_metadata().is_ok();
-    match DATA.iter().find(|name| is_complete && is_missing(name)) {
-        Some(name) => Err(FileError::invalid(&dir.join(CHECKSUMS), format!("it has no line for {name}"), REMEDY)),
-        None => Ok(()),
-    }
+    Ok(found)
 }
 
 /// The checksums by file; `None` if the folder has none.
@@ -70,7 +96,7 @@ fn read(dir: &Path) -> Result<Option<BTreeMap<&'static str, String>>, FileError>
         let line = std::str::from_utf8(line).ok()?;
         let (sum, name) = line.split_once("  ")?;
         let is_sum = sum.len() == 64 && sum.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c));
-        Some((DATA.into_iter().find(|data| *data == name && is_sum)?, sum.to_owned()))
+        Some((LISTED.into_iter().find(|listed| *listed == name && is_sum)?, sum.to_owned()))
     };
     let text = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
     let lines: Option<BTreeMap<_, _>> = text.split(|&byte| byte == b'\n').map(parse).collect();
@@ -78,7 +104,10 @@ fn read(dir: &Path) -> Result<Option<BTreeMap<&'static str, String>>, FileError>
 }
 
 /// The SHA-256 of a file in lower-case hexadecimal digits.
-fn sum(path: &Path) -> Result<String, FileError> {
+///
+/// # Errors
+/// [`FileError::Io`] if it cannot be read.
+pub fn sum(path: &Path) -> Result<String, FileError> {
     let io = FileError::io(path, "read");
     let mut file: File = input::open_regular(path, input::MAX_DATA).map_err(&io)?;
     let (mut context, mut buffer) = (Context::new(&SHA256), vec![0; 1 << 16]);

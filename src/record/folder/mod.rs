@@ -8,20 +8,26 @@ use std::path::{Path, PathBuf};
 use super::lines::{self, EventLog, SampleLog};
 use super::parquet::{self, ParquetWriter};
 use super::rows::{RowsReader, RowsWriter};
-use super::{Event, FileError, RequestRecord, Sample};
+use super::{Event, FileError, Sample};
 use crate::{input, whole_file};
+pub use checksums::{CHECKSUMS, Checksums};
+pub use digest_file::{read_digest, write_digest, write_latencies};
 pub use lock::ReportLock;
 use lock::RunLock;
+pub use request_rows::RequestRows;
 
 mod checksums;
+mod digest_file;
 mod lock;
+mod request_rows;
 
 pub const PLAN: &str = "experiment.toml";
 pub const REQUESTS: &str = "requests.parquet";
 pub const ROWS: &str = "requests.rows";
 pub const SAMPLES: &str = "samples.csv";
 pub const EVENTS: &str = "events.jsonl";
-pub use checksums::CHECKSUMS;
+pub const DIGEST: &str = "digest.jsonl";
+pub const LATENCIES: &str = "latencies.txt";
 
 /// The most bytes of `experiment.toml`.
 pub const MAX_PLAN: u64 = input::MAX_EXPERIMENT;
@@ -175,10 +181,11 @@ pub(crate) fn create_numbered(parent: &Path, stem: &str) -> Result<PathBuf, File
 pub struct RunData {
     /// The text of `experiment.toml`.
     pub plan: String,
-    /// All attempts, in order of `due`, then `request`, then `attempt`.
-    pub requests: Vec<RequestRecord>,
+    pub requests: RequestRows,
     pub samples: Vec<Sample>,
     pub events: Vec<Event>,
+    /// The checksums of the files; empty while the run goes on.
+    pub checksums: Checksums,
 }
 
 /// Reads a results folder whose report may be written. If a crash left `requests.rows`, it is converted to
@@ -190,11 +197,12 @@ pub struct RunData {
 pub fn read_folder(dir: &Path, _lock: &ReportLock) -> Result<RunData, FolderError> {
     let has_rows = exists(&dir.join(ROWS));
     check_files(dir, has_rows)?;
-    checksums::verify(dir, !has_rows)?;
     if has_rows {
+        checksums::verify(dir, false)?;
         convert(dir)?;
     }
-    Ok(RunData { requests: read_requests(dir)?, ..read_texts(dir)? })
+    let checksums = checksums::verify(dir, true)?;
+    read_texts(dir, RequestRows::Parquet(dir.join(REQUESTS)), checksums)
 }
 
 /// Reads the results folder of a run in progress, and changes nothing. The last rows and lines may be missing.
@@ -204,19 +212,13 @@ pub fn read_folder(dir: &Path, _lock: &ReportLock) -> Result<RunData, FolderErro
 pub fn read_running(dir: &Path) -> Result<RunData, FolderError> {
     let rows = dir.join(ROWS);
     let requests = match RowsReader::open(&rows) {
-        Ok(mut rows) => {
-            let mut requests = Vec::new();
-            while rows.left() > 0 {
-                requests.extend(rows.next_batch(1 << 16)?);
-            }
-            requests
-        }
+        Ok(_) => RequestRows::Raw(rows),
         // The run has just converted them.
-        Err(_) if !exists(&rows) && exists(&dir.join(REQUESTS)) => read_requests(dir)?,
+        Err(_) if !exists(&rows) && exists(&dir.join(REQUESTS)) => RequestRows::Parquet(dir.join(REQUESTS)),
         Err(error) => return Err(error.into()),
     };
     check_files(dir, true)?;
-    Ok(RunData { requests, ..read_texts(dir)? })
+    read_texts(dir, requests, Checksums::new())
 }
 
 fn check_plan(dir: &Path) -> Result<(), FolderError> {
@@ -244,21 +246,14 @@ fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
-/// Everything but the requests.
-fn read_texts(dir: &Path) -> Result<RunData, FolderError> {
+fn read_texts(dir: &Path, requests: RequestRows, checksums: Checksums) -> Result<RunData, FolderError> {
     let (plan, samples) = (dir.join(PLAN), dir.join(SAMPLES));
     let text = input::read_regular(&plan, MAX_PLAN).map_err(FileError::io(&plan, "read"))?;
     let not_text = |_| FileError::invalid(&plan, "it is not UTF-8 text", "Run the experiment again");
+    let plan = String::from_utf8(text).map_err(not_text)?;
     // A run without monitors writes no samples.
     let samples = if exists(&samples) { lines::read_samples(&samples)? } else { Vec::new() };
-    let events = lines::read_events(&dir.join(EVENTS))?;
-    Ok(RunData { plan: String::from_utf8(text).map_err(not_text)?, requests: Vec::new(), samples, events })
-}
-
-fn read_requests(dir: &Path) -> Result<Vec<RequestRecord>, FileError> {
-    let mut requests = parquet::read(&dir.join(REQUESTS))?;
-    requests.sort_unstable_by_key(|r| (r.due, r.request, r.attempt));
-    Ok(requests)
+    Ok(RunData { plan, requests, samples, events: lines::read_events(&dir.join(EVENTS))?, checksums })
 }
 
 /// Converts `requests.rows` to `requests.parquet`, and adds the checksums. The rows are removed last, so that the

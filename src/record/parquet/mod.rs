@@ -10,7 +10,7 @@ mod schema;
 mod write;
 
 pub use file::ParquetFile;
-pub use read::read;
+pub use read::{read, read_groups};
 pub use write::ParquetWriter;
 
 use super::FileError;

@@ -15,39 +15,67 @@ use crate::record::columns::ColumnKind;
 use crate::record::{FileError, RequestRecord};
 use crate::units::Instant;
 
-/// Reads all rows of a file that [`super::ParquetWriter`] wrote, in its order.
+/// Reads the rows of a file that [`super::ParquetWriter`] wrote, in its order, and passes each row group to `consume`. One
+/// group is in memory at a time.
 ///
 /// # Errors
-/// [`FileError::Io`]; [`FileError::Invalid`] for another or a damaged file.
-pub fn read(path: &Path) -> Result<Vec<RequestRecord>, FileError> {
+/// [`FileError::Io`]; [`FileError::Invalid`] for another or a damaged file; the error of `consume`.
+pub fn read_groups(
+    path: &Path,
+    mut consume: impl FnMut(&[RequestRecord]) -> Result<(), FileError>,
+) -> Result<(), FileError> {
     let file = input::open_regular(path, input::MAX_DATA).map_err(FileError::io(path, "read"))?;
-    // The decoder may panic on a damaged file.
-    catch_unwind(AssertUnwindSafe(|| read_groups(file)))
-        .unwrap_or_else(|_| Err("it is damaged".to_owned()))
-        .map_err(|why| FileError::invalid(path, why, REMEDY))
+    let damaged = |why| FileError::invalid(path, why, REMEDY);
+    let (reader, columns) = catch_panic(|| open_reader(file)).map_err(damaged)?;
+    let mut rows = Vec::new();
+    for group in 0..reader.num_row_groups() {
+        catch_panic(|| read_whole_group(&reader, group, &columns, &mut rows)).map_err(damaged)?;
+        consume(&rows)?;
+    }
+    Ok(())
+}
+
+/// Reads all rows of a file, as [`read_groups`] does.
+///
+/// # Errors
+/// Those of [`read_groups`].
+pub fn read(path: &Path) -> Result<Vec<RequestRecord>, FileError> {
+    let mut all = Vec::new();
+    read_groups(path, |rows| {
+        all.extend_from_slice(rows);
+        Ok(())
+    })?;
+    Ok(all)
 }
 
 const REMEDY: &str = "Read it with the version of metawrk that wrote it, or run the experiment again";
 
-fn read_groups(file: File) -> Result<Vec<RequestRecord>, String> {
+/// The decoder may panic on a damaged file.
+fn catch_panic<T>(decode: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| Err("it is damaged".to_owned()))
+}
+
+fn open_reader(file: File) -> Result<(SerializedFileReader<File>, FileColumns), String> {
     let reader =
         SerializedFileReader::new(file).map_err(|e| format!("metawrk did not write it, or it is damaged ({e})"))?;
     let found = reader.metadata().file_metadata().schema();
     let has_found = |columns: &FileColumns| parse_message_type(&schema(columns)).is_ok_and(|schema| schema == *found);
     let columns = readable_columns().into_iter().find(has_found);
-    let columns = columns.ok_or("its columns differ from those of this version of metawrk")?;
-    let mut rows = Vec::new();
-    for i in 0..reader.num_row_groups() {
-        let group = reader.get_row_group(i).map_err(describe_damage)?;
-        let from = rows.len();
-        let count = usize::try_from(group.metadata().num_rows()).ok().filter(|&n| n <= GREATEST_GROUP);
-        rows.resize(
-            from + count.ok_or("it is damaged (size of a row group)")?,
-            RequestRecord::planned(0, Instant::START, 0),
-        );
-        read_group(&*group, &columns, &mut rows[from..])?;
-    }
-    Ok(rows)
+    Ok((reader, columns.ok_or("its columns differ from those of this version of metawrk")?))
+}
+
+/// Replaces `rows` by those of a row group.
+fn read_whole_group(
+    reader: &SerializedFileReader<File>,
+    number: usize,
+    columns: &FileColumns,
+    rows: &mut Vec<RequestRecord>,
+) -> Result<(), String> {
+    let group = reader.get_row_group(number).map_err(describe_damage)?;
+    let count = usize::try_from(group.metadata().num_rows()).ok().filter(|&n| n <= GREATEST_GROUP);
+    rows.clear();
+    rows.resize(count.ok_or("it is damaged (size of a row group)")?, RequestRecord::planned(0, Instant::START, 0));
+    read_group(&*group, columns, rows)
 }
 
 fn describe_damage(error: ParquetError) -> String {

@@ -1,6 +1,7 @@
 use super::annotations::Annotations;
 use super::axis::{Axis, format_count};
-use crate::record::{RequestRecord, Sample};
+use crate::record::Sample;
+use crate::record::digest::{Digest, Frame};
 use crate::report::ReportData;
 use crate::report::generator::GeneratorReport;
 use crate::report::statistics::RunStatistics;
@@ -11,12 +12,10 @@ use crate::units::{Instant, Time};
 pub struct FigureData<'a> {
     /// The line below each title: name, rate and verdict.
     pub(super) subtitle: String,
-    pub(super) requests: &'a [RequestRecord],
+    pub(super) digest: &'a Digest,
     pub(super) samples: &'a [Sample],
     /// The planned rate in requests per second.
     pub(super) rate: f64,
-    /// Percentiles leave out requests that are due earlier, and those that are marked as part of the warm-up.
-    pub(super) counted_from: Instant,
     pub(super) arrivals_end: Instant,
     /// The end of every time axis.
     pub(super) axis_end: Instant,
@@ -30,10 +29,9 @@ impl<'a> FigureData<'a> {
     pub fn of_experiment(data: &'a ReportData, statistics: &RunStatistics) -> FigureData<'a> {
         FigureData {
             subtitle: format!("{}: {}", describe_run(&data.name, data.rate), data.explanation.name),
-            requests: &data.requests,
+            digest: &data.digest,
             samples: &data.samples,
             rate: data.rate,
-            counted_from: data.warmup_end,
             arrivals_end: data.arrivals_end,
             axis_end: statistics.last_instant,
             slo: Some(data.slo),
@@ -41,28 +39,39 @@ impl<'a> FigureData<'a> {
         }
     }
 
-    /// The data of a plain load, which has no fault, verdict or SLO.
-    pub fn of_load(name: &str, generator: &GeneratorReport, requests: &'a [RequestRecord]) -> FigureData<'a> {
-        // An axis must not be empty, even if the run was stopped at once.
-        let longest = generator.elapsed.max(generator.arrivals).max(Time::from_secs(1));
-        let axis_end = Instant::START.plus(longest);
-        let warmup_end = Instant::START.plus(generator.warmup);
+    /// The data of a plain load, which has no fault, verdict or SLO. `digest` counts by its [`load_frame`].
+    pub fn of_load(name: &str, generator: &GeneratorReport, digest: &'a Digest) -> FigureData<'a> {
+        let Frame { arrivals_end, axis_end, .. } = *digest.frame();
         FigureData {
             subtitle: describe_run(name, generator.planned_rate),
-            requests,
+            digest,
             samples: &[],
             rate: generator.planned_rate,
-            counted_from: Instant::START,
-            arrivals_end: Instant::START.plus(generator.arrivals),
+            arrivals_end,
             axis_end,
             slo: None,
-            annotations: Annotations::of_load(warmup_end, axis_end),
+            annotations: Annotations::of_load(Instant::START.plus(generator.warmup), axis_end),
         }
     }
 
     /// The time axis, in seconds.
     pub(super) fn time_axis(&self) -> Axis {
         Axis::linear(0.0, self.axis_end.as_secs_f64())
+    }
+}
+
+/// What the digest of a plain load counts by, for figures of its first `threads` threads.
+pub fn load_frame(generator: &GeneratorReport, threads: u16) -> Frame {
+    // An axis must not be empty, even if the run was stopped at once.
+    let longest = generator.elapsed.max(generator.arrivals).max(Time::from_secs(1));
+    Frame {
+        // The records are marked instead: a load's warm-up may count by the end of a request.
+        warmup_end: Instant::START,
+        arrivals_end: Instant::START.plus(generator.arrivals),
+        axis_end: Instant::START.plus(longest),
+        threads,
+        slo: None,
+        judged: None,
     }
 }
 

@@ -1,4 +1,5 @@
-//! `latencies-t<N>`: the response time of each request over its due time, for one generator thread.
+//! `latencies-t<N>`: the response time of each request over its due time, for one generator thread. Of a long run it shows
+//! a sample.
 
 use plotters::backend::DrawingBackend;
 use plotters::style::RGBColor;
@@ -13,45 +14,27 @@ use super::legend::LegendSymbol;
 use super::palette::{DENSITY, MUTED, ORANGE, PURPLE, VERMILION};
 use super::plot_area::{PlotArea, slo_entry};
 use super::symbols::{draw_cross, draw_triangle};
-use crate::record::{Outcome, RequestRecord};
-
-/// The result of a request, as the figure shows it.
-#[derive(Clone, Copy, PartialEq)]
-enum PointKind {
-    Successful,
-    BadStatus,
-    Failed,
-    LowerBound,
-}
-
-fn point_kind(r: &RequestRecord) -> PointKind {
-    match r.outcome() {
-        Some(Outcome::Answered) if r.status > 399 => PointKind::BadStatus,
-        Some(Outcome::Answered) => PointKind::Successful,
-        _ if r.is_lower_bound() => PointKind::LowerBound,
-        _ => PointKind::Failed,
-    }
-}
+use crate::record::digest::{RequestResult, ThreadCounts};
+use crate::units::Time;
 
 /// Limits of occupied cells. They keep the file small.
 const MAX_CELLS: usize = 14_000;
 const MAX_SYMBOLS: usize = 2_500;
 
-/// The requests of a thread: what the figure shows.
-fn requests_of<'a>(data: &'a FigureData, thread: u16) -> impl Iterator<Item = &'a RequestRecord> {
-    data.requests.iter().filter(move |r| r.thread == thread && r.is_last())
+/// What is known of a thread; nothing of a thread without records.
+fn counts_of(data: &FigureData, thread: u16) -> ThreadCounts {
+    data.digest.threads.get(usize::from(thread)).cloned().unwrap_or_default()
 }
 
 pub fn heading(data: &FigureData, thread: u16) -> Result<Heading, DrawError> {
     let kinds = [
-        (PointKind::Successful, LegendSymbol::Box, DENSITY[1], "successful"),
-        (PointKind::BadStatus, LegendSymbol::Box, ORANGE, "status ≥ 400"),
-        (PointKind::Failed, LegendSymbol::Cross, VERMILION, "failed"),
-        (PointKind::LowerBound, LegendSymbol::Triangle, PURPLE, "lower bound"),
+        (RequestResult::Successful, LegendSymbol::Box, DENSITY[1], "successful"),
+        (RequestResult::BadStatus, LegendSymbol::Box, ORANGE, "status ≥ 400"),
+        (RequestResult::Failed, LegendSymbol::Cross, VERMILION, "failed"),
+        (RequestResult::LowerBound, LegendSymbol::Triangle, PURPLE, "lower bound"),
     ];
-    let mut counts = [0u64; 4];
-    requests_of(data, thread).filter(|r| r.response_time().is_some()).for_each(|r| counts[point_kind(r) as usize] += 1);
-    let entry = |(kind, symbol, color, text): (PointKind, LegendSymbol, RGBColor, &str)| {
+    let counts = counts_of(data, thread).results;
+    let entry = |(kind, symbol, color, text): (RequestResult, LegendSymbol, RGBColor, &str)| {
         let count = counts[kind as usize];
         (count > 0).then(|| (symbol, color, format!("{text}: {}", format_count(count as f64))))
     };
@@ -61,11 +44,18 @@ pub fn heading(data: &FigureData, thread: u16) -> Result<Heading, DrawError> {
 
 pub fn draw_latencies<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData, thread: u16) -> Result<(), DrawError> {
     let heading = heading(data, thread)?;
-    heading.draw(c, data, &format!("Response time of each request, thread {thread}"))?;
+    let counts = counts_of(data, thread);
+    let shown = || data.digest.sample.requests().filter(|request| request.thread == thread);
+    let title = if data.digest.sample.is_whole() {
+        format!("Response time of each request, thread {thread}")
+    } else {
+        let all: u64 = counts.results.iter().sum();
+        format!("Response times of thread {thread}: a random sample of {} of its {all} requests", shown().count())
+    };
+    heading.draw(c, data, &title)?;
 
-    let timed = || requests_of(data, thread).filter_map(|r| r.response_time().map(|t| (r, t.0)));
-    let (low, high) = timed().fold((u64::MAX, 0), |(low, high), (_, t)| (low.min(t), high.max(t)));
-    let (low, high) = if low > high { (1_000_000, 1_000_000_000) } else { (low.max(1000), high) };
+    let (low, high) = counts.range().unwrap_or((Time::from_millis(1), Time::from_secs(1)));
+    let (low, high) = (low.0.max(1000), high.0);
     let plot = PlotArea {
         left: GUTTER,
         right: WIDTH - MARGIN,
@@ -80,8 +70,9 @@ pub fn draw_latencies<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData, thr
     plot.draw_y_axis(c, 7, format_time)?;
 
     let mut points: [Vec<(i32, i32)>; 4] = Default::default();
-    for (r, time) in timed() {
-        points[point_kind(r) as usize].push((plot.x_px(r.due.as_secs_f64()), plot.y_px(time as f64)));
+    for request in shown() {
+        let at = (plot.x_px(request.due.as_secs_f64()), plot.y_px(request.took.0 as f64));
+        points[request.result as usize].push(at);
     }
     let [successful, bad_status, failed, bounds] = &points;
     for run in CellGrid::new(&plot, successful, &[4, 6, 8], MAX_CELLS).runs(density_class) {
@@ -103,7 +94,7 @@ pub fn draw_latencies<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData, thr
     data.annotations.draw_instants(c, &plot)?;
     plot.draw_slo(c, data.slo)?;
     plot.draw_frame(c)?;
-    if requests_of(data, thread).next().is_none() {
+    if counts.requests == 0 {
         let middle = ((plot.left + plot.right) / 2, (plot.top + plot.bottom) / 2);
         c.draw_text("no requests", middle, LABEL, MUTED, Anchor::Center)?;
     }

@@ -12,7 +12,7 @@ use super::legend::{Legend, LegendSymbol};
 use super::palette::{BLUE, MUTED, ORANGE, PURPLE, TEXT, VERMILION};
 use super::plot_area::PlotArea;
 use crate::record::LowerBounds;
-use crate::stats::{latency_histogram, record_time, value_at_percentile};
+use crate::stats::{latency_histogram, value_at_percentile};
 
 /// The number of bins in each decade.
 const BINS_PER_DECADE: f64 = 20.0;
@@ -30,19 +30,22 @@ pub fn draw_histogram<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData, thr
     // The bins are logarithmic. The warm-up is excluded, as in all percentiles.
     let mut bins: Vec<BinCount> = Vec::new();
     let (mut times, mut lower_bounds) = (latency_histogram(), LowerBounds::default());
-    let counted = data.requests.iter().filter(|r| r.thread == thread && r.due >= data.counted_from && !r.is_warmup());
-    for r in counted {
-        let Some(time) = r.response_sample() else { continue };
-        let bin = ((time.0.max(1000) as f64).log10() * BINS_PER_DECADE) as usize;
-        if bin >= bins.len() {
-            bins.resize(bin + 1, BinCount::default());
-        }
-        bins[bin].all += 1;
-        bins[bin].answered += u64::from(!r.is_lower_bound());
-        bins[bin].successful += u64::from(r.is_success());
-        record_time(&mut times, time);
-        if r.is_lower_bound() {
-            lower_bounds.add(&times, time.round_to_us(), 1);
+    if let Some(counts) = data.digest.threads.get(usize::from(thread)) {
+        let parts = [(&counts.successful_us, true, true), (&counts.bad_status_us, true, false)];
+        for (part, is_answered, is_successful) in parts.into_iter().chain([(&counts.lower_bounds_us, false, false)]) {
+            for (us, count) in part.buckets() {
+                let bin = ((us.max(1) as f64 * 1e3).log10() * BINS_PER_DECADE) as usize;
+                if bin >= bins.len() {
+                    bins.resize(bin + 1, BinCount::default());
+                }
+                bins[bin].all += count;
+                bins[bin].answered += if is_answered { count } else { 0 };
+                bins[bin].successful += if is_successful { count } else { 0 };
+                times.saturating_record_n(us, count);
+                if !is_answered {
+                    lower_bounds.add(&times, us, count);
+                }
+            }
         }
     }
 

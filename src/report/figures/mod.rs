@@ -30,7 +30,7 @@ pub use axis::format_time;
 pub use canvas::DrawError;
 pub use certificate::{CertificateFigure, FigureState, FigureWindow, WindowKind};
 pub use drawing::Drawing;
-pub use figure_data::FigureData;
+pub use figure_data::{FigureData, load_frame};
 #[cfg(test)]
 pub use measure::text_width;
 

@@ -44,9 +44,24 @@ pub fn render_page(data: &ReportData, statistics: &RunStatistics, figures: &[Fig
         write_table(&mut page, &table);
     }
     page.push_str("</section>\n<section class=\"figures\">\n");
+    write_sample_note(&mut page, data);
     others.iter().for_each(|images| embed::write_figure(&mut page, images));
     page.push_str("</section>\n</main>\n</body>\n</html>\n");
     page
+}
+
+/// Which requests the figures of single requests show, unless it is all of them.
+fn write_sample_note(page: &mut String, data: &ReportData) {
+    let sample = &data.digest.sample;
+    if !sample.is_whole() {
+        let _ = writeln!(
+            page,
+            "<p>The figures with the response times of single requests show a random sample: {} of {} requests. All other \
+             figures and numbers count every request.</p>",
+            sample.requests().count(),
+            sample.seen()
+        );
+    }
 }
 
 fn write_verdict(page: &mut String, data: &ReportData) {

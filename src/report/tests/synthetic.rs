@@ -1,5 +1,8 @@
 //! Synthetic runs for tests of the products.
 
+use std::ops::{Deref, DerefMut};
+
+use crate::record::digest::{Digest, Frame};
 use crate::record::event::GeneratorStats;
 use crate::record::{Outcome, RequestRecord, Sample};
 use crate::report::{FaultWindow, Incident, ReportData};
@@ -40,8 +43,58 @@ fn verdict_text(name: &str, exit_code: u8) -> VerdictText {
     }
 }
 
+/// A run whose digest is made of its records.
+pub struct Synthetic {
+    data: ReportData,
+    pub requests: Vec<RequestRecord>,
+}
+
+impl Deref for Synthetic {
+    type Target = ReportData;
+
+    fn deref(&self) -> &ReportData {
+        &self.data
+    }
+}
+
+impl DerefMut for Synthetic {
+    fn deref_mut(&mut self) -> &mut ReportData {
+        &mut self.data
+    }
+}
+
+impl Synthetic {
+    /// What the report shows of it.
+    pub fn report(&self) -> ReportData {
+        let data = &self.data;
+        let of_requests = self.requests.iter().filter_map(|r| r.end.known());
+        let of_samples = data.samples.iter().map(|s| s.at);
+        let of_faults = data.faults.iter().filter_map(|f| f.to);
+        let last = of_requests.chain(of_samples).chain(of_faults).max().unwrap_or(Instant::START);
+        let frame = Frame {
+            warmup_end: data.warmup_end,
+            arrivals_end: data.arrivals_end,
+            axis_end: last.max(data.arrivals_end).max(Instant(SECOND)).min(Instant(48 * 3600 * SECOND)),
+            threads: data.threads,
+            slo: Some(data.slo),
+            judged: None,
+        };
+        ReportData { digest: Digest::of(frame, &self.requests), ..data.clone() }
+    }
+}
+
+/// A digest without records.
+fn no_digest() -> Digest {
+    let [warmup_end, arrivals_end, axis_end] = [Instant::START, Instant::START, Instant(SECOND)];
+    Digest::new(Frame { warmup_end, arrivals_end, axis_end, threads: 1, slo: None, judged: None })
+}
+
 /// A run without requests, samples and events.
-pub fn empty() -> ReportData {
+pub fn empty() -> Synthetic {
+    Synthetic { data: empty_data(), requests: vec![] }
+}
+
+fn empty_data() -> ReportData {
     ReportData {
         name: "empty".into(),
         started: "2026-01-01T00:00:00Z".into(),
@@ -65,7 +118,7 @@ pub fn empty() -> ReportData {
             baseline_goodput: None,
             ..verdict_text("INVALID: interrupted", 20)
         },
-        requests: vec![],
+        digest: no_digest(),
         samples: vec![],
         incidents: vec![],
         warnings: vec![],
@@ -85,7 +138,7 @@ type Respond = fn(u64, &mut Dice) -> (u64, Outcome, u16);
 
 const FAULT: (u64, u64) = (15 * SECOND, 35 * SECOND);
 
-fn run(name: &str, rate: f64, end: u64, respond: Respond) -> ReportData {
+fn run(name: &str, rate: f64, end: u64, respond: Respond) -> Synthetic {
     let mut dice = Dice(7);
     let over = end + 3 * SECOND;
     let mut requests = Vec::new();
@@ -117,7 +170,7 @@ fn run(name: &str, rate: f64, end: u64, respond: Respond) -> ReportData {
             Bin { from: Instant(s * SECOND), to: Instant((s + 1) * SECOND), scheduled, good }
         })
         .collect();
-    ReportData {
+    let data = ReportData {
         name: name.into(),
         threads: 2,
         rate,
@@ -128,7 +181,6 @@ fn run(name: &str, rate: f64, end: u64, respond: Respond) -> ReportData {
         baseline: Some((Instant(5 * SECOND), Instant(15 * SECOND))),
         faults: vec![FaultWindow { label: "link-cut".into(), from: Instant(FAULT.0), to: Some(Instant(FAULT.1)) }],
         goodput,
-        requests,
         generator: GeneratorStats {
             cpu_ns: 6_400 * MS,
             connections_opened: 3_120,
@@ -144,11 +196,12 @@ fn run(name: &str, rate: f64, end: u64, respond: Respond) -> ReportData {
         ]
         .map(|(k, v)| (k.to_owned(), v.to_owned()))
         .into(),
-        ..empty()
-    }
+        ..empty_data()
+    };
+    Synthetic { data, requests }
 }
 
-fn memory(data: &mut ReportData, of_storage: fn(f64) -> Option<f64>) {
+fn memory(data: &mut Synthetic, of_storage: fn(f64) -> Option<f64>) {
     for tick in 0..(data.arrivals_end.0 / (SECOND / 10) + 30) {
         let t = tick as f64 / 10.0;
         let wiggle = 1.0 + 0.03 * (t * 7.3).sin();
@@ -169,7 +222,7 @@ fn healthy(dice: &mut Dice) -> (u64, Outcome, u16) {
 }
 
 /// Healthy for 15 s, a fault of 20 s, no recovery.
-pub fn metastable() -> ReportData {
+pub fn metastable() -> Synthetic {
     let mut data = run("compose-post", 300.0, 95 * SECOND, |at, dice| match at {
         _ if at < FAULT.0 => healthy(dice),
         _ if dice.roll() < 0.04 => (dice.around(300 * MS), Outcome::Answered, 200),
@@ -186,7 +239,7 @@ pub fn metastable() -> ReportData {
 
 /// A run in which nearly everything happens: a component dies again and again, another one runs out of memory, limits
 /// change, and there are more sources and faults than fit into one row.
-pub fn eventful() -> ReportData {
+pub fn eventful() -> Synthetic {
     let mut data = metastable();
     data.recovered_at = Some(Instant(70 * SECOND));
     let fault = |label: &str, from: u64, to: u64| FaultWindow {
@@ -227,7 +280,7 @@ pub fn eventful() -> ReportData {
 }
 
 /// The same with a recovery 12.4 s after the fault, and a restart of post-storage.
-pub fn recovered() -> ReportData {
+pub fn recovered() -> Synthetic {
     let mut data = run("compose-post at half the load", 100.0, 80 * SECOND, |at, dice| match at {
         _ if at < FAULT.0 => healthy(dice),
         _ if at < FAULT.1 => (dice.around(4_300 * MS), Outcome::Answered, 500),

@@ -5,19 +5,8 @@ use super::judgement::InvalidReason;
 use super::thresholds::MIN_BASELINE;
 use super::trend::backlog_grows;
 use crate::plan::{ExperimentPlan, VerdictWindows};
+use crate::record::digest::{BacklogSteps, Baseline};
 use crate::units::{Instant, Time};
-
-/// The healthy system before the fault.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Baseline {
-    pub from: Instant,
-    /// tc: the fault was commanded. It may kill requests before its effect is seen, so nothing later counts.
-    pub to: Instant,
-    /// g0: the mean of the bins' goodput.
-    pub goodput: f64,
-    /// The longest response time of a good answer.
-    pub slo: Time,
-}
 
 impl Cohorts {
     /// The baseline before `tc`: the last min(10 s, tc - warm-up), in whole bins. `None` if that is less than 5 s, or
@@ -110,16 +99,15 @@ fn rate_requests(mut fates: Vec<Fate>) -> impl Iterator<Item = (Instant, f64)> {
     })
 }
 
-/// The reasons for which no run with this baseline can be valid.
-pub fn check_baseline(
-    plan: &ExperimentPlan,
-    cohorts: &Cohorts,
-    baseline: Baseline,
-    scheduled: impl Iterator<Item = Instant>,
-) -> Vec<InvalidReason> {
-    let width = plan.windows().bin;
-    let steps = (baseline.to.since(baseline.from).0 / width.0) as usize;
-    let grows = backlog_grows(&cohorts.backlog(scheduled, baseline.from, width, steps), plan.load().rate);
+/// The steps at which the backlog of a baseline is counted.
+pub fn backlog_steps(baseline: Baseline, windows: VerdictWindows) -> BacklogSteps {
+    let count = baseline.to.since(baseline.from).0 / windows.bin.0;
+    BacklogSteps { from: baseline.from, step: windows.bin, count: u32::try_from(count).unwrap_or(u32::MAX) }
+}
+
+/// The reasons for which no run with this baseline, and this backlog over it, can be valid.
+pub fn check_baseline(plan: &ExperimentPlan, baseline: Baseline, backlog: &[(f64, f64)]) -> Vec<InvalidReason> {
+    let grows = backlog_grows(backlog, plan.load().rate);
     let unhealthy = (baseline.goodput < MIN_BASELINE).then_some(InvalidReason::UnhealthyBaseline(baseline.goodput));
     unhealthy.into_iter().chain(grows.then_some(InvalidReason::OverloadedBaseline)).collect()
 }

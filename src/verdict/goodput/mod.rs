@@ -6,11 +6,12 @@
 
 use crate::plan::{MAX_SLO, MIN_SLO};
 use crate::record::RequestRecord;
+use crate::record::digest::{Backlog, BacklogSteps};
 use crate::stats::percentile;
 use crate::units::{Instant, Time};
 
-pub use super::baseline::Baseline;
 pub use super::bins::{Bin, BinLayout};
+pub use crate::record::digest::Baseline;
 
 /// The outcomes of all requests so far, 16 bytes each.
 #[derive(Clone, Debug, Default)]
@@ -46,9 +47,7 @@ impl Cohorts {
     /// Adds records, in any order. Only the last attempt at a request counts.
     pub fn add(&mut self, records: &[RequestRecord]) {
         self.requests.extend(records.iter().filter(|record| record.is_last()).map(|record| {
-            // The record of a request in flight at the end of the run has the end of the run as its end.
-            let in_flight = record.outcome().is_none_or(|o| !o.is_failure()) && record.is_lower_bound();
-            let end = if in_flight { NOT_ENDED } else { record.end.0.min(NOT_ENDED) };
+            let end = record.decided_at().0.min(NOT_ENDED);
             let success = if record.is_success() && end != NOT_ENDED { SUCCESS } else { 0 };
             CohortRequest { due: record.due, end: end | success }
         }));
@@ -76,29 +75,13 @@ impl Cohorts {
         layout.count(scheduled, good, end)
     }
 
-    /// The backlog (requests due and not ended) at each edge of `count` steps from `from`, as points of (seconds on the
-    /// run's clock, requests). Requests that are `scheduled` and have no record have not ended.
-    pub fn backlog(
-        &self,
-        scheduled: impl Iterator<Item = Instant>,
-        from: Instant,
-        step: Time,
-        count: usize,
-    ) -> Vec<(f64, f64)> {
-        // A request enters at the first edge at or after its due time, and leaves at the first at or after its end.
-        let edge = |at: Instant| at.since(from).0.div_ceil(step.0.max(1)) as usize;
-        let mut change = vec![0i64; count + 1];
-        let entries = scheduled.map(|due| (due, 1));
-        for (at, by) in entries.chain(self.requests.iter().map(|request| (request.end(), -1))) {
-            if let Some(change) = change.get_mut(edge(at)) {
-                *change += by;
-            }
-        }
-        let running = change.iter().scan(0, |sum, by| {
-            *sum += by;
-            Some(*sum as f64)
-        });
-        running.enumerate().map(|(i, backlog)| (from.plus(step.times(i as u64)).as_secs_f64(), backlog)).collect()
+    /// The backlog at each of `steps`, as points of (seconds on the run's clock, requests). Requests that are `scheduled`
+    /// and have no record have not ended.
+    pub fn backlog(&self, scheduled: impl Iterator<Item = Instant>, steps: BacklogSteps) -> Vec<(f64, f64)> {
+        let mut backlog = Backlog::new(steps);
+        scheduled.for_each(|due| backlog.enter(due));
+        self.requests.iter().for_each(|request| backlog.leave(request.end()));
+        backlog.points()
     }
 
     /// The SLO where none is set: 10 x p99 of the response times of requests due in `[from, to)`, between 1 s and 5 s.

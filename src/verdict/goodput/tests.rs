@@ -94,7 +94,7 @@ fn the_backlog_counts_requests_due_and_not_ended() {
     unsent.end = Instant(25);
     unsent.set_last(true);
     let cohorts = cohorts(&[answer(0, 30, 200), answer(10, 20, 500), answer(15, 16, 200), unsent]);
-    let backlog: Vec<f64> =
-        cohorts.backlog(cohorts.due(), Instant::START, Time(10), 4).into_iter().map(|point| point.1).collect();
+    let steps = BacklogSteps { from: Instant::START, step: Time(10), count: 4 };
+    let backlog: Vec<f64> = cohorts.backlog(cohorts.due(), steps).into_iter().map(|point| point.1).collect();
     assert_eq!(backlog, [1.0, 3.0, 2.0, 1.0, 1.0]);
 }

@@ -1,10 +1,11 @@
 use std::path::Path;
 
 use super::super::goodput::{Bin, Cohorts};
-use super::super::{DueTimes, Judgement, judge, judge_live, observation_is_over};
+use super::super::{DueTimes, Judgement, Survey, judge, judge_live, observation_is_over};
 use crate::arrivals::{Arrivals, ThreadShare};
 use crate::plan::config::Overrides;
 use crate::plan::{ExperimentPlan, config};
+use crate::record::digest::Digest;
 use crate::record::event::{EventKind, RunEnd};
 use crate::record::{Event, FaultStep, Outcome, RequestRecord};
 use crate::units::{Instant, Time};
@@ -71,6 +72,17 @@ pub fn profile(parts: &[(u64, u64, f64)]) -> impl Fn(u64, u64) -> Fate + use<> {
         // 7 and 100 are coprime, so failures are spread out.
         if ((request * 7 % 100) as f64) < (good * 100.0).round() { Fate::Good(S / 100) } else { Fate::Failed(S / 100) }
     }
+}
+
+/// The digest of these records.
+pub fn digest(plan: &ExperimentPlan, records: &[RequestRecord], events: &[Event]) -> Digest {
+    let mut survey = Survey::new(plan, events);
+    survey.add(records);
+    Digest::of(survey.frame(Instant::START), records)
+}
+
+pub fn judge_records(plan: &ExperimentPlan, records: &[RequestRecord], events: &[Event]) -> Judgement {
+    judge(plan, &digest(plan, records, events), events)
 }
 
 impl Run {
@@ -217,7 +229,7 @@ impl Run {
     }
 
     pub fn judge(&self) -> Judgement {
-        judge(&self.plan, &self.records(), &self.events)
+        judge_records(&self.plan, &self.records(), &self.events)
     }
 
     /// What is known at `second`: the events, and the records of requests that have ended.

@@ -4,7 +4,7 @@ pub mod builder;
 mod validity;
 mod words;
 
-use builder::{Fate, Run, S, at, profile, secs};
+use builder::{Fate, Run, S, at, judge_records, profile, secs};
 use proptest::prelude::*;
 
 use super::goodput::Cohorts;
@@ -232,7 +232,7 @@ fn a_bin_counts_only_last_attempts() {
         })
         .collect();
     records.extend(firsts);
-    let twice = judge(&run.plan, &records, &run.events);
+    let twice = judge_records(&run.plan, &records, &run.events);
     assert_eq!(twice.verdict, Verdict::Metastable);
     assert_eq!(twice.evidence.bins, run.judge().evidence.bins);
 }
@@ -338,11 +338,11 @@ fn requests_in_flight_count_while_the_run_goes_on() {
 #[test]
 fn a_run_without_records_and_events_is_judged() {
     let run = Run::new();
-    let judged = judge(&run.plan, &[], &[]);
+    let judged = judge_records(&run.plan, &[], &[]);
     assert_eq!(judged.verdict.name(), "INVALID: the run was killed");
     assert!(!judged.explain(&run.plan).because.is_empty());
     let no_fault = Run::without_fault();
-    assert_eq!(judge(&no_fault.plan, &[], &no_fault.events).verdict.exit_code(), 20);
+    assert_eq!(judge_records(&no_fault.plan, &[], &no_fault.events).verdict.exit_code(), 20);
 }
 
 fn any_event() -> impl Strategy<Value = Event> {
@@ -367,7 +367,7 @@ proptest! {
         records in crate::record::arbitrary::records(), events in prop::collection::vec(any_event(), 0..8), now in any::<u64>(),
     ) {
         let run = Run::new();
-        let judged = judge(&run.plan, &records, &events);
+        let judged = judge_records(&run.plan, &records, &events);
         prop_assert!(!judged.explain(&run.plan).because.is_empty());
         let mut cohorts = Cohorts::default();
         cohorts.add(&records);

@@ -2,6 +2,7 @@ use super::builder::{Fate, Run, S, answered, at, profile};
 use super::*;
 use crate::arrivals::{ArrivalProcess, Arrivals, Rate, ThreadShare};
 use crate::plan::VerdictWindows;
+use crate::record::digest::BacklogSteps;
 use crate::verdict::trend::backlog_grows;
 
 #[test]
@@ -251,8 +252,9 @@ fn a_healthy_poisson_load_is_never_judged_overloaded() {
                     .collect();
                 let mut cohorts = Cohorts::default();
                 cohorts.add(&records);
-                let steps = (windows.max_baseline.0 / windows.bin.0) as usize;
-                backlog_grows(&cohorts.backlog(cohorts.due(), at(2), windows.bin, steps), rate)
+                let count = (windows.max_baseline.0 / windows.bin.0) as u32;
+                let steps = BacklogSteps { from: at(2), step: windows.bin, count };
+                backlog_grows(&cohorts.backlog(cohorts.due(), steps), rate)
             });
             assert_eq!(trips.count(), 0, "{rate}/s, {mean_ms} ms");
         }

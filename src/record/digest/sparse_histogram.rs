@@ -1,0 +1,137 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::MAX_COUNT;
+use crate::stats::percentile_rank;
+
+/// Significant digits of a histogram, as the bits of a value that its buckets distinguish: HdrHistogram has the least power
+/// of two above twice the power of ten.
+pub const THREE_DIGITS: u32 = 11;
+/// As [`THREE_DIGITS`].
+pub const TWO_DIGITS: u32 = 8;
+
+/// A histogram with the buckets of HdrHistogram that holds only those that occur. In a file it is a list of pairs: the
+/// lowest value of a bucket, and its count.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<(u64, u64)>", into = "Vec<(u64, u64)>")]
+pub struct SparseHistogram<const BITS: u32>(BTreeMap<u64, u64>);
+
+/// The bits of a value that its bucket does not distinguish.
+const fn lost_bits<const BITS: u32>(value: u64) -> u32 {
+    (u64::BITS - BITS).saturating_sub(value.leading_zeros())
+}
+
+impl<const BITS: u32> SparseHistogram<BITS> {
+    /// Adds a sample.
+    pub fn add(&mut self, value: u64) {
+        let lost = lost_bits::<BITS>(value);
+        *self.0.entry(value >> lost << lost).or_default() += 1;
+    }
+
+    /// Adds the samples of another histogram.
+    pub fn merge(&mut self, other: &SparseHistogram<BITS>) {
+        for (&lowest, count) in &other.0 {
+            *self.0.entry(lowest).or_default() += count;
+        }
+    }
+
+    /// The lowest value of each bucket and its count, in order of value.
+    pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.0.iter().map(|(&lowest, &count)| (lowest, count))
+    }
+
+    /// The number of samples.
+    pub fn count(&self) -> u64 {
+        self.0.values().sum()
+    }
+
+    /// The greatest value of the bucket at `percent` (0 to 100), by the rule of [`percentile_rank`]; `None` without
+    /// samples.
+    pub fn value_at_percentile(&self, percent: f64) -> Option<u64> {
+        let rank = percentile_rank(self.count(), percent);
+        let mut seen = 0;
+        let at_rank = self.buckets().find(|(_, count)| {
+            seen += count;
+            seen >= rank
+        });
+        at_rank.map(|(lowest, _)| lowest + ((1 << lost_bits::<BITS>(lowest)) - 1))
+    }
+}
+
+/// A list that is not a histogram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a histogram is damaged")]
+pub struct DamagedHistogram;
+
+impl<const BITS: u32> TryFrom<Vec<(u64, u64)>> for SparseHistogram<BITS> {
+    type Error = DamagedHistogram;
+
+    fn try_from(buckets: Vec<(u64, u64)>) -> Result<Self, DamagedHistogram> {
+        let is_bucket = |(lowest, count): &(u64, u64)| {
+            let lost = lost_bits::<BITS>(*lowest);
+            lowest >> lost << lost == *lowest && (1..=MAX_COUNT).contains(count)
+        };
+        let is_ordered = buckets.is_sorted_by(|a, b| a.0 < b.0);
+        if !is_ordered || !buckets.iter().all(is_bucket) {
+            return Err(DamagedHistogram);
+        }
+        Ok(SparseHistogram(buckets.into_iter().collect()))
+    }
+}
+
+impl<const BITS: u32> From<SparseHistogram<BITS>> for Vec<(u64, u64)> {
+    fn from(histogram: SparseHistogram<BITS>) -> Vec<(u64, u64)> {
+        histogram.0.into_iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::stats::{LATENCY_RANGE, latency_histogram, value_at_percentile};
+
+    proptest! {
+        #[test]
+        fn its_buckets_and_percentiles_are_those_of_hdrhistogram(
+            values in prop::collection::vec(prop_oneof![0u64..5000, 0..LATENCY_RANGE.1], 1..200),
+            percent in 0.0..100.0,
+        ) {
+            let (mut sparse, mut dense) = (SparseHistogram::<THREE_DIGITS>::default(), latency_histogram());
+            for &value in &values {
+                sparse.add(value);
+                dense.saturating_record(value);
+            }
+            let buckets: Vec<_> = dense
+                .iter_recorded()
+                .map(|step| (dense.lowest_equivalent(step.value_iterated_to()), step.count_at_value()))
+                .collect();
+            prop_assert_eq!(sparse.buckets().collect::<Vec<_>>(), buckets);
+            for percent in [0.0, 50.0, 99.0, 100.0, percent] {
+                prop_assert_eq!(sparse.value_at_percentile(percent), Some(value_at_percentile(&dense, percent)));
+            }
+            let json = serde_json::to_string(&sparse).unwrap();
+            prop_assert_eq!(serde_json::from_str::<SparseHistogram<THREE_DIGITS>>(&json).unwrap(), sparse);
+        }
+    }
+
+    #[test]
+    fn values_of_two_digits_differ_by_less_than_one_percent() {
+        for value in [0, 255, 256, 257, 1_000, 123_456, u64::MAX] {
+            let mut histogram = SparseHistogram::<TWO_DIGITS>::default();
+            histogram.add(value);
+            let greatest = histogram.value_at_percentile(50.0).unwrap();
+            assert!(greatest >= value && (greatest - value) as f64 <= value as f64 / 128.0, "{value}: {greatest}");
+        }
+        assert_eq!(SparseHistogram::<TWO_DIGITS>::default().value_at_percentile(50.0), None);
+    }
+
+    #[test]
+    fn a_damaged_list_is_an_error() {
+        for json in ["[[2,1],[1,1]]", "[[1,1],[1,1]]", "[[257,1]]", "[[1,0]]", "[[1,18446744073709551615]]", "[[1]]"] {
+            assert!(serde_json::from_str::<SparseHistogram<TWO_DIGITS>>(json).is_err(), "{json}");
+        }
+    }
+}
