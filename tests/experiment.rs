@@ -15,6 +15,7 @@ use support::{OK, Server};
 /// Every file of a run whose generator has one thread.
 const FILES: [&str; 16] = [
     "SHA256SUMS",
+    "digest.jsonl",
     "events.jsonl",
     "experiment.toml",
     "latencies-t0.png",
