@@ -13,7 +13,7 @@ use support::program::{Ended, METAWRK, Started, children, eventually, is_alive, 
 use support::{OK, Server};
 
 /// Every file of a run whose generator has one thread.
-const FILES: [&str; 16] = [
+const FILES: [&str; 17] = [
     "SHA256SUMS",
     "digest.jsonl",
     "events.jsonl",
