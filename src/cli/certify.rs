@@ -12,7 +12,7 @@ use crate::lab::campaign::folder::{CELLS, CampaignFile, CampaignFolder};
 use crate::lab::campaign::outcome::RunOutcome;
 use crate::lab::campaign::progress::CampaignProgress;
 use crate::lab::campaign::run::{Campaign, CampaignEnd, CampaignObserver, CampaignResult};
-use crate::lab::certify::{Certify, CertifyReport, DEFAULT_DWELL};
+use crate::lab::certify::{Certify, CertifyReport, DEFAULT_DWELL, draw_certificate};
 use crate::out::{say, warn};
 use crate::plan::ExperimentPlan;
 use crate::plan::config::{AdaptedPlan, read_plan};
@@ -178,7 +178,7 @@ fn write_products(
         columns: vec!["run", "requests/s", "outage", "verdict", "goodput at the end", "recovery", "system"],
         rows: result.runs.iter().map(row).collect(),
     };
-    if let Some(figure) = report.figure(certify, result) {
+    if let Some(figure) = draw_certificate(report, certify, result) {
         let svg = figure.render_svg()?;
         folder.write("certificate.png", &figure.render_png()?)?;
         folder.write("certificate.svg", svg.as_bytes())?;

@@ -14,7 +14,6 @@ use super::check::find_problems;
 use super::progress::{IntervalCollector, Phase, Progress, find_phase};
 use super::removal::await_removal;
 use super::run_log::RunLog;
-use super::runner::ExperimentRunner;
 use super::stalls::StallDetector;
 use super::system::{FaultGate, StartError, SystemUnderTest};
 use crate::load::{LoadError, PreparedLoad, RunningLoad};
@@ -92,26 +91,26 @@ pub struct RunOptions {
     pub notes: Vec<String>,
 }
 
-/// Runs `plan` on the runner's testbed, which must run if the plan has one, and gives the testbed back.
+/// Runs `plan` on `testbed`, which must run if the plan has one, and gives it back.
 pub(super) async fn run_prepared(
-    runner: &mut ExperimentRunner,
+    signals: &mut Signals,
+    testbed: &mut Option<Testbed>,
     plan: &ExperimentPlan,
     folder: ResultsFolder,
     options: RunOptions,
     show_progress: &mut dyn FnMut(&Progress),
 ) -> Result<RunResult, RunError> {
-    let testbed = runner.testbed.take();
     let prepared = tokio::select! {
-        prepared = PreparedRun::prepare(plan, &folder, options, testbed) => prepared,
-        signal = runner.signals.next() => Err(RunError::StoppedBeforeLoad(signal)),
+        prepared = PreparedRun::prepare(plan, &folder, options, testbed.take()) => prepared,
+        signal = signals.next() => Err(RunError::StoppedBeforeLoad(signal)),
     };
     if let Some(problem) = folder.lock_problem() {
         warn(&problem);
     }
     match prepared.and_then(|prepared| folder.make_latest().map(|()| prepared).map_err(RunError::from)) {
         Ok((prepared, mut system)) => {
-            let result = execute(plan, prepared, &mut system, &folder, &mut runner.signals, show_progress).await;
-            runner.testbed = system.into_testbed();
+            let result = execute(plan, prepared, &mut system, &folder, signals, show_progress).await;
+            *testbed = system.into_testbed();
             match result {
                 Ok((stopped, failure)) => Ok(RunResult { folder, stopped, failure }),
                 Err(cause) => Err(RunError::Incomplete { dir: folder.path().to_owned(), cause: Box::new(cause) }),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::processes::{RunningProcess, find_processes};
 use super::progress::Progress;
-use super::run::{self, RunError, RunOptions, RunResult};
+use super::run::{RunError, RunOptions, RunResult, run_prepared};
 use super::system::StartError;
 use crate::plan::{ExperimentPlan, System};
 use crate::record::ResultsFolder;
@@ -15,8 +15,8 @@ use crate::testbed::Testbed;
 
 /// Runs experiments, and keeps their testbed. From its start on, SIGINT, SIGTERM and SIGHUP do not end the process.
 pub struct ExperimentRunner {
-    pub(super) signals: Signals,
-    pub(super) testbed: Option<Testbed>,
+    signals: Signals,
+    testbed: Option<Testbed>,
     /// How many testbeds were started.
     started: u32,
 }
@@ -72,7 +72,7 @@ impl ExperimentRunner {
         show_progress: &mut dyn FnMut(&Progress),
     ) -> Result<RunResult, RunError> {
         let result = match self.provide_testbed(plan).await {
-            Ok(()) => run::run_prepared(self, plan, folder, options, show_progress).await,
+            Ok(()) => run_prepared(&mut self.signals, &mut self.testbed, plan, folder, options, show_progress).await,
             Err(error) => {
                 folder.discard();
                 Err(error.into())

@@ -2,11 +2,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::plan::{ExperimentPlan, PlannedFault};
 use crate::record::Sample;
 use crate::record::digest::Digest;
 use crate::record::event::GeneratorStats;
 use crate::units::{Instant, Time};
 use crate::verdict::goodput::Bin;
+use crate::verdict::timeline::{FaultHistory, Timeline};
 use crate::verdict::{Verdict, VerdictText};
 
 /// Everything that the report of an experiment shows.
@@ -81,4 +83,14 @@ pub struct FaultWindow {
     pub from: Instant,
     /// `None` if the removal was never verified.
     pub to: Option<Instant>,
+}
+
+impl FaultWindow {
+    /// The windows of the faults that took effect, in the order of the plan.
+    pub fn all(plan: &ExperimentPlan, timeline: &Timeline) -> Vec<FaultWindow> {
+        let window = |(fault, history): (&PlannedFault, &FaultHistory)| {
+            Some(FaultWindow { label: fault.spec.label(), from: history.effective?, to: history.removed })
+        };
+        plan.faults().iter().zip(&timeline.faults).filter_map(window).collect()
+    }
 }

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use super::read::fault_windows;
+use super::FaultWindow;
 use crate::plan::ExperimentPlan;
 use crate::record::digest::Digest;
 use crate::record::folder::{self, LATENCIES};
@@ -36,7 +36,7 @@ pub fn digest_records(dir: &Path, plan: &ExperimentPlan, recorded: &RunData) -> 
 
 /// The last instant of the samples and of the faults, which the time axis shows too.
 fn last_instant(plan: &ExperimentPlan, recorded: &RunData) -> Instant {
-    let faults = fault_windows(plan, &Timeline::of(&recorded.events, plan.faults().len()));
+    let faults = FaultWindow::all(plan, &Timeline::of(&recorded.events, plan.faults().len()));
     let of_faults = faults.iter().filter_map(|fault| fault.to);
     recorded.samples.iter().map(|sample| sample.at).chain(of_faults).max().unwrap_or(Instant::START)
 }

@@ -85,7 +85,7 @@ pub fn build_report_data(plan: &ExperimentPlan, recorded: RunData, digest: Diges
         arrivals_end: evidence.end,
         slo: evidence.slo,
         baseline: evidence.baseline.map(|baseline| (baseline.from, baseline.to)),
-        faults: fault_windows(plan, &evidence.timeline),
+        faults: FaultWindow::all(plan, &evidence.timeline),
         recovered_at: match &judgement.verdict {
             Verdict::Recovered(recovery) => Some(recovery.at),
             _ => None,
@@ -129,13 +129,6 @@ fn state_name(state: ComponentState) -> &'static str {
         ComponentState::OutOfMemory => "ran out of memory",
         ComponentState::Restarted => "restarted",
     }
-}
-
-pub(super) fn fault_windows(plan: &ExperimentPlan, timeline: &Timeline) -> Vec<FaultWindow> {
-    let window = |(fault, history): (&PlannedFault, &FaultHistory)| {
-        Some(FaultWindow { label: fault.spec.label(), from: history.effective?, to: history.removed })
-    };
-    plan.faults().iter().zip(&timeline.faults).filter_map(window).collect()
 }
 
 fn fault_warnings(plan: &ExperimentPlan, timeline: &Timeline) -> Vec<(Instant, String)> {

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use super::figure::draw_certificate;
 use super::strategy::{Certify, is_stuck};
 use crate::lab::campaign::outcome::RunOutcome;
 use crate::lab::campaign::run::{CampaignEnd, CampaignResult};
@@ -10,7 +9,6 @@ use crate::lab::campaign::schedule::{Ending, valid_runs};
 use crate::lab::campaign::table::RunRow;
 use crate::lab::statistics::certificate::{CERTIFICATE_CONFIDENCE, Certificate, CertifyWindows, ShedWindow, Window};
 use crate::lab::statistics::rate::EventRate;
-use crate::report::figures::CertificateFigure;
 use crate::units::Time;
 use crate::verdict::Verdict;
 
@@ -242,11 +240,5 @@ impl CertifyReport {
             },
             runs: result.runs.iter().map(RunRow::of).collect(),
         }
-    }
-
-    /// The figure of the certificate, if its windows were observed.
-    pub fn figure(&self, certify: &Certify, result: &CampaignResult) -> Option<CertificateFigure> {
-        let (with_fault, after_shed) = certify.find(&valid_runs(&result.runs))?;
-        Some(draw_certificate(self, self.windows.as_ref()?, with_fault, after_shed))
     }
 }

@@ -1,16 +1,19 @@
-use super::answer::{CertifyReport, JudgedWindows};
-use crate::lab::campaign::outcome::RunOutcome;
+use super::answer::CertifyReport;
+use super::strategy::Certify;
+use crate::lab::campaign::run::CampaignResult;
+use crate::lab::campaign::schedule::valid_runs;
 use crate::lab::statistics::certificate::Window;
 use crate::report::figures::{CertificateFigure, FigureState, FigureWindow, WindowKind};
 use crate::verdict::goodput::Bin;
 
-/// The figure of a certificate: both runs on one time axis.
+/// The figure of a certificate: both runs on one time axis. `None` if its windows were not observed.
 pub fn draw_certificate(
     report: &CertifyReport,
-    judged: &JudgedWindows,
-    with_fault: &RunOutcome,
-    after_shed: Option<&RunOutcome>,
-) -> CertificateFigure {
+    certify: &Certify,
+    result: &CampaignResult,
+) -> Option<CertificateFigure> {
+    let (with_fault, after_shed) = certify.find(&valid_runs(&result.runs))?;
+    let judged = report.windows.as_ref()?;
     let is_stuck = judged.stuck_ns > 0;
     let kind = if is_stuck { WindowKind::Stuck } else { WindowKind::Observed };
     let name = if is_stuck { "stuck" } else { "after the fault" };
@@ -49,7 +52,7 @@ pub fn draw_certificate(
         // Beside the state that it resembles.
         figure.states.insert(if kind == WindowKind::Observed { 1 } else { 2 }, after);
     }
-    figure
+    Some(figure)
 }
 
 fn point(bin: &Bin, offset: f64) -> (f64, Option<f64>) {

@@ -10,6 +10,7 @@ mod figure;
 mod strategy;
 
 pub use answer::{CertifyAnswer, CertifyReport, DEFAULT_DWELL};
+pub use figure::draw_certificate;
 pub use strategy::Certify;
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Certificates of made-up runs.
 
-use super::{Certify, CertifyAnswer, CertifyReport};
+use super::{Certify, CertifyAnswer, CertifyReport, draw_certificate};
 use crate::lab::campaign::cell::Cell;
 use crate::lab::campaign::outcome::RunOutcome;
 use crate::lab::campaign::run::{CampaignEnd, CampaignResult};
@@ -120,7 +120,7 @@ fn the_same_runs_give_the_same_report() {
         (json["runs"][1]["shed_s"].as_f64(), json["windows"]["stuck_ns"].as_u64()),
         (Some(20.0), Some(30_000_000_000))
     );
-    let figure = report.figure(&certify(), &result).unwrap();
+    let figure = draw_certificate(&report, &certify(), &result).unwrap();
     let labels: Vec<_> = figure.windows.iter().map(|window| window.label.as_str()).collect();
     assert_eq!(labels, ["fault", "W2 2.4 %", "no load", "W3 100.0 %"]);
     assert_eq!(figure.windows[2].to, 85.0, "the first run, and the time without load");
