@@ -45,7 +45,7 @@ fn results_need_a_writable_folder_with_enough_space() {
     assert_eq!(on("rate = 300", &file).level, Level::Fail, "{}", on("rate = 300", &file));
     // 141 s of 100 requests/s, each tried twice more: 42,300 attempts.
     let needed = disk::estimate_max_bytes(&embedded("", "rate = 100\nretries = { count = 2, backoff = \"0s\" }"));
-    assert_eq!(needed, (32 << 20) + 42_300 * 160);
+    assert_eq!(needed, (32 << 20) + 42_300 * 176);
     insta::assert_snapshot!(disk::compare_space("results", 1 << 30, 1 << 20), @"ok    disk         1.0 GiB free in results; the run writes at most 1.0 MiB");
     insta::assert_snapshot!(disk::compare_space("results", 1 << 20, 1 << 30), @"FAIL  disk         1.0 MiB free in results; the run writes at most 1.0 GiB. Free some space, choose another folder with --out, or shorten the load (--duration).");
 }
