@@ -35,11 +35,11 @@ pub struct RequestRecord {
     pub thread: u16,
     /// 0 for the first attempt, 1 for the first retry, and so on.
     pub attempt: u16,
-    outcome: u8,
-    flags: u8,
+    pub(super) outcome: u8,
+    pub(super) flags: u8,
     /// How often the attempt was sent again because the server did not process it. Only the last sending is recorded.
     pub resends: u8,
-    unused: [u8; 3],
+    pub(super) unused: [u8; 3],
 }
 
 const LAST: u8 = 1;
