@@ -35,7 +35,7 @@ impl StallDetector {
                 let at = clock.now();
                 let lasted = at.since(due);
                 if lasted >= MIN_STALL {
-                    // Nobody receives it if the run has ended meanwhile.
+                    // Sending fails if the run has ended. Then nobody needs the event.
                     let _ = events.send(Event { at, what: EventKind::Stall { lasted_ns: lasted.0 } });
                 }
                 if is_stopped {

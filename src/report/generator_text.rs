@@ -58,7 +58,7 @@ impl GeneratorReport {
         ));
         let slack = match self.slack {
             Time::ZERO => String::new(),
-            slack => format!(", of which the slack allows {}", format_wrk_time(slack.0 as f64 / 1e3)),
+            slack => format!("; the slack allows {}", format_wrk_time(slack.0 as f64 / 1e3)),
         };
         rows.push(("send lag", format!("{}{slack}", self.send_lag.to_text())));
         rows.extend(self.wakeup_text().map(|text| ("wake-up", text)));
@@ -340,7 +340,7 @@ pub(super) mod tests {
         report.send_lag = DelayPercentiles { p50_ns: 550_000, p99_ns: 1_040_000, max_ns: 1_200_000 };
         report.response = Some(ResponseTimes { count: 1000, p50: Time(610_000), p99: Time(1_100_000) });
         let text = report.to_text();
-        let row = "  send lag    p50 550.00us, p99 1.04ms, max 1.20ms, of which the slack allows 1.00ms\n";
+        let row = "  send lag    p50 550.00us, p99 1.04ms, max 1.20ms; the slack allows 1.00ms\n";
         assert!(text.contains(row) && report.warnings().is_empty(), "{text}");
         report.send_lag.p99_ns = 1_600_000;
         assert!(report.to_text().contains("99th percentile of the send lag is 1.60ms"), "{}", report.to_text());

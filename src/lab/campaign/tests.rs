@@ -124,7 +124,7 @@ fn three_invalid_runs_in_a_row_end_the_campaign_with_the_reason() {
     let invalid = |verdict: &str| Step::End(Ending::Invalid { verdict: verdict.to_owned() });
     assert_eq!(step(&["METASTABLE", UNHEALTHY, UNHEALTHY, LATE], 0), invalid(LATE));
     assert_eq!(step(&[UNHEALTHY, UNHEALTHY, UNHEALTHY], 0), invalid(UNHEALTHY), "it was never healthy");
-    // The cause may be gone when the campaign is resumed.
+    // A resumed campaign tries three times more, because what made its runs INVALID may have ended.
     assert_eq!(step(&["METASTABLE", LATE, LATE, LATE], 4), run_seed(2));
     assert_eq!(step(&["METASTABLE", LATE, LATE, LATE, LATE, LATE], 4), run_seed(2));
     assert_eq!(step(&["METASTABLE", LATE, LATE, LATE, LATE, LATE, LATE], 4), invalid(LATE));

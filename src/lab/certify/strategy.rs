@@ -78,7 +78,7 @@ impl Strategy for Certify {
             Some((_, Some(_))) => None,
             Some((with_fault, None)) if !is_stuck(with_fault) => None,
             Some(_) if same_system => Some(self.after_shed),
-            // The system that was stuck is gone.
+            // The processes that were stuck have ended, so the first run is made again.
             Some(_) => Some(self.with_fault),
         }
     }

@@ -23,7 +23,7 @@ pub struct AttemptsBin {
     pub attempts: u64,
 }
 
-/// Why there is no estimate.
+/// Why the capacity cannot be estimated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoCapacity {
     #[error("the ramp is shorter than {WINDOW}, or nothing succeeded in it")]
