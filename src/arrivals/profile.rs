@@ -67,6 +67,17 @@ impl Profile {
         Profile { segments }
     }
 
+    /// The rate at the start, in requests/s.
+    pub fn initial_rate(&self) -> f64 {
+        self.segments.first().map_or(0.0, |segment| segment.from)
+    }
+
+    /// `rate` requests/s until `begins`, which is above 0, then a ramp `from..to` that takes `lasts`.
+    pub fn with_ramp(rate: f64, begins: Time, (from, to): (f64, f64), lasts: Time) -> Profile {
+        let steady = Segment { from: rate, to: rate, lasts: Some(begins) };
+        Profile { segments: vec![steady, Segment { from, to, lasts: Some(lasts) }] }
+    }
+
     /// The rate of a run of `duration`.
     ///
     /// # Errors

@@ -9,6 +9,7 @@
 //! * 10, 15 to 17 and 20: the answer, with `certify --exit-code`.
 //! * 130, 143 and 129: SIGINT, SIGTERM or SIGHUP ended the run. Its report is complete.
 
+mod campaign;
 mod certify;
 mod check;
 mod exit;

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use super::error::InvalidSetting;
 use super::settings::{Load, ScriptSetting};
-use crate::arrivals::{ArrivalProcess, Rate};
+use crate::arrivals::{ArrivalProcess, Profile, Rate};
 use crate::load::plan::{OnTimeout, PlanError, Retries, Timestamps, WhenBusy};
 use crate::script::Script;
 use crate::units::{Instant, Time};
@@ -13,8 +13,10 @@ use crate::units::{Instant, Time};
 /// The load of an experiment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlannedLoad {
-    /// Requests per second, without surges.
+    /// Requests per second, without surges: at the start, if there is a profile.
     pub rate: f64,
+    /// How the rate changes.
+    pub profile: Option<Profile>,
     pub arrivals: ArrivalProcess,
     /// Seed of random arrivals.
     pub seed: u64,
@@ -65,6 +67,12 @@ impl PlannedLoad {
         if !RATES.contains(&rate) {
             return refuse("rate", format!("must be between 0.001 and 1000000 requests/s, not {rate}"));
         }
+        if let Some(profile) = &load.profile
+            && profile.initial_rate() != rate
+        {
+            let why = format!("must begin with rate ({rate}), not with {}", profile.initial_rate());
+            return refuse("profile", why);
+        }
         if connections < threads {
             return refuse("connections", format!("must be at least threads ({threads}), not {connections}"));
         }
@@ -89,6 +97,7 @@ impl PlannedLoad {
         }
         Ok(PlannedLoad {
             rate,
+            profile: load.profile,
             arrivals: load.arrivals,
             seed: load.seed,
             threads,
@@ -110,6 +119,7 @@ impl PlannedLoad {
     pub fn to_settings(&self) -> Load {
         Load {
             rate: self.rate,
+            profile: self.profile.clone(),
             arrivals: self.arrivals,
             seed: self.seed,
             threads: self.threads,

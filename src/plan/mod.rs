@@ -44,6 +44,8 @@ pub struct ExperimentPlan {
     early: Option<Time>,
     faults: Vec<PlannedFault>,
     monitors: Vec<PlannedMonitor>,
+    /// The rate over time, with surges: as the load has it, and for the length of this run.
+    profile: Profile,
     rate: Rate,
 }
 
@@ -70,10 +72,11 @@ impl ExperimentPlan {
         let monitors = monitors::resolve_monitors(&monitor, &system)?;
         let outage = faults::find_outage(&faults);
         let phases = PlannedPhases::resolve(&phases, windows, outage, load.abandons_after())?;
-        let rate = add_surges(load.rate, &faults).resolve(phases.duration).map_err(PlanError::from);
+        let profile = find_profile(&load, &faults)?;
+        let rate = profile.resolve(phases.duration).map_err(PlanError::from);
         let rate = rate.map_err(load::invalid_load)?;
         load::check_requests(&rate, phases.duration)?;
-        let plan = ExperimentPlan { name, system, load, phases, slo, early, faults, monitors, rate };
+        let plan = ExperimentPlan { name, system, load, phases, slo, early, faults, monitors, profile, rate };
         let url = match &plan.system {
             System::Testbed(_) => PLACEHOLDER_URL,
             System::Target { url, .. } => url,
@@ -197,7 +200,7 @@ impl ExperimentPlan {
             drain: self.slo.unwrap_or(MAX_SLO).plus(drain_after_slo),
             warmup: self.phases.warmup,
             warmup_by: WarmupBy::Due,
-            ..LoadSettings::new(url, add_surges(load.rate, &self.faults))
+            ..LoadSettings::new(url, self.profile.clone())
         }
     }
 
@@ -216,14 +219,21 @@ fn find_windows(rate: f64, early: Option<Time>) -> VerdictWindows {
 }
 
 /// The rate over time: faults on the load are part of it.
-fn add_surges(rate: f64, faults: &[PlannedFault]) -> Profile {
+fn find_profile(load: &PlannedLoad, faults: &[PlannedFault]) -> Result<Profile, InvalidSetting> {
     let surges = faults.iter().filter_map(|fault| match &fault.spec {
         FaultSpec::Load(load) => {
             Some((fault.at.since(Instant::START), fault.end().since(fault.at), load.spec().factor()))
         }
         FaultSpec::Link(_) | FaultSpec::Kept(_) => None,
     });
-    Profile::with_surges(rate, surges)
+    let mut surges = surges.peekable();
+    match &load.profile {
+        Some(_) if surges.peek().is_some() => {
+            Err(InvalidSetting::new("load.profile", "conflicts with a surge. Write the surge into the profile"))
+        }
+        Some(profile) => Ok(profile.clone()),
+        None => Ok(Profile::with_surges(load.rate, surges)),
+    }
 }
 
 impl TryFrom<Settings> for ExperimentPlan {

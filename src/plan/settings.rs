@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::arrivals::ArrivalProcess;
+use crate::arrivals::{ArrivalProcess, Profile};
 use crate::load::plan::{OnTimeout, Retries, Timestamps, WhenBusy};
 use crate::script::Script;
 use crate::testbed::TestbedSettings;
@@ -49,6 +49,9 @@ pub struct Target {
 pub struct Load {
     /// Requests per second.
     pub rate: f64,
+    /// How the rate changes. It begins with `rate`. Default: it does not change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
     #[serde(default)]
     pub arrivals: ArrivalProcess,
     #[serde(default = "default_seed")]

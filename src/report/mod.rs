@@ -12,6 +12,7 @@ pub mod generator;
 mod generator_text;
 pub mod hgrm;
 pub mod html;
+pub mod interval_counts;
 pub mod load_figures;
 pub mod load_summary;
 pub mod load_totals;

@@ -151,6 +151,9 @@ fn plan_facts(plan: &ExperimentPlan) -> Vec<(String, String)> {
         ArrivalProcess::Zipf => format!("Zipf distributed gaps, seed {}", load.seed),
     };
     add("load", format!("{} requests/s, {arrivals}", plan.load().rate));
+    if let Some(profile) = &plan.load().profile {
+        add("profile of the load", format!("{profile} requests/s"));
+    }
     add("threads", load.threads.to_string());
     add(
         "connections",

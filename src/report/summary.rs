@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::generator::{DelayPercentiles, GeneratorReport};
+use super::interval_counts::IntervalCounts;
 use super::response_bounds::BoundsSummary;
 use super::statistics::RunStatistics;
 use super::{FaultWindow, ReportData};
@@ -43,6 +44,8 @@ pub struct Summary {
     #[serde(default)]
     pub wakeup_latency: DelayPercentiles,
     pub goodput: Vec<Bin>,
+    #[serde(default)]
+    pub intervals: IntervalCounts,
     pub faults: Vec<FaultWindow>,
     pub recovered_at_ns: Option<u64>,
     pub generator: GeneratorSummary,
@@ -241,6 +244,7 @@ impl Summary {
             send_lag: generator.send_lag,
             wakeup_latency: generator.wakeup_latency,
             goodput: data.goodput.clone(),
+            intervals: IntervalCounts::of(&data.digest),
             faults: data.faults.clone(),
             recovered_at_ns: data.recovered_at.map(|at| at.0),
             generator: GeneratorSummary::of(&generator),

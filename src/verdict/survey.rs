@@ -118,7 +118,8 @@ impl<'a> Survey<'a> {
 fn find_end_of_arrivals(plan: &ExperimentPlan, after_last_due: Instant) -> Instant {
     let planned = Instant::START.plus(plan.phases().duration);
     // Twenty mean gaps without an arrival do not happen by chance.
-    let gaps = Time((20e9 / plan.load().rate) as u64);
+    let rate = plan.rate().at(after_last_due.minus(Time(1)));
+    let gaps = Time((20e9 / rate) as u64);
     if planned.since(after_last_due) <= gaps { planned } else { after_last_due }
 }
 

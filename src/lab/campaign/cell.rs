@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use crate::arrivals::Profile;
 use crate::plan::config::{Overrides, vary};
 use crate::plan::{ExperimentPlan, InvalidSetting};
 use crate::units::Time;
@@ -13,30 +14,72 @@ pub struct Cell {
     /// The length of each fault that has one, or the longest one that the plan allows. Zero: a run without a fault.
     pub outage: Time,
     pub seed: u64,
+    /// How the rate changes at the end of the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ramp: Option<Ramp>,
+}
+
+/// A change of the rate at the end of a run. The run ends with it, or once the system recovered and was watched.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ramp {
+    /// When it begins, since the start of load.
+    pub begins: Time,
+    /// The first and the last rate, in requests/s.
+    pub from: f64,
+    pub to: f64,
+    pub lasts: Time,
+}
+
+impl Ramp {
+    /// The rate at `at`, which lies in the ramp.
+    pub fn rate_at(&self, at: Time) -> f64 {
+        let share = at.minus(self.begins).as_secs_f64() / self.lasts.as_secs_f64();
+        self.from + (self.to - self.from) * share
+    }
+
+    pub fn end(&self) -> Time {
+        self.begins.plus(self.lasts)
+    }
 }
 
 impl Cell {
     /// The cell of a plan as it is.
     pub fn of(plan: &ExperimentPlan) -> Cell {
         let outage = plan.faults().iter().map(|fault| fault.end().since(fault.at)).max().unwrap_or(Time::ZERO);
-        Cell { rate: plan.load().rate, outage, seed: plan.load().seed }
+        Cell { rate: plan.load().rate, outage, seed: plan.load().seed, ramp: None }
     }
 
     /// The name of its folder: `300-20s-s1`.
     pub fn folder_name(&self) -> String {
-        format!("{}-{}-s{}", self.rate, self.outage, self.seed)
+        let Cell { rate, outage, seed, ramp } = self;
+        let ramp = ramp.map(|Ramp { from, to, lasts, .. }| format!("-{from}-to-{to}-in-{lasts}")).unwrap_or_default();
+        format!("{rate}-{outage}-s{seed}{ramp}")
+    }
+
+    /// `300`, or `300, then 150..8`
+    pub fn describe_rate(&self) -> String {
+        let Cell { rate, ramp, .. } = self;
+        let ramp = ramp.map(|Ramp { from, to, .. }| format!(", then {from}..{to}")).unwrap_or_default();
+        format!("{rate}{ramp}")
     }
 
     /// The plan of a run of this cell, in a campaign of the plan `base`. `duration` is the length of the load, which
-    /// otherwise follows from the plan.
+    /// otherwise follows from the plan, or from the ramp.
     ///
     /// # Errors
     /// [`InvalidSetting`] for a cell that the plan does not allow.
     pub fn plan(&self, base: &ExperimentPlan, duration: Option<Time>) -> Result<ExperimentPlan, InvalidSetting> {
-        let Cell { rate, outage, seed } = *self;
+        let Cell { rate, outage, seed, ramp } = *self;
         // A fault without a length, such as a restart, has no outage that could be set.
         let outage = (outage != Cell::of(base).outage).then_some(outage);
-        vary(base, &Overrides { rate: Some(rate), outage, seed: Some(seed), duration, ..Overrides::default() })
+        let overrides = Overrides { rate: Some(rate), outage, seed: Some(seed), duration, ..Overrides::default() };
+        let Some(ramp) = ramp else { return vary(base, &overrides) };
+        let profile = Profile::with_ramp(rate, ramp.begins, (ramp.from, ramp.to), ramp.lasts);
+        // A system that stays stuck must not end the run before the ramp.
+        let overrides =
+            Overrides { profile: Some(profile), duration: Some(ramp.end()), early: Some(ramp.lasts), ..overrides };
+        vary(base, &overrides)
     }
 }
 
@@ -53,14 +96,14 @@ mod tests {
     #[test]
     fn the_cell_of_a_plan_has_the_same_plan() {
         let (base, cell) = (base(), Cell::of(&base()));
-        assert_eq!(cell, Cell { rate: 300.0, outage: Time::from_secs(20), seed: 1 });
+        assert_eq!(cell, Cell { rate: 300.0, outage: Time::from_secs(20), seed: 1, ramp: None });
         assert_eq!((cell.plan(&base, None), cell.folder_name()), (Ok(base.clone()), "300-20s-s1".to_owned()));
     }
 
     #[test]
     fn a_cell_changes_rate_outage_and_seed_and_nothing_else() {
         let base = base();
-        let cell = Cell { rate: 122.5, outage: Time::from_millis(300), seed: 7 };
+        let cell = Cell { rate: 122.5, outage: Time::from_millis(300), seed: 7, ramp: None };
         let plan = cell.plan(&base, None).unwrap();
         assert_eq!((Cell::of(&plan), cell.folder_name()), (cell, "122.5-300ms-s7".to_owned()));
         assert_eq!((plan.phases().observe, plan.early()), (base.phases().observe, base.early()));
@@ -83,5 +126,23 @@ mod tests {
         let plan = cell.plan(&base(), None).unwrap();
         assert_eq!(plan.phases().baseline, Time::from_secs(50));
         assert_eq!(plan.faults()[0].at.0, 55_000_000_000);
+    }
+
+    #[test]
+    fn a_ramp_begins_after_the_fault_and_the_run_ends_with_it() {
+        let ramp = Ramp { begins: Time::from_secs(60), from: 150.0, to: 10.0, lasts: Time::from_secs(280) };
+        let cell = Cell { ramp: Some(ramp), ..Cell::of(&base()) };
+        let plan = cell.plan(&base(), None).unwrap();
+        assert_eq!(plan.phases().duration, ramp.end());
+        let at = |seconds| plan.rate().at(crate::units::Instant::START.plus(Time::from_secs(seconds)));
+        assert_eq!([0, 59, 60, 200, 340].map(at), [300.0, 300.0, 150.0, 80.0, 10.0]);
+        assert_eq!((ramp.rate_at(Time::from_secs(200)), plan.early()), (80.0, Some(ramp.lasts)));
+        assert_eq!(cell.folder_name(), "300-20s-s1-150-to-10-in-280s");
+        assert_eq!(cell.describe_rate(), "300, then 150..10");
+        assert_eq!(
+            crate::plan::config::parse(&plan.to_toml().unwrap(), "x", std::path::Path::new(""), &Overrides::default())
+                .unwrap(),
+            plan
+        );
     }
 }

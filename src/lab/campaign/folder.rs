@@ -58,8 +58,11 @@ pub enum CampaignFolderError {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CampaignFile {
-    /// The command of the laboratory: `certify`.
+    /// The command of the laboratory: `certify`, `search outage`.
     pub command: String,
+    /// What the command asks, beyond the experiment.
+    #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
+    pub question: toml::Table,
     /// The time without load between runs, if it is not computed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shed: Option<Time>,

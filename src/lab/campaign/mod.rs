@@ -7,14 +7,18 @@
 //! | [`schedule`] | which run is next, and when the campaign ends: pure |
 //! | [`folder`] | the campaign's files |
 //! | [`run`] | runs it |
+//! | [`question`] | what a command asks, and its answer |
+//! | [`products`] | the files that hold the answer |
 //!
-//! A command of the laboratory is a [`schedule::Strategy`]: it sees the runs so far and asks for the next one. The state
+//! A command of the laboratory is a [`question::Question`]. Its [`schedule::Strategy`] sees the runs so far and asks for the next one. The state
 //! of a campaign is what its finished runs left on disk, so that it can be resumed after any end.
 
 pub mod cell;
 pub mod folder;
 pub mod outcome;
+pub mod products;
 pub mod progress;
+pub mod question;
 pub mod run;
 pub mod schedule;
 pub mod table;

@@ -6,6 +6,7 @@ use super::cell::Cell;
 use crate::lab::statistics::certificate::SystemIdentity;
 use crate::lab::statistics::wilson::Proportion;
 use crate::plan::ExperimentPlan;
+use crate::report::interval_counts::IntervalCounts;
 use crate::report::summary::Summary;
 use crate::units::{Instant, Time};
 use crate::verdict::goodput::Bin;
@@ -72,6 +73,7 @@ pub struct RunOutcome {
     pub baseline_at: Option<(Instant, Instant)>,
     pub last_from: Instant,
     pub goodput: Vec<Bin>,
+    pub intervals: IntervalCounts,
     /// When the faults took effect, and when the removal of the last one was verified.
     pub fault: Option<(Instant, Instant)>,
     /// The end of arrivals.
@@ -112,6 +114,7 @@ impl RunOutcome {
             last_from,
             last: count(&summary.goodput, last_from, end),
             goodput: summary.goodput,
+            intervals: summary.intervals,
             fault,
             end,
             warmup_end,

@@ -48,6 +48,29 @@ pub enum CampaignEnd {
     Stopped(StopSignal),
 }
 
+impl CampaignEnd {
+    /// Why there is no answer yet, and what to do, without a full stop.
+    pub fn explain(&self) -> String {
+        match self {
+            CampaignEnd::Stopped(signal) => format!("{} ended the campaign. Continue it with --resume", signal.name()),
+            CampaignEnd::Ended(Ending::Permanent) => {
+                "the system was healthy in an earlier run, and was broken before the fault of the last three".to_owned()
+            }
+            CampaignEnd::Ended(Ending::Invalid { verdict }) => {
+                format!("three runs in a row proved nothing, the last one was {verdict}. Its report says what to do")
+            }
+            CampaignEnd::Ended(Ending::BudgetSpent { expected }) => {
+                let seconds = expected.as_secs_f64();
+                format!(
+                    "the budget does not suffice for the next run of about {seconds:.0} s. Continue it with --resume"
+                )
+            }
+            // Does not happen: an answered question has its runs.
+            CampaignEnd::Ended(Ending::Answered) => "a run is missing".to_owned(),
+        }
+    }
+}
+
 /// What a campaign tells while it runs.
 pub trait CampaignObserver {
     /// Ten times a second.

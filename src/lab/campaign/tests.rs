@@ -7,6 +7,7 @@ use super::schedule::{
 };
 use crate::lab::statistics::certificate::SystemIdentity;
 use crate::lab::statistics::wilson::Proportion;
+use crate::report::interval_counts::IntervalCounts;
 use crate::units::{Instant, Time};
 use crate::verdict::VerdictText;
 
@@ -53,6 +54,7 @@ pub fn run(cell: Cell, verdict: &str, last: f64) -> RunOutcome {
         baseline_at: None,
         last_from: end.minus(secs(30)),
         goodput: Vec::new(),
+        intervals: IntervalCounts::default(),
         fault: Some((Instant::START.plus(secs(15)), Instant::START.plus(secs(35)))),
         end,
         warmup_end: Instant::START.plus(secs(5)),
@@ -62,7 +64,7 @@ pub fn run(cell: Cell, verdict: &str, last: f64) -> RunOutcome {
     }
 }
 
-pub const CELL: Cell = Cell { rate: 300.0, outage: secs(20), seed: 1 };
+pub const CELL: Cell = Cell { rate: 300.0, outage: secs(20), seed: 1, ramp: None };
 pub const LATE: &str = "INVALID: the generator was late";
 pub const UNHEALTHY: &str = "INVALID: unhealthy before the fault";
 

@@ -6,14 +6,10 @@ use super::strategy::{Certify, is_stuck};
 use crate::lab::campaign::outcome::RunOutcome;
 use crate::lab::campaign::run::{CampaignEnd, CampaignResult};
 use crate::lab::campaign::schedule::{Ending, valid_runs};
-use crate::lab::campaign::table::RunRow;
 use crate::lab::statistics::certificate::{CERTIFICATE_CONFIDENCE, Certificate, CertifyWindows, ShedWindow, Window};
 use crate::lab::statistics::rate::EventRate;
 use crate::units::Time;
 use crate::verdict::Verdict;
-
-/// How long a system must be stuck.
-pub const DEFAULT_DWELL: Time = Time::from_secs(30);
 
 /// The answer of `metawrk certify`.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,6 +81,14 @@ impl CertifyAnswer {
             "CURED BY A RESTART" => 16,
             "INCONCLUSIVE" => 17,
             _ => Verdict::Invalid(Vec::new()).exit_code(),
+        }
+    }
+
+    /// The windows, if they were judged.
+    pub fn windows(&self) -> Option<&JudgedWindows> {
+        match self {
+            CertifyAnswer::Judged(judged) => Some(judged),
+            _ => None,
         }
     }
 
@@ -187,58 +191,17 @@ fn judge(certify: &Certify, with_fault: &RunOutcome, after_shed: Option<&RunOutc
 }
 
 fn unanswered(end: &CampaignEnd) -> CertifyAnswer {
-    let why = match end {
-        CampaignEnd::Stopped(signal) => format!("{} ended the campaign. Continue it with --resume", signal.name()),
-        CampaignEnd::Ended(Ending::Permanent) => return CertifyAnswer::StaysBroken,
-        CampaignEnd::Ended(Ending::Invalid { verdict }) => {
-            format!("three runs in a row proved nothing, the last one was {verdict}. Its report says what to do")
-        }
-        CampaignEnd::Ended(Ending::BudgetSpent { expected }) => {
-            let seconds = expected.as_secs_f64();
-            format!("the budget does not suffice for the next run of about {seconds:.0} s. Continue it with --resume")
-        }
-        // Does not happen: an answered question has its runs.
-        CampaignEnd::Ended(Ending::Answered) => "a run is missing".to_owned(),
-    };
-    CertifyAnswer::Unanswered { why }
+    match end {
+        CampaignEnd::Ended(Ending::Permanent) => CertifyAnswer::StaysBroken,
+        end => CertifyAnswer::Unanswered { why: end.explain() },
+    }
 }
 
-/// The version of [`CertifyReport`].
-pub const SCHEMA: u32 = 1;
-
-/// `campaign.json` of a certificate.
+/// What `campaign.json` says of a certificate.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct CertifyReport {
-    pub schema: u32,
-    pub command: &'static str,
-    /// The name of the experiment.
-    pub name: String,
+pub struct CertifyDetails {
     /// Requests per second.
     pub rate: f64,
-    pub answer: &'static str,
-    pub sentence: String,
-    pub exit_code: u8,
     /// `None` if there is no answer yet.
     pub windows: Option<JudgedWindows>,
-    pub runs: Vec<RunRow>,
-}
-
-impl CertifyReport {
-    pub fn new(name: &str, rate: f64, certify: &Certify, result: &CampaignResult) -> CertifyReport {
-        let answer = CertifyAnswer::of(certify, result);
-        CertifyReport {
-            schema: SCHEMA,
-            command: "certify",
-            name: name.to_owned(),
-            rate,
-            answer: answer.name(),
-            sentence: answer.sentence(rate),
-            exit_code: answer.exit_code(),
-            windows: match answer {
-                CertifyAnswer::Judged(judged) => Some(*judged),
-                _ => None,
-            },
-            runs: result.runs.iter().map(RunRow::of).collect(),
-        }
-    }
 }

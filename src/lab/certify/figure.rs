@@ -1,4 +1,4 @@
-use super::answer::CertifyReport;
+use super::answer::CertifyAnswer;
 use super::strategy::Certify;
 use crate::lab::campaign::run::CampaignResult;
 use crate::lab::campaign::schedule::valid_runs;
@@ -6,22 +6,24 @@ use crate::lab::statistics::certificate::Window;
 use crate::report::figures::{CertificateFigure, FigureState, FigureWindow, WindowKind};
 use crate::verdict::goodput::Bin;
 
-/// The figure of a certificate: both runs on one time axis. `None` if its windows were not observed.
+/// The figure of a certificate at `rate` requests/s: both runs on one time axis. `None` if its windows were not observed.
 pub fn draw_certificate(
-    report: &CertifyReport,
+    answer: &CertifyAnswer,
+    experiment: &str,
+    rate: f64,
     certify: &Certify,
     result: &CampaignResult,
 ) -> Option<CertificateFigure> {
     let (with_fault, after_shed) = certify.find(&valid_runs(&result.runs))?;
-    let judged = report.windows.as_ref()?;
+    let judged = answer.windows()?;
     let is_stuck = judged.stuck_ns > 0;
     let kind = if is_stuck { WindowKind::Stuck } else { WindowKind::Observed };
     let name = if is_stuck { "stuck" } else { "after the fault" };
     let end = with_fault.end.as_secs_f64();
     let mut figure = CertificateFigure {
-        title: format!("{} at {} requests/s", report.answer, report.rate),
-        subtitle: format!("{}, seed {}", report.name, with_fault.cell().seed),
-        rate: report.rate,
+        title: format!("{} at {rate} requests/s", answer.name()),
+        subtitle: format!("{experiment}, seed {}", with_fault.cell().seed),
+        rate,
         goodput: with_fault.goodput.iter().map(|bin| point(bin, 0.0)).collect(),
         windows: Vec::new(),
         states: vec![

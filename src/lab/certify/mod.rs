@@ -7,10 +7,12 @@
 
 mod answer;
 mod figure;
+mod question;
 mod strategy;
 
-pub use answer::{CertifyAnswer, CertifyReport, DEFAULT_DWELL};
+pub use answer::{CertifyAnswer, CertifyDetails};
 pub use figure::draw_certificate;
+pub use question::CertifyQuestion;
 pub use strategy::Certify;
 
 #[cfg(test)]

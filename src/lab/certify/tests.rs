@@ -1,8 +1,9 @@
 //! Certificates of made-up runs.
 
-use super::{Certify, CertifyAnswer, CertifyReport, draw_certificate};
+use super::{Certify, CertifyAnswer, CertifyQuestion, draw_certificate};
 use crate::lab::campaign::cell::Cell;
 use crate::lab::campaign::outcome::RunOutcome;
+use crate::lab::campaign::question::Question;
 use crate::lab::campaign::run::{CampaignEnd, CampaignResult};
 use crate::lab::campaign::schedule::{Ending, Strategy, SystemWish};
 use crate::lab::campaign::tests::{CELL, LATE, run, secs};
@@ -113,14 +114,15 @@ fn a_campaign_without_an_answer_says_why() {
 fn the_same_runs_give_the_same_report() {
     let result =
         CampaignResult { runs: vec![stuck(), after_shed("STABLE", 1.0)], end: CampaignEnd::Ended(Ending::Answered) };
-    let report = CertifyReport::new("embedded", 300.0, &certify(), &result);
-    let json = serde_json::to_value(&report).unwrap();
-    assert_eq!((&json["answer"], &json["windows"]["certificate"]), (&"BISTABLE".into(), &"bistable".into()));
-    assert_eq!(
-        (json["runs"][1]["shed_s"].as_f64(), json["windows"]["stuck_ns"].as_u64()),
-        (Some(20.0), Some(30_000_000_000))
-    );
-    let figure = draw_certificate(&report, &certify(), &result).unwrap();
+    let overrides = Overrides { early: Some(secs(30)), ..Overrides::default() };
+    let plan = read_plan(None, &overrides).unwrap().plan;
+    let answer = CertifyQuestion {}.answer(&plan, &certify(), &result).unwrap();
+    let json = serde_json::to_value(&answer.details).unwrap();
+    assert_eq!((answer.name.as_str(), &json["windows"]["certificate"]), ("BISTABLE", &"bistable".into()));
+    assert_eq!(json["windows"]["stuck_ns"].as_u64(), Some(30_000_000_000));
+    assert_eq!((answer.figures.len(), &answer.figures[0].alt_text), (1, &answer.sentence));
+    let judged = CertifyAnswer::of(&certify(), &result);
+    let figure = draw_certificate(&judged, "embedded", 300.0, &certify(), &result).unwrap();
     let labels: Vec<_> = figure.windows.iter().map(|window| window.label.as_str()).collect();
     assert_eq!(labels, ["fault", "W2 2.4 %", "no load", "W3 100.0 %"]);
     assert_eq!(figure.windows[2].to, 85.0, "the first run, and the time without load");

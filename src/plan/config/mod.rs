@@ -8,6 +8,7 @@ use super::load;
 use super::settings::{ScriptSetting, Settings};
 use super::source::{ConfigError, Source};
 use super::{ExperimentPlan, InvalidSetting, find_windows};
+use crate::arrivals::Profile;
 use crate::input;
 use crate::script::Script;
 use crate::units::Time;
@@ -21,6 +22,8 @@ pub struct Overrides {
     pub name: Option<String>,
     /// `load.rate`
     pub rate: Option<f64>,
+    /// `load.profile`
+    pub profile: Option<Profile>,
     /// `load.connections`. Raises `max-connections` if that is less.
     pub connections: Option<usize>,
     /// `load.seed`
@@ -35,10 +38,11 @@ pub struct Overrides {
 
 impl Overrides {
     fn apply(&self, settings: &mut Settings) {
-        let Overrides { name, rate, connections, seed, outage, duration, early } = self;
+        let Overrides { name, rate, profile, connections, seed, outage, duration, early } = self;
         settings.name = name.clone().unwrap_or_else(|| settings.name.clone());
         let load = &mut settings.load;
         load.rate = rate.unwrap_or(load.rate);
+        load.profile = profile.clone().or_else(|| load.profile.take());
         load.seed = seed.unwrap_or(load.seed);
         if let Some(connections) = *connections {
             load.connections = connections;

@@ -470,3 +470,19 @@ fn a_short_duration_shortens_what_it_can_and_says_so() {
     let no_fault = read(SMALL.split("[[fault]]").next().unwrap(), 8);
     assert_eq!((no_fault.plan.phases().warmup, no_fault.plan.phases().baseline), (s(3), s(5)), "{:?}", no_fault.notes);
 }
+
+#[test]
+fn a_profile_begins_with_the_rate_and_excludes_surges() {
+    let text = |profile: &str, fault: &str| {
+        format!("name = \"t\"\n[target]\nurl = \"http://h/\"\n[load]\nrate = 300\nprofile = {profile}\n{fault}")
+    };
+    let read = |text: &str| parse(text, "x.toml", Path::new(""), &Overrides::default());
+    let plan = read(&text("\"300@30s,150..10\"", "")).unwrap();
+    assert_eq!(plan.rate().at(Instant::START), 300.0);
+    assert_eq!(plan.rate().at(Instant::START.plus(Time::from_secs(30))), 150.0);
+    assert_eq!(read(&plan.to_toml().unwrap()).unwrap(), plan);
+    let error = |text: &str| read(text).unwrap_err().to_string();
+    insta::assert_snapshot!(error(&text("\"200@30s,150\"", "")));
+    insta::assert_snapshot!(error(&text("\"300@30s,150\"", "[[fault]]\nkind = \"surge\"\nfactor = 2\nfor = \"5s\"\n")));
+    insta::assert_snapshot!(error(&text("\"300@30h,150\"", "")));
+}

@@ -15,8 +15,8 @@ pub struct CampaignPage {
     pub sentence: String,
     /// The colour of the answer.
     pub tone: Tone,
-    /// A figure as SVG, and its description for screen readers.
-    pub figure: Option<(String, String)>,
+    /// Each figure as SVG, and its description for screen readers.
+    pub figures: Vec<(String, String)>,
     /// The columns of the table of runs.
     pub columns: Vec<&'static str>,
     pub rows: Vec<CampaignRow>,
@@ -64,7 +64,7 @@ pub fn render_campaign(campaign: &CampaignPage) -> String {
         campaign.tone.class(),
         escape(&campaign.sentence),
     );
-    if let Some((svg, alt)) = &campaign.figure {
+    for (svg, alt) in &campaign.figures {
         let _ = write!(page, "<figure role=\"img\" aria-label=\"{}\">{svg}</figure>\n\n", escape(alt));
     }
     page.push_str("<div class=\"table numbers\">\n<h3>Runs</h3>\n<table>\n<tr>");
@@ -101,7 +101,7 @@ mod tests {
             answer: "BISTABLE".to_owned(),
             sentence: "Goodput was 2 %.".to_owned(),
             tone: Tone::Bad,
-            figure: Some(("<svg/>".to_owned(), "goodput".to_owned())),
+            figures: vec![("<svg/>".to_owned(), "goodput".to_owned())],
             columns: vec!["run", "verdict"],
             rows: vec![row],
         };
