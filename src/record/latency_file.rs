@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, Write};
 use std::path::Path;
+use std::slice;
 
 use super::sink::RecordSink;
 use super::{FileError, OutputFile, RequestRecord};
@@ -37,24 +38,52 @@ impl LatencyLines {
             if let Some(us) = latency(record)
                 && let Some(line) = self.0.get_mut(usize::from(record.thread))
             {
-                write!(line, "{us} ")?;
+                line.write_all(Digits::of(us).and_space())?;
             }
         }
         Ok(())
     }
 
-    /// Writes the lines to `output`.
+    /// Writes the lines of consecutive parts of a run to `output`.
     ///
     /// # Errors
     /// If a line cannot be read, or `output` cannot be written.
-    pub fn join_into(&mut self, output: &mut impl Write) -> io::Result<()> {
-        for line in &mut self.0 {
-            line.flush()?;
-            line.rewind()?;
-            io::copy(line.get_mut(), output)?;
+    pub fn join_into(parts: &mut [LatencyLines], output: &mut impl Write) -> io::Result<()> {
+        let threads = parts.first().map_or(0, |part| part.0.len());
+        for thread in 0..threads {
+            for line in parts.iter_mut().filter_map(|part| part.0.get_mut(thread)) {
+                line.flush()?;
+                line.rewind()?;
+                io::copy(line.get_mut(), output)?;
+            }
             output.write_all(b"\n")?;
         }
         Ok(())
+    }
+}
+
+/// A number as text, which `write!` makes five times as slowly.
+struct Digits {
+    /// Digits and a space, at the end.
+    text: [u8; 21],
+    start: usize,
+}
+
+impl Digits {
+    fn of(mut number: u64) -> Digits {
+        let mut digits = Digits { text: [b' '; 21], start: 20 };
+        loop {
+            digits.start -= 1;
+            digits.text[digits.start] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                return digits;
+            }
+        }
+    }
+
+    fn and_space(&self) -> &[u8] {
+        &self.text[self.start..]
     }
 }
 
@@ -87,7 +116,7 @@ impl RecordSink for LatencyFile {
 
     fn finish(&mut self) -> io::Result<()> {
         let Some(mut output) = self.output.take() else { return Ok(()) };
-        match self.lines.join_into(&mut output) {
+        match LatencyLines::join_into(slice::from_mut(&mut self.lines), &mut output) {
             Ok(()) => {
                 output.finish();
                 Ok(())
@@ -120,7 +149,7 @@ mod tests {
         let mut lines = LatencyLines::create_in(dir.path(), threads).unwrap();
         records.chunks(1).for_each(|batch| lines.add(batch).unwrap());
         let mut text = Vec::new();
-        lines.join_into(&mut text).unwrap();
+        LatencyLines::join_into(&mut [lines], &mut text).unwrap();
         String::from_utf8(text).unwrap()
     }
 

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use super::digest_records::digest_records;
+use super::digest_records::{digest_records, reader_threads};
 use super::{FaultWindow, Incident, ReportData};
 use crate::arrivals::ArrivalProcess;
 use crate::load::plan::{OnTimeout, Timestamps, WhenBusy};
@@ -45,7 +45,7 @@ pub fn read_report_data(dir: &Path, lock: &ReportLock) -> Result<(ExperimentPlan
     let plan = parse_plan(dir, &recorded)?;
     let digest = match folder::read_digest(dir, &recorded.checksums)? {
         Some(digest) => digest,
-        None => digest_records(dir, &plan, &recorded)?,
+        None => digest_records(dir, &plan, &recorded, reader_threads(plan.load().threads))?,
     };
     let data = build_report_data(&plan, recorded, digest);
     Ok((plan, data))

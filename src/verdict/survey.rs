@@ -9,6 +9,7 @@ use super::validity::MAX_SEND_LAG;
 use crate::plan::ExperimentPlan;
 use crate::record::digest::{BacklogSteps, Frame, JudgedFrame};
 use crate::record::event::RunEnd;
+use crate::record::parquet::GroupSummary;
 use crate::record::{Event, RequestRecord};
 use crate::units::{Instant, Time};
 
@@ -63,6 +64,34 @@ impl<'a> Survey<'a> {
                 self.cohorts.add(std::slice::from_ref(record));
             }
         }
+    }
+
+    /// Whether it uses this column of a record.
+    pub fn uses(column: &str) -> bool {
+        matches!(column, "last" | "due_ns" | "end_ns" | "status" | "outcome")
+    }
+
+    /// Adds the records of a row group, if the summary says enough of them. Otherwise nothing is added, and the result is
+    /// false.
+    pub fn add_summary(&mut self, group: &GroupSummary) -> bool {
+        let planned = Instant::START.plus(self.plan.phases().duration);
+        let reaches = |(from, to): (Instant, Instant)| group.first_due < to && group.last_due >= from;
+        let is_divided = group.first_due < planned && group.last_due >= planned;
+        if !group.all_are_last || is_divided || self.windows.into_iter().any(reaches) {
+            return false;
+        }
+        self.last_end = self.last_end.max(group.last_end);
+        if group.last_due < planned {
+            self.after_last_due = self.after_last_due.max(group.last_due.plus(Time(1)));
+        }
+        true
+    }
+
+    /// Adds the records of another survey of the same run.
+    pub fn merge(&mut self, other: Survey<'_>) {
+        self.cohorts.merge(other.cohorts);
+        self.after_last_due = self.after_last_due.max(other.after_last_due);
+        self.last_end = self.last_end.max(other.last_end);
     }
 
     /// The frame of the digest. `others_end` is the last instant of anything but records that its time axis shows.
@@ -130,4 +159,76 @@ const LATEST: Instant = Instant(48 * 3600 * 1_000_000_000);
 /// The end of every time axis, which has at least one second.
 fn find_end_of_axis(arrivals_end: Instant, last: Instant) -> Instant {
     last.max(arrivals_end).max(Instant(1_000_000_000)).min(LATEST.max(arrivals_end))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::tests::builder::{Run, S};
+    use super::*;
+    use crate::record::Outcome;
+
+    /// Due in the second `second`, and answered after `took` ns. Half of the unknown outcomes are failures.
+    fn record(second: u64, took: Option<u64>, status: u16, is_last: bool) -> RequestRecord {
+        let mut record = RequestRecord::planned(0, Instant(second * S / 4), 0);
+        record.end = took.map_or(Instant::NEVER, |took| record.due.plus(Time(took)));
+        record.status = status;
+        record.set_outcome(if took.is_some() { Outcome::Answered } else { Outcome::Unanswered });
+        record.set_last(is_last);
+        record
+    }
+
+    fn summary(records: &[RequestRecord]) -> Option<GroupSummary> {
+        let due = || records.iter().map(|record| record.due);
+        Some(GroupSummary {
+            first_due: due().min()?,
+            last_due: due().max()?,
+            last_end: records.iter().filter_map(|record| record.end.known()).max()?,
+            all_are_last: records.iter().all(RequestRecord::is_last),
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_summary_adds_what_its_records_would(
+            seconds in prop::collection::vec(0u64..700, 1..200),
+            took in prop::option::weighted(0.95, 0u64..3 * S),
+            are_last in prop::bool::weighted(0.8),
+            group in 1usize..9,
+            at in any::<prop::sample::Index>(),
+        ) {
+            let mut seconds = seconds;
+            seconds.sort_unstable();
+            let status = |second: &u64| if second.is_multiple_of(7) { 500 } else { 200 };
+            let mut records: Vec<_> =
+                seconds.iter().map(|second| record(*second, Some(S / 100), status(second), true)).collect();
+            let at = at.index(records.len());
+            records[at] = record(seconds[at], took, 200, are_last);
+            for run in [Run::new(), Run::without_fault()] {
+                let new = || Survey::new(&run.plan, &run.events);
+                let (mut whole, mut parts) = (new(), [new(), new()]);
+                whole.add(&records);
+                for (number, group) in records.chunks(group).enumerate() {
+                    let part = &mut parts[number % 2];
+                    if !summary(group).is_some_and(|summary| part.add_summary(&summary)) {
+                        part.add(group);
+                    }
+                }
+                let [mut merged, other] = parts;
+                merged.merge(other);
+                prop_assert_eq!(merged.frame(Instant::START), whole.frame(Instant::START));
+            }
+        }
+    }
+
+    #[test]
+    fn groups_out_of_the_windows_need_not_be_read() {
+        let run = Run::new();
+        let mut survey = Survey::new(&run.plan, &run.events);
+        let of = |seconds: [u64; 2]| summary(&seconds.map(|second| record(second * 4, Some(1), 200, true))).unwrap();
+        let added =
+            [[0, 4], [4, 6], [14, 16], [100, 140], [140, 142], [141, 150]].map(|due| survey.add_summary(&of(due)));
+        assert_eq!(added, [true, false, false, true, false, true]);
+    }
 }

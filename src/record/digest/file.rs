@@ -3,6 +3,7 @@
 //! the sample of requests.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
@@ -89,15 +90,15 @@ struct CohortsLine {
     late: u64,
 }
 
-/// The text of the file.
+/// Writes the text of the file to `output`, in small pieces.
 ///
 /// # Errors
-/// None that data could cause: every key is a string.
-pub fn format_digest(origin: &DigestOrigin, digest: &Digest) -> Result<Vec<u8>, serde_json::Error> {
-    let mut text = serde_json::to_vec(origin)?;
+/// Those of `output`. Data causes none: every key is a string.
+pub fn format_digest(output: &mut impl Write, origin: &DigestOrigin, digest: &Digest) -> io::Result<()> {
+    serde_json::to_writer(&mut *output, origin)?;
     let mut put = |line: Line| {
-        text.push(b'\n');
-        serde_json::to_writer(&mut text, &line)
+        output.write_all(b"\n")?;
+        serde_json::to_writer(&mut *output, &line).map_err(io::Error::from)
     };
     put(Line::Frame(digest.frame.clone()))?;
     put(Line::Totals(TotalsLine::from(&digest.totals)))?;
@@ -114,8 +115,7 @@ pub fn format_digest(origin: &DigestOrigin, digest: &Digest) -> Result<Vec<u8>, 
         put(Line::Thread(number, thread.clone()))?;
     }
     put(Line::Sample(SampleRows::from(&digest.sample)))?;
-    text.push(b'\n');
-    Ok(text)
+    output.write_all(b"\n")
 }
 
 /// Reads the text of a file. Returns the digest only if `is_wanted` accepts its origin, which costs little to know.

@@ -92,6 +92,11 @@ impl Digest {
         digest
     }
 
+    /// Whether it uses this column of a record.
+    pub fn uses(column: &str) -> bool {
+        !matches!(column, "connection" | "first_byte_ns" | "lower_bound" | "response_ns")
+    }
+
     pub fn frame(&self) -> &Frame {
         &self.frame
     }

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::MAX_COUNT;
@@ -11,39 +9,75 @@ pub const THREE_DIGITS: u32 = 11;
 /// As [`THREE_DIGITS`].
 pub const TWO_DIGITS: u32 = 8;
 
-/// A histogram with the buckets of HdrHistogram that holds only those that occur. In a file it is a list of pairs: the
-/// lowest value of a bucket, and its count.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Buckets that are counted together. A response time and its neighbours share a page.
+const PAGE: usize = 32;
+
+/// A histogram with the buckets of HdrHistogram that holds only pages of them that occur. In a file it is a list of pairs:
+/// the lowest value of a bucket, and its count.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(try_from = "Vec<(u64, u64)>", into = "Vec<(u64, u64)>")]
-pub struct SparseHistogram<const BITS: u32>(BTreeMap<u64, u64>);
+pub struct SparseHistogram<const BITS: u32> {
+    /// For each page in order of value, one more than its place in `pages`, or 0 if none of its buckets occurs.
+    places: Vec<u16>,
+    pages: Vec<[u64; PAGE]>,
+}
 
 /// The bits of a value that its bucket does not distinguish.
 const fn lost_bits<const BITS: u32>(value: u64) -> u32 {
     (u64::BITS - BITS).saturating_sub(value.leading_zeros())
 }
 
+/// The number of a value's bucket, in order of value. For each lost bit there are `2^(BITS - 1)` buckets.
+const fn bucket_of<const BITS: u32>(value: u64) -> usize {
+    let lost = lost_bits::<BITS>(value);
+    ((lost as usize) << (BITS - 1)) + (value >> lost) as usize
+}
+
+/// The lowest value of a bucket.
+const fn lowest_of<const BITS: u32>(bucket: usize) -> u64 {
+    let lost = (bucket >> (BITS - 1)).saturating_sub(1);
+    ((bucket - (lost << (BITS - 1))) as u64) << lost
+}
+
 impl<const BITS: u32> SparseHistogram<BITS> {
     /// Adds a sample.
     pub fn add(&mut self, value: u64) {
-        let lost = lost_bits::<BITS>(value);
-        *self.0.entry(value >> lost << lost).or_default() += 1;
+        *self.count_at(bucket_of::<BITS>(value)) += 1;
+    }
+
+    fn count_at(&mut self, bucket: usize) -> &mut u64 {
+        let page = bucket / PAGE;
+        if self.places.len() <= page {
+            self.places.resize(page + 1, 0);
+        }
+        let place = &mut self.places[page];
+        if *place == 0 {
+            self.pages.push([0; PAGE]);
+            // With three digits there are at most 1760 pages.
+            *place = self.pages.len() as u16;
+        }
+        &mut self.pages[usize::from(*place) - 1][bucket % PAGE]
     }
 
     /// Adds the samples of another histogram.
     pub fn merge(&mut self, other: &SparseHistogram<BITS>) {
-        for (&lowest, count) in &other.0 {
-            *self.0.entry(lowest).or_default() += count;
+        for (lowest, count) in other.buckets() {
+            *self.count_at(bucket_of::<BITS>(lowest)) += count;
         }
     }
 
-    /// The lowest value of each bucket and its count, in order of value.
+    /// The lowest value of each bucket that occurs and its count, in order of value.
     pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        self.0.iter().map(|(&lowest, &count)| (lowest, count))
+        let used = self.places.iter().enumerate().filter(|(_, place)| **place > 0);
+        used.flat_map(|(page, place)| {
+            let counts = self.pages[usize::from(*place) - 1].iter().enumerate().filter(|(_, count)| **count > 0);
+            counts.map(move |(at, count)| (lowest_of::<BITS>(page * PAGE + at), *count))
+        })
     }
 
     /// The number of samples.
     pub fn count(&self) -> u64 {
-        self.0.values().sum()
+        self.pages.iter().flatten().sum()
     }
 
     /// The greatest value of the bucket at `percent` (0 to 100), by the rule of [`percentile_rank`]; `None` without
@@ -58,6 +92,15 @@ impl<const BITS: u32> SparseHistogram<BITS> {
         at_rank.map(|(lowest, _)| lowest + ((1 << lost_bits::<BITS>(lowest)) - 1))
     }
 }
+
+impl<const BITS: u32> PartialEq for SparseHistogram<BITS> {
+    /// The order of the pages does not matter.
+    fn eq(&self, other: &SparseHistogram<BITS>) -> bool {
+        self.buckets().eq(other.buckets())
+    }
+}
+
+impl<const BITS: u32> Eq for SparseHistogram<BITS> {}
 
 /// A list that is not a histogram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,13 +119,15 @@ impl<const BITS: u32> TryFrom<Vec<(u64, u64)>> for SparseHistogram<BITS> {
         if !is_ordered || !buckets.iter().all(is_bucket) {
             return Err(DamagedHistogram);
         }
-        Ok(SparseHistogram(buckets.into_iter().collect()))
+        let mut histogram = SparseHistogram::default();
+        buckets.into_iter().for_each(|(lowest, count)| *histogram.count_at(bucket_of::<BITS>(lowest)) = count);
+        Ok(histogram)
     }
 }
 
 impl<const BITS: u32> From<SparseHistogram<BITS>> for Vec<(u64, u64)> {
     fn from(histogram: SparseHistogram<BITS>) -> Vec<(u64, u64)> {
-        histogram.0.into_iter().collect()
+        histogram.buckets().collect()
     }
 }
 

@@ -72,6 +72,12 @@ fn origin() -> DigestOrigin {
     DigestOrigin::new(BTreeMap::from([("requests.parquet".to_owned(), "12ab".to_owned())]), "34cd".to_owned())
 }
 
+fn format(digest: &Digest) -> Vec<u8> {
+    let mut text = Vec::new();
+    format_digest(&mut text, &origin(), digest).unwrap();
+    text
+}
+
 fn parse(text: &[u8]) -> Result<Option<Digest>, String> {
     Ok(parse_digest(text, |found| *found == origin())?.map(|(_, digest)| digest))
 }
@@ -104,9 +110,19 @@ proptest! {
     }
 
     #[test]
+    fn columns_that_it_does_not_use_do_not_change_it(records in records(), connection in any::<u32>()) {
+        for column in ["connection", "first_byte_ns", "lower_bound", "response_ns"] {
+            assert!(!Digest::uses(column));
+        }
+        let unused = |record: &RequestRecord| RequestRecord { connection, first_byte: Instant(7), ..*record };
+        let others: Vec<_> = records.iter().map(unused).collect();
+        prop_assert_eq!(Digest::of(frame(), &others), Digest::of(frame(), &records));
+    }
+
+    #[test]
     fn a_written_digest_is_read_as_it_was(records in records()) {
         let digest = Digest::of(frame(), &records);
-        let text = format_digest(&origin(), &digest).unwrap();
+        let text = format(&digest);
         prop_assert_eq!(parse(&text).unwrap(), Some(digest));
     }
 
@@ -127,7 +143,7 @@ proptest! {
         records in records(),
         damage in prop::collection::vec((any::<prop::sample::Index>(), 0u8..8), 1..4),
     ) {
-        let mut text = format_digest(&origin(), &Digest::of(frame(), &records)).unwrap();
+        let mut text = format(&Digest::of(frame(), &records));
         for (at, bit) in damage {
             let at = at.index(text.len());
             text[at] ^= 1 << bit;
@@ -151,7 +167,7 @@ fn digests_of_different_runs_are_not_merged() {
 #[test]
 fn numbers_that_no_run_has_are_an_error() {
     let digest = Digest::of(frame(), &[]);
-    let text = String::from_utf8(format_digest(&origin(), &digest).unwrap()).unwrap();
+    let text = String::from_utf8(format(&digest)).unwrap();
     assert_eq!(parse(text.as_bytes()).unwrap(), Some(digest));
     for (from, to) in [
         ("\"axis_end\":62000000000", "\"axis_end\":18446744073709551615"),
@@ -176,7 +192,7 @@ fn numbers_that_no_run_has_are_an_error() {
 
 #[test]
 fn a_digest_of_other_data_or_another_version_is_not_used() {
-    let text = format_digest(&origin(), &Digest::new(frame())).unwrap();
+    let text = format(&Digest::new(frame()));
     let of = |sum: &str| BTreeMap::from([("requests.parquet".to_owned(), sum.to_owned())]);
     let is_read = |sum: &str| parse_digest(&text, |origin| origin.is_of(&of(sum))).unwrap().is_some();
     assert!(is_read("12ab") && !is_read("12ac"));

@@ -1,6 +1,6 @@
 //! The files that a report makes of all records once, and then only reads: `digest.jsonl` and `latencies.txt`.
 
-use std::io;
+use std::io::{self, BufWriter};
 use std::path::Path;
 
 use super::checksums::{self, Checksums};
@@ -30,16 +30,16 @@ pub fn read_digest(dir: &Path, sources: &Checksums) -> Result<Option<Digest>, Fi
     Ok(parsed.map(|(_, digest)| digest))
 }
 
-/// Writes `latencies.txt`.
+/// Writes `latencies.txt` with the lines of the parts of a run.
 ///
 /// # Errors
 /// [`FileError::Io`].
-pub fn write_latencies(dir: &Path, lines: &mut LatencyLines) -> Result<(), FileError> {
+pub fn write_latencies(dir: &Path, parts: &mut [LatencyLines]) -> Result<(), FileError> {
     let path = dir.join(LATENCIES);
     whole_file::remove_leftovers(&path);
     let mut write = || {
         let mut file = whole_file::create_beside(&path)?;
-        lines.join_into(&mut file)?;
+        LatencyLines::join_into(parts, &mut file)?;
         file.persist(&path).map_err(io::Error::from)
     };
     write().map(|_| ()).map_err(FileError::io(&path, "write"))
@@ -51,9 +51,13 @@ pub fn write_latencies(dir: &Path, lines: &mut LatencyLines) -> Result<(), FileE
 /// [`FileError::Io`].
 pub fn write_digest(dir: &Path, sources: &Checksums, digest: &Digest) -> Result<(), FileError> {
     let path = dir.join(DIGEST);
-    let io = FileError::io(&path, "write");
+    let error = FileError::io(&path, "write");
     let origin = DigestOrigin::new(sources.clone(), checksums::sum(&dir.join(LATENCIES))?);
-    let write = || whole_file::replace(&path, &format_digest(&origin, digest)?);
-    write().map_err(io)?;
+    let write = || {
+        let mut file = BufWriter::new(whole_file::create_beside(&path)?);
+        format_digest(&mut file, &origin, digest)?;
+        file.into_inner()?.persist(&path).map_err(io::Error::from)
+    };
+    write().map_err(error)?;
     checksums::add_digest(dir)
 }

@@ -14,7 +14,7 @@ pub use checksums::{CHECKSUMS, Checksums};
 pub use digest_file::{read_digest, write_digest, write_latencies};
 pub use lock::ReportLock;
 use lock::RunLock;
-pub use request_rows::RequestRows;
+pub use request_rows::{RequestGroup, RequestPart, RequestRows};
 
 mod checksums;
 mod digest_file;

@@ -4,13 +4,14 @@
 //! the other columns, for the convenience of readers.
 
 mod column_buffer;
+mod decode;
 mod file;
 mod read;
 mod schema;
 mod write;
 
 pub use file::ParquetFile;
-pub use read::{read, read_groups};
+pub use read::{GroupSummary, ParquetReader, read};
 pub use write::ParquetWriter;
 
 use super::FileError;
@@ -18,9 +19,6 @@ use super::rows::RowsReader;
 
 /// Rows in a row group. A group is in memory while it is written (about 16 MB).
 const GROUP: usize = 1 << 17;
-
-/// The most rows in a row group of this and of earlier versions.
-const GREATEST_GROUP: usize = 1 << 20;
 
 /// Rows that are processed together, few enough to stay in the cache.
 const CHUNK: usize = 1 << 10;

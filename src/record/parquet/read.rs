@@ -1,54 +1,122 @@
 use std::fs::File;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
-use parquet::data_type::DataType;
 use parquet::errors::ParquetError;
-use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::statistics::Statistics;
 use parquet::schema::parser::parse_message_type;
 
-use super::GREATEST_GROUP;
-use super::schema::{FileColumns, parse_outcome, readable_columns, schema};
+use super::CHUNK;
+use super::decode::GroupDecoder;
+use super::schema::{FileColumns, present_name, readable_columns, schema};
 use crate::input;
-use crate::record::columns::ColumnKind;
 use crate::record::{FileError, RequestRecord};
 use crate::units::Instant;
 
-/// Reads the rows of a file that [`super::ParquetWriter`] wrote, in its order, and passes each row group to `consume`. One
-/// group is in memory at a time.
-///
-/// # Errors
-/// [`FileError::Io`]; [`FileError::Invalid`] for another or a damaged file; the error of `consume`.
-pub fn read_groups(
-    path: &Path,
-    mut consume: impl FnMut(&[RequestRecord]) -> Result<(), FileError>,
-) -> Result<(), FileError> {
-    let file = input::open_regular(path, input::MAX_DATA).map_err(FileError::io(path, "read"))?;
-    let damaged = |why| FileError::invalid(path, why, REMEDY);
-    let (reader, columns) = catch_panic(|| open_reader(file)).map_err(damaged)?;
-    let mut rows = Vec::new();
-    for group in 0..reader.num_row_groups() {
-        catch_panic(|| read_whole_group(&reader, group, &columns, &mut rows)).map_err(damaged)?;
-        consume(&rows)?;
-    }
-    Ok(())
+/// A file that [`super::ParquetWriter`] wrote, open for reading.
+pub struct ParquetReader {
+    path: PathBuf,
+    file: SerializedFileReader<File>,
+    columns: FileColumns,
 }
 
-/// Reads all rows of a file, as [`read_groups`] does.
-///
-/// # Errors
-/// Those of [`read_groups`].
-pub fn read(path: &Path) -> Result<Vec<RequestRecord>, FileError> {
-    let mut all = Vec::new();
-    read_groups(path, |rows| {
-        all.extend_from_slice(rows);
-        Ok(())
-    })?;
-    Ok(all)
+/// What a file says of the rows of a row group without reading them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupSummary {
+    pub first_due: Instant,
+    pub last_due: Instant,
+    /// The last end that is known.
+    pub last_end: Instant,
+    /// All are last attempts.
+    pub all_are_last: bool,
 }
 
 const REMEDY: &str = "Read it with the version of metawrk that wrote it, or run the experiment again";
+
+impl ParquetReader {
+    /// # Errors
+    /// [`FileError::Io`]; [`FileError::Invalid`] for another or a damaged file.
+    pub fn open(path: &Path) -> Result<ParquetReader, FileError> {
+        let file = input::open_regular(path, input::MAX_DATA).map_err(FileError::io(path, "read"))?;
+        let opened = catch_panic(|| open_reader(file));
+        let (file, columns) = opened.map_err(|why| FileError::invalid(path, why, REMEDY))?;
+        Ok(ParquetReader { path: path.to_owned(), file, columns })
+    }
+
+    /// The numbers of its row groups.
+    pub fn groups(&self) -> Range<usize> {
+        0..self.file.num_row_groups()
+    }
+
+    /// What the statistics in the file say of a row group. `None` if they say too little.
+    pub fn summary(&self, group: usize) -> Option<GroupSummary> {
+        let group = self.file.metadata().row_group(group);
+        let of = |name: &str| {
+            let at = self.columns.iter().position(|(found, _)| present_name(found) == name)?;
+            group.column(at).statistics()
+        };
+        let instant = |ns: Option<&i64>| ns.and_then(|ns| u64::try_from(*ns).ok()).map(Instant);
+        let (Statistics::Int64(due), Statistics::Int64(end), Statistics::Boolean(last)) =
+            (of("due_ns")?, of("end_ns")?, of("last")?)
+        else {
+            return None;
+        };
+        // Instants are signed in the statistics: the least one shows whether all are in order.
+        instant(end.min_opt())?;
+        Some(GroupSummary {
+            first_due: instant(due.min_opt())?,
+            last_due: instant(due.max_opt())?,
+            last_end: instant(end.max_opt())?,
+            all_are_last: *last.min_opt()?,
+        })
+    }
+
+    /// Reads the rows of a row group in their order, and passes them to `consume` in batches. Fields of the columns for
+    /// which `is_wanted` is false are as in a record that is only planned.
+    ///
+    /// # Errors
+    /// [`FileError::Io`]; [`FileError::Invalid`] for a damaged file; the error of `consume`.
+    pub fn read_group(
+        &self,
+        group: usize,
+        is_wanted: fn(&str) -> bool,
+        mut consume: impl FnMut(&[RequestRecord]) -> Result<(), FileError>,
+    ) -> Result<(), FileError> {
+        let damaged = |why| FileError::invalid(&self.path, why, REMEDY);
+        let open =
+            || GroupDecoder::open(&*self.file.get_row_group(group).map_err(describe_damage)?, &self.columns, is_wanted);
+        let mut decoder = catch_panic(open).map_err(damaged)?;
+        let mut rows = vec![RequestRecord::planned(0, Instant::START, 0); CHUNK];
+        loop {
+            let count = catch_panic(|| decoder.read(&mut rows)).map_err(damaged)?;
+            if count == 0 {
+                return Ok(());
+            }
+            consume(&rows[..count])?;
+        }
+    }
+}
+
+/// Reads all rows of a file.
+///
+/// # Errors
+/// Those of [`ParquetReader`].
+pub fn read(path: &Path) -> Result<Vec<RequestRecord>, FileError> {
+    let (reader, mut all) = (ParquetReader::open(path)?, Vec::new());
+    for group in reader.groups() {
+        reader.read_group(
+            group,
+            |_| true,
+            |rows| {
+                all.extend_from_slice(rows);
+                Ok(())
+            },
+        )?;
+    }
+    Ok(all)
+}
 
 /// The decoder may panic on a damaged file.
 fn catch_panic<T>(decode: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
@@ -64,92 +132,6 @@ fn open_reader(file: File) -> Result<(SerializedFileReader<File>, FileColumns), 
     Ok((reader, columns.ok_or("its columns differ from those of this version of metawrk")?))
 }
 
-/// Replaces `rows` by those of a row group.
-fn read_whole_group(
-    reader: &SerializedFileReader<File>,
-    number: usize,
-    columns: &FileColumns,
-    rows: &mut Vec<RequestRecord>,
-) -> Result<(), String> {
-    let group = reader.get_row_group(number).map_err(describe_damage)?;
-    let count = usize::try_from(group.metadata().num_rows()).ok().filter(|&n| n <= GREATEST_GROUP);
-    rows.clear();
-    rows.resize(count.ok_or("it is damaged (size of a row group)")?, RequestRecord::planned(0, Instant::START, 0));
-    read_group(&*group, columns, rows)
-}
-
-fn describe_damage(error: ParquetError) -> String {
+pub(super) fn describe_damage(error: ParquetError) -> String {
     format!("it is damaged ({error})")
-}
-
-fn read_group(group: &dyn RowGroupReader, columns: &FileColumns, rows: &mut [RequestRecord]) -> Result<(), String> {
-    for (i, (name, kind)) in columns.iter().enumerate() {
-        let column = group.get_column_reader(i).map_err(describe_damage)?;
-        match (kind, column) {
-            (ColumnKind::U64(_, set), ColumnReader::Int64ColumnReader(c)) => read_column(c, false, rows, |row, v| {
-                set(row, *v? as u64);
-                Some(())
-            }),
-            (ColumnKind::OptionalU64(_, set), ColumnReader::Int64ColumnReader(c)) => {
-                read_column(c, true, rows, |row, v| {
-                    set(row, v.map_or(u64::MAX, |v| *v as u64));
-                    Some(())
-                })
-            }
-            (ColumnKind::U16(_, set), ColumnReader::Int32ColumnReader(c)) => read_column(c, false, rows, |row, v| {
-                set(row, u16::try_from(*v?).ok()?);
-                Some(())
-            }),
-            (ColumnKind::OptionalU32(_, set), ColumnReader::Int32ColumnReader(c)) => {
-                read_column(c, true, rows, |row, v| {
-                    set(row, v.map_or(u32::MAX, |v| *v as u32));
-                    Some(())
-                })
-            }
-            (ColumnKind::Bool(_, set), ColumnReader::BoolColumnReader(c)) => read_column(c, false, rows, |row, v| {
-                set(row, *v?);
-                Some(())
-            }),
-            (ColumnKind::Outcome, ColumnReader::ByteArrayColumnReader(c)) => read_column(c, false, rows, |row, v| {
-                row.set_outcome(parse_outcome(v?.data())?);
-                Some(())
-            }),
-            _ => Err("another type".to_owned()),
-        }
-        .map_err(|why| format!("it is damaged (column {name}: {why})"))?;
-    }
-    Ok(())
-}
-
-/// Reads a column into `rows` with `set`, which returns `None` for an invalid value.
-fn read_column<T: DataType>(
-    mut column: ColumnReaderImpl<T>,
-    nullable: bool,
-    rows: &mut [RequestRecord],
-    mut set: impl FnMut(&mut RequestRecord, Option<&T::T>) -> Option<()>,
-) -> Result<(), String>
-where
-    T::T: Clone,
-{
-    let (mut values, mut levels) = (Vec::new(), Vec::new());
-    let mut done = 0;
-    while done < rows.len() {
-        values.clear();
-        levels.clear();
-        let levels_out = nullable.then_some(&mut levels);
-        let (read, _, _) = column
-            .read_records((rows.len() - done).min(1 << 16), levels_out, None, &mut values)
-            .map_err(|e| e.to_string())?;
-        if read == 0 || read > rows.len() - done {
-            return Err("a wrong number of rows".to_owned());
-        }
-        let mut next = values.iter();
-        for (k, row) in rows[done..done + read].iter_mut().enumerate() {
-            let present = !nullable || levels.get(k) == Some(&1);
-            let value = if present { next.next() } else { None };
-            set(row, value).ok_or("an invalid value")?;
-        }
-        done += read;
-    }
-    Ok(())
 }

@@ -13,9 +13,17 @@ pub fn columns() -> FileColumns {
 /// ones, with `intended_ns` for `due_ns`.
 pub fn readable_columns() -> [FileColumns; 3] {
     let earlier: FileColumns = columns().into_iter().filter(|(name, _)| *name != "seen_ns").collect();
-    let rename = |name| if name == "due_ns" { "intended_ns" } else { name };
+    let rename = |name| if name == "due_ns" { OLDEST_DUE } else { name };
     let oldest = earlier.iter().map(|(name, kind)| (rename(*name), *kind)).collect();
     [columns(), earlier, oldest]
+}
+
+/// The name of `due_ns` in the oldest files.
+const OLDEST_DUE: &str = "intended_ns";
+
+/// The present name of a column that has this name in a file.
+pub fn present_name(in_file: &str) -> &str {
+    if in_file == OLDEST_DUE { "due_ns" } else { in_file }
 }
 
 /// The schema of a file with `columns`, in the notation of parquet.

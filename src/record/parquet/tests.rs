@@ -21,6 +21,51 @@ proptest! {
     }
 
     #[test]
+    fn a_group_has_a_summary_or_needs_to_be_read(rows in records(), group in 1usize..8) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("p");
+        let mut writer = ParquetWriter::over(std::fs::File::create(&path).unwrap(), &path).unwrap().with_groups_of(group);
+        writer.append(&rows).unwrap();
+        writer.finish().unwrap();
+        let reader = ParquetReader::open(&path).unwrap();
+        prop_assert_eq!(reader.groups(), 0..rows.len().div_ceil(group));
+        for (number, rows) in rows.chunks(group).enumerate() {
+            let is_usual = |instant: &Instant| instant.0 < 1 << 63;
+            let ends: Vec<Instant> = rows.iter().filter_map(|row| row.end.known()).collect();
+            let due = || rows.iter().map(|row| row.due);
+            let expected = GroupSummary {
+                first_due: due().min().unwrap(),
+                last_due: due().max().unwrap(),
+                last_end: ends.iter().max().copied().unwrap_or(Instant::START),
+                all_are_last: rows.iter().all(RequestRecord::is_last),
+            };
+            let is_known = !ends.is_empty() && ends.iter().chain(&due().collect::<Vec<_>>()).all(is_usual);
+            prop_assert_eq!(reader.summary(number), is_known.then_some(expected));
+        }
+    }
+
+    #[test]
+    fn columns_that_are_not_wanted_are_left_as_planned(rows in records()) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("p");
+        write(&path, std::slice::from_ref(&rows));
+        let (reader, mut back) = (ParquetReader::open(&path).unwrap(), Vec::new());
+        for group in reader.groups() {
+            let add = |batch: &[RequestRecord]| {
+                back.extend_from_slice(batch);
+                Ok(())
+            };
+            reader.read_group(group, |column| column == "due_ns" || column == "last", add).unwrap();
+        }
+        let planned = |row: &RequestRecord| {
+            let mut planned = RequestRecord::planned(0, row.due, 0);
+            planned.set_last(row.is_last());
+            planned
+        };
+        prop_assert_eq!(back, rows.iter().map(planned).collect::<Vec<_>>());
+    }
+
+    #[test]
     fn a_damaged_file_is_an_error_or_is_read_but_never_panics(
         rows in records(), at in any::<prop::sample::Index>(), with in any::<u8>(), cut in any::<prop::sample::Index>(),
     ) {

@@ -23,6 +23,8 @@ pub struct ParquetWriter {
     columns: Vec<Box<dyn ColumnBuffer>>,
     /// Rows in `columns`.
     gathered: usize,
+    /// Rows in a row group.
+    group: usize,
 }
 
 impl ParquetWriter {
@@ -57,7 +59,14 @@ impl ParquetWriter {
         let schema = parse_message_type(&schema(columns)).map_err(|e| write_error(path, e))?;
         let file = SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties));
         let columns = columns.iter().map(|(_, kind)| new_buffer(kind)).collect();
-        Ok(ParquetWriter { path: path.to_owned(), file: file.map_err(|e| write_error(path, e))?, columns, gathered: 0 })
+        let file = file.map_err(|e| write_error(path, e))?;
+        Ok(ParquetWriter { path: path.to_owned(), file, columns, gathered: 0, group: GROUP })
+    }
+
+    /// Writes smaller row groups.
+    #[cfg(test)]
+    pub(crate) fn with_groups_of(self, rows: usize) -> ParquetWriter {
+        ParquetWriter { group: rows, ..self }
     }
 
     /// Appends records.
@@ -66,11 +75,11 @@ impl ParquetWriter {
     /// [`FileError::Io`]. The file is then useless.
     pub fn append(&mut self, mut records: &[RequestRecord]) -> Result<(), FileError> {
         while !records.is_empty() {
-            let (now, later) = records.split_at(records.len().min(CHUNK).min(GROUP - self.gathered));
+            let (now, later) = records.split_at(records.len().min(CHUNK).min(self.group - self.gathered));
             self.columns.iter_mut().for_each(|column| column.add(now));
             self.gathered += now.len();
             records = later;
-            if self.gathered == GROUP {
+            if self.gathered == self.group {
                 self.write_group()?;
             }
         }

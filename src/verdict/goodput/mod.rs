@@ -53,6 +53,11 @@ impl Cohorts {
         }));
     }
 
+    /// Adds the requests of other records.
+    pub fn merge(&mut self, other: Cohorts) {
+        self.requests.extend(other.requests);
+    }
+
     /// The due time of each request. After a run these are all that were scheduled.
     pub fn due(&self) -> impl Iterator<Item = Instant> + Clone {
         self.requests.iter().map(|request| request.due)

@@ -44,6 +44,8 @@ pub async fn run(client: Rc<Http2Client>, number: usize, id: usize) {
             exchanged = exchange(&client, id, &request) => exchanged,
             () = poll_fn(|cx| state.poll_abandoned(id, cx)) => Err((Failure::Abandoned, Again::Never)),
         };
+        // The next request may be assigned at once, and is sent without another wake-up.
+        state.mark_running(id);
         match exchanged {
             Ok(exchange) => response::complete(state, id, exchange.status, exchange.captured, exchange.end),
             Err((failure, again)) => state.conclude_failed(id, &failure, again, state.now()),
@@ -141,6 +143,10 @@ async fn read_body(
         state.update_record(id, |record| record.bytes += data.len() as u64);
         if !handle(&data) {
             return Err(Failure::Read(Why::Text(ErrorCause::Limit, OVER_BUDGET)));
+        }
+        if body.is_end_stream() {
+            // There are no trailers. The connection's window is released with the stream.
+            return Ok((state.read_time(stream.timestamp.as_ref()), None));
         }
         // The server may send as many bytes again.
         let _ = body.flow_control().release_capacity(data.len());
