@@ -72,10 +72,18 @@ impl Profile {
         self.segments.first().map_or(0.0, |segment| segment.from)
     }
 
-    /// `rate` requests/s until `begins`, which is above 0, then a ramp `from..to` that takes `lasts`.
-    pub fn with_ramp(rate: f64, begins: Time, (from, to): (f64, f64), lasts: Time) -> Profile {
-        let steady = Segment { from: rate, to: rate, lasts: Some(begins) };
-        Profile { segments: vec![steady, Segment { from, to, lasts: Some(lasts) }] }
+    /// `rate` requests/s until `begins`, which is above 0, then a ramp `from..to` that takes `lasts`, and then for `back`
+    /// the first rate again.
+    pub fn with_ramp(rate: f64, begins: Time, (from, to): (f64, f64), lasts: Time, back: Time) -> Profile {
+        let steady = |lasts| Segment { from: rate, to: rate, lasts: Some(lasts) };
+        let mut segments = vec![steady(begins), Segment { from, to, lasts: Some(lasts) }];
+        segments.extend((back > Time::ZERO).then(|| steady(back)));
+        Profile { segments }
+    }
+
+    /// Whether the rate changes, and is constant at the end.
+    pub fn settles(&self) -> bool {
+        self.segments.len() > 1 && self.segments.last().is_some_and(|last| last.from == last.to)
     }
 
     /// The rate of a run of `duration`.

@@ -6,7 +6,7 @@
 //! * 1: invalid usage, or an error. The message is on standard error.
 //! * 3: `--strict` is given, and the load report has a warning about the validity of its numbers.
 //! * 10 to 14 and 20: the verdict, with `experiment --exit-code` or `report --exit-code`.
-//! * 10, 15 to 17 and 20: the answer, with `certify --exit-code`.
+//! * 10, 15 to 18 and 20: the answer, with `--exit-code` of a command of the laboratory.
 //! * 130, 143 and 129: SIGINT, SIGTERM or SIGHUP ended the run. Its report is complete.
 
 mod campaign;
@@ -22,6 +22,7 @@ mod probe;
 mod progress_line;
 mod report;
 mod restore;
+mod search;
 mod testbed;
 
 use std::process::ExitCode;
@@ -63,6 +64,9 @@ enum Command {
     Experiment(experiment::Args),
     /// Certify that a system has two states at one load: run it healthy, stuck, and healthy again after a time without load
     Certify(Box<certify::Args>),
+    /// Search for a boundary: run the experiment at other rates and outages until its place is known
+    #[command(arg_required_else_help = true)]
+    Search(Box<search::Args>),
     /// Check the prerequisites of an experiment without generating load
     Check(check::Args),
     /// Judge the results of an experiment again, and write its report again
@@ -127,6 +131,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Experiment(args) => experiment::run(args),
         Command::Certify(args) => certify::run(*args),
+        Command::Search(args) => search::run(*args),
         Command::Check(args) => check::run(args),
         Command::Report(args) => report::run(args),
         Command::Load(args) => load::run(*args),

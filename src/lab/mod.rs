@@ -2,4 +2,5 @@
 
 pub mod campaign;
 pub mod certify;
+pub mod stable;
 pub mod statistics;

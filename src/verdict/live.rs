@@ -8,6 +8,7 @@ use super::rules::bin_anchors;
 use super::thresholds::{BROKEN, HEALTHY};
 use super::timeline::Timeline;
 use super::trend::{Trend, backlog_drops};
+use crate::arrivals::Profile;
 use crate::plan::ExperimentPlan;
 use crate::record::Event;
 use crate::record::digest::BacklogSteps;
@@ -75,7 +76,8 @@ pub fn explain_baseline(
 }
 
 /// Whether the observation is complete, so that the run may stop its load: the system recovered and was watched, or it
-/// did not begin to recover within H, or the fault could not be applied. If the plan is judged early, a system that is
+/// did not begin to recover within H, or the fault could not be applied. A load whose rate changes and then is constant is
+/// observed to its end. If the plan is judged early, a system that is
 /// stuck ends the observation too. The bins are the same as the verdict's.
 pub fn observation_is_over(plan: &ExperimentPlan, live: &LiveJudgement, now: Instant) -> bool {
     if live.timeline.ended_by_baseline().is_some() {
@@ -83,6 +85,10 @@ pub fn observation_is_over(plan: &ExperimentPlan, live: &LiveJudgement, now: Ins
     }
     if live.timeline.faults.iter().any(|fault| fault.failure.is_some() && fault.effective.is_none()) {
         return true;
+    }
+    if plan.load().profile.as_ref().is_some_and(Profile::settles) {
+        // What the last rate does to the system is part of the observation.
+        return false;
     }
     let Some(t1) = live.timeline.t1() else { return false };
     let deadline = t1.plus(plan.phases().observe);

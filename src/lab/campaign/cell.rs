@@ -29,6 +29,9 @@ pub struct Ramp {
     pub from: f64,
     pub to: f64,
     pub lasts: Time,
+    /// How long the rate of the cell returns afterwards.
+    #[serde(default)]
+    pub back: Time,
 }
 
 impl Ramp {
@@ -38,8 +41,9 @@ impl Ramp {
         self.from + (self.to - self.from) * share
     }
 
+    /// The end of the run.
     pub fn end(&self) -> Time {
-        self.begins.plus(self.lasts)
+        self.begins.plus(self.lasts).plus(self.back)
     }
 }
 
@@ -53,15 +57,20 @@ impl Cell {
     /// The name of its folder: `300-20s-s1`.
     pub fn folder_name(&self) -> String {
         let Cell { rate, outage, seed, ramp } = self;
-        let ramp = ramp.map(|Ramp { from, to, lasts, .. }| format!("-{from}-to-{to}-in-{lasts}")).unwrap_or_default();
-        format!("{rate}-{outage}-s{seed}{ramp}")
+        let ramp = ramp.map(|Ramp { from, to, lasts, .. }| match from == to {
+            true => format!("-{from}-for-{lasts}"),
+            false => format!("-{from}-to-{to}-in-{lasts}"),
+        });
+        format!("{rate}-{outage}-s{seed}{}", ramp.unwrap_or_default())
     }
 
-    /// `300`, or `300, then 150..8`
+    /// `300`, `300, then 150..8`, or `300, then 108, then 300`
     pub fn describe_rate(&self) -> String {
         let Cell { rate, ramp, .. } = self;
-        let ramp = ramp.map(|Ramp { from, to, .. }| format!(", then {from}..{to}")).unwrap_or_default();
-        format!("{rate}{ramp}")
+        let Some(Ramp { from, to, back, .. }) = ramp else { return rate.to_string() };
+        let change = if from == to { from.to_string() } else { format!("{from}..{to}") };
+        let back = if *back > Time::ZERO { format!(", then {rate}") } else { String::new() };
+        format!("{rate}, then {change}{back}")
     }
 
     /// The plan of a run of this cell, in a campaign of the plan `base`. `duration` is the length of the load, which
@@ -75,10 +84,14 @@ impl Cell {
         let outage = (outage != Cell::of(base).outage).then_some(outage);
         let overrides = Overrides { rate: Some(rate), outage, seed: Some(seed), duration, ..Overrides::default() };
         let Some(ramp) = ramp else { return vary(base, &overrides) };
-        let profile = Profile::with_ramp(rate, ramp.begins, (ramp.from, ramp.to), ramp.lasts);
+        let profile = Profile::with_ramp(rate, ramp.begins, (ramp.from, ramp.to), ramp.lasts, ramp.back);
         // A system that stays stuck must not end the run before the ramp.
-        let overrides =
-            Overrides { profile: Some(profile), duration: Some(ramp.end()), early: Some(ramp.lasts), ..overrides };
+        let overrides = Overrides {
+            profile: Some(profile),
+            duration: Some(ramp.end()),
+            early: Some(ramp.lasts.plus(ramp.back)),
+            ..overrides
+        };
         vary(base, &overrides)
     }
 }
@@ -130,7 +143,8 @@ mod tests {
 
     #[test]
     fn a_ramp_begins_after_the_fault_and_the_run_ends_with_it() {
-        let ramp = Ramp { begins: Time::from_secs(60), from: 150.0, to: 10.0, lasts: Time::from_secs(280) };
+        let ramp =
+            Ramp { begins: Time::from_secs(60), from: 150.0, to: 10.0, lasts: Time::from_secs(280), back: Time::ZERO };
         let cell = Cell { ramp: Some(ramp), ..Cell::of(&base()) };
         let plan = cell.plan(&base(), None).unwrap();
         assert_eq!(plan.phases().duration, ramp.end());
@@ -139,6 +153,15 @@ mod tests {
         assert_eq!((ramp.rate_at(Time::from_secs(200)), plan.early()), (80.0, Some(ramp.lasts)));
         assert_eq!(cell.folder_name(), "300-20s-s1-150-to-10-in-280s");
         assert_eq!(cell.describe_rate(), "300, then 150..10");
+        let shed = Ramp { from: 108.0, to: 108.0, lasts: Time::from_secs(25), back: Time::from_secs(40), ..ramp };
+        let cell = Cell { ramp: Some(shed), ..cell };
+        assert_eq!(
+            (cell.folder_name(), cell.describe_rate()),
+            ("300-20s-s1-108-for-25s".to_owned(), "300, then 108, then 300".to_owned())
+        );
+        let rate = cell.plan(&base(), None).unwrap().rate().clone();
+        let at = |seconds| rate.at(crate::units::Instant::START.plus(Time::from_secs(seconds)));
+        assert_eq!([59, 60, 84, 85, 124].map(at), [300.0, 108.0, 108.0, 300.0, 300.0]);
         assert_eq!(
             crate::plan::config::parse(&plan.to_toml().unwrap(), "x", std::path::Path::new(""), &Overrides::default())
                 .unwrap(),

@@ -10,7 +10,7 @@ use crate::report::interval_counts::IntervalCounts;
 use crate::report::summary::Summary;
 use crate::units::{Instant, Time};
 use crate::verdict::goodput::Bin;
-use crate::verdict::{HEALTHY, VerdictText};
+use crate::verdict::{HEALTHY, Verdict, VerdictText};
 
 /// The version of [`RunRecord`].
 pub const SCHEMA: u32 = 1;
@@ -143,6 +143,16 @@ impl RunOutcome {
     /// The run allows a verdict. Others are repeated.
     pub fn is_valid(&self) -> bool {
         !self.verdict.is_invalid()
+    }
+
+    /// The system stayed broken after the fault.
+    pub fn is_stuck(&self) -> bool {
+        self.verdict.name == Verdict::Metastable.name()
+    }
+
+    /// The system was healthy at the end: it recovered, or the fault did not affect it.
+    pub fn is_healthy(&self) -> bool {
+        self.verdict.exit_code == Verdict::Unaffected.exit_code()
     }
 
     /// How long the run took, with the time without load before it.

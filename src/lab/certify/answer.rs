@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::strategy::{Certify, is_stuck};
+use super::strategy::Certify;
 use crate::lab::campaign::outcome::RunOutcome;
 use crate::lab::campaign::run::{CampaignEnd, CampaignResult};
 use crate::lab::campaign::schedule::{Ending, valid_runs};
@@ -46,12 +46,11 @@ impl CertifyAnswer {
     pub fn of(certify: &Certify, result: &CampaignResult) -> CertifyAnswer {
         let valid = valid_runs(&result.runs);
         let Some((with_fault, after_shed)) = certify.find(&valid) else { return unanswered(&result.end) };
-        if is_stuck(with_fault) && after_shed.is_none() {
+        if with_fault.is_stuck() && after_shed.is_none() {
             return unanswered(&result.end);
         }
-        let healthy = with_fault.verdict.exit_code == Verdict::Unaffected.exit_code();
         match judge(certify, with_fault, after_shed) {
-            Some(judged) if healthy || is_stuck(with_fault) => CertifyAnswer::Judged(Box::new(judged)),
+            Some(judged) if with_fault.is_healthy() || with_fault.is_stuck() => CertifyAnswer::Judged(Box::new(judged)),
             _ => CertifyAnswer::NeitherState { verdict: with_fault.verdict.name.clone() },
         }
     }
@@ -179,7 +178,7 @@ fn judge(certify: &Certify, with_fault: &RunOutcome, after_shed: Option<&RunOutc
         stuck: window(with_fault.last?, &with_fault.record.after),
         after_shed: after,
     };
-    let stuck_for = if is_stuck(with_fault) { with_fault.stuck_for } else { Time::ZERO };
+    let stuck_for = if with_fault.is_stuck() { with_fault.stuck_for } else { Time::ZERO };
     Some(JudgedWindows {
         certificate: windows.judge(),
         windows,

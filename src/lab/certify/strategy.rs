@@ -3,7 +3,6 @@ use crate::lab::campaign::outcome::RunOutcome;
 use crate::lab::campaign::schedule::{Forecast, Request, Strategy, SystemWish, find_shed};
 use crate::plan::{ExperimentPlan, InvalidSetting, PlannedFault};
 use crate::units::{Instant, Time};
-use crate::verdict::Verdict;
 
 /// The two runs of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -66,17 +65,12 @@ impl Certify {
     }
 }
 
-/// The system stayed broken after the fault.
-pub(super) fn is_stuck(run: &RunOutcome) -> bool {
-    run.verdict.name == Verdict::Metastable.name()
-}
-
 impl Strategy for Certify {
     fn next(&self, runs: &[&RunOutcome], same_system: bool) -> Option<Request> {
         match self.find(runs) {
             None => Some(self.with_fault),
             Some((_, Some(_))) => None,
-            Some((with_fault, None)) if !is_stuck(with_fault) => None,
+            Some((with_fault, None)) if !with_fault.is_stuck() => None,
             Some(_) if same_system => Some(self.after_shed),
             // The processes that were stuck have ended, so the first run is made again.
             Some(_) => Some(self.with_fault),

@@ -1,0 +1,54 @@
+use std::process::ExitCode;
+
+use crate::cli::campaign::{self, CampaignOptions};
+use crate::lab::stable::StableQuestion;
+use crate::lab::stable::prediction::Method;
+
+const AFTER_HELP: &str = "\
+Examples:
+  metawrk search stable                                   the embedded testbed
+  metawrk search stable experiments/retry-storm.toml --verify-advice
+  metawrk search stable FILE --method sweeps --verify 0   a prediction alone
+
+Exit codes:
+  0    success
+  1    error or invalid usage
+  130  ended by SIGINT
+  143  ended by SIGTERM
+  129  ended by SIGHUP
+
+Exit codes of the answer, with --exit-code:
+  0    VERIFIED, or PREDICTED with --verify 0
+  17   NOT VERIFIED, or INCONCLUSIVE
+  18   NOT STUCK
+  20   UNANSWERED";
+
+/// The system to search.
+#[derive(clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct Args {
+    #[command(flatten)]
+    campaign: CampaignOptions,
+
+    /// How the stable rate is predicted. Default: the first method that applies
+    #[arg(long, value_name = "METHOD", help_heading = "Search", conflicts_with = "resume")]
+    method: Option<Method>,
+
+    /// How many runs verify the prediction on each side. 0: it is not verified
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(0..=100),
+          help_heading = "Search", conflicts_with = "resume")]
+    verify: u64,
+
+    /// Test how much load must be shed to get out: shed it, and see whether the system comes back
+    #[arg(long, help_heading = "Search", conflicts_with = "resume")]
+    verify_advice: bool,
+}
+
+/// Runs the campaign, and prints its answer.
+///
+/// # Errors
+/// As [`campaign::run`].
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let Args { campaign, method, verify, verify_advice } = args;
+    campaign::run(campaign, StableQuestion { method, verify, verify_advice })
+}

@@ -1,0 +1,20 @@
+//! `metawrk search stable`: the stable rate, below which the system recovers from the plan's fault.
+//!
+//! It is predicted from one or a few runs ([`prediction`]), and then verified by runs a tenth below and above it.
+
+mod advice;
+mod answer;
+mod cells;
+mod observe;
+pub mod prediction;
+mod question;
+mod strategy;
+
+pub use answer::describe_rate;
+pub use cells::StableCells;
+pub use observe::{ramp_goodput, read_sweep};
+pub use question::{StableDetails, StableQuestion};
+pub use strategy::StableSearch;
+
+#[cfg(test)]
+mod tests;
