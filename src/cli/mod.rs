@@ -23,6 +23,7 @@ mod progress_line;
 mod report;
 mod restore;
 mod search;
+mod sweep;
 mod testbed;
 
 use std::process::ExitCode;
@@ -67,6 +68,8 @@ enum Command {
     /// Search for a boundary: run the experiment at other rates and outages until its place is known
     #[command(arg_required_else_help = true)]
     Search(Box<search::Args>),
+    /// Show at which loads a system has two states: the rate climbs from healthy, and falls from stuck
+    Sweep(Box<sweep::Args>),
     /// Check the prerequisites of an experiment without generating load
     Check(check::Args),
     /// Judge the results of an experiment again, and write its report again
@@ -132,6 +135,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Experiment(args) => experiment::run(args),
         Command::Certify(args) => certify::run(*args),
         Command::Search(args) => search::run(*args),
+        Command::Sweep(args) => sweep::run(*args),
         Command::Check(args) => check::run(args),
         Command::Report(args) => report::run(args),
         Command::Load(args) => load::run(*args),

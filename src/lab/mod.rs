@@ -4,3 +4,4 @@ pub mod campaign;
 pub mod certify;
 pub mod stable;
 pub mod statistics;
+pub mod sweep;

@@ -139,7 +139,7 @@ impl Found {
             describe_rate(self.prediction.stable_rate),
             self.prediction.method.describe()
         );
-        if let Some([below, above]) = self.verification {
+        if let Some([below, above]) = self.verification.filter(|sides| sides.iter().any(|side| side.runs > 0)) {
             let verified = if self.is_verified() == Some(true) { "verified" } else { "not verified" };
             text += &format!(
                 "; {verified}: {} of {} recovered at {}, {} of {} stuck at {}",

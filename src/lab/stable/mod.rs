@@ -11,10 +11,10 @@ mod question;
 mod strategy;
 
 pub use answer::describe_rate;
-pub use cells::StableCells;
+pub use cells::{StableCells, round};
 pub use observe::{ramp_goodput, read_sweep};
 pub use question::{StableDetails, StableQuestion};
 pub use strategy::StableSearch;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -8,6 +8,7 @@ mod certificate;
 mod drawing;
 mod figure_data;
 mod heading;
+mod hysteresis;
 mod latencies;
 mod latency_hist;
 mod layout;
@@ -31,6 +32,7 @@ pub use canvas::DrawError;
 pub use certificate::{CertificateFigure, FigureState, FigureWindow, WindowKind};
 pub use drawing::Drawing;
 pub use figure_data::{FigureData, load_frame};
+pub use hysteresis::{FigureEstimate, HysteresisFigure};
 #[cfg(test)]
 pub use measure::text_width;
 

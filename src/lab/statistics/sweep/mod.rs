@@ -111,6 +111,11 @@ impl SweepPair {
         &self.steep
     }
 
+    /// How many times as fast the steep sweep was.
+    pub fn slope_ratio(&self) -> f64 {
+        self.steep.slope / self.gentle.slope
+    }
+
     /// The rates at which the two sweeps came back, in requests/s. Each alone is too low.
     pub fn return_rates(&self) -> (f64, f64) {
         (self.gentle.return_rate, self.steep.return_rate)
