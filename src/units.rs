@@ -259,9 +259,26 @@ pub mod exact_size {
 
 /// Rounds a rate to two significant digits, for advice.
 pub fn round_rate(rate: f64) -> f64 {
-    let scale = 10f64.powf(rate.log10().floor() - 1.0);
-    let rounded = (rate / scale).round() * scale;
+    round_digits(rate, 2)
+}
+
+/// Rounds a number above 0 to so many significant digits.
+pub fn round_digits(value: f64, digits: i32) -> f64 {
+    let scale = 10f64.powi(value.log10().floor() as i32 + 1 - digits);
+    let rounded = (value / scale).round() * scale;
     if scale < 1.0 { (rounded * 1e6).round() / 1e6 } else { rounded }
+}
+
+/// At most three significant digits, without trailing zeros after the decimal point.
+pub fn format_three_digits(n: f64) -> String {
+    let decimals = match n.abs() {
+        n if n >= 99.95 => 0,
+        n if n >= 9.995 => 1,
+        n if n >= 0.9995 => 2,
+        _ => 3,
+    };
+    let text = format!("{n:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::quantiles::{normal_central, solve_increasing, student_central};
+use crate::units::format_three_digits;
 
 /// How often intervals of this kind contain the true value: a share from 0.5 to 0.9999.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -85,6 +86,13 @@ pub struct Estimate {
 }
 
 impl Estimate {
+    /// `0.31 s (0.28..0.34, 90 %)`
+    pub fn to_text(&self, unit: &str) -> String {
+        let [value, low, high] = [self.value, self.interval.low, self.interval.high].map(format_three_digits);
+        let percent = 100.0 * self.interval.confidence.as_share();
+        format!("{value} {unit} ({low}..{high}, {percent:.0} %)")
+    }
+
     /// The estimate `value ± margin`.
     pub fn within(value: f64, margin: f64, confidence: Confidence) -> Estimate {
         Estimate { value, interval: Interval { low: value - margin, high: value + margin, confidence } }

@@ -1,5 +1,7 @@
 //! Axes: positions of values, ticks, and the text of their labels.
 
+use crate::units::format_three_digits;
+
 /// One axis of a plot: the values from `from` to `to`, linear or logarithmic.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Axis {
@@ -17,6 +19,11 @@ impl Axis {
     pub fn log(from: f64, to: f64) -> Axis {
         let from = if from > 0.0 && from.is_finite() { from } else { 1.0 };
         Axis { from, to: if to.is_finite() { to.max(from * 10.0) } else { from * 10.0 }, log: true }
+    }
+
+    /// A logarithmic axis of any length, for a part of a range. `from` is above 0.
+    pub fn log_part(from: f64, to: f64) -> Axis {
+        Axis { from, to: to.max(from * 1.01), log: true }
     }
 
     /// The position of `value`: 0 at `from`, 1 at `to`, clamped.
@@ -49,7 +56,10 @@ impl Axis {
             return decades;
         }
         let within = |v: &f64| *v >= self.from * 0.999 && *v <= self.to * 1.001;
-        (first - 1..=last).flat_map(|e| [1.0, 2.0, 5.0].map(|m| m * 10f64.powi(e))).filter(within).collect()
+        let ticks: Vec<f64> =
+            (first - 1..=last).flat_map(|e| [1.0, 2.0, 5.0].map(|m| m * 10f64.powi(e))).filter(within).collect();
+        // Less than a decade is almost linear.
+        if ticks.len() >= 3 { ticks } else { self.linear_ticks(most) }
     }
 }
 
@@ -84,18 +94,6 @@ pub fn format_count(n: f64) -> String {
     }
 }
 
-/// At most three significant digits, without trailing zeros after the decimal point.
-pub fn format_three_digits(n: f64) -> String {
-    let decimals = match n.abs() {
-        n if n >= 99.95 => 0,
-        n if n >= 9.995 => 1,
-        n if n >= 0.9995 => 2,
-        _ => 3,
-    };
-    let text = format!("{n:.decimals$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,6 +113,7 @@ mod tests {
         assert_eq!(Axis::log(1e6, 2e10).ticks(6), [1e6, 1e7, 1e8, 1e9, 1e10]);
         assert_eq!(Axis::log(3.0, 40.0).ticks(6), [5.0, 10.0, 20.0]);
         assert!(Axis::log(1.0, 1e18).ticks(6).len() <= 6);
+        assert_eq!(Axis::log_part(28.0, 50.0).ticks(4), [30.0, 40.0, 50.0]);
     }
 
     #[test]

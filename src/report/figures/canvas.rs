@@ -103,6 +103,11 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
         self.area.draw(&Polygon::new(points, color.filled())).map_err(to_draw_error)
     }
 
+    pub fn fill_circle(&self, centre: Point, radius: i32, color: RGBColor) -> Result<(), DrawError> {
+        let circle = Circle::new(self.to_backend(centre), radius * self.backend.scale, color.filled());
+        self.area.draw(&circle).map_err(to_draw_error)
+    }
+
     /// Text with its base line at `at`.
     pub fn draw_text(
         &self,

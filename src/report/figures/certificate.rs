@@ -6,8 +6,9 @@ use plotters::style::RGBColor;
 
 use super::annotations::{AnnotatedWindow, Annotations};
 use super::axis::{Axis, format_count};
-use super::canvas::{Anchor, Canvas, DrawError, LABEL, TITLE};
+use super::canvas::{Anchor, Canvas, DrawError, LABEL};
 use super::drawing::Drawing;
+use super::heading::draw_titles;
 use super::layout::{GUTTER, MARGIN, ROW, WIDTH};
 use super::legend::{Legend, LegendSymbol};
 use super::measure::fit_text;
@@ -163,9 +164,7 @@ impl Drawing for CertificateFigure {
     }
 
     fn draw<DB: DrawingBackend>(&self, c: &Canvas<DB>) -> Result<(), DrawError> {
-        let width = WIDTH - 2 * MARGIN;
-        c.draw_text(&fit_text(&self.title, TITLE, width)?, (MARGIN, 44), TITLE, TEXT, Anchor::Left)?;
-        c.draw_text(&fit_text(&self.subtitle, LABEL, width)?, (MARGIN, 82), LABEL, MUTED, Anchor::Left)?;
+        draw_titles(c, &self.title, &self.subtitle)?;
         let next = self.draw_goodput(c, TOP)?;
         self.draw_states(c, next)
     }

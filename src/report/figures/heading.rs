@@ -12,9 +12,14 @@ use super::palette::{MUTED, TEXT};
 
 /// Draws title and subtitle, 96 px high together.
 pub fn draw_title<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData, title: &str) -> Result<(), DrawError> {
+    draw_titles(c, title, &data.subtitle)
+}
+
+/// As [`draw_title`], for figures that are not of one run.
+pub fn draw_titles<DB: DrawingBackend>(c: &Canvas<DB>, title: &str, subtitle: &str) -> Result<(), DrawError> {
     let width = WIDTH - 2 * MARGIN;
     c.draw_text(&fit_text(title, TITLE, width)?, (MARGIN, 44), TITLE, TEXT, Anchor::Left)?;
-    c.draw_text(&fit_text(&data.subtitle, LABEL, width)?, (MARGIN, 82), LABEL, MUTED, Anchor::Left)
+    c.draw_text(&fit_text(subtitle, LABEL, width)?, (MARGIN, 82), LABEL, MUTED, Anchor::Left)
 }
 
 /// The heading of a figure with one plot. The figure grows with it, so the plot keeps its height.

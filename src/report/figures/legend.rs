@@ -7,7 +7,7 @@ use super::canvas::{Anchor, Canvas, DrawError, LABEL};
 use super::layout::{MARGIN, ROW, WIDTH};
 use super::measure::{fit_text, text_width};
 use super::palette::TEXT;
-use super::symbols::{draw_cross, draw_triangle};
+use super::symbols::{draw_cross, draw_ring, draw_triangle};
 
 /// The symbol of a legend entry.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +18,8 @@ pub enum LegendSymbol {
     Box,
     Cross,
     Triangle,
+    Dot,
+    Ring,
 }
 
 /// An entry: its symbol, colour and text.
@@ -72,6 +74,8 @@ impl Legend {
                     }
                     LegendSymbol::Cross => draw_cross(c, middle, 8, *color)?,
                     LegendSymbol::Triangle => draw_triangle(c, middle, 9, *color)?,
+                    LegendSymbol::Dot => c.fill_circle(middle, 11, *color)?,
+                    LegendSymbol::Ring => draw_ring(c, middle, 11, *color)?,
                 }
                 c.draw_text(text, (x + SYMBOL, base), LABEL, TEXT, Anchor::Left)?;
             }

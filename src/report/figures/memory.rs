@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use plotters::backend::DrawingBackend;
 use plotters::style::RGBColor;
 
-use super::axis::{Axis, format_count, format_three_digits};
+use super::axis::{Axis, format_count};
 use super::canvas::{Anchor, Canvas, DrawError, LABEL};
 use super::figure_data::FigureData;
 use super::heading::Heading;
@@ -15,6 +15,7 @@ use super::palette::{LINES, MUTED, TEXT};
 use super::plot_area::PlotArea;
 use super::series::Series;
 use crate::record::Sample;
+use crate::units::format_three_digits;
 
 const MIB: f64 = (1u64 << 20) as f64;
 

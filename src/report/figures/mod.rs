@@ -13,10 +13,12 @@ mod latencies;
 mod latency_hist;
 mod layout;
 mod legend;
+mod map;
 mod measure;
 mod memory;
 mod palette;
 mod plot_area;
+mod search;
 mod series;
 mod symbols;
 mod timeline;
@@ -27,14 +29,16 @@ use super::ReportData;
 use canvas::Canvas;
 use layout::{HEIGHT, WIDTH};
 
-pub use axis::format_time;
+pub use axis::{format_count, format_time};
 pub use canvas::DrawError;
 pub use certificate::{CertificateFigure, FigureState, FigureWindow, WindowKind};
 pub use drawing::Drawing;
 pub use figure_data::{FigureData, load_frame};
 pub use hysteresis::{FigureEstimate, HysteresisFigure};
+pub use map::{MapColumn, MapDot, MapFigure};
 #[cfg(test)]
 pub use measure::text_width;
+pub use search::{SearchFigure, SearchMark};
 
 /// A figure of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

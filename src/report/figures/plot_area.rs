@@ -6,6 +6,7 @@ use plotters::style::RGBColor;
 use super::axis::{Axis, format_time};
 use super::canvas::{Anchor, Canvas, DrawError, LABEL};
 use super::legend::{LegendEntry, LegendSymbol};
+use super::measure::text_width;
 use super::palette::{AXIS, GRID, TEXT};
 use crate::units::Time;
 
@@ -44,19 +45,27 @@ impl PlotArea {
         Ok(())
     }
 
-    /// Draws the grid of the x axis, and labels and `title` below it if there is a title.
+    /// Draws the grid of the x axis, and labels and `title` below it if there is a title. A label that would touch the one
+    /// before it is left out.
     pub fn draw_x_axis<DB: DrawingBackend>(
         &self,
         c: &Canvas<DB>,
         label: fn(f64) -> String,
         title: Option<&str>,
     ) -> Result<(), DrawError> {
+        let mut taken = i32::MIN;
         for tick in self.x.ticks(11) {
             let x = self.x_px(tick);
             c.draw_line(&[(x, self.top), (x, self.bottom)], GRID, 1)?;
-            if title.is_some() {
-                c.draw_line(&[(x, self.bottom), (x, self.bottom + 7)], AXIS, 2)?;
-                c.draw_text(&label(tick), (x, self.bottom + 34), LABEL, TEXT, Anchor::Center)?;
+            if title.is_none() {
+                continue;
+            }
+            c.draw_line(&[(x, self.bottom), (x, self.bottom + 7)], AXIS, 2)?;
+            let text = label(tick);
+            let half = text_width(&text, LABEL)? / 2;
+            if x - half > taken {
+                c.draw_text(&text, (x, self.bottom + 34), LABEL, TEXT, Anchor::Center)?;
+                taken = x + half + LABEL;
             }
         }
         if let Some(title) = title {

@@ -213,6 +213,11 @@ impl Bisection {
         Estimate { value, interval: Interval { low, high, confidence: SEARCH_CONFIDENCE } }
     }
 
+    /// The value below which the boundary is with the probability `share`, as far as known.
+    pub fn quantile(&self, share: f64) -> f64 {
+        self.density.quantile(share)
+    }
+
     /// Where to run next, or the answer.
     pub fn next_step(&self) -> SearchStep {
         let estimate = self.estimate();
