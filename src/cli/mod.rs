@@ -6,7 +6,7 @@
 //! * 1: invalid usage, or an error. The message is on standard error.
 //! * 3: `--strict` is given, and the load report has a warning about the validity of its numbers.
 //! * 10 to 14 and 20: the verdict, with `experiment --exit-code` or `report --exit-code`.
-//! * 10, 15 to 18 and 20: the answer, with `--exit-code` of a command of the laboratory.
+//! * 10, 14 to 20: the answer, with `--exit-code` of a command of the laboratory.
 //! * 130, 143 and 129: SIGINT, SIGTERM or SIGHUP ended the run. Its report is complete.
 
 mod campaign;
@@ -18,6 +18,7 @@ mod experiment_options;
 mod generate;
 mod interrupts;
 mod load;
+mod map;
 mod probe;
 mod progress_line;
 mod report;
@@ -70,6 +71,8 @@ enum Command {
     Search(Box<search::Args>),
     /// Show at which loads a system has two states: the rate climbs from healthy, and falls from stuck
     Sweep(Box<sweep::Args>),
+    /// Map from which outage at which rate the system does not come back
+    Map(Box<map::Args>),
     /// Check the prerequisites of an experiment without generating load
     Check(check::Args),
     /// Judge the results of an experiment again, and write its report again
@@ -136,6 +139,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Certify(args) => certify::run(*args),
         Command::Search(args) => search::run(*args),
         Command::Sweep(args) => sweep::run(*args),
+        Command::Map(args) => map::run(*args),
         Command::Check(args) => check::run(args),
         Command::Report(args) => report::run(args),
         Command::Load(args) => load::run(*args),

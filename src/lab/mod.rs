@@ -2,6 +2,8 @@
 
 pub mod campaign;
 pub mod certify;
+pub mod map;
+pub mod search;
 pub mod stable;
 pub mod statistics;
 pub mod sweep;

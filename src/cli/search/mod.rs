@@ -1,10 +1,15 @@
 //! `metawrk search`: where the boundary is between a system that recovers and one that stays stuck.
 
+mod options;
+mod outage;
+mod rate;
 mod stable;
 
 use std::process::ExitCode;
 
 use clap::Subcommand;
+
+pub use options::parse_outages;
 
 /// What to search for.
 #[derive(clap::Args)]
@@ -17,6 +22,10 @@ pub struct Args {
 enum Boundary {
     /// The stable rate: below it the system recovers from the fault, above it the system stays stuck
     Stable(stable::Args),
+    /// The shortest outage that leaves the system stuck, at one rate
+    Outage(outage::Args),
+    /// The largest rate that the system carries without a fault
+    Rate(rate::Args),
 }
 
 /// Runs the campaign, and prints its answer.
@@ -26,5 +35,7 @@ enum Boundary {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.boundary {
         Boundary::Stable(args) => stable::run(args),
+        Boundary::Outage(args) => outage::run(args),
+        Boundary::Rate(args) => rate::run(args),
     }
 }

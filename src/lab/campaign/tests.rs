@@ -65,6 +65,19 @@ pub fn run(cell: Cell, verdict: &str, last: f64) -> RunOutcome {
 }
 
 pub const CELL: Cell = Cell { rate: 300.0, outage: secs(20), seed: 1, ramp: None };
+/// Every key that an answer adds to `campaign.json` is in the documentation.
+pub fn assert_documented(details: &serde_json::Value) {
+    const PAGE: &str = include_str!("../../../docs/laboratory.md");
+    match details {
+        serde_json::Value::Object(fields) => fields.iter().for_each(|(name, value)| {
+            assert!(PAGE.contains(&format!("`{name}`")), "docs/laboratory.md does not name {name}");
+            assert_documented(value);
+        }),
+        serde_json::Value::Array(items) => items.iter().for_each(assert_documented),
+        _ => {}
+    }
+}
+
 pub const LATE: &str = "INVALID: the generator was late";
 pub const UNHEALTHY: &str = "INVALID: unhealthy before the fault";
 

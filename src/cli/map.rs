@@ -1,0 +1,58 @@
+//! `metawrk map`: from which outage at which rate the system does not come back.
+
+use std::process::ExitCode;
+
+use super::campaign::{self, CampaignOptions};
+use super::search::parse_outages;
+use crate::lab::map::{DEFAULT_MAX_RUNS, MapQuestion};
+use crate::units::{Time, parse_count, parse_number};
+
+const AFTER_HELP: &str = "\
+Examples:
+  metawrk map                                                    the embedded testbed
+  metawrk map experiments/retry-storm.toml --rates 140,200,260,320,360
+  metawrk map FILE --rates 100,200 --between 50ms..10s           fewer runs
+
+Exit codes:
+  0    success
+  1    error or invalid usage
+  130  ended by SIGINT
+  143  ended by SIGTERM
+  129  ended by SIGHUP
+
+Exit codes of the answer, with --exit-code:
+  0    MAPPED
+  17   INCOMPLETE
+  20   UNANSWERED";
+
+/// The system to map.
+#[derive(clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct Args {
+    #[command(flatten)]
+    campaign: CampaignOptions,
+
+    /// The rates of the columns, in requests per second. Default: five, from just above the stable rate, which the first
+    /// runs predict, to 1.2 times the experiment's rate
+    #[arg(long, value_name = "N,N,...", value_delimiter = ',', value_parser = parse_number, help_heading = "Map",
+          conflicts_with = "resume")]
+    rates: Option<Vec<f64>>,
+
+    /// The range of outages to search. Default: 20ms..30s, or to the outage of the experiment if that is longer
+    #[arg(long, value_name = "T..T", value_parser = parse_outages, help_heading = "Map", conflicts_with = "resume")]
+    between: Option<(Time, Time)>,
+
+    /// End after this many runs
+    #[arg(long, value_name = "N", value_parser = parse_count, default_value_t = DEFAULT_MAX_RUNS, help_heading = "Map",
+          conflicts_with = "resume")]
+    max_runs: usize,
+}
+
+/// Runs the campaign, and prints its answer.
+///
+/// # Errors
+/// As [`campaign::run`].
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let Args { campaign, rates, between, max_runs } = args;
+    campaign::run(campaign, MapQuestion { rates, between, max_runs })
+}

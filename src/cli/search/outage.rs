@@ -1,0 +1,55 @@
+use std::process::ExitCode;
+
+use super::options::{EndOptions, parse_outages};
+use crate::cli::campaign::{self, CampaignOptions};
+use crate::lab::search::OutageSearch;
+use crate::units::Time;
+
+const AFTER_HELP: &str = "\
+Examples:
+  metawrk search outage experiments/retry-storm.toml             at 200 requests/s, the rate of the file
+  metawrk search outage experiments/retry-storm.toml --rate 300
+  metawrk search outage FILE --between 50ms..10s --precision 1.5  fewer runs
+
+Exit codes:
+  0    success
+  1    error or invalid usage
+  130  ended by SIGINT
+  143  ended by SIGTERM
+  129  ended by SIGHUP
+
+Exit codes of the answer, with --exit-code:
+  0    FOUND
+  14   OVERLOADED
+  15   PERMANENT
+  17   IMPRECISE
+  19   ABOVE THE RANGE, or BELOW THE RANGE
+  20   UNANSWERED";
+
+/// The system to search.
+#[derive(clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct Args {
+    #[command(flatten)]
+    campaign: CampaignOptions,
+
+    /// The range of outages to search. Default: 20ms..30s, or to the outage of the experiment if that is longer
+    #[arg(long, value_name = "T..T", value_parser = parse_outages, help_heading = "Search", conflicts_with = "resume")]
+    between: Option<(Time, Time)>,
+
+    #[command(flatten)]
+    end: EndOptions,
+}
+
+/// An outage holds few requests, so that its effect differs more from run to run than that of a rate.
+const PRECISION: f64 = 1.3;
+
+/// Runs the campaign, and prints its answer.
+///
+/// # Errors
+/// As [`campaign::run`].
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let Args { campaign, between, end } = args;
+    let precision = end.precision.unwrap_or(PRECISION);
+    campaign::run(campaign, OutageSearch { between, precision, max_runs: end.max_runs })
+}

@@ -1,0 +1,52 @@
+use std::process::ExitCode;
+
+use super::options::{EndOptions, parse_rates};
+use crate::cli::campaign::{self, CampaignOptions};
+use crate::lab::search::RateSearch;
+
+const AFTER_HELP: &str = "\
+Examples:
+  metawrk search rate                                            the embedded testbed
+  metawrk search rate experiments/retry-storm.toml --between 200..800
+  metawrk search rate FILE --precision 1.05                      more runs
+
+Exit codes:
+  0    success
+  1    error or invalid usage
+  130  ended by SIGINT
+  143  ended by SIGTERM
+  129  ended by SIGHUP
+
+Exit codes of the answer, with --exit-code:
+  0    FOUND
+  15   PERMANENT
+  17   IMPRECISE
+  19   ABOVE THE RANGE, or BELOW THE RANGE
+  20   UNANSWERED";
+
+/// The system to search.
+#[derive(clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct Args {
+    #[command(flatten)]
+    campaign: CampaignOptions,
+
+    /// The range of rates to search, in requests per second. Default: a quarter of the experiment's rate to eight times it
+    #[arg(long, value_name = "N..N", value_parser = parse_rates, help_heading = "Search", conflicts_with = "resume")]
+    between: Option<(f64, f64)>,
+
+    #[command(flatten)]
+    end: EndOptions,
+}
+
+const PRECISION: f64 = 1.1;
+
+/// Runs the campaign, and prints its answer.
+///
+/// # Errors
+/// As [`campaign::run`].
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let Args { campaign, between, end } = args;
+    let precision = end.precision.unwrap_or(PRECISION);
+    campaign::run(campaign, RateSearch { between, precision, max_runs: end.max_runs })
+}

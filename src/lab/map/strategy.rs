@@ -1,0 +1,118 @@
+use super::columns::MapColumns;
+use crate::lab::campaign::cell::Cell;
+use crate::lab::campaign::outcome::RunOutcome;
+use crate::lab::campaign::schedule::{Forecast, Request, Strategy};
+use crate::lab::search::{BoundarySearch, RunTiming};
+use crate::lab::stable::prediction::{Predicted, Prediction, Predictor};
+use crate::units::{Time, round_digits};
+
+/// The runs of a map.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MapStrategy {
+    pub(super) base: Cell,
+    /// The rates that the user gave, or how the stable rate is predicted, from which they follow.
+    pub(super) rates: RateChoice,
+    /// How a column is searched.
+    pub(super) search: BoundarySearch,
+    /// The map ends after this many runs.
+    pub(super) max_runs: usize,
+    pub(super) timing: RunTiming,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum RateChoice {
+    Given(Vec<f64>),
+    Predicted(Predictor),
+}
+
+/// The columns of a map, after some runs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Layout {
+    Known {
+        columns: MapColumns,
+        stable_rate: Option<Prediction>,
+    },
+    /// This run predicts the stable rate.
+    Run(Request),
+    /// The rates do not follow from the runs: why.
+    Unknown(String),
+}
+
+/// Without given rates: this many columns, from the first multiple of the predicted stable rate to the second one of the
+/// plan's rate.
+const COLUMNS: usize = 5;
+const FROM: f64 = 1.08;
+const TO: f64 = 1.2;
+/// For forecasts: outages near the boundary are about as long.
+const USUAL_OUTAGE: Time = Time::from_secs(1);
+/// Columns are at least this much apart.
+const MIN_STEP: f64 = 1.02;
+
+impl MapStrategy {
+    /// The columns, as far as these runs tell.
+    pub fn layout(&self, runs: &[&RunOutcome]) -> Layout {
+        let known = |rates, stable_rate| {
+            let columns = self.columns(rates);
+            Layout::Known { columns, stable_rate }
+        };
+        let predictor = match &self.rates {
+            RateChoice::Given(rates) => return known(rates.clone(), None),
+            RateChoice::Predicted(predictor) => predictor,
+        };
+        match predictor.predict(runs) {
+            Predicted::Run(request) => Layout::Run(request),
+            Predicted::Found(prediction) => match self.spread_rates(prediction.stable_rate.value) {
+                Some(rates) => known(rates, Some(prediction)),
+                None => Layout::Unknown(format!(
+                    "the stable rate of about {} requests/s is not far enough below the rate of the experiment, {}",
+                    round_digits(prediction.stable_rate.value, 3),
+                    self.base.rate
+                )),
+            },
+            Predicted::NotStuck(verdict) => Layout::Unknown(format!(
+                "the experiment's own fault did not leave the system stuck, but {verdict}, at {} requests/s",
+                self.base.rate
+            )),
+            Predicted::Impossible(why) => Layout::Unknown(format!("the stable rate could not be predicted: {why}")),
+        }
+    }
+
+    fn columns(&self, rates: Vec<f64>) -> MapColumns {
+        MapColumns { start: self.base.rate, rates, search: self.search.clone() }
+    }
+
+    /// The rates of the columns, in a geometric sequence.
+    fn spread_rates(&self, stable_rate: f64) -> Option<Vec<f64>> {
+        let (from, to) = (FROM * stable_rate, TO * self.base.rate);
+        let step = (to / from).powf(1.0 / (COLUMNS - 1) as f64);
+        (step >= MIN_STEP).then(|| (0..COLUMNS).map(|i| round_digits(from * step.powi(i as i32), 3)).collect())
+    }
+}
+
+impl Strategy for MapStrategy {
+    fn next(&self, runs: &[&RunOutcome], _same_system: bool) -> Option<Request> {
+        match self.layout(runs) {
+            Layout::Run(request) => Some(request),
+            Layout::Known { columns, .. } if runs.len() < self.max_runs => {
+                columns.next_cell(self.base, runs).map(|cell| self.timing.with_fault(cell))
+            }
+            Layout::Known { .. } | Layout::Unknown(_) => None,
+        }
+    }
+
+    fn left(&self, runs: &[&RunOutcome], same_system: bool) -> Forecast {
+        let layout = self.layout(runs);
+        let (next, columns) = match &layout {
+            Layout::Known { .. } if self.next(runs, same_system).is_none() => return Forecast::default(),
+            Layout::Known { columns, .. } => (None, Some(columns.clone())),
+            // Columns at other rates need about as many runs.
+            Layout::Run(next) => (Some(next), self.spread_rates(self.base.rate / 2.0).map(|rates| self.columns(rates))),
+            Layout::Unknown(_) => return Forecast::default(),
+        };
+        let most = self.max_runs.saturating_sub(runs.len() + usize::from(next.is_some()));
+        let left = columns.map_or(0, |columns| columns.runs_left(runs)).min(most);
+        let usual = self.timing.with_fault(Cell { outage: USUAL_OUTAGE, ..self.base }).expected;
+        let time = next.map_or(Time::ZERO, |request| request.expected).plus(usual.times(left as u64));
+        Forecast { runs: left + usize::from(next.is_some()), time }
+    }
+}

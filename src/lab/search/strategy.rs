@@ -1,0 +1,195 @@
+use serde::{Deserialize, Serialize};
+
+use super::boundary::BoundarySearch;
+use crate::lab::campaign::cell::Cell;
+use crate::lab::campaign::outcome::RunOutcome;
+use crate::lab::campaign::schedule::{Forecast, Request, Strategy, SystemWish};
+use crate::lab::statistics::bisection::{BisectionPlan, SearchRun, SearchStep};
+use crate::plan::{ExperimentPlan, InvalidSetting, VerdictWindows};
+use crate::units::{Time, round_digits};
+
+/// What a search looks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Boundary {
+    /// D*: the shortest outage that leaves the system stuck, in seconds.
+    Outage,
+    /// The largest rate that the system carries without a fault, in requests/s.
+    Rate,
+}
+
+impl Boundary {
+    /// Where a run of this cell lies.
+    pub fn position(self, cell: Cell) -> f64 {
+        match self {
+            Boundary::Outage => cell.outage.as_secs_f64(),
+            Boundary::Rate => cell.rate,
+        }
+    }
+
+    /// The position that a run can have and that is nearest to `at`: outages are whole ms, and rates have four digits.
+    pub fn round(self, at: f64) -> f64 {
+        match self {
+            Boundary::Outage => to_outage(at).as_secs_f64(),
+            Boundary::Rate => round_digits(at, 4),
+        }
+    }
+
+    /// Whether the run was on the far side of the boundary: stuck after its fault, or not healthy without one.
+    pub fn tipped(self, run: &RunOutcome) -> bool {
+        match self {
+            // A backlog that shrinks (DRAINING) is no failure that sustains itself.
+            Boundary::Outage => run.is_stuck(),
+            Boundary::Rate => !run.is_healthy(),
+        }
+    }
+}
+
+/// A search for one boundary.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Search {
+    boundary: Boundary,
+    /// The cell of the plan. One of its quantities is searched.
+    base: Cell,
+    /// The search before its first run.
+    fresh: BoundarySearch,
+    timing: RunTiming,
+}
+
+/// The ends of a search of outages that are not given: hardly any system notices the first, and hardly anybody accepts
+/// the second.
+const SHORTEST: Time = Time::from_millis(20);
+const LONGEST: Time = Time::from_secs(30);
+
+/// The range of outages to search, unless the user gives one: it contains the plan's own.
+pub fn default_outages(plan: &ExperimentPlan) -> (Time, Time) {
+    (SHORTEST, Cell::of(plan).outage.max(LONGEST))
+}
+
+/// The range of rates to search, unless the user gives one: it contains the plan's own.
+pub fn default_rates(plan: &ExperimentPlan) -> (f64, f64) {
+    let rate = plan.load().rate;
+    (rate / 4.0, rate * 8.0)
+}
+
+impl Search {
+    /// The search for `boundary` as `search` says. The first runs test the ends of its range.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] if the plan or the range does not allow the search.
+    pub fn new(boundary: Boundary, plan: &ExperimentPlan, search: BisectionPlan) -> Result<Search, InvalidSetting> {
+        let search = BisectionPlan { low: boundary.round(search.low), high: boundary.round(search.high), ..search };
+        let fresh = BoundarySearch::new(search, 0);
+        let fresh = fresh.map_err(|error| InvalidSetting::new("--between", error.to_string()))?;
+        let new = Search { boundary, base: Cell::of(plan), fresh, timing: RunTiming::of(plan)? };
+        if boundary == Boundary::Outage {
+            check_outages(plan)?;
+        }
+        for end in [search.low, search.high] {
+            let request = new.request(end, 0);
+            let within = |InvalidSetting { key, why }| {
+                InvalidSetting::new("--between", format!("{key} of a run at an end of the range {why}"))
+            };
+            request.cell.plan(plan, request.duration).map_err(within)?;
+        }
+        Ok(new)
+    }
+
+    /// The search after these runs.
+    pub fn after(&self, runs: &[&RunOutcome]) -> BoundarySearch {
+        self.fresh.after(runs.iter().map(|run| self.to_search_run(run)))
+    }
+
+    pub fn boundary(&self) -> Boundary {
+        self.boundary
+    }
+
+    /// The rate of the plan, in requests/s.
+    pub fn rate(&self) -> f64 {
+        self.base.rate
+    }
+
+    fn to_search_run(&self, run: &RunOutcome) -> SearchRun {
+        SearchRun { at: self.boundary.position(run.cell()), tipped: self.boundary.tipped(run) }
+    }
+
+    /// The run number `number`, from 0, at `at`. Each run has its own arrivals.
+    fn request(&self, at: f64, number: usize) -> Request {
+        let seed = self.base.seed.wrapping_add(number as u64);
+        match self.boundary {
+            Boundary::Outage => self.timing.with_fault(Cell { outage: to_outage(at), seed, ..self.base }),
+            Boundary::Rate => {
+                self.timing.without_fault(Cell { rate: self.boundary.round(at), outage: Time::ZERO, seed, ..self.base })
+            }
+        }
+    }
+}
+
+impl Strategy for Search {
+    fn next(&self, runs: &[&RunOutcome], _same_system: bool) -> Option<Request> {
+        match self.after(runs).next_step() {
+            SearchStep::Run(at) => Some(self.request(at, runs.len())),
+            SearchStep::Done(_) => None,
+        }
+    }
+
+    fn left(&self, runs: &[&RunOutcome], _same_system: bool) -> Forecast {
+        let search = self.after(runs);
+        let runs_left = search.runs_left();
+        let usual = self.request(search.bisection().estimate().value, 0).expected;
+        Forecast { runs: runs_left, time: usual.times(runs_left as u64) }
+    }
+}
+
+/// Refuses plans in which no outage can be set.
+///
+/// # Errors
+/// [`InvalidSetting`] if no fault has a length.
+pub fn check_outages(plan: &ExperimentPlan) -> Result<(), InvalidSetting> {
+    if plan.faults().iter().any(|fault| fault.lasts.is_some()) {
+        return Ok(());
+    }
+    let why =
+        "a search for the shortest outage needs a fault that has a length. Add a [[fault]] section with the key `for`";
+    Err(InvalidSetting::new("fault", why))
+}
+
+/// An outage in whole ms, at least 1.
+pub fn to_outage(seconds: f64) -> Time {
+    Time::from_millis((seconds * 1e3).round().max(1.0) as u64)
+}
+
+/// How long the runs of a search take.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RunTiming {
+    warmup: Time,
+    baseline: Time,
+    dwell: Time,
+}
+
+/// The time without load before a run, and what a run takes at its end: requests in flight end, and its report is written.
+const USUAL_OVERHEAD: Time = Time::from_secs(20);
+
+impl RunTiming {
+    /// # Errors
+    /// [`InvalidSetting`] if the plan is not judged early.
+    pub fn of(plan: &ExperimentPlan) -> Result<RunTiming, InvalidSetting> {
+        let why = "a search needs the time for which the system is stuck";
+        let dwell = plan.early().ok_or_else(|| InvalidSetting::new("verdict.early", why))?;
+        let phases = plan.phases();
+        Ok(RunTiming { warmup: phases.warmup, baseline: phases.baseline, dwell })
+    }
+
+    /// A run with a fault. It ends once the system is stuck for long enough, or recovered.
+    pub fn with_fault(self, cell: Cell) -> Request {
+        let load = self.warmup.plus(self.baseline).plus(cell.outage).plus(self.dwell);
+        Request { cell, system: SystemWish::Healthy, duration: None, expected: load.plus(USUAL_OVERHEAD) }
+    }
+
+    /// A run without a fault. It lasts for as long as the windows of a run with a fault do.
+    pub fn without_fault(self, cell: Cell) -> Request {
+        let windows = VerdictWindows::of(cell.rate).judging_early(self.dwell);
+        let load = self.warmup.plus(windows.max_baseline).plus(windows.last);
+        Request { cell, system: SystemWish::Healthy, duration: Some(load), expected: load.plus(USUAL_OVERHEAD) }
+    }
+}
