@@ -20,6 +20,11 @@ pub trait Spec {
         None
     }
 
+    /// Whether the processes of its target end, so that others run after it.
+    fn ends_processes(&self) -> bool {
+        false
+    }
+
     /// The network of its container that it is done on, if it names one.
     fn network(&self) -> Option<&str> {
         None

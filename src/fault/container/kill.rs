@@ -30,6 +30,10 @@ impl Spec for Kill {
     fn target(&self) -> TargetName {
         TargetName::Container(self.container.clone())
     }
+
+    fn ends_processes(&self) -> bool {
+        true
+    }
 }
 
 impl KeptSpec for Kill {

@@ -41,6 +41,10 @@ impl Spec for Restart {
     fn ends_within(&self) -> Option<Time> {
         Some(LONGEST)
     }
+
+    fn ends_processes(&self) -> bool {
+        true
+    }
 }
 
 impl KeptSpec for Restart {

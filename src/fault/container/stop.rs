@@ -32,6 +32,10 @@ impl Spec for Stop {
     fn target(&self) -> TargetName {
         TargetName::Container(self.container.clone())
     }
+
+    fn ends_processes(&self) -> bool {
+        true
+    }
 }
 
 impl KeptSpec for Stop {

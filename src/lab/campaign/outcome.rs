@@ -136,6 +136,12 @@ impl RunOutcome {
         }
     }
 
+    /// How long the system was healthy, from the start of load on.
+    pub fn healthy_for(&self) -> Time {
+        let healthy = self.goodput.iter().take_while(|bin| bin.scheduled == 0 || bin.goodput() >= HEALTHY);
+        healthy.last().map_or(Time::ZERO, |bin| bin.to.since(Instant::START))
+    }
+
     pub fn cell(&self) -> Cell {
         self.record.cell
     }

@@ -100,11 +100,7 @@ impl CertifyAnswer {
                 "{head}: after the fault the system was neither healthy nor stuck, but {verdict}. Observe it for longer \
                  (--dwell), or change the rate."
             ),
-            CertifyAnswer::StaysBroken => {
-                format!(
-                    "{head}: the system was healthy in an earlier run, and was broken before the fault of later runs."
-                )
-            }
+            CertifyAnswer::StaysBroken => format!("{head}: {}.", CampaignEnd::Ended(Ending::Permanent).explain()),
             CertifyAnswer::Unanswered { why } => format!("{head}: {why}."),
         }
     }
@@ -112,7 +108,7 @@ impl CertifyAnswer {
 
 impl JudgedWindows {
     fn sentence(&self) -> String {
-        let CertifyWindows { baseline, stuck, after_shed } = &self.windows;
+        let CertifyWindows { baseline, stuck, after_shed, .. } = &self.windows;
         let seconds = |ns: Option<u64>| format!("{:.0} s", ns.unwrap_or(0) as f64 / 1e9);
         let shed = seconds(self.shed_ns);
         let stuck_text = format!("{} while it was stuck", share(stuck));
@@ -134,6 +130,11 @@ impl JudgedWindows {
             Certificate::Permanent => {
                 format!("{before}, {stuck_text}, and still {after} after {shed} without load.")
             }
+            Certificate::CuredByRestart { components } if self.shed_ns.is_none() => format!(
+                "{before}, and {} after it, but meanwhile these were restarted: {}.",
+                share(stuck),
+                components.join(", ")
+            ),
             Certificate::CuredByRestart { components } => format!(
                 "{before}, {stuck_text}, and {after} again after {shed} without load, but meanwhile these were restarted: \
                  {}.",
@@ -169,7 +170,8 @@ fn judge(certify: &Certify, with_fault: &RunOutcome, after_shed: Option<&RunOutc
     let after = match after_shed {
         Some(run) => {
             let drained = certify.has_drained(with_fault, run.record.shed);
-            Some(ShedWindow { window: window(run.last?, &run.record.after), drained })
+            let healthy_ns = run.healthy_for().0;
+            Some(ShedWindow { window: window(run.last?, &run.record.after), drained, healthy_ns })
         }
         None => None,
     };
@@ -177,6 +179,7 @@ fn judge(certify: &Certify, with_fault: &RunOutcome, after_shed: Option<&RunOutc
         baseline: window(with_fault.baseline?, &with_fault.record.before),
         stuck: window(with_fault.last?, &with_fault.record.after),
         after_shed: after,
+        restart_cures: certify.restart_cures(with_fault),
     };
     let stuck_for = if with_fault.is_stuck() { with_fault.stuck_for } else { Time::ZERO };
     Some(JudgedWindows {

@@ -10,6 +10,8 @@ pub struct Certify {
     with_fault: Request,
     after_shed: Request,
     client_timeout: Option<Time>,
+    /// Each fault ends processes, as `kill` does.
+    ends_processes: bool,
 }
 
 /// What a shed and the start of a run probably take.
@@ -49,6 +51,7 @@ impl Certify {
                 expected: USUAL_SHED.plus(load).plus(USUAL_END),
             },
             client_timeout: plan.load().timeout.map(|timeout| timeout.after),
+            ends_processes: plan.faults().iter().all(|fault| fault.spec.spec().ends_processes()),
         })
     }
 
@@ -56,6 +59,11 @@ impl Certify {
     pub(super) fn find<'a>(&self, runs: &[&'a RunOutcome]) -> Option<(&'a RunOutcome, Option<&'a RunOutcome>)> {
         let index = runs.iter().rposition(|run| run.cell() == self.with_fault.cell)?;
         Some((runs[index], runs.get(index + 1).copied()))
+    }
+
+    /// Whether a restart in this run explains that the system recovered in it.
+    pub(super) fn restart_cures(&self, with_fault: &RunOutcome) -> bool {
+        with_fault.verdict.tau_ns.is_some() && !self.ends_processes
     }
 
     /// Whether the requests of `with_fault` had left the system before the next run, which was after a time without load of

@@ -11,10 +11,15 @@ use serde::{Deserialize, Serialize};
 
 use super::interval::{Confidence, Interval};
 use super::wilson::Proportion;
+use crate::units::Time;
 use crate::verdict::{BROKEN, HEALTHY, MIN_BASELINE};
 
 /// The confidence of the bounds that decide.
 pub const CERTIFICATE_CONFIDENCE: Confidence = Confidence::P95;
+
+/// A system that was healthy for this long after the shed was not broken for good. A system that lacks capacity looks
+/// healthy until its queue has grown to the SLO, which takes about a second.
+const BROKEN_AGAIN: Time = Time::from_secs(3);
 
 /// What `certify` observed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +30,9 @@ pub struct CertifyWindows {
     pub stuck: Window,
     /// W3: `None` if the load was never shed, for example because the system recovered.
     pub after_shed: Option<ShedWindow>,
+    /// Whether a restart between W1 and W2 is a cure. It is not if the fault itself ends processes, or if the fault did
+    /// not affect the system.
+    pub restart_cures: bool,
 }
 
 /// One window: its goodput, and which system gave it.
@@ -42,6 +50,8 @@ pub struct ShedWindow {
     pub window: Window,
     /// Whether the backlog was at the baseline's level before the load came back.
     pub drained: bool,
+    /// How long the system was healthy, from the start of the load after the shed on, in ns.
+    pub healthy_ns: u64,
 }
 
 /// What makes a system the same one: its plan and its processes.
@@ -86,7 +96,7 @@ pub enum Certificate {
     NotStuck,
     /// Shedding all load did not help.
     Permanent,
-    /// It was healthy again, but these components had been restarted after the system was stuck.
+    /// It was healthy again, but these components had been restarted after the fault.
     CuredByRestart { components: Vec<String> },
     /// The windows prove none of these.
     Inconclusive(InconclusiveReason),
@@ -116,6 +126,13 @@ pub enum InconclusiveReason {
     NotShed,
     #[error("the system was still broken after the shed, but its backlog had not drained. Shed for longer")]
     NotDrained,
+    #[error(
+        "the system was healthy for {:.0} s after the shed, and then broken again without a fault. Either it can carry \
+         this load only for so long, or something tipped it, such as another program that uses the CPUs. Repeat this on \
+         an idle machine, or lower the rate",
+        *healthy_ns as f64 / 1e9
+    )]
+    BrokenAgain { healthy_ns: u64 },
 }
 
 /// The name of a window.
@@ -197,15 +214,20 @@ impl CertifyWindows {
         if let WindowState::Unclear(reason) = baseline.state(WindowName::Baseline, g0) {
             return Err(reason);
         }
+        let restarted = stuck.identity.restarted_since(&baseline.identity);
         match stuck.state(WindowName::Stuck, g0) {
-            WindowState::Healthy => return Ok(Certificate::NotStuck),
+            WindowState::Healthy if restarted.is_empty() || !self.restart_cures => return Ok(Certificate::NotStuck),
+            WindowState::Healthy => return Ok(Certificate::CuredByRestart { components: restarted }),
             WindowState::Unclear(reason) => return Err(reason),
             WindowState::Broken => {}
         }
-        let Some(ShedWindow { window: after, drained }) = &self.after_shed else {
+        let Some(ShedWindow { window: after, drained, healthy_ns }) = &self.after_shed else {
             return Err(InconclusiveReason::NotShed);
         };
         match after.state(WindowName::AfterShed, g0) {
+            WindowState::Broken if Time(*healthy_ns) >= BROKEN_AGAIN => {
+                return Err(InconclusiveReason::BrokenAgain { healthy_ns: *healthy_ns });
+            }
             WindowState::Broken if *drained => return Ok(Certificate::Permanent),
             WindowState::Broken => return Err(InconclusiveReason::NotDrained),
             WindowState::Unclear(reason) => return Err(reason),
@@ -215,7 +237,6 @@ impl CertifyWindows {
         if !cured_by.is_empty() {
             return Ok(Certificate::CuredByRestart { components: cured_by });
         }
-        let restarted = stuck.identity.restarted_since(&baseline.identity);
         if !restarted.is_empty() {
             return Err(InconclusiveReason::RestartedWhileStuck { components: restarted });
         }

@@ -12,8 +12,9 @@ fn window(good: u64, due: u64) -> Window {
 
 /// Windows of 10 s at 300 requests/s, with these numbers of good answers.
 fn windows(stuck: u64, after_shed: u64) -> CertifyWindows {
-    let after_shed = ShedWindow { window: window(after_shed, 3000), drained: true };
-    CertifyWindows { baseline: window(3000, 3000), stuck: window(stuck, 3000), after_shed: Some(after_shed) }
+    let after_shed = ShedWindow { window: window(after_shed, 3000), drained: true, healthy_ns: 0 };
+    let (baseline, stuck) = (window(3000, 3000), window(stuck, 3000));
+    CertifyWindows { baseline, stuck, after_shed: Some(after_shed), restart_cures: true }
 }
 
 fn restart(window: &mut Window, component: &str) {
@@ -51,6 +52,26 @@ fn a_system_that_stays_broken_after_the_shed_is_permanent() {
     let mut restarted_in_vain = windows(60, 60);
     restart(after(&mut restarted_in_vain), "post-db");
     assert_eq!(restarted_in_vain.judge(), Certificate::Permanent);
+}
+
+#[test]
+fn a_system_that_was_healthy_for_some_seconds_after_the_shed_is_not_permanently_broken() {
+    let healthy_for = |seconds| {
+        let mut windows = windows(60, 60);
+        windows.after_shed.as_mut().unwrap().healthy_ns = Time::from_secs(seconds).0;
+        windows
+    };
+    assert_eq!(healthy_for(2).judge(), Certificate::Permanent);
+    assert_eq!(reason(&healthy_for(3)), InconclusiveReason::BrokenAgain { healthy_ns: 3_000_000_000 });
+}
+
+#[test]
+fn a_restart_before_a_recovery_is_the_cure_unless_the_fault_made_it() {
+    let mut recovered = CertifyWindows { after_shed: None, ..windows(2990, 0) };
+    restart(&mut recovered.stuck, "post-db");
+    assert_eq!(recovered.judge(), Certificate::CuredByRestart { components: vec!["post-db".to_owned()] });
+    recovered.restart_cures = false;
+    assert_eq!(recovered.judge(), Certificate::NotStuck);
 }
 
 #[test]
