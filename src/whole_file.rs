@@ -34,9 +34,17 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// Removes what a process that was killed left of the content of `path`.
 pub fn remove_leftovers(path: &Path) {
-    let prefix = prefix(path);
-    let is_left = |name: &str| name.starts_with(&prefix) && name.ends_with(SUFFIX);
-    for entry in fs::read_dir(folder(path)).into_iter().flatten().flatten() {
+    remove_beginning(folder(path), &prefix(path));
+}
+
+/// Removes what a process that was killed left of any file in `folder`.
+pub fn remove_all_leftovers(folder: &Path) {
+    remove_beginning(folder, ".");
+}
+
+fn remove_beginning(folder: &Path, prefix: &str) {
+    let is_left = |name: &str| name.starts_with(prefix) && name.ends_with(SUFFIX);
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.file_name().to_str().is_some_and(is_left) {
             // If this fails, it stays.
             let _ = fs::remove_file(entry.path());
@@ -91,5 +99,7 @@ mod tests {
         remove_leftovers(&path);
         assert!(!left.exists());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3, "files of others stay");
+        remove_all_leftovers(dir.path());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "only those with the suffix were left");
     }
 }

@@ -52,15 +52,15 @@ fn remedy(operation: &str, error: &io::Error) -> &'static str {
     match error.kind() {
         ErrorKind::PermissionDenied if operation == "read" => ". Change its permissions, or run as its owner",
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            ". Choose a folder that you can write to (metawrk experiment --out)"
+            ". For the next run, choose a folder that you can write to (--out)"
         }
         ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
-            ". Something else has that name: move it away, or choose another folder (metawrk experiment --out)"
+            ". Something else has that name: move it away, or choose another folder for the next run (--out)"
         }
         // Of a read, the text says what the limit is.
         ErrorKind::FileTooLarge if operation != "read" => FILE_SIZE,
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            ". Free some space, or choose a folder on another disk (metawrk experiment --out)"
+            ". Free some space, or choose a folder on another disk for the next run (--out)"
         }
         _ => "",
     }

@@ -1,6 +1,7 @@
 //! The files of a campaign. Each is written completely or not at all, and the runs themselves are the only state.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -9,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::cell::Cell;
-use super::outcome::{RunOutcome, RunRecord};
+use super::outcome::{self, RunOutcome, RunRecord};
 use super::table::format_table;
 use crate::input;
 use crate::plan::settings::Settings;
@@ -17,6 +18,7 @@ use crate::plan::source::{ConfigError, Source};
 use crate::plan::{ExperimentPlan, InvalidSetting};
 use crate::record::folder::{FolderError, create_numbered, sanitize};
 use crate::record::{FileError, ResultsFolder};
+use crate::report::summary;
 use crate::units::Time;
 use crate::whole_file;
 
@@ -108,7 +110,7 @@ impl CampaignFolder {
             return Err(CampaignFolderError::NoCampaign(path.to_owned()));
         }
         let folder = CampaignFolder::lock(path)?;
-        whole_file::remove_leftovers(&file);
+        whole_file::remove_all_leftovers(path);
         let text = input::read_named_text(&file, input::MAX_EXPERIMENT).map_err(FileError::io(&file, "read"))?;
         let origin = file.display().to_string();
         let source = Source { origin: &origin, text: &text };
@@ -167,7 +169,9 @@ impl CampaignFolder {
     /// [`FileError`] for a file that cannot be read.
     pub fn read_run(&self, base: &ExperimentPlan, path: &Path) -> Result<RunOutcome, FileError> {
         let name = path.file_name().unwrap_or_default().display().to_string();
-        Ok(RunOutcome::new(base, read_json(&path.join(RECORD))?, name, read_json(&path.join(SUMMARY))?))
+        let record = read_json(&path.join(RECORD), outcome::SCHEMA)?;
+        let summary = read_json(&path.join(SUMMARY), summary::SCHEMA)?;
+        Ok(RunOutcome::new(base, record, name, summary))
     }
 
     /// Writes `cells.csv`.
@@ -216,8 +220,23 @@ impl CampaignFolder {
     }
 }
 
-fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, FileError> {
+/// Reads a JSON file whose `schema` is at most `known`.
+fn read_json<T: DeserializeOwned>(path: &Path, known: u32) -> Result<T, FileError> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        schema: u32,
+    }
     const REMEDY: &str = "Move its folder away, and resume the campaign: its run is made again";
-    let bytes = input::read_regular(path, MAX_JSON).map_err(FileError::io(path, "read"))?;
-    serde_json::from_slice(&bytes).map_err(|error| FileError::invalid(path, error, REMEDY))
+    let bytes = match input::read_regular(path, MAX_JSON) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Err(FileError::invalid(path, error, REMEDY)),
+        Err(error) => return Err(FileError::io(path, "read")(error)),
+    };
+    match serde_json::from_slice(&bytes) {
+        Ok(Versioned { schema }) if schema > known => {
+            let why = format!("its schema is {schema}, and this program knows schemas up to {known}");
+            Err(FileError::invalid(path, why, "Use the version of metawrk that wrote it, or a newer one"))
+        }
+        _ => serde_json::from_slice(&bytes).map_err(|error| FileError::invalid(path, error, REMEDY)),
+    }
 }

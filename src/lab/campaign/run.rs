@@ -54,7 +54,9 @@ impl CampaignEnd {
         match self {
             CampaignEnd::Stopped(signal) => format!("{} ended the campaign. Continue it with --resume", signal.name()),
             CampaignEnd::Ended(Ending::Permanent) => {
-                "the system was healthy in an earlier run, and was broken before the fault of the last three".to_owned()
+                "the system was healthy in an earlier run, and was broken before the fault of the last three. A campaign \
+                 restarts only its own testbed: restart another system yourself, and continue with --resume"
+                    .to_owned()
             }
             CampaignEnd::Ended(Ending::Invalid { verdict }) => {
                 format!("three runs in a row proved nothing, the last one was {verdict}. Its report says what to do")
@@ -92,6 +94,11 @@ pub enum CampaignError {
     Setting(#[from] InvalidSetting),
     #[error(transparent)]
     Toml(#[from] toml::ser::Error),
+    #[error(
+        "the run in cells/{folder} had another plan than campaign.toml now has. If the file was edited, undo that, or start a \
+         new campaign. If it was not, use the version of metawrk that started the campaign"
+    )]
+    PlanChanged { folder: String },
     #[error(transparent)]
     ReportData(#[from] ReportDataError),
     #[error(transparent)]
@@ -124,6 +131,10 @@ impl Campaign<'_> {
     ) -> Result<CampaignResult, CampaignError> {
         let start = WallInstant::now();
         let mut runs = self.folder.read_runs(self.base)?;
+        let plan_hash = hash_plan(self.base)?;
+        if let Some(run) = runs.iter().find(|run| run.record.before.plan_hash != plan_hash) {
+            return Err(CampaignError::PlanChanged { folder: run.folder.clone() });
+        }
         let earlier = runs.len();
         // The testbed of the last valid run of this process.
         let mut testbed = None;
@@ -208,8 +219,7 @@ impl Campaign<'_> {
 
     /// The plan and the processes of the system, as far as they can be told.
     async fn identify(&self, runner: &ExperimentRunner) -> Result<SystemIdentity, CampaignError> {
-        let hash = digest(&SHA256, self.base.to_toml()?.as_bytes());
-        let plan_hash = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let plan_hash = hash_plan(self.base)?;
         let processes = runner.find_processes(self.base).await?.into_iter().map(|process| {
             // A restart shows in the start time.
             let identity = ProcessIdentity { process_id: process.process_id, started: process.started, restarts: 0 };
@@ -217,6 +227,12 @@ impl Campaign<'_> {
         });
         Ok(SystemIdentity { plan_hash, processes: processes.collect() })
     }
+}
+
+/// The SHA-256 of a plan.
+fn hash_plan(plan: &ExperimentPlan) -> Result<String, toml::ser::Error> {
+    let hash = digest(&SHA256, plan.to_toml()?.as_bytes());
+    Ok(hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 enum CellEnd {
