@@ -98,7 +98,7 @@ async fn a_disconnected_container_gets_its_chosen_address_and_options_back() {
     let mut stack = Stack::new(&engine, Some("10.213.77.0/24")).await;
     stack.add("cache", Wanted::default()).await;
     let wanted = Wanted {
-        fixed_address: Some("10.213.77.99"),
+        fixed_address: Some("10.213.77.99".to_owned()),
         driver_opts: [("metawrk.test".to_owned(), "1".to_owned())].into(),
         links: vec![format!("{}-cache-1:store", stack.project)],
         ..Default::default()

@@ -77,12 +77,14 @@ pub struct Stack {
 /// The properties of a container.
 #[derive(Default)]
 pub struct Wanted {
-    pub fixed_address: Option<&'static str>,
+    pub fixed_address: Option<String>,
     pub host: HostConfig,
     pub driver_opts: HashMap<String, String>,
     pub links: Vec<String>,
     /// [`PORT`] unless set.
     pub port: Option<u16>,
+    /// The role of the testbed, and its options besides `--listen`. `post-db` unless set.
+    pub role: Vec<String>,
     /// It ignores the stop signal. The engine kills it after this many seconds.
     pub ends_after: Option<i64>,
     pub healthcheck: Option<HealthConfig>,
@@ -119,13 +121,16 @@ impl Stack {
             aliases: Some(vec![service.to_owned(), name.clone()]),
             ipam_config: wanted
                 .fixed_address
-                .map(|address| EndpointIpamConfig { ipv4_address: Some(address.to_owned()), ..Default::default() }),
+                .map(|address| EndpointIpamConfig { ipv4_address: Some(address), ..Default::default() }),
             links: Some(wanted.links).filter(|links| !links.is_empty()),
             driver_opts: Some(wanted.driver_opts).filter(|opts| !opts.is_empty()),
             ..Default::default()
         };
         let port = wanted.port.unwrap_or(PORT);
         let own_network = wanted.host.network_mode.is_none();
+        let mut command = vec!["testbed".to_owned()];
+        command.extend(if wanted.role.is_empty() { vec!["post-db".to_owned()] } else { wanted.role });
+        command.extend(["--listen".to_owned(), format!("0.0.0.0:{port}")]);
         let host = HostConfig {
             network_mode: wanted.host.network_mode.clone().or_else(|| Some(self.network.clone())),
             ..wanted.host
@@ -133,7 +138,7 @@ impl Stack {
         let body = ContainerCreateBody {
             image: Some(OUR_IMAGE.to_owned()),
             entrypoint: Some(vec![OUR_PROGRAM.to_owned()]),
-            cmd: Some(["testbed", "post-db", "--listen", &format!("0.0.0.0:{port}")].map(str::to_owned).into()),
+            cmd: Some(command),
             labels: Some(labels.into()),
             stop_timeout: wanted.ends_after.or(Some(1)),
             stop_signal: wanted.ends_after.map(|_| "SIGWINCH".to_owned()),
@@ -151,6 +156,31 @@ impl Stack {
         id
     }
 
+    /// Adds the three roles of the testbed, which are stuck after an outage of post-db above 24 requests/s. `subnet` is
+    /// that of the network, as in `10.213.78`. Returns the id of post-db, and an experiment at 50 requests/s.
+    pub async fn add_testbed(&mut self, subnet: &str) -> (String, String) {
+        let role = |role: &str| role.split(' ').map(str::to_owned).collect();
+        let db = self.add("db", Wanted::default()).await;
+        let storage = Wanted { role: role("post-storage --db db:4000"), ..Default::default() };
+        self.add("storage", storage).await;
+        let compose = role("compose-post --storage storage:4000 --budget 124MiB --hold 500ms --give-back-after 1s");
+        // A restart does not change it.
+        let fixed_address = Some(format!("{subnet}.99"));
+        let host = HostConfig { memory: Some(512 << 20), ..Default::default() };
+        self.add("compose", Wanted { role: compose, fixed_address, host, ..Default::default() }).await;
+        let monitors = ["storage", "compose"]
+            .map(|service| format!("[[monitor]]\nkind = 'container'\ncontainer = '{}/{service}'\n", self.project));
+        let experiment = format!(
+            "name = 't'\n[target]\nurl = 'http://{subnet}.99:{PORT}/wrk2-api/post/compose'\nengine = 'docker'\n\
+             [load]\nrate = 50\nwhen-busy = 'open'\nscript = 'compose-post'\n\
+             [phases]\nwarmup = '0s'\nbaseline = '5s'\n\
+             [[fault]]\nkind = 'disconnect'\ncontainer = '{}/db'\nfor = '5s'\n{}",
+            self.project,
+            monitors.concat()
+        );
+        (db, experiment)
+    }
+
     /// Connects it to the network without aliases or addresses.
     pub async fn connect_barely(&self, id: &str) {
         let request = NetworkConnectRequest { container: id.to_owned(), endpoint_config: None };
@@ -161,7 +191,7 @@ impl Stack {
         self.engine.inspect(id).await.unwrap()
     }
 
-    /// Whether post-db answers at the current address of the container.
+    /// Whether the testbed's role answers at the current address of the container.
     pub async fn serves(&self, id: &str) -> bool {
         let details = self.details(id).await;
         let Some(endpoint) = details.endpoints.iter().find(|endpoint| !endpoint.address.is_empty()) else {
@@ -188,7 +218,7 @@ impl Stack {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("post-db does not serve in its container");
+        panic!("the testbed does not serve in its container");
     }
 }
 

@@ -87,6 +87,21 @@ impl Started {
         line
     }
 
+    /// Waits for its end, but not for longer than `time`. Whether it has ended.
+    pub fn has_ended_within(&mut self, time: Duration) -> bool {
+        let deadline = Instant::now() + time;
+        loop {
+            if self.child.try_wait().unwrap().is_some() {
+                return true;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            std::thread::sleep(left.min(Duration::from_millis(5)));
+        }
+    }
+
     /// Closes the pipe of its output.
     pub fn hang_up(&mut self) {
         self.out = BufReader::new(Box::new(std::io::empty()));
