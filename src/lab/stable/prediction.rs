@@ -86,14 +86,14 @@ impl Predictor {
         }
         match self.method {
             Some(Method::StuckThroughput) => {
-                self.from_stuck(stuck).map_or_else(Predicted::Impossible, Predicted::Found)
+                self.by_stuck_throughput(stuck).map_or_else(Predicted::Impossible, Predicted::Found)
             }
-            Some(Method::Capacity) => self.from_capacity(stuck, runs),
-            Some(Method::Sweeps) => self.from_sweeps(stuck, runs),
-            None => match self.from_stuck(stuck) {
+            Some(Method::Capacity) => self.by_capacity(stuck, runs),
+            Some(Method::Sweeps) => self.by_sweeps(stuck, runs),
+            None => match self.by_stuck_throughput(stuck) {
                 Ok(prediction) => Predicted::Found(prediction),
-                Err(_) => match self.from_capacity(stuck, runs) {
-                    Predicted::Impossible(_) => self.from_sweeps(stuck, runs),
+                Err(_) => match self.by_capacity(stuck, runs) {
+                    Predicted::Impossible(_) => self.by_sweeps(stuck, runs),
                     predicted => predicted,
                 },
             },
@@ -112,14 +112,14 @@ impl Predictor {
         Some(self.cells.sweeps(expected).map(|request| find(runs, &request.cell)))
     }
 
-    fn from_stuck(&self, stuck: &RunOutcome) -> Result<Prediction, String> {
+    fn by_stuck_throughput(&self, stuck: &RunOutcome) -> Result<Prediction, String> {
         let width = crate::units::Time(stuck.intervals.width_ns);
         let estimate = stuck_throughput(&stuck_bins(stuck, self.abandons), width, CONFIDENCE);
         let prediction = |stable_rate| Prediction { method: Method::StuckThroughput, stable_rate };
         estimate.map(prediction).map_err(|why| why.to_string())
     }
 
-    fn from_capacity(&self, stuck: &RunOutcome, runs: &[&RunOutcome]) -> Predicted {
+    fn by_capacity(&self, stuck: &RunOutcome, runs: &[&RunOutcome]) -> Predicted {
         let request = self.cells.climb();
         let Some(climb) = find(runs, &request.cell) else { return Predicted::Run(request) };
         let Some((successes, width, overloaded)) = ramp_successes(climb) else {
@@ -138,7 +138,7 @@ impl Predictor {
         }
     }
 
-    fn from_sweeps(&self, stuck: &RunOutcome, runs: &[&RunOutcome]) -> Predicted {
+    fn by_sweeps(&self, stuck: &RunOutcome, runs: &[&RunOutcome]) -> Predicted {
         let expected = match self.expect(stuck, runs) {
             Ok(expected) => expected,
             Err(request) => return Predicted::Run(*request),
@@ -164,10 +164,10 @@ impl Predictor {
 
     /// About where sweeps will find the stable rate, or the run that tells.
     fn expect(&self, stuck: &RunOutcome, runs: &[&RunOutcome]) -> Result<f64, Box<Request>> {
-        if let Ok(prediction) = self.from_stuck(stuck) {
+        if let Ok(prediction) = self.by_stuck_throughput(stuck) {
             return Ok(prediction.stable_rate.value);
         }
-        match self.from_capacity(stuck, runs) {
+        match self.by_capacity(stuck, runs) {
             Predicted::Run(request) => Err(Box::new(request)),
             Predicted::Found(prediction) => Ok(prediction.stable_rate.value),
             Predicted::NotStuck(_) | Predicted::Impossible(_) => Ok(self.cells.rate() / 2.0),
