@@ -1,13 +1,11 @@
 use serde::Serialize;
 
 use super::advice::AdviceTry;
-use super::cells::round;
 use super::prediction::{CONFIDENCE, Predicted, Prediction};
 use super::strategy::{StableSearch, Verification};
 use crate::lab::campaign::run::{CampaignEnd, CampaignResult};
 use crate::lab::campaign::schedule::{Ending, valid_runs};
 use crate::lab::statistics::advice::ShedAdvice;
-use crate::lab::statistics::interval::Estimate;
 use crate::lab::statistics::wilson::Proportion;
 
 /// The answer of `metawrk search stable`.
@@ -136,7 +134,7 @@ impl Found {
     fn sentence(&self, rate: f64) -> String {
         let mut text = format!(
             "stable rate {}, by {}",
-            describe_rate(self.prediction.stable_rate),
+            self.prediction.stable_rate.to_text("requests/s"),
             self.prediction.method.describe()
         );
         if let Some([below, above]) = self.verification.filter(|sides| sides.iter().any(|side| side.runs > 0)) {
@@ -148,7 +146,11 @@ impl Found {
         }
         text += ".";
         if let Some(Advice { share, seconds }) = self.advice {
-            text += &format!(" At {rate}/s: shed {:.0} % for {:.0} s to get out.", 100.0 * share, seconds.max(1.0));
+            text += &format!(
+                " At {rate} requests/s: shed {:.0} % for {:.0} s to get out.",
+                100.0 * share,
+                seconds.max(1.0)
+            );
         }
         text += &match self.advice_tries.as_slice() {
             [] => String::new(),
@@ -160,11 +162,4 @@ impl Found {
         };
         text
     }
-}
-
-/// `121/s (112..128, 90 %)`
-pub fn describe_rate(estimate: Estimate) -> String {
-    let Estimate { value, interval } = estimate;
-    let percent = 100.0 * interval.confidence.as_share();
-    format!("{}/s ({}..{}, {percent:.0} %)", round(value), round(interval.low), round(interval.high))
 }

@@ -5,12 +5,12 @@
 mod advice;
 mod answer;
 mod cells;
+mod figure;
 mod observe;
 pub mod prediction;
 mod question;
 mod strategy;
 
-pub use answer::describe_rate;
 pub use cells::{StableCells, round};
 pub use observe::{ramp_goodput, read_sweep};
 pub use question::{StableDetails, StableQuestion};

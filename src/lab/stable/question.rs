@@ -1,9 +1,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::answer::{Found, StableAnswer};
+use super::figure::draw_stable;
 use super::prediction::{Method, Predictor};
 use super::strategy::StableSearch;
-use crate::lab::campaign::question::{Answer, Question};
+use crate::lab::campaign::question::{Answer, AnswerFigure, Question};
 use crate::lab::campaign::run::CampaignResult;
 use crate::plan::{ExperimentPlan, InvalidSetting};
 use crate::report::figures::DrawError;
@@ -55,9 +56,12 @@ impl Question for StableQuestion {
     ) -> Result<Answer<StableDetails>, DrawError> {
         let answer = StableAnswer::of(search, result);
         let rate = plan.load().rate;
+        let sentence = answer.sentence(rate);
+        let figure = draw_stable(plan, search, &answer, result);
+        let figure = figure.map(|figure| AnswerFigure::draw("search", &figure, sentence.clone())).transpose()?;
         Ok(Answer {
             name: answer.name().to_owned(),
-            sentence: answer.sentence(rate),
+            sentence,
             exit_code: answer.exit_code(),
             tone: match answer.exit_code() {
                 0 => Tone::Good,
@@ -65,7 +69,7 @@ impl Question for StableQuestion {
                 _ => Tone::Unknown,
             },
             details: StableDetails { rate, stable: answer.found().cloned() },
-            figures: Vec::new(),
+            figures: figure.into_iter().collect(),
         })
     }
 }

@@ -5,7 +5,7 @@ use crate::lab::campaign::outcome::RunOutcome;
 use crate::lab::campaign::run::{CampaignEnd, CampaignResult};
 use crate::lab::campaign::schedule::{Ending, valid_runs};
 use crate::lab::stable::prediction::{Predicted, Prediction};
-use crate::lab::stable::{describe_rate, ramp_goodput, read_sweep, round};
+use crate::lab::stable::{ramp_goodput, read_sweep, round};
 use crate::lab::statistics::interval::Estimate;
 use crate::lab::statistics::sweep::SweepPair;
 use crate::verdict::HEALTHY;
@@ -116,7 +116,7 @@ impl SweepAnswer {
                     "stable rate {}, by two sweeps. While the rate climbed, {up}. From stuck, it came back at {}/s, and at \
                      {}/s when the rate fell {slope_ratio:.0} times as fast. Between the stable rate and {rate}/s it has \
                      two states.",
-                    describe_rate(stable_rate),
+                    stable_rate.to_text("requests/s"),
                     round(gentle),
                     round(steep)
                 )

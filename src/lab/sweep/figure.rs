@@ -2,7 +2,7 @@ use super::strategy::SweepLoop;
 use crate::lab::campaign::outcome::RunOutcome;
 use crate::lab::campaign::run::CampaignResult;
 use crate::lab::campaign::schedule::valid_runs;
-use crate::lab::stable::{describe_rate, ramp_goodput};
+use crate::lab::stable::ramp_goodput;
 use crate::lab::statistics::interval::Estimate;
 use crate::plan::ExperimentPlan;
 use crate::report::figures::{FigureEstimate, HysteresisFigure};
@@ -35,7 +35,7 @@ pub fn draw_loop(
             value: estimate.value,
             low: estimate.interval.low,
             high: estimate.interval.high,
-            label: format!("stable rate {}", describe_rate(estimate)),
+            label: format!("stable rate {}", estimate.to_text("/s")),
         }),
     })
 }

@@ -23,7 +23,7 @@ pub struct SearchFigure {
     pub format: fn(f64) -> String,
     /// The range that is searched, both ends above 0.
     pub range: (f64, f64),
-    /// The probability density over the logarithm, in any unit.
+    /// The probability density over the logarithm, in any unit. Empty if there is none.
     pub density: Vec<(f64, f64)>,
     /// The 90 % interval: its lower end, the estimate, and its upper end. `None` if the runs do not tell.
     pub interval: Option<(f64, f64, f64)>,
@@ -52,6 +52,10 @@ const MARK: i32 = 11;
 const MIN_RUNS: f64 = 11.0;
 
 impl SearchFigure {
+    fn has_density(&self) -> bool {
+        self.interval.is_some() && !self.density.is_empty()
+    }
+
     fn legend(&self) -> Result<Legend, DrawError> {
         let entry = |symbol, color, text: &str| -> LegendEntry { (symbol, color, text.to_owned()) };
         let mut entries =
@@ -65,7 +69,7 @@ impl SearchFigure {
 
     /// The density around the interval. Returns the height of the panel in px.
     fn draw_density<DB: DrawingBackend>(&self, c: &Canvas<DB>, top: i32) -> Result<i32, DrawError> {
-        let Some((low, value, high)) = self.interval else { return Ok(0) };
+        let Some((low, value, high)) = self.interval.filter(|_| self.has_density()) else { return Ok(0) };
         let ratio = (high / low).max(1.02);
         let x = Axis::log_part((low / ratio).max(self.range.0), (high * ratio).min(self.range.1));
         let highest = self.density.iter().map(|cell| cell.1).fold(f64::MIN_POSITIVE, f64::max);
@@ -110,7 +114,7 @@ impl SearchFigure {
 
 impl Drawing for SearchFigure {
     fn size(&self) -> Result<(u32, u32), DrawError> {
-        let density = if self.interval.is_some() { HEAD + DENSITY + FOOT } else { 0 };
+        let density = if self.has_density() { HEAD + DENSITY + FOOT } else { 0 };
         let height = TOP + HEAD + self.legend()?.extra_height() + density + HEAD + RUNS + FOOT;
         Ok((WIDTH as u32, height as u32))
     }
