@@ -27,6 +27,8 @@ pub struct MapAnswer {
     /// D* by rate, of the columns that have one.
     pub curve: Vec<OutageColumn>,
     pub stable_rate: Option<Prediction>,
+    /// In attempts/s, if a run went past it.
+    pub capacity: Option<Estimate>,
     /// The runs with a fault at a constant rate, and their numbers.
     pub points: Vec<MapRun>,
     pub numbers: Vec<u32>,
@@ -39,9 +41,9 @@ impl MapAnswer {
     pub fn of(strategy: &MapStrategy, result: &CampaignResult) -> MapAnswer {
         let valid = valid_runs(&result.runs);
         let layout = strategy.layout(&valid);
-        let (mut columns, stable_rate) = match &layout {
-            Layout::Known { columns, stable_rate } => (columns.after(&valid), *stable_rate),
-            Layout::Run(_) | Layout::Unknown(_) => (Vec::new(), None),
+        let (mut columns, stable_rate, capacity) = match &layout {
+            Layout::Known { columns, stable_rate, capacity } => (columns.after(&valid), *stable_rate, *capacity),
+            Layout::Run(_) | Layout::Unknown(_) => (Vec::new(), None, None),
         };
         columns.sort_by(|a, b| a.rate.total_cmp(&b.rate));
         let of_column = |column: &Column| Some(OutageColumn { rate: column.rate, outage: column.estimate()? });
@@ -60,7 +62,7 @@ impl MapAnswer {
         };
         let contradictions = find_contradictions(&points);
         let search = *strategy.search.bisection().plan();
-        MapAnswer { search, columns, curve, stable_rate, points, numbers, contradictions, unfinished }
+        MapAnswer { search, columns, curve, stable_rate, capacity, points, numbers, contradictions, unfinished }
     }
 
     /// The answer in capitals.
@@ -163,6 +165,8 @@ pub struct MapDetails {
     pub search: BisectionPlan,
     /// The predicted stable rate in requests/s, if the columns follow from it.
     pub stable_rate: Option<Prediction>,
+    /// In attempts/s, if a run went past it.
+    pub capacity: Option<Estimate>,
     /// The stable rate of the closed form, for the retry storm of the testbed.
     pub closed_form_stable_rate: Option<f64>,
     pub columns: Vec<ColumnDetails>,
@@ -207,6 +211,7 @@ impl MapDetails {
         MapDetails {
             search: answer.search,
             stable_rate: answer.stable_rate,
+            capacity: answer.capacity,
             closed_form_stable_rate: storm.map(|storm| storm.stable_rate()),
             columns: answer.columns.iter().map(column).collect(),
             contradictions: answer.contradictions.iter().map(contradiction).collect(),

@@ -1,7 +1,7 @@
 use crate::arrivals::RandomStream;
 use crate::lab::campaign::cell::Cell;
 use crate::lab::campaign::outcome::RunOutcome;
-use crate::lab::search::{Boundary, BoundarySearch, to_outage};
+use crate::lab::search::{BoundarySearch, Searched, to_outage};
 use crate::lab::statistics::bisection::{BisectionPlan, Prior, SearchAnswer, SearchRun, SearchStep};
 use crate::lab::statistics::contradictions::MapRun;
 use crate::lab::statistics::interval::Estimate;
@@ -121,5 +121,5 @@ impl MapColumns {
 /// The run as a point of the map. `None` for one without a fault, or whose rate changed.
 pub fn to_map_run(run: &RunOutcome) -> Option<MapRun> {
     let Cell { rate, outage, ramp, .. } = run.cell();
-    (outage > Time::ZERO && ramp.is_none()).then(|| MapRun { rate, outage, tipped: Boundary::Outage.tipped(run) })
+    (outage > Time::ZERO && ramp.is_none()).then(|| MapRun { rate, outage, tipped: Searched::Outage.tipped(run) })
 }

@@ -16,7 +16,10 @@ pub fn draw_map(answer: &MapAnswer, experiment: &str, storm: Option<RetryStorm>)
     let BisectionPlan { low, high, .. } = answer.search;
     let never = answer.columns.iter().filter(|column| column.answer() == Some(SearchAnswer::NeverTipped));
     let stable_rate = answer.stable_rate.map(|prediction| prediction.stable_rate.value);
-    let line = |rate: f64| (rate, format!("stable rate {}/s", format_three_digits(rate)));
+    let stable_rate = stable_rate.or(storm.map(|storm| storm.stable_rate()));
+    let capacity = answer.capacity.map(|capacity| capacity.value);
+    let line = |name: &str, rate: f64| (rate, format!("{name} {}/s", format_three_digits(rate)));
+    let lines = [stable_rate.map(|rate| line("stable rate", rate)), capacity.map(|rate| line("capacity", rate))];
     Some(MapFigure {
         title: "Shortest outage that tips the system".to_owned(),
         subtitle: format!("{experiment}, {} runs", answer.points.len()),
@@ -37,7 +40,7 @@ pub fn draw_map(answer: &MapAnswer, experiment: &str, storm: Option<RetryStorm>)
             .iter()
             .map(|run| MapDot { rate: run.rate, outage: run.outage.as_secs_f64(), tipped: run.tipped })
             .collect(),
-        rates: stable_rate.or(storm.map(|storm| storm.stable_rate())).map(line).into_iter().collect(),
+        rates: lines.into_iter().flatten().collect(),
         closed_form: storm.map(|storm| draw_closed_form(storm, &answer.columns)).unwrap_or_default(),
     })
 }

@@ -4,6 +4,7 @@ use crate::lab::campaign::outcome::RunOutcome;
 use crate::lab::campaign::schedule::{Forecast, Request, Strategy};
 use crate::lab::search::{BoundarySearch, RunTiming};
 use crate::lab::stable::prediction::{Predicted, Prediction, Predictor};
+use crate::lab::statistics::interval::Estimate;
 use crate::units::{Time, round_digits};
 
 /// The runs of a map.
@@ -28,10 +29,8 @@ pub enum RateChoice {
 /// The columns of a map, after some runs.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Layout {
-    Known {
-        columns: MapColumns,
-        stable_rate: Option<Prediction>,
-    },
+    /// The columns, the stable rate from which they follow, and the capacity in attempts/s if a run showed it.
+    Known { columns: MapColumns, stable_rate: Option<Prediction>, capacity: Option<Estimate> },
     /// This run predicts the stable rate.
     Run(Request),
     /// The rates do not follow from the runs: why.
@@ -51,18 +50,18 @@ const MIN_STEP: f64 = 1.02;
 impl MapStrategy {
     /// The columns, as far as these runs tell.
     pub fn layout(&self, runs: &[&RunOutcome]) -> Layout {
-        let known = |rates, stable_rate| {
+        let known = |rates, stable_rate, capacity| {
             let columns = self.columns(rates);
-            Layout::Known { columns, stable_rate }
+            Layout::Known { columns, stable_rate, capacity }
         };
         let predictor = match &self.rates {
-            RateChoice::Given(rates) => return known(rates.clone(), None),
+            RateChoice::Given(rates) => return known(rates.clone(), None, None),
             RateChoice::Predicted(predictor) => predictor,
         };
         match predictor.predict(runs) {
             Predicted::Run(request) => Layout::Run(request),
             Predicted::Found(prediction) => match self.spread_rates(prediction.stable_rate.value) {
-                Some(rates) => known(rates, Some(prediction)),
+                Some(rates) => known(rates, Some(prediction), predictor.capacity(runs)),
                 None => Layout::Unknown(format!(
                     "the stable rate of about {} requests/s is not far enough below the rate of the experiment, {}",
                     round_digits(prediction.stable_rate.value, 3),

@@ -11,6 +11,7 @@ use crate::lab::campaign::question::Question;
 use crate::lab::campaign::run::{CampaignEnd, CampaignResult};
 use crate::lab::campaign::schedule::{Ending, Strategy, valid_runs};
 use crate::lab::campaign::tests::{UNHEALTHY, assert_documented, run, secs};
+use crate::lab::stable::tests::STORM;
 use crate::lab::statistics::closed_form::RetryStorm;
 use crate::plan::ExperimentPlan;
 use crate::plan::config::{Overrides, parse, read_plan};
@@ -182,6 +183,40 @@ fn without_given_rates_the_first_run_is_the_experiment() {
     let result = CampaignResult { runs: vec![recovered], end: CampaignEnd::Ended(Ending::Answered) };
     assert_eq!(strategy.next(&valid_runs(&result.runs), true), None);
     insta::assert_snapshot!(sentence(&strategy, &result));
+}
+
+#[test]
+fn without_given_rates_the_columns_follow_from_the_predicted_stable_rate() {
+    let map = MapQuestion { rates: None, between: None, max_runs: 50 };
+    let strategy = map.strategy(&plan()).unwrap();
+    let mut tips = noisy_storm(4);
+    let mut runs: Vec<RunOutcome> = Vec::new();
+    while let Some(request) = strategy.next(&valid_runs(&runs), true) {
+        let cell = request.cell;
+        let predicts = cell.ramp.is_some() || cell == Cell::of(&plan());
+        let verdict = if tips(cell) { "METASTABLE" } else { "RECOVERED" };
+        runs.push(if predicts { STORM.run(cell) } else { run(cell, verdict, 0.0) });
+    }
+    assert!(runs.len() <= 50, "{}", runs.len());
+    let result = CampaignResult { runs, end: CampaignEnd::Ended(Ending::Answered) };
+    let answer = MapAnswer::of(&strategy, &result);
+    let rates: Vec<f64> = answer.columns.iter().map(|column| column.rate).collect();
+    assert_eq!((answer.name(), &rates[..]), ("MAPPED", &[144.0, 164.0, 186.0, 211.0, 240.0][..]));
+    let figure = map.answer(&plan(), &strategy, &result).unwrap().figures;
+    assert!(figure[0].svg.contains("stable rate 133/s") && figure[0].svg.contains("capacity 400/s"));
+}
+
+#[test]
+fn only_a_retry_storm_without_pauses_has_a_closed_form() {
+    assert_eq!(storm(), RetryStorm { capacity: 400.0, timeout: Time::from_millis(200), retries: 2 });
+    let text = include_str!("../../../experiments/retry-storm.toml");
+    let of = |text: &str| {
+        let plan = parse(text, "x.toml", std::path::Path::new(""), &Overrides::default()).unwrap();
+        find_retry_storm(&plan)
+    };
+    assert_eq!(of(&text.replace("backoff = \"0s\"", "backoff = \"50ms\"")), None);
+    assert_eq!(of(&text.replace("on-timeout = \"abandon\"", "on-timeout = \"wait\"")), None);
+    assert_eq!(find_retry_storm(&read_plan(None, &Overrides::default()).unwrap().plan), None);
 }
 
 #[test]

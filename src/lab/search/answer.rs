@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::strategy::{Boundary, Search, to_outage};
+use super::strategy::{Search, Searched, to_outage};
 use crate::lab::campaign::run::{CampaignEnd, CampaignResult};
 use crate::lab::campaign::schedule::{Ending, valid_runs};
 use crate::lab::statistics::bisection::{Bisection, BisectionPlan, SearchAnswer, SearchStep};
@@ -99,34 +99,34 @@ impl BoundaryAnswer {
     pub fn sentence(&self, search: &Search, bisection: &Bisection) -> String {
         let (rate, runs) = (search.rate(), bisection.runs().len());
         let BisectionPlan { low, high, stop_ratio, .. } = *bisection.plan();
-        let found = |estimate: &Estimate| match search.boundary() {
-            Boundary::Outage => format!(
+        let found = |estimate: &Estimate| match search.searched() {
+            Searched::Outage => format!(
                 "shortest outage that tips the system: {}, at {rate} requests/s, by {runs} runs.",
                 estimate.to_text("s")
             ),
-            Boundary::Rate => format!(
+            Searched::Rate => format!(
                 "largest rate that the system carries without a fault: {}, by {runs} runs.",
                 estimate.to_text("requests/s")
             ),
         };
-        match (self, search.boundary()) {
+        match (self, search.searched()) {
             (BoundaryAnswer::Found(estimate), _) => found(estimate),
             (BoundaryAnswer::Imprecise(estimate), _) => {
                 let found = found(estimate);
                 format!("{found} The interval is wider than a ratio of {stop_ratio}. Allow more runs (--max-runs).")
             }
-            (BoundaryAnswer::NeverTipped, Boundary::Outage) => {
+            (BoundaryAnswer::NeverTipped, Searched::Outage) => {
                 format!("no outage up to {} tips the system at {rate} requests/s, by {runs} runs.", to_outage(high))
             }
-            (BoundaryAnswer::NeverTipped, Boundary::Rate) => format!(
+            (BoundaryAnswer::NeverTipped, Searched::Rate) => format!(
                 "the system carries {high} requests/s, the largest rate of the search, by {runs} runs. Search larger ones \
                  (--between)."
             ),
-            (BoundaryAnswer::AlwaysTipped, Boundary::Outage) => format!(
+            (BoundaryAnswer::AlwaysTipped, Searched::Outage) => format!(
                 "even an outage of {} tips the system at {rate} requests/s, by {runs} runs. Search shorter ones (--between).",
                 to_outage(low)
             ),
-            (BoundaryAnswer::AlwaysTipped, Boundary::Rate) => format!(
+            (BoundaryAnswer::AlwaysTipped, Searched::Rate) => format!(
                 "the system does not carry {low} requests/s, the smallest rate of the search, by {runs} runs. Search \
                  smaller ones (--between)."
             ),
@@ -155,7 +155,7 @@ fn estimate_between(bisection: &Bisection) -> Option<Estimate> {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SearchDetails {
     /// What is searched: in seconds, or in requests/s.
-    pub boundary: Boundary,
+    pub searched: Searched,
     /// Requests per second of the plan.
     pub rate: f64,
     pub search: BisectionPlan,
@@ -175,7 +175,7 @@ impl SearchDetails {
     pub fn new(answer: &BoundaryAnswer, search: &Search, bisection: &Bisection) -> SearchDetails {
         let quantile = |share| Quantile { share, value: bisection.quantile(share) };
         SearchDetails {
-            boundary: search.boundary(),
+            searched: search.searched(),
             rate: search.rate(),
             search: *bisection.plan(),
             estimate: answer.estimate(),

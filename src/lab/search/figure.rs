@@ -1,5 +1,5 @@
 use super::answer::BoundaryAnswer;
-use super::strategy::{Boundary, Search};
+use super::strategy::{Search, Searched};
 use crate::lab::statistics::bisection::Bisection;
 use crate::report::figures::{SearchFigure, SearchMark, format_count, format_time};
 
@@ -15,9 +15,9 @@ pub fn draw_search(
     }
     let rate = search.rate();
     let estimate = answer.estimate();
-    let (subject, unit) = match search.boundary() {
-        Boundary::Outage => (format!("Shortest outage that tips, at {rate} requests/s"), "s"),
-        Boundary::Rate => ("Largest rate without a fault".to_owned(), "requests/s"),
+    let (subject, unit) = match search.searched() {
+        Searched::Outage => (format!("Shortest outage that tips, at {rate} requests/s"), "s"),
+        Searched::Rate => ("Largest rate without a fault".to_owned(), "requests/s"),
     };
     let plan = bisection.plan();
     Some(SearchFigure {
@@ -26,21 +26,21 @@ pub fn draw_search(
             None => format!("{subject}: {}", answer.name().to_lowercase()),
         },
         subtitle: format!("{experiment}, {} runs", bisection.runs().len()),
-        axis: match search.boundary() {
-            Boundary::Outage => "outage",
-            Boundary::Rate => "requests/s",
+        axis: match search.searched() {
+            Searched::Outage => "outage",
+            Searched::Rate => "requests/s",
         },
-        format: match search.boundary() {
-            Boundary::Outage => |seconds| format_time(seconds * 1e9),
-            Boundary::Rate => format_count,
+        format: match search.searched() {
+            Searched::Outage => |seconds| format_time(seconds * 1e9),
+            Searched::Rate => format_count,
         },
         range: (plan.low, plan.high),
         density: if estimate.is_some() { bisection.density().collect() } else { Vec::new() },
         interval: estimate.map(|estimate| (estimate.interval.low, estimate.value, estimate.interval.high)),
         marks: bisection.runs().iter().map(|run| SearchMark { at: run.at, tipped: run.tipped }).collect(),
-        names: match search.boundary() {
-            Boundary::Outage => ("stuck (METASTABLE)", "not stuck"),
-            Boundary::Rate => ("not healthy", "healthy"),
+        names: match search.searched() {
+            Searched::Outage => ("stuck (METASTABLE)", "not stuck"),
+            Searched::Rate => ("not healthy", "healthy"),
         },
     })
 }

@@ -13,7 +13,7 @@ mod strategy;
 pub use answer::{BoundaryAnswer, SearchDetails};
 pub use boundary::BoundarySearch;
 pub use question::{DEFAULT_MAX_RUNS, MIN_PRECISION, OutageSearch, RateSearch, SEARCH_DWELL, plan_outages};
-pub use strategy::{Boundary, RunTiming, Search, check_outages, default_outages, to_outage};
+pub use strategy::{RunTiming, Search, Searched, check_outages, default_outages, to_outage};
 
 #[cfg(test)]
 mod tests;

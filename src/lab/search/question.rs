@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::{BoundaryAnswer, SearchDetails};
 use super::figure::draw_search;
-use super::strategy::{Boundary, Search, default_outages, default_rates};
+use super::strategy::{Search, Searched, default_outages, default_rates};
 use crate::lab::campaign::question::{Answer, AnswerFigure, Question};
 use crate::lab::campaign::run::CampaignResult;
 use crate::lab::campaign::schedule::valid_runs;
@@ -47,7 +47,7 @@ pub struct RateSearch {
 
 /// The plan of a search of outages in whole ms.
 pub fn plan_outages((low, high): (Time, Time)) -> BisectionPlan {
-    let [low, high] = [low, high].map(|outage| Boundary::Outage.round(outage.as_secs_f64()));
+    let [low, high] = [low, high].map(|outage| Searched::Outage.round(outage.as_secs_f64()));
     let plan = BisectionPlan::above(low, high);
     BisectionPlan { softness: OUTAGE_SOFTNESS, ..plan }
 }
@@ -61,7 +61,7 @@ impl Question for OutageSearch {
     fn strategy(&self, plan: &ExperimentPlan) -> Result<Search, InvalidSetting> {
         let &OutageSearch { between, precision, max_runs } = self;
         let outages = plan_outages(between.unwrap_or_else(|| default_outages(plan)));
-        Search::new(Boundary::Outage, plan, BisectionPlan { stop_ratio: precision, max_runs, ..outages })
+        Search::new(Searched::Outage, plan, BisectionPlan { stop_ratio: precision, max_runs, ..outages })
     }
 
     fn title(&self, plan: &ExperimentPlan) -> String {
@@ -88,7 +88,7 @@ impl Question for RateSearch {
         let &RateSearch { between, precision, max_runs } = self;
         let (low, high) = between.unwrap_or_else(|| default_rates(plan));
         let search = BisectionPlan { stop_ratio: precision, max_runs, ..BisectionPlan::above(low, high) };
-        Search::new(Boundary::Rate, plan, search)
+        Search::new(Searched::Rate, plan, search)
     }
 
     fn title(&self, _plan: &ExperimentPlan) -> String {

@@ -11,27 +11,27 @@ use crate::units::{Time, round_digits};
 /// What a search looks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Boundary {
+pub enum Searched {
     /// D*: the shortest outage that leaves the system stuck, in seconds.
     Outage,
     /// The largest rate that the system carries without a fault, in requests/s.
     Rate,
 }
 
-impl Boundary {
+impl Searched {
     /// Where a run of this cell lies.
     pub fn position(self, cell: Cell) -> f64 {
         match self {
-            Boundary::Outage => cell.outage.as_secs_f64(),
-            Boundary::Rate => cell.rate,
+            Searched::Outage => cell.outage.as_secs_f64(),
+            Searched::Rate => cell.rate,
         }
     }
 
     /// The position that a run can have and that is nearest to `at`: outages are whole ms, and rates have four digits.
     pub fn round(self, at: f64) -> f64 {
         match self {
-            Boundary::Outage => to_outage(at).as_secs_f64(),
-            Boundary::Rate => round_digits(at, 4),
+            Searched::Outage => to_outage(at).as_secs_f64(),
+            Searched::Rate => round_digits(at, 4),
         }
     }
 
@@ -39,8 +39,8 @@ impl Boundary {
     pub fn tipped(self, run: &RunOutcome) -> bool {
         match self {
             // A backlog that shrinks (DRAINING) is no failure that sustains itself.
-            Boundary::Outage => run.is_stuck(),
-            Boundary::Rate => !run.is_healthy(),
+            Searched::Outage => run.is_stuck(),
+            Searched::Rate => !run.is_healthy(),
         }
     }
 }
@@ -48,7 +48,7 @@ impl Boundary {
 /// A search for one boundary.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Search {
-    boundary: Boundary,
+    searched: Searched,
     /// The cell of the plan. One of its quantities is searched.
     base: Cell,
     /// The search before its first run.
@@ -73,16 +73,16 @@ pub fn default_rates(plan: &ExperimentPlan) -> (f64, f64) {
 }
 
 impl Search {
-    /// The search for `boundary` as `search` says. The first runs test the ends of its range.
+    /// The search for a boundary as `search` says. The first runs test the ends of its range.
     ///
     /// # Errors
     /// [`InvalidSetting`] if the plan or the range does not allow the search.
-    pub fn new(boundary: Boundary, plan: &ExperimentPlan, search: BisectionPlan) -> Result<Search, InvalidSetting> {
-        let search = BisectionPlan { low: boundary.round(search.low), high: boundary.round(search.high), ..search };
+    pub fn new(searched: Searched, plan: &ExperimentPlan, search: BisectionPlan) -> Result<Search, InvalidSetting> {
+        let search = BisectionPlan { low: searched.round(search.low), high: searched.round(search.high), ..search };
         let fresh = BoundarySearch::new(search, 0);
         let fresh = fresh.map_err(|error| InvalidSetting::new("--between", error.to_string()))?;
-        let new = Search { boundary, base: Cell::of(plan), fresh, timing: RunTiming::of(plan)? };
-        if boundary == Boundary::Outage {
+        let new = Search { searched, base: Cell::of(plan), fresh, timing: RunTiming::of(plan)? };
+        if searched == Searched::Outage {
             check_outages(plan)?;
         }
         for end in [search.low, search.high] {
@@ -100,8 +100,8 @@ impl Search {
         self.fresh.after(runs.iter().map(|run| self.to_search_run(run)))
     }
 
-    pub fn boundary(&self) -> Boundary {
-        self.boundary
+    pub fn searched(&self) -> Searched {
+        self.searched
     }
 
     /// The rate of the plan, in requests/s.
@@ -110,16 +110,16 @@ impl Search {
     }
 
     fn to_search_run(&self, run: &RunOutcome) -> SearchRun {
-        SearchRun { at: self.boundary.position(run.cell()), tipped: self.boundary.tipped(run) }
+        SearchRun { at: self.searched.position(run.cell()), tipped: self.searched.tipped(run) }
     }
 
     /// The run number `number`, from 0, at `at`. Each run has its own arrivals.
     fn request(&self, at: f64, number: usize) -> Request {
         let seed = self.base.seed.wrapping_add(number as u64);
-        match self.boundary {
-            Boundary::Outage => self.timing.with_fault(Cell { outage: to_outage(at), seed, ..self.base }),
-            Boundary::Rate => {
-                self.timing.without_fault(Cell { rate: self.boundary.round(at), outage: Time::ZERO, seed, ..self.base })
+        match self.searched {
+            Searched::Outage => self.timing.with_fault(Cell { outage: to_outage(at), seed, ..self.base }),
+            Searched::Rate => {
+                self.timing.without_fault(Cell { rate: self.searched.round(at), outage: Time::ZERO, seed, ..self.base })
             }
         }
     }

@@ -131,7 +131,7 @@ fn the_same_runs_give_the_same_answer() {
     let json = serde_json::to_value(&answer.details).unwrap();
     assert_documented(&json);
     let number = |value: &serde_json::Value| value.as_f64().unwrap();
-    assert_eq!((&json["boundary"], number(&json["rate"])), (&"outage".into(), 200.0));
+    assert_eq!((&json["searched"], number(&json["rate"])), (&"outage".into(), 200.0));
     let quantiles: Vec<f64> = (0..5).map(|i| number(&json["quantiles"][i]["value"])).collect();
     let (estimate, interval) = (&json["estimate"], &json["estimate"]["interval"]);
     assert_eq!(

@@ -7,7 +7,7 @@ use super::observe::{attempts_bins, ramp_successes, read_sweep, stuck_bins};
 use crate::lab::campaign::cell::Cell;
 use crate::lab::campaign::outcome::RunOutcome;
 use crate::lab::campaign::schedule::Request;
-use crate::lab::statistics::capacity::{Ramp, capacity_over_amplification};
+use crate::lab::statistics::capacity::{Ramp, best_throughput, capacity_over_amplification};
 use crate::lab::statistics::interval::{Confidence, Estimate};
 use crate::lab::statistics::stuck_throughput::stuck_throughput;
 use crate::lab::statistics::sweep::SweepPair;
@@ -103,6 +103,12 @@ impl Predictor {
     /// The run that shows the capacity, if it was made.
     pub fn climb<'a>(&self, runs: &[&'a RunOutcome]) -> Option<&'a RunOutcome> {
         find(runs, &self.cells.climb().cell)
+    }
+
+    /// The capacity in attempts/s, if the run that shows it was made and went past it.
+    pub fn capacity(&self, runs: &[&RunOutcome]) -> Option<Estimate> {
+        let (successes, width, overloaded) = ramp_successes(self.climb(runs)?)?;
+        best_throughput(Ramp { successes: &successes, width }, CONFIDENCE).filter(|_| overloaded)
     }
 
     /// The sweeps that were made, the gentle one first.
