@@ -5,6 +5,7 @@
 //! | [`cell`] | the points of a campaign, and their plans |
 //! | [`outcome`] | what one run showed, read from its folder |
 //! | [`schedule`] | which run is next, and when the campaign ends: pure |
+//! | [`forecast`] | how long that still takes: pure |
 //! | [`folder`] | the campaign's files |
 //! | [`run`] | runs it |
 //! | [`question`] | what a command asks, and its answer |
@@ -15,6 +16,7 @@
 
 pub mod cell;
 pub mod folder;
+pub mod forecast;
 pub mod outcome;
 pub mod products;
 pub mod progress;

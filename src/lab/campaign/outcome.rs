@@ -25,6 +25,11 @@ pub struct RunRecord {
     pub system: SystemUse,
     /// How long no load was sent before the run.
     pub shed: Time,
+    /// How long the run was expected to take, and how long it took with the time without load and its report.
+    #[serde(default)]
+    pub expected: Time,
+    #[serde(default)]
+    pub took: Time,
     /// The system right before and right after the run.
     pub before: SystemIdentity,
     pub after: SystemIdentity,
@@ -159,11 +164,6 @@ impl RunOutcome {
     /// The system was healthy at the end: it recovered, or the fault did not affect it.
     pub fn is_healthy(&self) -> bool {
         self.verdict.exit_code == Verdict::Unaffected.exit_code()
-    }
-
-    /// How long the run took, with the time without load before it.
-    pub fn lasted(&self) -> Time {
-        self.record.shed.plus(self.end.since(Instant::START))
     }
 }
 

@@ -7,6 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use super::cell::Cell;
 use super::folder::{CampaignFolder, CampaignFolderError};
+use super::forecast::{ForecastCorrection, find_time_left};
 use super::outcome::{RunOutcome, RunRecord, SCHEMA, SystemUse};
 use super::progress::{CampaignPhase, CampaignProgress};
 use super::schedule::{
@@ -211,7 +212,8 @@ impl Campaign<'_> {
             return Ok(CellEnd::Stopped(signal));
         }
         let run = runs.last().map_or(1, |last| last.record.run + 1);
-        let record = RunRecord { schema: SCHEMA, run, cell: request.cell, system, shed, before, after };
+        let (cell, expected, took) = (request.cell, request.expected, progress.elapsed());
+        let record = RunRecord { schema: SCHEMA, run, cell, system, shed, expected, took, before, after };
         self.folder.complete(result.folder.path(), &record)?;
         let outcome = self.folder.read_run(self.base, result.folder.path())?;
         Ok(CellEnd::Complete(Box::new(outcome)))
@@ -256,8 +258,9 @@ struct RunProgress<'a> {
     run: usize,
     about: usize,
     cell: Cell,
-    /// The time left of the campaign at the start of the run.
+    /// The time left of the campaign at the start of the run, and how much of it is this run's.
     left: Time,
+    expected: Time,
 }
 
 impl<'a> RunProgress<'a> {
@@ -268,13 +271,26 @@ impl<'a> RunProgress<'a> {
         observer: &'a mut dyn CampaignObserver,
     ) -> RunProgress<'a> {
         let left = strategy.left(&valid_runs(state.runs), state.same_system);
+        let correction = ForecastCorrection::of(state.runs);
         let run = state.runs.len() + 1;
         let about = state.runs.len() + left.runs.max(1);
-        RunProgress { observer, start: WallInstant::now(), run, about, cell: request.cell, left: left.time }
+        RunProgress {
+            observer,
+            start: WallInstant::now(),
+            run,
+            about,
+            cell: request.cell,
+            left: correction.correct(left.time),
+            expected: correction.correct(request.expected),
+        }
+    }
+
+    fn elapsed(&self) -> Time {
+        to_time(self.start.elapsed())
     }
 
     fn show(&mut self, phase: CampaignPhase) {
-        let left = self.left.minus(to_time(self.start.elapsed()));
+        let left = find_time_left(self.left, self.expected, self.elapsed());
         let progress = CampaignProgress { run: self.run, about: self.about, cell: self.cell, phase, left };
         self.observer.show_progress(&progress);
     }

@@ -1,6 +1,7 @@
 //! Which run of a campaign is next, and when the campaign ends. Pure.
 
 use super::cell::Cell;
+use super::forecast::ForecastCorrection;
 use super::outcome::RunOutcome;
 use crate::units::Time;
 
@@ -87,10 +88,9 @@ pub fn next_step(strategy: &dyn Strategy, state: &CampaignState<'_>) -> Step {
     if let Some(ending) = explain_invalid(state) {
         return Step::End(ending);
     }
+    let expected = ForecastCorrection::of(state.runs).correct(request.expected);
     match state.budget {
-        Some(budget) if state.spent.plus(request.expected) > budget => {
-            Step::End(Ending::BudgetSpent { expected: request.expected })
-        }
+        Some(budget) if state.spent.plus(expected) > budget => Step::End(Ending::BudgetSpent { expected }),
         _ => Step::Run(request),
     }
 }

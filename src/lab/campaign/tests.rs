@@ -34,6 +34,8 @@ pub fn run(cell: Cell, verdict: &str, last: f64) -> RunOutcome {
             cell,
             system: SystemUse::Started,
             shed: Time::ZERO,
+            expected: Time::ZERO,
+            took: Time::ZERO,
             before: identity.clone(),
             after: identity,
         },

@@ -131,7 +131,7 @@ impl JudgedWindows {
                 format!("{before}, {stuck_text}, and still {after} after {shed} without load.")
             }
             Certificate::CuredByRestart { components } if self.shed_ns.is_none() => format!(
-                "{before}, and {} after it, but meanwhile these were restarted: {}.",
+                "{before} and {} after it, but meanwhile these were restarted: {}.",
                 share(stuck),
                 components.join(", ")
             ),

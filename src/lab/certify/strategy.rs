@@ -79,7 +79,11 @@ impl Strategy for Certify {
             None => Some(self.with_fault),
             Some((_, Some(_))) => None,
             Some((with_fault, None)) if !with_fault.is_stuck() => None,
-            Some(_) if same_system => Some(self.after_shed),
+            Some((with_fault, None)) if same_system => {
+                let shed = find_shed(with_fault, self.client_timeout);
+                let expected = self.after_shed.expected.minus(USUAL_SHED).plus(shed);
+                Some(Request { expected, ..self.after_shed })
+            }
             // The processes that were stuck have ended, so the first run is made again.
             Some(_) => Some(self.with_fault),
         }
@@ -89,7 +93,7 @@ impl Strategy for Certify {
         let both = self.with_fault.expected.plus(self.after_shed.expected);
         match self.next(runs, same_system) {
             None => Forecast::default(),
-            Some(next) if next == self.after_shed => Forecast { runs: 1, time: next.expected },
+            Some(next) if next.cell == self.after_shed.cell => Forecast { runs: 1, time: next.expected },
             Some(_) => Forecast { runs: 2, time: both },
         }
     }

@@ -10,7 +10,8 @@ use crate::lab::campaign::tests::{CELL, LATE, run, secs};
 use crate::lab::statistics::certificate::ProcessIdentity;
 use crate::plan::config::{Overrides, read_plan};
 use crate::signals::StopSignal;
-use crate::units::Time;
+use crate::units::{Instant, Time};
+use crate::verdict::goodput::Bin;
 
 fn certify() -> Certify {
     let overrides = Overrides { early: Some(secs(30)), ..Overrides::default() };
@@ -88,6 +89,38 @@ fn each_answer_has_its_name_exit_code_and_sentence() {
     })
     .collect();
     insta::assert_snapshot!(sentences.join("\n"));
+}
+
+#[test]
+fn a_restart_in_the_run_with_the_fault_is_the_cure_if_the_system_recovered_from_it() {
+    let restarted = |verdict| {
+        let mut run = run(CELL, verdict, 1.0);
+        let process = ProcessIdentity { process_id: 7, started: "2".to_owned(), restarts: 0 };
+        run.record.after.processes.insert("post-db".to_owned(), process);
+        answer(vec![run])
+    };
+    insta::assert_snapshot!(restarted("RECOVERED").sentence(300.0), @"CURED BY A RESTART at 300 requests/s: goodput was 100.0 % (99.9..100.0) before the fault and 100.0 % (100.0..100.0) after it, but meanwhile these were restarted: post-db.");
+    assert_eq!(restarted("UNAFFECTED").name(), "NOT STUCK", "there was nothing to cure");
+}
+
+#[test]
+fn a_system_that_was_healthy_after_the_shed_and_broken_later_is_not_called_permanent() {
+    let mut tipped = after_shed("OVERLOADED", 0.2);
+    let bin = |second: u64, good| Bin {
+        from: Instant::START.plus(secs(second)),
+        to: Instant::START.plus(secs(second + 1)),
+        scheduled: 300,
+        good,
+    };
+    tipped.goodput = vec![bin(0, 300), bin(1, 290), bin(2, 280), bin(3, 100), bin(4, 300)];
+    insta::assert_snapshot!(answer(vec![stuck(), tipped]).sentence(300.0), @"INCONCLUSIVE at 300 requests/s: the system was healthy for 3 s after the shed, and then broken again without a fault. Either it can carry this load only for so long, or something tipped it, such as another program that uses the CPUs. Repeat this on an idle machine, or lower the rate.");
+}
+
+#[test]
+fn the_forecast_of_the_second_run_knows_its_time_without_load() {
+    let left = |runs: &[&RunOutcome]| certify().left(runs, true).time;
+    let slow = RunOutcome { longest_answer: secs(25), ..stuck() };
+    assert_eq!(left(&[&slow]).minus(left(&[&stuck()])), secs(30), "50 s instead of 20 s");
 }
 
 #[test]
