@@ -175,6 +175,11 @@ fn a_full_disk_costs_only_the_run_in_progress() {
     assert_eq!(ended.code, Some(10), "not on a busy machine: {ended:?}");
     assert_eq!(records(), first);
 
+    disk.fill();
+    let ended = disk.metawrk(&lab, &[&SHORT[..], &["--out", "disk/other"]].concat()).end();
+    assert!(ended.code == Some(1) && ended.err.contains("campaign.toml: No space left on device"), "{ended:?}");
+    assert_eq!(fs::read_dir(disk.path("other")).unwrap().count(), 0, "nothing began");
+
     disk.make_read_only(&lab);
     let ended = disk.metawrk(&lab, &resume).end();
     assert_eq!(ended.code, Some(1), "{ended:?}");

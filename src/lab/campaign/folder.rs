@@ -93,9 +93,10 @@ impl CampaignFolder {
         fs::create_dir_all(out).map_err(FileError::io(out, "create"))?;
         let path = create_numbered(out, &format!("{}-{}", sanitize(name), now.strftime("%Y%m%d-%H%M%S")))?;
         let folder = CampaignFolder::lock(&path)?;
-        let cells = path.join(CELLS);
-        fs::create_dir(&cells).map_err(FileError::io(&cells, "create"))?;
-        folder.write(CAMPAIGN, toml::to_string(campaign)?.as_bytes())?;
+        folder.write_campaign(campaign).inspect_err(|_| {
+            // If this fails, an empty folder stays.
+            let _ = fs::remove_dir_all(&path);
+        })?;
         Ok(folder)
     }
 
@@ -119,6 +120,12 @@ impl CampaignFolder {
         let plan = ExperimentPlan::resolve(campaign.experiment.clone()).map_err(invalid)?;
         folder.put_unfinished_aside()?;
         Ok((folder, campaign, plan))
+    }
+
+    fn write_campaign(&self, campaign: &CampaignFile) -> Result<(), CampaignFolderError> {
+        let cells = self.path.join(CELLS);
+        fs::create_dir(&cells).map_err(FileError::io(&cells, "create"))?;
+        Ok(self.write(CAMPAIGN, toml::to_string(campaign)?.as_bytes())?)
     }
 
     fn lock(path: &Path) -> Result<CampaignFolder, CampaignFolderError> {

@@ -212,7 +212,8 @@ impl Campaign<'_> {
             return Ok(CellEnd::Stopped(signal));
         }
         let run = runs.last().map_or(1, |last| last.record.run + 1);
-        let (cell, expected, took) = (request.cell, request.expected, progress.elapsed());
+        let (cell, expected) = (request.cell, request.expected);
+        let took = Time::from_millis(progress.elapsed().0 / 1_000_000);
         let record = RunRecord { schema: SCHEMA, run, cell, system, shed, expected, took, before, after };
         self.folder.complete(result.folder.path(), &record)?;
         let outcome = self.folder.read_run(self.base, result.folder.path())?;
