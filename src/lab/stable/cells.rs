@@ -1,7 +1,7 @@
 use crate::lab::campaign::cell::{Cell, Ramp};
 use crate::lab::campaign::schedule::{Request, SystemWish};
 use crate::plan::{ExperimentPlan, InvalidSetting, PlannedFault};
-use crate::units::{Instant, Time};
+use crate::units::{Instant, Time, round_digits};
 
 /// The runs from which a stable rate is predicted, and those that verify it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -114,6 +114,5 @@ impl StableCells {
 
 /// A rate with three digits, which is easier to read.
 pub fn round(rate: f64) -> f64 {
-    let scale = 10f64.powi(2 - rate.abs().log10().floor() as i32);
-    if scale.is_finite() { (rate * scale).round() / scale } else { rate }
+    round_digits(rate, 3)
 }
