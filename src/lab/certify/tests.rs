@@ -141,6 +141,8 @@ fn a_campaign_without_an_answer_says_why() {
     assert_eq!([&stopped, &budget, &invalid].map(CertifyAnswer::exit_code), [20; 3]);
     let permanent = answer(vec![], CampaignEnd::Ended(Ending::Permanent));
     assert_eq!((permanent.name(), permanent.exit_code()), ("PERMANENT", 15));
+    let remedy = "restart another system yourself, and continue with --resume.";
+    assert!(permanent.sentence(300.0).ends_with(remedy), "{}", permanent.sentence(300.0));
 }
 
 #[test]
