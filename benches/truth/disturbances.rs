@@ -1,17 +1,22 @@
 //! Disturbances of the server whose response times follow from arithmetic: stops, slow answers, a slow-down by steps.
 
 use std::io;
+use std::time::Duration;
 
 use metawrk::units::Time;
 
 use crate::Bench;
 use crate::figures::{Check, Figures, NAMES};
+use crate::floor::Client;
 use crate::generator::Load;
+use crate::loopback;
 use crate::report::Report;
 use crate::server::Behaviour;
 
 /// The greatest accepted difference to the arithmetic.
 const BOUND: f64 = 0.005;
+/// How long the loopback is measured for each disturbance.
+const LOOPBACK_TIME: Duration = Duration::from_secs(4);
 /// Fewer than the requests that are due during a stop of 2 s. So with `wait` requests wait in the generator.
 const CONNECTIONS: usize = 50;
 
@@ -62,8 +67,10 @@ impl Disturbance {
 }
 
 pub fn run(bench: &Bench, report: &mut Report) -> io::Result<()> {
-    let columns = [&["server", "from"], NAMES.as_slice()].concat();
-    report.begin_table("Disturbances of the server. Response times in ms; what has a bound is marked *", &columns);
+    let columns = [&["server", "from"], NAMES.as_slice(), &["loopback"]].concat();
+    let title = "Disturbances of the server. Response times in ms; what has a bound is marked *. \"loopback\" is what both ways \
+                 over the loopback take a client that sleeps before each request, in us";
+    report.begin_table(title, &columns);
     let all = [
         Disturbance::stop("stop of 1 s", 1),
         Disturbance::stop("stop of 2 s", 2),
@@ -73,8 +80,10 @@ pub fn run(bench: &Bench, report: &mut Report) -> io::Result<()> {
     for disturbance in all {
         let Disturbance { name, rate, seconds, .. } = disturbance;
         let expected = Figures::of(&disturbance.response_times());
+        let loopback = loopback::measure(bench, Client::SleepsBeforeRequest, CONNECTIONS, rate as u32, LOOPBACK_TIME)?;
         let row = |from: &str, cell: &dyn Fn(&'static str) -> String| {
-            [vec![name.to_owned(), from.to_owned()], NAMES.iter().map(|figure| cell(figure)).collect()].concat()
+            let figures = NAMES.iter().map(|figure| cell(figure)).collect();
+            [vec![name.to_owned(), from.to_owned()], figures, vec![format!("{loopback:.0}")]].concat()
         };
         let is_compared = |figure| disturbance.compared.contains(&figure);
         report.row(&row("arithmetic", &|figure| {
@@ -90,7 +99,8 @@ pub fn run(bench: &Bench, report: &mut Report) -> io::Result<()> {
             for figure in disturbance.compared {
                 let (reported, expected) = (response.get(figure), expected.get(figure));
                 let what = format!("{name}, {mode}, {figure}");
-                report.check(Check { what, unit: "ms", reported, expected, bound: BOUND * expected });
+                let with_loopback = expected + loopback / 1e3;
+                report.check(Check { what, unit: "ms", reported, expected: with_loopback, bound: BOUND * expected });
             }
             report.row(&row(mode, &|figure| format!("{:.2}", response.get(figure))));
         }

@@ -8,12 +8,11 @@ use std::io;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use metawrk::stats::percentile;
-
 use crate::Bench;
 use crate::figures::Check;
 use crate::floor;
 use crate::generator::Load;
+use crate::loopback;
 use crate::peers::{Kind, Peer};
 use crate::report::Report;
 use crate::server::Behaviour;
@@ -51,7 +50,8 @@ pub fn run(bench: &Bench, report: &mut Report) -> io::Result<()> {
     for rate in RATES {
         let mut rounds_of = vec![Vec::new(); clients.len()];
         for _ in 0..rounds {
-            let loopback = loopback(bench, rate, seconds)?;
+            let time = Duration::from_secs(seconds);
+            let loopback = loopback::measure(bench, floor::Client::Spins, CONNECTIONS, rate, time)?;
             for (client, measured) in clients.iter().zip(&mut rounds_of) {
                 measured.push(client.run(bench, rate, seconds, loopback)?);
             }
@@ -69,20 +69,6 @@ pub fn run(bench: &Bench, report: &mut Report) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// The median of both ways over the loopback for a client that spins, in us.
-fn loopback(bench: &Bench, rate: u32, seconds: u64) -> io::Result<f64> {
-    bench.server.begin(Behaviour::default());
-    let time = Duration::from_secs(seconds);
-    let reported = floor::median(bench.server.address, CONNECTIONS, rate, time, true)?;
-    Ok(us(reported) - server_median(bench))
-}
-
-/// The median of the response times in the server's log, in us.
-fn server_median(bench: &Bench) -> f64 {
-    let mut times: Vec<u64> = bench.server.log().iter().map(|logged| logged.time().0).collect();
-    percentile(&mut times, 50.0).map_or(f64::NAN, |ns| ns as f64 / 1e3)
 }
 
 fn clients() -> Vec<Client> {
@@ -125,7 +111,7 @@ impl Client {
                 (peer.median(&text).map_or(f64::NAN, us), 0.0)
             }
         };
-        Ok(Medians { reported, send_lag, server: server_median(bench), loopback })
+        Ok(Medians { reported, send_lag, server: loopback::server_median(bench), loopback })
     }
 }
 

@@ -14,6 +14,7 @@ mod figures;
 mod floor;
 mod generator;
 mod keeper;
+mod loopback;
 #[path = "../versus/peers.rs"]
 #[allow(dead_code)] // this bench uses a part of it
 mod peers;

@@ -10,7 +10,9 @@ use metawrk::units::{Instant, Time};
 use crate::Bench;
 use crate::closed_form::{Kind, Queue};
 use crate::figures::{Check, Figures};
+use crate::floor::Client;
 use crate::generator::{Load, Row};
+use crate::loopback;
 use crate::report::Report;
 use crate::server::{Behaviour, Logged};
 use crate::simulation::{Sample, sampling_deviation};
@@ -23,8 +25,10 @@ const SAMPLES: u64 = 200;
 const CONNECTIONS: usize = 200;
 /// The figures that are compared.
 const COMPARED: [&str; 4] = ["mean", "p50", "p90", "p99"];
-/// The greatest median of the differences to the log of the server, in us.
+/// The greatest median of the differences to the log of the server, without the loopback, in us.
 const LOG_BOUND: f64 = 30.0;
+/// How long the loopback is measured for each queue.
+const LOOPBACK_TIME: Duration = Duration::from_secs(4);
 
 const CASES: [(&str, f64, Kind); 5] = [
     ("M/M/1, load 0.3", 60.0, Kind::Exponential { servers: 1 }),
@@ -39,18 +43,20 @@ pub fn run(bench: &Bench, report: &mut Report) -> io::Result<()> {
     let end = Instant::START.plus(Time::from_secs(seconds));
     let title = format!(
         "Queues with a mean service time of {} ms, {seconds} s each. Response times in ms; \"added\" is the median over all \
-         requests of the response time minus the server's own, in us",
+         requests of the response time minus the server's own, \"loopback\" what of it both ways over the loopback take a \
+         client that sleeps before each request, in us",
         SERVICE.as_millis()
     );
-    report.begin_table(&title, &[&["queue", "from"], COMPARED.as_slice(), &["added"]].concat());
+    report.begin_table(&title, &[&["queue", "from"], COMPARED.as_slice(), &["added", "loopback"]].concat());
     for (name, rate, kind) in CASES {
         let queue = Queue { rate, service: SERVICE, kind };
         let sample = Sample::draw(&queue, SEED, end);
         let exact = Figures::of(&sample.response_times(queue.servers()));
         let (formula, deviation) = (formula(&queue), sampling_deviation(&queue, end, SAMPLES));
         let with_deviation = |f| format!("{:.2} ± {:.2}", formula.get(f), deviation.get(f));
-        report.row(&cells(name, "formula ± sd", COMPARED.map(with_deviation), String::new()));
-        report.row(&cells(name, "known times", in_ms(&exact), String::new()));
+        report.row(&cells(name, "formula ± sd", COMPARED.map(with_deviation), ["", ""]));
+        report.row(&cells(name, "known times", in_ms(&exact), ["", ""]));
+        let loopback = loopback::measure(bench, Client::SleepsBeforeRequest, CONNECTIONS, rate as u32, LOOPBACK_TIME)?;
         for mode in bench.modes() {
             let (response, added) = measure(bench, &queue, &sample, mode, seconds)?;
             for figure in COMPARED {
@@ -63,15 +69,16 @@ pub fn run(bench: &Bench, report: &mut Report) -> io::Result<()> {
                 });
             }
             let what = format!("{name}, {mode}, added");
-            report.check(Check { what, unit: "us", reported: added, expected: 0.0, bound: LOG_BOUND });
-            report.row(&cells(name, mode, in_ms(&response), format!("{added:.0}")));
+            report.check(Check { what, unit: "us", reported: added, expected: loopback, bound: LOG_BOUND });
+            let added = [added, loopback].map(|us| format!("{us:.0}"));
+            report.row(&cells(name, mode, in_ms(&response), added));
         }
     }
     Ok(())
 }
 
-fn cells(queue: &str, from: &str, figures: [String; COMPARED.len()], added: String) -> Vec<String> {
-    [&[queue.to_owned(), from.to_owned()], figures.as_slice(), &[added]].concat()
+fn cells(queue: &str, from: &str, figures: [String; COMPARED.len()], added: [impl Into<String>; 2]) -> Vec<String> {
+    [&[queue.to_owned(), from.to_owned()], figures.as_slice(), &added.map(Into::into)].concat()
 }
 
 fn in_ms(figures: &Figures) -> [String; COMPARED.len()] {

@@ -52,12 +52,29 @@ pub fn event_loop(address: SocketAddr, connections: usize, time: Duration) -> io
     Ok(())
 }
 
-/// Sends `rate` requests per second, on one connection after the other, and is never late. Returns the median response
-/// time of a client that spins for the response, or of one that sleeps until it arrives.
-pub fn median(address: SocketAddr, connections: usize, rate: u32, time: Duration, spins: bool) -> io::Result<Duration> {
+/// How a minimal client at a constant rate waits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Client {
+    /// It never sleeps.
+    Spins,
+    /// It sleeps until a response arrives, and spins until the next request is due.
+    SleepsForResponse,
+    /// It sleeps until shortly after a request is due, and spins for the response. So its core has slept when it sends.
+    SleepsBeforeRequest,
+}
+
+/// Sends `rate` requests per second, on one connection after the other. Returns the median time from sending to the end of
+/// the response.
+pub fn median(
+    address: SocketAddr,
+    connections: usize,
+    rate: u32,
+    time: Duration,
+    client: Client,
+) -> io::Result<Duration> {
     let mut streams = connect(address, connections)?;
     for stream in &streams {
-        stream.set_nonblocking(spins)?;
+        stream.set_nonblocking(client != Client::SleepsForResponse)?;
     }
     let (start, gap, mut buffer) = (Instant::now(), Duration::from_secs(1) / rate, [0; 4096]);
     let mut times = Vec::new();
@@ -66,15 +83,19 @@ pub fn median(address: SocketAddr, connections: usize, rate: u32, time: Duration
         if due - start > time {
             break;
         }
+        if client == Client::SleepsBeforeRequest {
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        }
         while Instant::now() < due {}
         let stream = &mut streams[i as usize % connections];
+        let sent = Instant::now();
         stream.write_all(REQUEST)?;
         while let Err(error) = stream.read(&mut buffer) {
             if error.kind() != io::ErrorKind::WouldBlock {
                 return Err(error);
             }
         }
-        times.push(due.elapsed());
+        times.push(sent.elapsed());
     }
     times.sort_unstable();
     Ok(times[times.len() / 2])

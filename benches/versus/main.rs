@@ -19,6 +19,7 @@ use std::io;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use floor::Client;
 use measure::{Bench, Series, children_cpu, run, us};
 use metawrk::procfs;
 use neighbour::Neighbour;
@@ -37,8 +38,9 @@ fn main() -> io::Result<()> {
             return run(address(url), number(connections) as usize, Duration::from_secs(number(seconds)));
         }
         [mode @ ("spin" | "sleep"), url, connections, rate, seconds] => {
-            let (time, spins) = (Duration::from_secs(number(seconds)), *mode == "spin");
-            let median = floor::median(address(url), number(connections) as usize, number(rate) as u32, time, spins)?;
+            let client = if *mode == "spin" { Client::Spins } else { Client::SleepsForResponse };
+            let (connections, rate) = (number(connections) as usize, number(rate) as u32);
+            let median = floor::median(address(url), connections, rate, Duration::from_secs(number(seconds)), client)?;
             println!("median {}us", median.as_nanos() as f64 / 1e3);
             return Ok(());
         }
