@@ -99,7 +99,11 @@ impl Lab {
 
     /// Resumes the campaign.
     pub fn resume(&self) -> Started {
-        self.start(&["certify", "--resume", self.campaign().unwrap().to_str().unwrap(), "--exit-code"])
+        let campaign = self.campaign().unwrap();
+        let file: toml::Table = fs::read_to_string(campaign.join("campaign.toml")).unwrap().parse().unwrap();
+        let command = file["command"].as_str().unwrap().split(' ');
+        let options = ["--resume", campaign.to_str().unwrap(), "--exit-code"];
+        self.start(&command.chain(options).collect::<Vec<_>>())
     }
 
     /// Waits for the end of a campaign. If the machine was too busy for three runs in a row, it is resumed.

@@ -35,6 +35,16 @@ impl Searched {
         }
     }
 
+    /// After so many runs that agree, the search asks at an end of its range.
+    fn agreeing(self) -> usize {
+        match self {
+            // At once: where nothing tips, the search is over soon.
+            Searched::Outage => 0,
+            // The upper end overloads the system more than most searches need.
+            Searched::Rate => 3,
+        }
+    }
+
     /// Whether the run was on the far side of the boundary: stuck after its fault, or not healthy without one.
     pub fn tipped(self, run: &RunOutcome) -> bool {
         match self {
@@ -73,13 +83,13 @@ pub fn default_rates(plan: &ExperimentPlan) -> (f64, f64) {
 }
 
 impl Search {
-    /// The search for a boundary as `search` says. The first runs test the ends of its range.
+    /// The search for a boundary as `search` says.
     ///
     /// # Errors
     /// [`InvalidSetting`] if the plan or the range does not allow the search.
     pub fn new(searched: Searched, plan: &ExperimentPlan, search: BisectionPlan) -> Result<Search, InvalidSetting> {
         let search = BisectionPlan { low: searched.round(search.low), high: searched.round(search.high), ..search };
-        let fresh = BoundarySearch::new(search, 0);
+        let fresh = BoundarySearch::new(search, searched.agreeing());
         let fresh = fresh.map_err(|error| InvalidSetting::new("--between", error.to_string()))?;
         let new = Search { searched, base: Cell::of(plan), fresh, timing: RunTiming::of(plan)? };
         if searched == Searched::Outage {

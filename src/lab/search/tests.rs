@@ -75,7 +75,7 @@ fn the_largest_healthy_rate_is_found_without_a_fault() {
     let search = rate().strategy(&plan()).unwrap();
     let result = campaign(&search, |cell| if cell.rate < 395.0 { "STABLE" } else { "OVERLOADED" });
     let cells: Vec<Cell> = result.runs.iter().map(RunOutcome::cell).collect();
-    assert_eq!([cells[0].rate, cells[1].rate], [1600.0, 50.0]);
+    assert!(cells.iter().all(|cell| (60.0..1000.0).contains(&cell.rate)), "the ends are not needed: {cells:?}");
     assert!(cells.iter().all(|cell| cell.outage == Time::ZERO && cell.rate.to_string().len() <= 5), "{cells:?}");
     insta::assert_snapshot!(sentence(&search, &result));
     let request = search.next(&[], true).unwrap();
