@@ -62,7 +62,7 @@ pub fn find_reasons(plan: &ExperimentPlan, digest: &Digest, evidence: &Evidence)
     if !evidence.timeline.dead.is_empty() {
         reasons.push(InvalidReason::DeadComponents(evidence.timeline.dead.clone()));
     }
-    reasons.extend(check_observation(plan, evidence, plan.windows().last).filter(|_| complete));
+    reasons.extend(check_observation(plan, evidence, least_observation(plan)).filter(|_| complete));
     reasons
 }
 
@@ -70,6 +70,16 @@ pub fn find_reasons(plan: &ExperimentPlan, digest: &Digest, evidence: &Evidence)
 fn check_record_count(found: u64, evidence: &Evidence) -> Option<InvalidReason> {
     let recorded = evidence.timeline.recorded?;
     (recorded != found).then_some(InvalidReason::IncompleteRecords { recorded, found })
+}
+
+/// What every run observes after its fault. One that is judged early ends once the system recovered and was watched, which
+/// may be long before a system that is stuck can be told.
+fn least_observation(plan: &ExperimentPlan) -> Time {
+    let windows = plan.windows();
+    match plan.early() {
+        Some(_) => windows.last.min(windows.recovery.plus(windows.watch)),
+        None => windows.last,
+    }
 }
 
 /// Whether the load went on for at least `needed` after the fault. One bin less is accepted.

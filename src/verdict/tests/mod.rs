@@ -314,6 +314,21 @@ fn a_backlog_that_drops_is_not_stuck() {
 }
 
 #[test]
+fn a_system_that_recovered_need_not_be_observed_for_as_long_as_one_that_is_stuck() {
+    for (parts, over, verdict) in [
+        (vec![OUTAGE], 56, "RECOVERED"),
+        (vec![OUTAGE, (35, 50, 0.0)], 71, "RECOVERED"),
+        (vec![], 56, "UNAFFECTED"),
+        (vec![OUTAGE, (35, 999, 0.0)], 81, "METASTABLE"),
+    ] {
+        let run = || Run::new().early("45s").with(profile(&parts));
+        assert_eq!(run().over_at(), Some(over), "{parts:?}");
+        assert_eq!(name(&run().stop_at(over)), verdict, "{parts:?}");
+        assert_eq!(name(&run().stop_at(45)), "INVALID: too short after the fault", "{parts:?}");
+    }
+}
+
+#[test]
 fn a_plan_that_is_judged_early_needs_as_much_observation_as_it_says() {
     let run = || Run::new().early("20s").with(profile(&[OUTAGE, (35, 999, 0.0)]));
     assert_eq!(name(&run().stop_at(55)), "METASTABLE");
