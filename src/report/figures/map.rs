@@ -62,7 +62,8 @@ const DOT: i32 = 9;
 impl MapFigure {
     fn rate_axis(&self) -> Axis {
         let columns = self.curve.iter().map(|column| column.rate).chain(self.never.iter().copied());
-        let all = columns.chain(self.dots.iter().map(|dot| dot.rate)).chain(self.rates.iter().map(|rate| rate.0));
+        let runs = self.dots.iter().map(|dot| dot.rate).chain(self.closed_form.iter().map(|point| point.0));
+        let all = columns.chain(runs).chain(self.rates.iter().map(|rate| rate.0));
         let (low, high) = all.fold((f64::INFINITY, 0.0f64), |(low, high), rate| (low.min(rate), high.max(rate)));
         let margin = 0.06 * (high - low).max(high * 0.1);
         if high > 0.0 { Axis::linear((low - margin).max(0.0), high + margin) } else { Axis::linear(0.0, 1.0) }
@@ -70,10 +71,11 @@ impl MapFigure {
 
     fn plot(&self, top: i32) -> PlotArea {
         let columns = self.curve.iter().flat_map(|column| [column.low, column.high]);
-        let outages = columns.chain(self.dots.iter().map(|dot| dot.outage));
+        let runs = self.dots.iter().map(|dot| dot.outage).chain(self.closed_form.iter().map(|point| point.1));
+        let outages = columns.chain(runs);
         let (low, high) = outages.fold((f64::INFINITY, 0.0f64), |(low, high), s| (low.min(s), high.max(s)));
         let (low, high) = if low <= high { (low, high) } else { self.outages };
-        let y = Axis::log(low / 1.2, high * 1.2);
+        let y = Axis::log_part(low / 1.2, high * 1.2);
         PlotArea { left: GUTTER, right: WIDTH - NAMES, top, bottom: top + PLOT, x: self.rate_axis(), y }
     }
 
@@ -220,6 +222,16 @@ mod tests {
         // A ring is two circles, and the legend has one of each.
         assert_eq!(svg.matches("<circle").count(), 13 + 2 * 10 + 3);
         assert!(figure().render_png().unwrap() == figure().render_png().unwrap());
+    }
+
+    #[test]
+    fn a_map_whose_columns_are_not_known_has_space_for_the_closed_form() {
+        let dots = vec![MapDot { rate: 180.0, outage: 0.3, tipped: true }];
+        let early = MapFigure { curve: vec![], never: vec![], dots, ..figure() };
+        let plot = early.plot(0);
+        assert!(early.closed_form.iter().all(|point| (plot.x.from..plot.x.to).contains(&point.0)));
+        assert!(early.closed_form.iter().all(|point| (plot.y.from..plot.y.to).contains(&point.1)));
+        assert!(plot.y.to < 1.0, "no more than the runs need");
     }
 
     #[test]
