@@ -3,23 +3,20 @@
 use std::process::ExitCode;
 
 use super::campaign::{self, CampaignOptions};
+use super::exit_codes::with_exit_codes;
 use crate::lab::certify::CertifyQuestion;
 
-const EXIT_CODES: &str = "\
-Exit codes:
-  0    success
-  1    error or invalid usage
-  130  ended by SIGINT
-  143  ended by SIGTERM
-  129  ended by SIGHUP
-
+const EXIT_CODES: &str = with_exit_codes!(
+    "",
+    "\n\n\
 Exit codes of the answer, with --exit-code:
   0    NOT STUCK
   10   BISTABLE
   15   PERMANENT
   16   CURED BY A RESTART
   17   INCONCLUSIVE
-  20   UNANSWERED";
+  20   UNANSWERED"
+);
 
 /// The system to certify.
 #[derive(clap::Args)]

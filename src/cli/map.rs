@@ -3,27 +3,25 @@
 use std::process::ExitCode;
 
 use super::campaign::{self, CampaignOptions};
+use super::exit_codes::with_exit_codes;
 use super::search::parse_outages;
 use crate::lab::map::{DEFAULT_MAX_RUNS, MapQuestion};
 use crate::units::{Time, parse_count, parse_number};
 
-const AFTER_HELP: &str = "\
+const AFTER_HELP: &str = with_exit_codes!(
+    "\
 Examples:
   metawrk map                                                    the embedded testbed
   metawrk map experiments/retry-storm.toml --rates 140,200,260,320,360
   metawrk map FILE --rates 100,200 --between 50ms..10s           fewer runs
 
-Exit codes:
-  0    success
-  1    error or invalid usage
-  130  ended by SIGINT
-  143  ended by SIGTERM
-  129  ended by SIGHUP
-
+",
+    "\n\n\
 Exit codes of the answer, with --exit-code:
   0    MAPPED
   17   INCOMPLETE
-  20   UNANSWERED";
+  20   UNANSWERED"
+);
 
 /// The system to map.
 #[derive(clap::Args)]

@@ -13,6 +13,7 @@ mod campaign;
 mod certify;
 mod check;
 mod exit;
+mod exit_codes;
 mod experiment;
 mod experiment_options;
 mod generate;
@@ -32,16 +33,14 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::fault;
+use exit_codes::with_exit_codes;
 use generate::GenerateOption;
 
-const METAWRK_EXIT_CODES: &str = "\
-Exit codes:
-  0    success
-  1    error or invalid usage
-  130  ended by SIGINT
-  143  ended by SIGTERM
-  129  ended by SIGHUP
-Some commands have further exit codes: see `metawrk <COMMAND> --help`.";
+const METAWRK_EXIT_CODES: &str = with_exit_codes!(
+    "",
+    "\n\
+Some commands have further exit codes: see `metawrk <COMMAND> --help`."
+);
 
 /// A load generator that replaces wrk2, and a laboratory for metastable failures.
 #[derive(Parser)]

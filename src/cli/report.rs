@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
+use super::exit_codes::with_exit_codes;
 use crate::out::{say, warn};
 use crate::record::folder::{CHECKSUMS, ReportLock};
 use crate::report::generator::GeneratorReport;
@@ -13,14 +14,9 @@ use crate::report::{self, ReportData, describe_running, read_report_data};
 use crate::verdict::VerdictText;
 
 /// The exit codes in the help of the commands that have `--exit-code`.
-pub const EXIT_CODES: &str = "\
-Exit codes:
-  0    success
-  1    error or invalid usage
-  130  ended by SIGINT
-  143  ended by SIGTERM
-  129  ended by SIGHUP
-
+pub const EXIT_CODES: &str = with_exit_codes!(
+    "",
+    "\n\n\
 Exit codes of the verdict, with --exit-code:
   0    STABLE, UNAFFECTED or RECOVERED
   10   METASTABLE
@@ -28,7 +24,8 @@ Exit codes of the verdict, with --exit-code:
   12   DEGRADED
   13   OSCILLATING
   14   OVERLOADED
-  20   INVALID, or the run has not ended";
+  20   INVALID, or the run has not ended"
+);
 
 /// The results to report on.
 #[derive(clap::Args)]

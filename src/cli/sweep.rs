@@ -3,25 +3,23 @@
 use std::process::ExitCode;
 
 use super::campaign::{self, CampaignOptions};
+use super::exit_codes::with_exit_codes;
 use crate::lab::sweep::SweepQuestion;
 
-const AFTER_HELP: &str = "\
+const AFTER_HELP: &str = with_exit_codes!(
+    "\
 Examples:
   metawrk sweep                                the embedded testbed
   metawrk sweep experiments/retry-storm.toml
 
-Exit codes:
-  0    success
-  1    error or invalid usage
-  130  ended by SIGINT
-  143  ended by SIGTERM
-  129  ended by SIGHUP
-
+",
+    "\n\n\
 Exit codes of the answer, with --exit-code:
   0    HYSTERESIS
   17   INCONCLUSIVE
   18   NOT STUCK
-  20   UNANSWERED";
+  20   UNANSWERED"
+);
 
 /// The system to sweep.
 #[derive(clap::Args)]

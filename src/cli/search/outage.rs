@@ -2,29 +2,27 @@ use std::process::ExitCode;
 
 use super::options::{EndOptions, parse_outages};
 use crate::cli::campaign::{self, CampaignOptions};
+use crate::cli::exit_codes::with_exit_codes;
 use crate::lab::search::OutageSearch;
 use crate::units::Time;
 
-const AFTER_HELP: &str = "\
+const AFTER_HELP: &str = with_exit_codes!(
+    "\
 Examples:
   metawrk search outage experiments/retry-storm.toml             at 200 requests/s, the rate of the file
   metawrk search outage experiments/retry-storm.toml --rate 300
   metawrk search outage FILE --between 50ms..10s --precision 1.5  fewer runs
 
-Exit codes:
-  0    success
-  1    error or invalid usage
-  130  ended by SIGINT
-  143  ended by SIGTERM
-  129  ended by SIGHUP
-
+",
+    "\n\n\
 Exit codes of the answer, with --exit-code:
   0    FOUND
   14   OVERLOADED
   15   PERMANENT
   17   IMPRECISE
   19   ABOVE THE RANGE, or BELOW THE RANGE
-  20   UNANSWERED";
+  20   UNANSWERED"
+);
 
 /// The system to search.
 #[derive(clap::Args)]

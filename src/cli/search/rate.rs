@@ -2,27 +2,25 @@ use std::process::ExitCode;
 
 use super::options::{EndOptions, parse_rates};
 use crate::cli::campaign::{self, CampaignOptions};
+use crate::cli::exit_codes::with_exit_codes;
 use crate::lab::search::RateSearch;
 
-const AFTER_HELP: &str = "\
+const AFTER_HELP: &str = with_exit_codes!(
+    "\
 Examples:
   metawrk search rate                                            the embedded testbed
   metawrk search rate experiments/retry-storm.toml --between 200..800
   metawrk search rate FILE --precision 1.05                      more runs
 
-Exit codes:
-  0    success
-  1    error or invalid usage
-  130  ended by SIGINT
-  143  ended by SIGTERM
-  129  ended by SIGHUP
-
+",
+    "\n\n\
 Exit codes of the answer, with --exit-code:
   0    FOUND
   15   PERMANENT
   17   IMPRECISE
   19   ABOVE THE RANGE, or BELOW THE RANGE
-  20   UNANSWERED";
+  20   UNANSWERED"
+);
 
 /// The system to search.
 #[derive(clap::Args)]

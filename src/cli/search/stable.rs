@@ -1,27 +1,25 @@
 use std::process::ExitCode;
 
 use crate::cli::campaign::{self, CampaignOptions};
+use crate::cli::exit_codes::with_exit_codes;
 use crate::lab::stable::StableQuestion;
 use crate::lab::stable::prediction::Method;
 
-const AFTER_HELP: &str = "\
+const AFTER_HELP: &str = with_exit_codes!(
+    "\
 Examples:
   metawrk search stable                                   the embedded testbed
   metawrk search stable experiments/retry-storm.toml --verify-advice
   metawrk search stable FILE --method sweeps --verify 0   a prediction alone
 
-Exit codes:
-  0    success
-  1    error or invalid usage
-  130  ended by SIGINT
-  143  ended by SIGTERM
-  129  ended by SIGHUP
-
+",
+    "\n\n\
 Exit codes of the answer, with --exit-code:
   0    VERIFIED, or PREDICTED with --verify 0
   17   NOT VERIFIED, or INCONCLUSIVE
   18   NOT STUCK
-  20   UNANSWERED";
+  20   UNANSWERED"
+);
 
 /// The system to search.
 #[derive(clap::Args)]
