@@ -1,7 +1,8 @@
 //! When each request of a thread is due. Due times depend on the plan and the seed alone, never on responses or on the
 //! machine.
 //!
-//! A schedule is divided into streams, one for each thread. Several loads can share one schedule: [`SchedulePart`]. With
+//! A schedule is divided into streams, one for each thread. Several loads can share one schedule: [`SchedulePart`]. Several
+//! generators can send one load: [`GeneratorPart`]. With
 //! fixed gaps, stream `k` of `n` has the requests `k, k+n, k+2n, ...`, so that no two streams send at the same instant.
 //! With random gaps each stream has its own random numbers and its share of the rate. The sum of exponential streams is
 //! a Poisson process at the whole rate. Normal and Zipf streams begin at different offsets, as fixed ones do.
@@ -62,18 +63,46 @@ impl Default for SchedulePart {
     }
 }
 
+/// Generator `index` (from 0) of `of` generators that send one load together: each has the same threads, and sends every
+/// `of`-th request of each of them. Request i of a thread belongs to generator i mod `of`.
+///
+/// All due times together are those of one generator, exactly. This differs from [`SchedulePart`], where each load has the
+/// whole rate and streams of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GeneratorPart {
+    pub index: u16,
+    pub of: u16,
+}
+
+impl Default for GeneratorPart {
+    /// The only generator.
+    fn default() -> GeneratorPart {
+        GeneratorPart { index: 0, of: 1 }
+    }
+}
+
+impl GeneratorPart {
+    /// Its share of `total` (connections, for instance): an `of`-th. The first generators get the remainder.
+    pub fn share(&self, total: usize) -> usize {
+        let (index, of) = (usize::from(self.index), usize::from(self.of));
+        total / of + usize::from(index < total % of)
+    }
+}
+
 /// The part of a schedule that one thread sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ThreadShare {
     pub thread: u64,
     pub threads: u64,
     pub part: SchedulePart,
+    pub generator: GeneratorPart,
 }
 
 impl ThreadShare {
-    /// Thread `thread` (from 0) of `threads`, in a load that shares its schedule with no other.
+    /// Thread `thread` (from 0) of `threads`, in a load that shares its schedule with no other and has one generator.
     pub fn new(thread: u64, threads: u64) -> ThreadShare {
-        ThreadShare { thread, threads, part: SchedulePart::default() }
+        ThreadShare { thread, threads, part: SchedulePart::default(), generator: GeneratorPart::default() }
     }
 
     /// Its number among the streams of the schedule, from 0.
@@ -100,7 +129,8 @@ pub struct Arrival {
 pub struct Arrivals {
     gaps: Gaps,
     next: u64,
-    streams: u64,
+    /// From the number of one request to that of the next.
+    stride: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -118,7 +148,7 @@ impl Arrivals {
         let random_stream = RandomStream::new(seed, stream);
         let mean_ns = 1e9 / (rate.peak() / share.threads as f64);
         let offset = stream as f64 / streams as f64;
-        let random = |gaps| Gaps::Random(Box::new(RandomGaps::new(gaps, rate)));
+        let random = |gaps| Gaps::Random(Box::new(RandomGaps::new(gaps, rate, share.generator)));
         let gaps = match process {
             ArrivalProcess::Fixed => match rate.as_constant() {
                 Some(constant) => Gaps::Fixed(FixedGaps::new(constant * parts)),
@@ -128,7 +158,8 @@ impl Arrivals {
             ArrivalProcess::Norm => random(GapDistribution::Norm(NormalGaps::new(mean_ns, offset, random_stream))),
             ArrivalProcess::Zipf => random(GapDistribution::Zipf(ZipfGaps::new(mean_ns, offset, random_stream))),
         };
-        Arrivals { gaps, next: stream, streams }
+        let GeneratorPart { index, of } = share.generator;
+        Arrivals { gaps, next: stream + u64::from(index) * streams, stride: u64::from(of) * streams }
     }
 
     /// Due times are a closed form of the request's number.
@@ -147,7 +178,7 @@ impl Arrivals {
         if !self.has_closed_form() {
             return None;
         }
-        let number = |n: u64| n.checked_mul(self.streams)?.checked_add(self.next);
+        let number = |n: u64| n.checked_mul(self.stride)?.checked_add(self.next);
         let is_before = |n: u64| number(n).and_then(due).is_some_and(|due| due < end);
         // Due times never decrease. Request `low` and those behind it may be due at `end` or later.
         let (mut low, mut high) = (0, 1);
@@ -158,8 +189,13 @@ impl Arrivals {
             let middle = low + (high - low) / 2;
             (low, high) = if is_before(middle) { (middle + 1, high) } else { (low, middle) };
         }
-        self.next += low * self.streams;
+        self.next += low * self.stride;
         Some(low)
+    }
+
+    /// How many of the requests are due before `end`. Computes each due time of random gaps.
+    pub fn count_before(mut self, end: Instant) -> u64 {
+        self.skip_before(end).unwrap_or_else(|| self.take_while(|arrival| arrival.due < end).count() as u64)
     }
 }
 
@@ -169,7 +205,7 @@ impl Iterator for Arrivals {
     #[inline]
     fn next(&mut self) -> Option<Arrival> {
         let request = self.next;
-        self.next += self.streams;
+        self.next += self.stride;
         let due = match &mut self.gaps {
             Gaps::Fixed(fixed) => fixed.due(request),
             Gaps::Varying(rate, parts) => rate.due(request as f64 / *parts),

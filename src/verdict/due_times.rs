@@ -24,11 +24,8 @@ impl DueTimes {
     /// How many requests the plan's load makes due before `end`.
     pub fn count(plan: &ExperimentPlan, end: Instant) -> u64 {
         let load = plan.load();
-        let count = |mut arrivals: Arrivals| {
-            let closed_form = arrivals.skip_before(end);
-            closed_form.unwrap_or_else(|| arrivals.take_while(|arrival| arrival.due < end).count() as u64)
-        };
-        arrivals_of_threads(load.arrivals, plan.rate(), load.seed, load.threads).map(count).sum()
+        let arrivals = arrivals_of_threads(load.arrivals, plan.rate(), load.seed, load.threads);
+        arrivals.map(|arrivals| arrivals.count_before(end)).sum()
     }
 
     /// All due times before `end`, in no order. `end` must not decrease from one call to the next.

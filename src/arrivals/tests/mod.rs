@@ -4,6 +4,7 @@ use super::*;
 use crate::units::Time;
 
 mod gaps;
+mod generators;
 mod profiles;
 
 const S: u64 = 1_000_000_000;
@@ -19,7 +20,8 @@ fn dues(process: ArrivalProcess, rate: f64, thread: u64, threads: u64, n: usize)
 /// All streams of `threads` threads in each of `parts` loads.
 fn streams(process: ArrivalProcess, rate: &Rate, threads: u64, parts: u16) -> Vec<Arrivals> {
     let parts = (0..parts).map(|index| SchedulePart { index, of: parts });
-    let shares = parts.flat_map(|part| (0..threads).map(move |thread| ThreadShare { thread, threads, part }));
+    let shares = parts
+        .flat_map(|part| (0..threads).map(move |thread| ThreadShare { part, ..ThreadShare::new(thread, threads) }));
     shares.map(|share| Arrivals::new(process, rate, 7, share)).collect()
 }
 
@@ -111,7 +113,7 @@ proptest! {
     fn every_schedule_is_in_order_and_numbered_without_gaps(
         process in processes(), rate in 0.01f64..1e7, seed: u64, thread in 0u64..8, index in 0u16..3,
     ) {
-        let share = ThreadShare { thread, threads: 8, part: SchedulePart { index, of: 3 } };
+        let share = ThreadShare { part: SchedulePart { index, of: 3 }, ..ThreadShare::new(thread, 8) };
         let arrivals: Vec<Arrival> =
             Arrivals::new(process, &Rate::constant(rate), seed, share).take(200).collect();
         prop_assert!(arrivals.windows(2).all(|w| w[0].due <= w[1].due));
@@ -170,11 +172,9 @@ fn a_load_of_a_month_has_the_due_times_of_its_closed_form() {
         [(ArrivalProcess::Fixed, "1000"), (ArrivalProcess::Fixed, "0..2000"), (ArrivalProcess::Exp, "0.01")]
     {
         let rate = profile.parse::<Profile>().unwrap().resolve(month).unwrap();
-        let mut arrivals = Arrivals::new(process, &rate, 1, ThreadShare::new(0, 1));
+        let arrivals = Arrivals::new(process, &rate, 1, ThreadShare::new(0, 1));
         let expected = rate.cumulated(Instant::START.plus(month));
-        let count = arrivals.skip_before(Instant::START.plus(month));
-        let count = count
-            .unwrap_or_else(|| arrivals.take_while(|arrival| arrival.due < Instant::START.plus(month)).count() as u64);
+        let count = arrivals.count_before(Instant::START.plus(month));
         assert!((count as f64 / expected - 1.0).abs() < 0.03, "{process:?} {profile}: {count} of {expected}");
     }
 }

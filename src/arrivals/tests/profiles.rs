@@ -132,7 +132,7 @@ fn a_ramped_poisson_process_has_the_rate_of_its_ramp() {
 }
 
 /// Some segments, the last with or without a duration, and a run that reaches all of them. At most 1000 requests/s.
-fn profiles() -> impl Strategy<Value = (Profile, Time)> {
+pub fn profiles() -> impl Strategy<Value = (Profile, Time)> {
     let rate = || prop_oneof![1 => Just(0.0), 4 => 0.1..1000.0f64];
     let segment = (rate(), rate(), any::<bool>(), 1u64..2000)
         .prop_map(|(from, to, ramp, ms)| (if ramp { format!("{from}..{to}") } else { from.to_string() }, ms));
