@@ -40,12 +40,14 @@
 //! | [`report`] | texts, JSON, figures and pages, drawn from recorded data |
 //! | [`experiment`] | load, faults and monitors on one clock |
 //! | [`lab`] | from single runs to an answer that states its confidence |
+//! | [`cluster`] | several generators that send one load: the pure parts, which no command uses yet |
 //! | `cli` | command lines of both programs |
 //!
 //! Modules without a link are not part of the public API: they are visible only to this package's own programs and tests.
 
 pub mod arrivals;
 pub mod byte_text;
+pub mod cluster;
 pub mod experiment;
 pub mod http1;
 pub mod lab;
