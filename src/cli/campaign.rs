@@ -15,8 +15,8 @@ use crate::lab::campaign::progress::CampaignProgress;
 use crate::lab::campaign::question::Question;
 use crate::lab::campaign::run::{Campaign, CampaignEnd, CampaignObserver};
 use crate::out::{say, warn};
-use crate::plan::ExperimentPlan;
 use crate::plan::config::{AdaptedPlan, read_plan};
+use crate::plan::{ExperimentPlan, InvalidSetting};
 use crate::units::Time;
 use crate::whole_file;
 
@@ -73,6 +73,10 @@ pub fn run<Q: Question>(options: CampaignOptions, question: Q) -> anyhow::Result
             overrides.early = Some(dwell.unwrap_or(Q::DEFAULT_DWELL));
             let AdaptedPlan { plan, notes } = read_plan(file.as_deref(), &overrides)?;
             notes.iter().for_each(|note| warn(&format!("warning: {note}")));
+            if plan.load().profile.is_some() {
+                let why = "must not be set: a campaign chooses the rates itself";
+                return Err(InvalidSetting::new("load.profile", why).into());
+            }
             question.strategy(&plan)?;
             let campaign = CampaignFile {
                 command: Q::COMMAND.to_owned(),
@@ -146,7 +150,9 @@ fn describe_run(run: &RunOutcome, plan: &ExperimentPlan) -> String {
         outage => format!("outage {outage}"),
     };
     let (number, rate) = (run.record.run, run.cell().describe_rate());
-    let window = plan.windows_at(run.cell().rate).last;
+    // A system that recovered is observed from then on, which may be shorter.
+    let window = plan.windows_at(run.cell().rate).last.min(run.end.since(run.last_from));
+    let window = Time::from_secs(window.as_secs_f64().round() as u64);
     let last = run.last.map(|last| format!(", goodput of the last {window}: {:.1} %", 100.0 * last.share()));
     format!("run {number}: {rate} requests/s, {outage}: {}{}", run.verdict.name, last.unwrap_or_default())
 }

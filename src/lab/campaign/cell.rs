@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use crate::arrivals::Profile;
 use crate::plan::config::{Overrides, vary};
 use crate::plan::{ExperimentPlan, InvalidSetting};
-use crate::units::Time;
+use crate::units::{Instant, Time};
 
 /// A point of a campaign. Runs of one cell differ only by chance.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +33,9 @@ pub struct Ramp {
     #[serde(default)]
     pub back: Time,
 }
+
+/// The shortest time between the fault and what a run is judged by.
+const BEFORE_JUDGED: Time = Time::from_secs(1);
 
 impl Ramp {
     /// The rate at `at`, which lies in the ramp.
@@ -85,13 +88,11 @@ impl Cell {
         let overrides = Overrides { rate: Some(rate), outage, seed: Some(seed), duration, ..Overrides::default() };
         let Some(ramp) = ramp else { return vary(base, &overrides) };
         let profile = Profile::with_ramp(rate, ramp.begins, (ramp.from, ramp.to), ramp.lasts, ramp.back);
-        // A system that stays stuck must not end the run before the ramp.
-        let overrides = Overrides {
-            profile: Some(profile),
-            duration: Some(ramp.end()),
-            early: Some(ramp.lasts.plus(ramp.back)),
-            ..overrides
-        };
+        // A system that stays stuck must not end the run before the ramp does.
+        let fault_end = vary(base, &overrides)?.faults().iter().map(|fault| fault.end().since(Instant::START)).max();
+        let early = ramp.end().minus(fault_end.unwrap_or(ramp.begins)).minus(BEFORE_JUDGED);
+        let overrides =
+            Overrides { profile: Some(profile), duration: Some(ramp.end()), early: Some(early), ..overrides };
         vary(base, &overrides)
     }
 }
@@ -150,7 +151,7 @@ mod tests {
         assert_eq!(plan.phases().duration, ramp.end());
         let at = |seconds| plan.rate().at(crate::units::Instant::START.plus(Time::from_secs(seconds)));
         assert_eq!([0, 59, 60, 200, 340].map(at), [300.0, 300.0, 150.0, 80.0, 10.0]);
-        assert_eq!((ramp.rate_at(Time::from_secs(200)), plan.early()), (80.0, Some(ramp.lasts)));
+        assert_eq!((ramp.rate_at(Time::from_secs(200)), plan.early()), (80.0, Some(Time::from_secs(340 - 35 - 1))));
         assert_eq!(cell.folder_name(), "300-20s-s1-150-to-10-in-280s");
         assert_eq!(cell.describe_rate(), "300, then 150..10");
         let shed = Ramp { from: 108.0, to: 108.0, lasts: Time::from_secs(25), back: Time::from_secs(40), ..ramp };

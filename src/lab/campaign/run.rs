@@ -59,6 +59,9 @@ impl CampaignEnd {
                  restarts only its own testbed: restart another system yourself, and continue with --resume"
                     .to_owned()
             }
+            CampaignEnd::Ended(Ending::Refused { why }) => {
+                format!("the experiment does not allow the next run ({})", why.trim_end_matches('.'))
+            }
             CampaignEnd::Ended(Ending::Invalid { verdict }) => {
                 format!("three runs in a row proved nothing, the last one was {verdict}. Its report says what to do")
             }
@@ -161,6 +164,12 @@ impl Campaign<'_> {
                         return Ok(CampaignResult { runs, end: CampaignEnd::Stopped(signal) });
                     }
                 }
+                CellEnd::Refused(InvalidSetting { key, why }) => {
+                    let cell = request.cell;
+                    let why =
+                        format!("{key} of a run at {} requests/s, outage {}: {why}", cell.describe_rate(), cell.outage);
+                    return Ok(CampaignResult { runs, end: CampaignEnd::Ended(Ending::Refused { why }) });
+                }
                 CellEnd::Stopped(signal) => return Ok(CampaignResult { runs, end: CampaignEnd::Stopped(signal) }),
             }
         }
@@ -177,6 +186,10 @@ impl Campaign<'_> {
         runs: &[RunOutcome],
         progress: &mut RunProgress<'_>,
     ) -> Result<CellEnd, CampaignError> {
+        let plan = match request.cell.plan(self.base, request.duration) {
+            Ok(plan) => plan,
+            Err(error) => return Ok(CellEnd::Refused(error)),
+        };
         if needs_restart(request.system, runs) {
             runner.stop_testbed().await;
         }
@@ -196,7 +209,6 @@ impl Campaign<'_> {
             _ if runs.is_empty() => SystemUse::Started,
             _ => SystemUse::Restarted,
         };
-        let plan = request.cell.plan(self.base, request.duration)?;
         let before = self.identify(runner).await?;
         let folder = self.folder.create_run(&request.cell)?;
         let show_run = &mut |run: &_| progress.show(CampaignPhase::Run(Clone::clone(run)));
@@ -241,6 +253,8 @@ fn hash_plan(plan: &ExperimentPlan) -> Result<String, toml::ser::Error> {
 enum CellEnd {
     Complete(Box<RunOutcome>),
     Stopped(StopSignal),
+    /// The plan does not allow the run.
+    Refused(InvalidSetting),
 }
 
 /// Judges a run and writes its report.

@@ -71,6 +71,8 @@ pub enum Ending {
     Answered,
     /// The next run would probably end after the budget.
     BudgetSpent { expected: Time },
+    /// The plan does not allow the next run: why.
+    Refused { why: String },
     /// As many runs in a row as are allowed were INVALID. The verdict of the last one.
     Invalid { verdict: String },
     /// As many runs in a row as are allowed were INVALID because the system was not healthy before the fault, although

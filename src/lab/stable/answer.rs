@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use super::advice::AdviceTry;
+use super::advice::{AdviceOutcome, AdviceTry};
 use super::prediction::{CONFIDENCE, Predicted, Prediction};
 use super::strategy::{StableSearch, Verification};
 use crate::lab::campaign::run::{CampaignEnd, CampaignResult};
@@ -38,6 +38,8 @@ pub struct Found {
     pub advice: Option<Advice>,
     /// Runs that shed as the advice says, with longer and longer times.
     pub advice_tries: Vec<AdviceTry>,
+    /// Why the advice was not tested to the end, if it should have been.
+    pub advice_untested: Option<String>,
 }
 
 /// [`ShedAdvice`] for a file.
@@ -51,22 +53,30 @@ pub struct Advice {
 impl StableAnswer {
     pub fn of(search: &StableSearch, result: &CampaignResult) -> StableAnswer {
         let runs = valid_runs(&result.runs);
-        let found = match search.predictor.predict(&runs) {
+        let predicted = search.predictor.predict(&runs);
+        let test = match &predicted {
+            Predicted::Found(prediction) => search.test_advice(prediction, &runs),
+            _ => None,
+        };
+        let found = match predicted {
             Predicted::Found(prediction) => Found {
                 verification: (search.verify > 0)
                     .then(|| StableSearch::rates(&prediction).map(|rate| search.verify_at(rate, &runs))),
                 advice: search
                     .advice(&prediction, &runs)
                     .map(|ShedAdvice { share, duration }| Advice { share, seconds: duration.as_secs_f64() }),
-                advice_tries: search.test_advice(&prediction, &runs).map(|test| test.tries).unwrap_or_default(),
+                advice_untested: test.as_ref().filter(|test| test.next.is_some()).map(|_| result.end.explain()),
+                advice_tries: test.map(|test| test.tries).unwrap_or_default(),
                 prediction,
             },
             Predicted::NotStuck(verdict) => return StableAnswer::NotStuck { verdict },
             Predicted::Impossible(why) => return StableAnswer::Impossible { why },
             Predicted::Run(_) => return StableAnswer::Unanswered { why: result.end.explain(), so_far: None },
         };
+        let is_whole = found.verification.is_none_or(|sides| sides.iter().all(|side| side.runs == search.verify));
         match &result.end {
             CampaignEnd::Ended(Ending::Answered) => StableAnswer::Found(found),
+            _ if is_whole => StableAnswer::Found(found),
             end => StableAnswer::Unanswered { why: end.explain(), so_far: Some(found) },
         }
     }
@@ -107,14 +117,17 @@ impl StableAnswer {
     /// The answer in a sentence or two. `rate` is the plan's, in requests/s.
     pub fn sentence(&self, rate: f64) -> String {
         match self {
-            StableAnswer::Found(found) => found.sentence(rate),
+            StableAnswer::Found(found) => {
+                found.sentence(rate, if found.is_verified() == Some(true) { "verified" } else { "not verified" })
+            }
             StableAnswer::NotStuck { verdict } => format!(
                 "NOT STUCK at {rate} requests/s: the verdict after the fault was {verdict}. Search with a larger rate \
                  (--rate) or a longer fault (--outage)."
             ),
             StableAnswer::Impossible { why } => format!("INCONCLUSIVE: {why}."),
             StableAnswer::Unanswered { why, so_far } => {
-                let so_far = so_far.as_ref().map(|found| format!(" So far: {}", found.sentence(rate)));
+                let so_far =
+                    so_far.as_ref().map(|found| format!(" So far: {}", found.sentence(rate, "verified so far")));
                 format!("UNANSWERED: {why}.{}", so_far.unwrap_or_default())
             }
         }
@@ -131,35 +144,46 @@ impl Found {
         self.verification.map(|[below, above]| most(below.recovered, below.runs) && most(above.stuck, above.runs))
     }
 
-    fn sentence(&self, rate: f64) -> String {
+    fn sentence(&self, rate: f64, verified: &str) -> String {
         let mut text = format!(
             "stable rate {}, by {}",
             self.prediction.stable_rate.to_text("requests/s"),
             self.prediction.method.describe()
         );
         if let Some([below, above]) = self.verification.filter(|sides| sides.iter().any(|side| side.runs > 0)) {
-            let verified = if self.is_verified() == Some(true) { "verified" } else { "not verified" };
             text += &format!(
-                "; {verified}: {} of {} recovered at {}, {} of {} stuck at {}",
-                below.recovered, below.runs, below.rate, above.stuck, above.runs, above.rate
+                "; {verified}: {} recovered at {}, {} stuck at {}",
+                describe_share(below.recovered, below.runs),
+                below.rate,
+                describe_share(above.stuck, above.runs),
+                above.rate
             );
         }
         text += ".";
         if let Some(Advice { share, seconds }) = self.advice {
-            text += &format!(
-                " At {rate} requests/s: shed {:.0} % for {:.0} s to get out.",
-                100.0 * share,
-                seconds.max(1.0)
-            );
+            text += &format!(" At {rate} requests/s: shed {:.0} % for {:.0} s to get out.", 100.0 * share, seconds);
         }
         text += &match self.advice_tries.as_slice() {
             [] => String::new(),
-            [only] if only.came_back => " Tested: the system came back.".to_owned(),
-            [first, .., last] if last.came_back => {
-                format!(" Tested: {:.0} s did not suffice, and {:.0} s did.", first.seconds, last.seconds)
+            [.., last] if last.outcome == AdviceOutcome::WasNotStuck => {
+                " Not tested: the system was not stuck when the shed began.".to_owned()
+            }
+            [only] if only.outcome == AdviceOutcome::CameBack => " Tested: the system came back.".to_owned(),
+            [.., before, last] if last.outcome == AdviceOutcome::CameBack => {
+                format!(" Tested: {:.0} s did not suffice, and {:.0} s did.", before.seconds, last.seconds)
             }
             [.., last] => format!(" Tested: the system did not come back, even after {:.0} s.", last.seconds),
         };
+        if let Some(why) = &self.advice_untested {
+            text += &format!(" The advice was not tested to the end: {why}.");
+        }
         text
     }
+}
+
+/// `5 of 5 (65..100 %)`, with Wilson's interval.
+fn describe_share(successes: u64, trials: u64) -> String {
+    let interval = Proportion::new(successes, trials).map(|share| share.interval(CONFIDENCE));
+    let interval = interval.map(|bounds| format!(" ({:.0}..{:.0} %)", 100.0 * bounds.low, 100.0 * bounds.high));
+    format!("{successes} of {trials}{}", interval.unwrap_or_default())
 }

@@ -36,8 +36,9 @@ const GENTLE: Time = Time::from_secs(240);
 /// A steep sweep changes the rate this many times as fast.
 const STEEP: f64 = 4.0;
 
-/// A shed is followed by the plan's rate for this long.
+/// A shed is followed by the plan's rate for this long, or until this many requests were due.
 const AFTER_SHED: Time = Time::from_secs(40);
+const REQUESTS_AFTER_SHED: f64 = 150.0;
 
 impl StableCells {
     /// # Errors
@@ -81,7 +82,8 @@ impl StableCells {
         let steep = (gentle as f64 / STEEP).ceil() as u64;
         [steep * STEEP as u64, steep].map(|seconds| {
             let lasts = Time::from_secs(seconds);
-            let ramp = Ramp { begins: self.ramp_begins(), from, to, lasts, back: Time::ZERO };
+            let begins = whole_seconds(self.fault_end.plus(BEFORE_RAMP));
+            let ramp = Ramp { begins, from, to, lasts, back: Time::ZERO };
             // The system comes back on the way.
             self.request(Cell { ramp: Some(ramp), ..self.base }, ramp.begins.plus(Time(lasts.0 / 2)).plus(RECOVERY))
         })
@@ -94,22 +96,33 @@ impl StableCells {
         self.request(Cell { rate, seed, ..self.base }, self.fault_end.plus(after))
     }
 
-    /// From stuck, the load is `rate` for `lasts`, and then the plan's again.
+    /// After the system was stuck for as long as in [`StableCells::stuck`], the load is `rate` for `lasts`, and then the plan's
+    /// again.
     pub fn shed(&self, rate: f64, lasts: Time) -> Request {
         let rate = round(rate);
-        let ramp = Ramp { begins: self.ramp_begins(), from: rate, to: rate, lasts, back: AFTER_SHED };
+        let begins = whole_seconds(self.fault_end.plus(self.dwell));
+        let back = AFTER_SHED.max(Time::from_secs((REQUESTS_AFTER_SHED / self.base.rate).ceil() as u64));
+        let ramp = Ramp { begins, from: rate, to: rate, lasts, back };
         self.request(Cell { ramp: Some(ramp), ..self.base }, ramp.end())
     }
 
-    /// Ramps begin at a whole second, where the intervals of a run begin.
-    fn ramp_begins(&self) -> Time {
-        Time::from_secs(self.fault_end.plus(BEFORE_RAMP).as_secs_f64().ceil() as u64)
+    /// Whether the plan allows these runs.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] of the first one that it does not allow.
+    pub fn check(plan: &ExperimentPlan, requests: &[Request]) -> Result<(), InvalidSetting> {
+        requests.iter().try_for_each(|request| request.cell.plan(plan, request.duration).map(|_| ()))
     }
 
     fn request(&self, cell: Cell, load: Time) -> Request {
         let expected = load.plus(USUAL_SHED).plus(USUAL_END);
         Request { cell, system: SystemWish::Healthy, duration: None, expected }
     }
+}
+
+/// Ramps begin at a whole second, where the intervals of a run begin.
+fn whole_seconds(time: Time) -> Time {
+    Time::from_secs(time.as_secs_f64().ceil() as u64)
 }
 
 /// A rate with three digits, which is easier to read.

@@ -19,6 +19,8 @@ pub fn draw_stable(
     let rates = shown.iter().map(|run| run.cell().rate);
     let bounds = estimate.into_iter().flat_map(|estimate| [estimate.interval.low, estimate.interval.high]);
     let (low, high) = rates.chain(bounds).fold((f64::MAX, 0.0f64), |(low, high), rate| (low.min(rate), high.max(rate)));
+    // An interval may reach far down.
+    let lowest = shown.iter().map(|run| run.cell().rate).fold(f64::MAX, f64::min);
     let count = runs.len();
     (!shown.is_empty()).then(|| SearchFigure {
         title: match estimate {
@@ -28,7 +30,7 @@ pub fn draw_stable(
         subtitle: format!("{}, from {} requests/s, {count} runs", plan.name(), search.predictor.cells.rate()),
         axis: "requests/s",
         format: format_count,
-        range: (low.max(f64::MIN_POSITIVE), high),
+        range: (low.max(lowest / 2.0), high),
         // A prediction has an interval and no density.
         density: Vec::new(),
         interval: estimate.map(|estimate| (estimate.interval.low, estimate.value, estimate.interval.high)),

@@ -64,19 +64,30 @@ pub fn ramp_successes(run: &RunOutcome) -> Option<(Vec<u64>, Time, bool)> {
     Some((all.iter().map(|&index| counts.successful[index]).collect(), Time(counts.width_ns), overloaded))
 }
 
-/// The goodput over a ramp: the rate in the middle of each interval, and the share of good requests relative to that of
-/// the baseline.
+/// A bin of a ramp holds this many requests at this part of the ramp's largest rate, and lasts for at least a second.
+const REQUESTS: f64 = 50.0;
+const AT: f64 = 0.3;
+
+/// The width of the bins of a ramp.
+fn ramp_bin(run: &RunOutcome) -> Time {
+    let width = Time(run.intervals.width_ns.max(1));
+    let most = run.cell().ramp.map_or(run.cell().rate, |ramp| ramp.from.max(ramp.to));
+    let needed = Time((REQUESTS / (AT * most) * 1e9) as u64);
+    width.times(needed.0.div_ceil(width.0).max(1))
+}
+
+/// The goodput over a ramp: the rate in the middle of each bin, and the share of good requests relative to that of the
+/// baseline. It is 0 in a bin without requests, which proves nothing.
 pub fn ramp_goodput(run: &RunOutcome) -> Vec<SweepBin> {
     let Some(ramp) = run.cell().ramp else { return Vec::new() };
-    let (counts, g0) = (&run.intervals, find_baseline_goodput(run));
+    let (counts, g0, bin) = (&run.intervals, find_baseline_goodput(run), ramp_bin(run));
     let to = run.end.min(Instant::START.plus(ramp.begins).plus(ramp.lasts));
-    let bins = intervals(counts, Instant::START.plus(ramp.begins), to).map(|(begins, index)| SweepBin {
-        rate: ramp.rate_at(begins.plus(Time(counts.width_ns / 2))),
-        goodput: match counts.due[index] {
-            // Nothing was due, so nothing was missed.
-            0 => 1.0,
-            due => ratio(ratio(counts.good[index] as f64, due as f64), g0),
-        },
+    let all: Vec<(Time, usize)> = intervals(counts, Instant::START.plus(ramp.begins), to).collect();
+    let group = usize::try_from(bin.0 / counts.width_ns.max(1)).unwrap_or(1).max(1);
+    let bins = all.chunks_exact(group).map(|group| {
+        let sum = |list: &[u64]| group.iter().map(|&(_, index)| list[index]).sum::<u64>() as f64;
+        let goodput = ratio(ratio(sum(&counts.good), sum(&counts.due)), g0);
+        SweepBin { rate: ramp.rate_at(group[0].0.plus(Time(bin.0 / 2))), goodput }
     });
     bins.collect()
 }
@@ -88,13 +99,26 @@ pub fn ramp_goodput(run: &RunOutcome) -> Vec<SweepBin> {
 pub fn read_sweep(run: &RunOutcome) -> Result<DownSweep, InvalidSweep> {
     let Some(ramp) = run.cell().ramp else { return Err(InvalidSweep::Shape) };
     let slope = (ramp.from - ramp.to) / ramp.lasts.as_secs_f64();
-    DownSweep::new(slope, Time(run.intervals.width_ns), ramp_goodput(run))
+    DownSweep::new(slope, ramp_bin(run), ramp_goodput(run))
 }
 
-/// The goodput relative to the baseline's over the last 15 s of a run.
-pub fn goodput_at_end(run: &RunOutcome) -> f64 {
+/// The goodput relative to the baseline's, of the requests due in `[from, to)`.
+fn goodput_within(run: &RunOutcome, from: Instant, to: Instant) -> f64 {
     let counts = &run.intervals;
-    let (good, due) = intervals(counts, run.end.minus(Time::from_secs(15)), run.end)
+    let (good, due) = intervals(counts, from, to)
         .fold((0, 0), |(good, due), (_, index)| (good + counts.good[index], due + counts.due[index]));
     ratio(ratio(good as f64, due as f64), find_baseline_goodput(run))
+}
+
+/// The goodput relative to the baseline's in the 10 s before a ramp.
+pub fn goodput_before_ramp(run: &RunOutcome) -> f64 {
+    let Some(ramp) = run.cell().ramp else { return 0.0 };
+    let begins = Instant::START.plus(ramp.begins);
+    goodput_within(run, begins.minus(Time::from_secs(10)), begins)
+}
+
+/// The goodput relative to the baseline's over the second half of what follows a shed.
+pub fn goodput_after_shed(run: &RunOutcome) -> f64 {
+    let back = run.cell().ramp.map_or(Time::ZERO, |ramp| ramp.back);
+    goodput_within(run, run.end.minus(Time(back.0 / 2)), run.end)
 }

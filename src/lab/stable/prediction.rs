@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::cells::StableCells;
+use super::cells::{StableCells, round};
 use super::observe::{attempts_bins, ramp_successes, read_sweep, stuck_bins};
 use crate::lab::campaign::cell::Cell;
 use crate::lab::campaign::outcome::RunOutcome;
@@ -84,19 +84,40 @@ impl Predictor {
         if !stuck.is_stuck() {
             return Predicted::NotStuck(stuck.verdict.name.clone());
         }
-        match self.method {
-            Some(Method::StuckThroughput) => {
+        let methods = match &self.method {
+            Some(method) => std::slice::from_ref(method),
+            None => &[Method::StuckThroughput, Method::Capacity, Method::Sweeps][..],
+        };
+        let mut reasons = Vec::new();
+        for method in methods {
+            match self.check(self.predict_by(*method, stuck, runs)) {
+                Predicted::Impossible(why) => reasons.push(format!("by {}: {why}", method.describe())),
+                predicted => return predicted,
+            }
+        }
+        Predicted::Impossible(reasons.join("; "))
+    }
+
+    fn predict_by(&self, method: Method, stuck: &RunOutcome, runs: &[&RunOutcome]) -> Predicted {
+        match method {
+            Method::StuckThroughput => {
                 self.by_stuck_throughput(stuck).map_or_else(Predicted::Impossible, Predicted::Found)
             }
-            Some(Method::Capacity) => self.by_capacity(stuck, runs),
-            Some(Method::Sweeps) => self.by_sweeps(stuck, runs),
-            None => match self.by_stuck_throughput(stuck) {
-                Ok(prediction) => Predicted::Found(prediction),
-                Err(_) => match self.by_capacity(stuck, runs) {
-                    Predicted::Impossible(_) => self.by_sweeps(stuck, runs),
-                    predicted => predicted,
-                },
-            },
+            Method::Capacity => self.by_capacity(stuck, runs),
+            Method::Sweeps => self.by_sweeps(stuck, runs),
+        }
+    }
+
+    /// A system that is stuck at a rate is not stable at it.
+    fn check(&self, predicted: Predicted) -> Predicted {
+        let Predicted::Found(Prediction { stable_rate, .. }) = &predicted else { return predicted };
+        let (value, rate) = (stable_rate.value, self.cells.rate());
+        match value > 0.0 && value < rate {
+            true => predicted,
+            false => Predicted::Impossible(format!(
+                "the result is {} requests/s, but the system is stuck at {rate} requests/s",
+                round(value)
+            )),
         }
     }
 
@@ -170,10 +191,10 @@ impl Predictor {
 
     /// About where sweeps will find the stable rate, or the run that tells.
     fn expect(&self, stuck: &RunOutcome, runs: &[&RunOutcome]) -> Result<f64, Box<Request>> {
-        if let Ok(prediction) = self.by_stuck_throughput(stuck) {
+        if let Predicted::Found(prediction) = self.check(self.predict_by(Method::StuckThroughput, stuck, runs)) {
             return Ok(prediction.stable_rate.value);
         }
-        match self.by_capacity(stuck, runs) {
+        match self.check(self.by_capacity(stuck, runs)) {
             Predicted::Run(request) => Err(Box::new(request)),
             Predicted::Found(prediction) => Ok(prediction.stable_rate.value),
             Predicted::NotStuck(_) | Predicted::Impossible(_) => Ok(self.cells.rate() / 2.0),

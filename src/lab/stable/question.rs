@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::answer::{Found, StableAnswer};
+use super::cells::StableCells;
 use super::figure::draw_stable;
 use super::prediction::{Method, Predictor};
 use super::strategy::StableSearch;
@@ -41,6 +42,15 @@ impl Question for StableQuestion {
 
     fn strategy(&self, plan: &ExperimentPlan) -> Result<StableSearch, InvalidSetting> {
         let predictor = Predictor { method: self.method, ..Predictor::new(plan)? };
+        let cells = &predictor.cells;
+        // What is certainly needed must be possible.
+        let mut needed = vec![cells.verification(cells.rate() / 4.0, 0)];
+        needed.extend((self.method == Some(Method::Capacity)).then(|| cells.climb()));
+        needed.extend(
+            (self.method == Some(Method::Sweeps)).then(|| cells.sweeps(cells.rate() / 2.0)).into_iter().flatten(),
+        );
+        needed.extend(self.verify_advice.then(|| cells.shed(cells.rate() / 4.0, Time::from_secs(5))));
+        StableCells::check(plan, &needed)?;
         Ok(StableSearch { predictor, verify: self.verify, verify_advice: self.verify_advice })
     }
 

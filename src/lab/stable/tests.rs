@@ -3,8 +3,8 @@
 use super::answer::StableAnswer;
 use super::prediction::{Method, Predicted, Predictor};
 use super::strategy::StableSearch;
-use super::{StableCells, StableQuestion};
-use crate::lab::campaign::cell::Cell;
+use super::{StableCells, StableQuestion, ramp_goodput};
+use crate::lab::campaign::cell::{Cell, Ramp};
 use crate::lab::campaign::outcome::RunOutcome;
 use crate::lab::campaign::question::Question;
 use crate::lab::campaign::run::{CampaignEnd, CampaignResult};
@@ -155,7 +155,7 @@ fn a_capacity_that_was_not_reached_predicts_nothing() {
     let search = search(Some(Method::Capacity), 5, false);
     let result = finish(&search, MadeUp { capacity: 5000.0, ..STORM });
     assert_eq!(result.runs.len(), 2);
-    insta::assert_snapshot!(StableAnswer::of(&search, &result).sentence(300.0), @"INCONCLUSIVE: the system was healthy up to 900 requests/s, so its capacity is not known.");
+    insta::assert_snapshot!(StableAnswer::of(&search, &result).sentence(300.0));
 }
 
 #[test]
@@ -179,9 +179,51 @@ fn an_advice_that_does_not_suffice_is_tried_for_longer() {
         (result.runs.len(), StableAnswer::of(&search, &result).sentence(300.0))
     };
     let (runs, text) = sentence(secs(100));
-    assert!(runs == 4 && text.ends_with("Tested: 38 s did not suffice, and 150 s did."), "{runs} {text}");
+    assert!(runs == 4 && text.ends_with("Tested: 75 s did not suffice, and 150 s did."), "{runs} {text}");
     let (runs, text) = sentence(secs(1000));
     assert!(runs == 5 && text.ends_with("Tested: the system did not come back, even after 300 s."), "{runs} {text}");
+}
+
+#[test]
+fn an_advice_is_not_tested_on_a_system_that_was_not_stuck() {
+    let search = search(None, 0, true);
+    let mut result = finish(&search, MEMORY);
+    let shed = result.runs.last_mut().unwrap();
+    shed.intervals.good = shed.intervals.due.clone();
+    let text = StableAnswer::of(&search, &result).sentence(300.0);
+    assert!(text.ends_with("Not tested: the system was not stuck when the shed began."), "{text}");
+}
+
+#[test]
+fn a_verified_rate_is_the_answer_although_the_advice_was_not_tested_to_the_end() {
+    let search = search(None, 3, true);
+    let mut result = finish(&search, MEMORY);
+    result.runs.pop();
+    result.end = CampaignEnd::Ended(Ending::BudgetSpent { expected: secs(90) });
+    let answer = StableAnswer::of(&search, &result);
+    assert_eq!((answer.name(), answer.exit_code()), ("VERIFIED", 0));
+    insta::assert_snapshot!(answer.sentence(300.0));
+}
+
+#[test]
+fn a_system_is_not_stable_at_a_rate_at_which_it_is_stuck() {
+    // Without retries, the capacity over the attempts is the capacity, which has nothing to do with being stuck.
+    let system = MadeUp { attempts: Some(1.0), ..STORM };
+    let (rate, method, runs) = predicted(None, true, system);
+    assert!((rate / system.stable_rate - 1.0).abs() < 0.1 && method == Method::Sweeps && runs == 4, "{rate}");
+}
+
+#[test]
+fn a_low_rate_is_judged_by_enough_requests() {
+    let cell = |rate: f64| {
+        let ramp = Ramp { begins: secs(60), from: rate, to: 0.05 * rate, lasts: secs(1200), back: Time::ZERO };
+        Cell { rate, outage: secs(20), seed: 1, ramp: Some(ramp) }
+    };
+    let bins = |rate: f64| ramp_goodput(&MadeUp { stable_rate: rate / 2.0, ..MEMORY }.run(cell(rate)));
+    let step = |rate: f64| bins(rate)[0].rate - bins(rate)[1].rate;
+    // 50 requests at 0.3 of the rate: a second, and 34 seconds.
+    assert!((step(300.0) - 300.0 * 0.95 / 1200.0).abs() < 1e-9, "{}", step(300.0));
+    assert!((step(5.0) - 34.0 * 5.0 * 0.95 / 1200.0).abs() < 1e-9, "{}", step(5.0));
 }
 
 #[test]

@@ -5,6 +5,9 @@ use crate::units::Time;
 /// The part of the stable rate that is admitted while the backlog drains. The rest of it drains the backlog.
 const ADMITTED: f64 = 0.9;
 
+/// A shorter shed would hardly be noticed by clients that retry.
+const MIN_DURATION: Time = Time::from_secs(5);
+
 /// Advice for operators.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ShedAdvice {
@@ -19,13 +22,14 @@ impl ShedAdvice {
     /// `backlog` requests. `None` if nothing needs to be shed: `rate` is at most 0.9 of `stable_rate`.
     ///
     /// `1 - 0.9 stable_rate/rate` of the load leaves a tenth of the stable rate to drain the backlog, which takes
-    /// `backlog / (0.1 stable_rate)`. If the stable rate is an estimate, its lower bound gives the safer advice.
+    /// `backlog / (0.1 stable_rate)`, but at least 5 s. If the stable rate is an estimate, its lower bound gives the safer advice.
     pub fn of(rate: f64, stable_rate: f64, backlog: f64) -> Option<ShedAdvice> {
         if !(stable_rate > 0.0 && rate > ADMITTED * stable_rate && rate.is_finite() && backlog.is_finite()) {
             return None;
         }
         let seconds = backlog / ((1.0 - ADMITTED) * stable_rate);
-        Some(ShedAdvice { share: 1.0 - ADMITTED * stable_rate / rate, duration: Time((seconds * 1e9).round() as u64) })
+        let duration = Time((seconds * 1e9).round() as u64).max(MIN_DURATION);
+        Some(ShedAdvice { share: 1.0 - ADMITTED * stable_rate / rate, duration })
     }
 }
 
@@ -45,7 +49,7 @@ mod tests {
         assert_eq!(ShedAdvice::of(100.0, 121.0, 50.0), None);
         // Between 0.9 of the stable rate and the stable rate there is too little left to drain a backlog.
         let advice = ShedAdvice::of(121.0, 121.0, 0.0).unwrap();
-        assert!((advice.share - 0.1).abs() < 1e-9 && advice.duration == Time::ZERO, "{advice:?}");
+        assert!((advice.share - 0.1).abs() < 1e-9 && advice.duration == MIN_DURATION, "{advice:?}");
     }
 
     #[test]

@@ -114,11 +114,12 @@ impl SweepAnswer {
                 };
                 format!(
                     "stable rate {}, by two sweeps. While the rate climbed, {up}. From stuck, it came back at {}/s, and at \
-                     {}/s when the rate fell {slope_ratio:.0} times as fast. Between the stable rate and {rate}/s it has \
-                     two states.",
+                     {}/s when the rate fell {slope_ratio:.0} times as fast. Between the stable rate and {}/s it has two \
+                     states.",
                     stable_rate.to_text("requests/s"),
                     round(gentle),
-                    round(steep)
+                    round(steep),
+                    round(healthy_up_to.min(rate))
                 )
             }
             SweepAnswer::NotStuck { verdict } => format!(

@@ -5,6 +5,7 @@ use super::figure::draw_loop;
 use super::strategy::SweepLoop;
 use crate::lab::campaign::question::{Answer, AnswerFigure, Question};
 use crate::lab::campaign::run::CampaignResult;
+use crate::lab::stable::StableCells;
 use crate::lab::stable::prediction::{Method, Predictor};
 use crate::plan::{ExperimentPlan, InvalidSetting};
 use crate::report::figures::DrawError;
@@ -32,7 +33,10 @@ impl Question for SweepQuestion {
     type Details = SweepDetails;
 
     fn strategy(&self, plan: &ExperimentPlan) -> Result<SweepLoop, InvalidSetting> {
-        Ok(SweepLoop { predictor: Predictor { method: Some(Method::Sweeps), ..Predictor::new(plan)? } })
+        let predictor = Predictor { method: Some(Method::Sweeps), ..Predictor::new(plan)? };
+        let [gentle, steep] = predictor.cells.sweeps(predictor.cells.rate() / 2.0);
+        StableCells::check(plan, &[predictor.cells.climb(), gentle, steep])?;
+        Ok(SweepLoop { predictor })
     }
 
     fn title(&self, plan: &ExperimentPlan) -> String {

@@ -1,4 +1,4 @@
-//! `sweep`: good answers over offered load, while the rate climbs and while it falls from stuck.
+//! `sweep`: good responses over offered load, while the rate climbs and while it falls from stuck.
 
 use plotters::backend::DrawingBackend;
 
@@ -11,7 +11,7 @@ use super::measure::{fit_text, text_width};
 use super::palette::{BLUE, MUTED, ORANGE, STUCK_BACKGROUND, TEXT, VERMILION};
 use super::plot_area::PlotArea;
 
-/// What the figure shows. Points are offered load and good answers, both per second.
+/// What the figure shows. Points are offered load and good responses, both per second.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HysteresisFigure {
     pub title: String,
@@ -67,7 +67,7 @@ impl Drawing for HysteresisFigure {
         c.draw_text(&fit_text(&self.subtitle, LABEL, width)?, (MARGIN, 82), LABEL, MUTED, Anchor::Left)?;
         self.legend()?.draw(c, LEGEND)?;
         let top = self.top()?;
-        c.draw_text("goodput (good answers/s)", (MARGIN, top - 18), LABEL, TEXT, Anchor::Left)?;
+        c.draw_text("good responses per second", (MARGIN, top - 18), LABEL, TEXT, Anchor::Left)?;
         let axis = Axis::linear(0.0, self.most);
         let plot = PlotArea { left: GUTTER, right: WIDTH - MARGIN, top, bottom: top + PLOT, x: axis, y: axis };
         if let Some(FigureEstimate { low, high, .. }) = &self.stable_rate {
