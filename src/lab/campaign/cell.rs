@@ -11,7 +11,8 @@ use crate::units::{Instant, Time};
 pub struct Cell {
     /// Requests per second.
     pub rate: f64,
-    /// The length of each fault that has one, or the longest one that the plan allows. Zero: a run without a fault.
+    /// The length of each fault that has one. If this is the longest of the plan, the faults are as in the plan. If no
+    /// fault has a length, the longest time that one may take. Zero: a run without a fault.
     pub outage: Time,
     pub seed: u64,
     /// How the rate changes at the end of the run.
@@ -53,7 +54,10 @@ impl Ramp {
 impl Cell {
     /// The cell of a plan as it is.
     pub fn of(plan: &ExperimentPlan) -> Cell {
-        let outage = plan.faults().iter().map(|fault| fault.end().since(fault.at)).max().unwrap_or(Time::ZERO);
+        let faults = plan.faults().iter();
+        // A fault without a length, such as a restart, has no outage that could be set.
+        let longest = faults.clone().filter_map(|fault| fault.lasts).max();
+        let outage = longest.or_else(|| faults.map(|fault| fault.end().since(fault.at)).max()).unwrap_or(Time::ZERO);
         Cell { rate: plan.load().rate, outage, seed: plan.load().seed, ramp: None }
     }
 
@@ -83,7 +87,6 @@ impl Cell {
     /// [`InvalidSetting`] for a cell that the plan does not allow.
     pub fn plan(&self, base: &ExperimentPlan, duration: Option<Time>) -> Result<ExperimentPlan, InvalidSetting> {
         let Cell { rate, outage, seed, ramp } = *self;
-        // A fault without a length, such as a restart, has no outage that could be set.
         let outage = (outage != Cell::of(base).outage).then_some(outage);
         let overrides = Overrides { rate: Some(rate), outage, seed: Some(seed), duration, ..Overrides::default() };
         let Some(ramp) = ramp else { return vary(base, &overrides) };
@@ -99,8 +102,10 @@ impl Cell {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
-    use crate::plan::config::read_plan;
+    use crate::plan::config::{parse, read_plan};
 
     fn base() -> ExperimentPlan {
         let overrides = Overrides { early: Some(Time::from_secs(20)), ..Overrides::default() };
@@ -134,6 +139,44 @@ mod tests {
         assert_eq!(Cell::of(&plan), cell);
     }
 
+    fn with_faults(faults: &str) -> ExperimentPlan {
+        let text =
+            format!("name = \"x\"\n[target]\nurl = \"http://x/\"\nengine = \"docker\"\n[load]\nrate = 300\n{faults}");
+        parse(&text, "x", Path::new(""), &Overrides::default()).unwrap()
+    }
+
+    const PAUSE: &str = "[[fault]]\nkind = \"pause\"\ncontainer = \"db\"\nat = \"15s\"\nfor = \"20s\"\n";
+    const SURGE: &str = "[[fault]]\nkind = \"surge\"\nfactor = 8.0\nat = \"40s\"\nfor = \"5s\"\n";
+    const RESTART: &str = "[[fault]]\nkind = \"restart\"\ncontainer = \"web\"\n";
+
+    #[test]
+    fn the_outage_is_that_of_the_faults_that_have_a_length() {
+        let lengths = |base: &ExperimentPlan, outage| {
+            let plan = Cell { outage: Time::from_secs(outage), ..Cell::of(base) }.plan(base, None).unwrap();
+            plan.faults().iter().map(|fault| fault.lasts.map(Time::as_secs_f64)).collect::<Vec<_>>()
+        };
+        let base = with_faults(&format!("{PAUSE}{RESTART}"));
+        assert_eq!(Cell::of(&base).outage, Time::from_secs(20), "not the longest time of a restart");
+        assert_eq!([20, 30].map(|outage| lengths(&base, outage)), [[Some(20.0), None], [Some(30.0), None]]);
+        let base = with_faults(&format!("{PAUSE}{SURGE}"));
+        assert_eq!(lengths(&base, 20), [Some(20.0), Some(5.0)], "as in the plan");
+        assert_eq!(lengths(&base, 7), [Some(7.0), Some(7.0)]);
+        assert_eq!(Cell::of(&with_faults(RESTART)).outage, Time::from_secs(30));
+    }
+
+    #[test]
+    fn faults_in_sequence_stay_in_sequence_if_a_low_rate_has_a_longer_baseline() {
+        let begin = |first: &str, rate| {
+            let base = with_faults(&format!("{PAUSE}{SURGE}").replace("15s", first));
+            let plan = Cell { rate, ..Cell::of(&base) }.plan(&base, None).unwrap();
+            plan.faults().iter().map(|fault| fault.at.as_secs_f64()).collect::<Vec<_>>()
+        };
+        assert_eq!(begin("15s", 50.0), [15.0, 40.0], "the baseline suffices");
+        assert_eq!(begin("15s", 5.0), [55.0, 80.0]);
+        assert_eq!(begin("10s", 5.0), [55.0, 85.0], "the first one was in the baseline");
+        assert_eq!(begin("17s", 5.0), [57.0, 80.0], "the first one was later than the baseline");
+    }
+
     #[test]
     fn a_low_rate_gets_a_longer_baseline() {
         let cell = Cell { rate: 5.0, ..Cell::of(&base()) };
@@ -163,10 +206,6 @@ mod tests {
         let rate = cell.plan(&base(), None).unwrap().rate().clone();
         let at = |seconds| rate.at(crate::units::Instant::START.plus(Time::from_secs(seconds)));
         assert_eq!([59, 60, 84, 85, 124].map(at), [300.0, 108.0, 108.0, 300.0, 300.0]);
-        assert_eq!(
-            crate::plan::config::parse(&plan.to_toml().unwrap(), "x", std::path::Path::new(""), &Overrides::default())
-                .unwrap(),
-            plan
-        );
+        assert_eq!(parse(&plan.to_toml().unwrap(), "x", Path::new(""), &Overrides::default()).unwrap(), plan);
     }
 }

@@ -154,13 +154,21 @@ impl Strategy for Search {
 /// Refuses plans in which no outage can be set.
 ///
 /// # Errors
-/// [`InvalidSetting`] if no fault has a length.
+/// [`InvalidSetting`] if no fault has a length, or if they have different ones.
 pub fn check_outages(plan: &ExperimentPlan) -> Result<(), InvalidSetting> {
-    if plan.faults().iter().any(|fault| fault.lasts.is_some()) {
-        return Ok(());
-    }
-    let why =
-        "a search for the shortest outage needs a fault that has a length. Add a [[fault]] section with the key `for`";
+    let mut lengths: Vec<Time> = plan.faults().iter().filter_map(|fault| fault.lasts).collect();
+    lengths.dedup();
+    let why = match *lengths {
+        [] => {
+            "a search for the shortest outage needs a fault that has a length. Add a [[fault]] section with the key `for`"
+                .to_owned()
+        }
+        [_] => return Ok(()),
+        [first, other, ..] => format!(
+            "a search for the shortest outage gives all faults one length, but the lengths {first} and {other} differ. \
+             Set one with --outage, such as --outage {first}"
+        ),
+    };
     Err(InvalidSetting::new("fault", why))
 }
 

@@ -158,13 +158,17 @@ fn a_range_holds_the_outage_of_the_experiment() {
 fn what_cannot_be_searched_is_refused() {
     let refused = |search: OutageSearch, plan: &ExperimentPlan| search.strategy(plan).unwrap_err().to_string();
     let between = |low, high| OutageSearch { between: Some((low, high)), ..outage() };
-    let healthy = Overrides { early: Some(secs(20)), outage: Some(Time::ZERO), ..Overrides::default() };
+    let early = Overrides { early: Some(secs(20)), ..Overrides::default() };
+    let healthy = Overrides { outage: Some(Time::ZERO), ..early.clone() };
     let healthy = read_plan(None, &healthy).unwrap().plan;
+    let two = format!("{RETRY_STORM}\n[[fault]]\nkind = \"surge\"\nfactor = 2.0\nfor = \"5s\"\n");
+    let of_two_lengths = parse(&two, "two", std::path::Path::new(""), &early).unwrap();
     let all = [
         refused(outage(), &healthy),
         refused(between(secs(10), secs(1)), &plan()),
         refused(between(secs(1), secs(100_000)), &plan()),
         RateSearch { between: Some((1.0, 1e9)), ..rate() }.strategy(&plan()).unwrap_err().to_string(),
+        refused(outage(), &of_two_lengths),
     ];
     insta::assert_snapshot!(all.join("\n"));
     assert!(rate().strategy(&healthy).is_ok(), "a rate needs no fault");

@@ -126,7 +126,7 @@ pub fn parse(text: &str, origin: &str, folder: &Path, overrides: &Overrides) -> 
 }
 
 /// A plan that differs from `plan` by `overrides`. The length of the load follows from the faults again, and a baseline that
-/// is too short for the rate has its default length.
+/// is too short for the rate has its default length: then all faults are as much later.
 ///
 /// # Errors
 /// [`InvalidSetting`] for a setting that is not possible.
@@ -138,7 +138,12 @@ pub fn vary(plan: &ExperimentPlan, overrides: &Overrides) -> Result<ExperimentPl
     let windows = find_windows(settings.load.rate, settings.verdict.early);
     if settings.phases.baseline.is_some_and(|baseline| baseline < windows.min_baseline) {
         settings.phases.baseline = None;
-        settings.fault.iter_mut().for_each(|fault| fault.at = None);
+        let warmup = settings.phases.warmup;
+        // A fault may begin before the end of the baseline.
+        let end = warmup.plus(plan.phases().baseline);
+        let begins = settings.fault.iter().filter_map(|fault| fault.at).min().map_or(end, |first| first.min(end));
+        let later = warmup.plus(windows.max_baseline).minus(begins);
+        settings.fault.iter_mut().filter_map(|fault| fault.at.as_mut()).for_each(|at| *at = at.plus(later));
     }
     ExperimentPlan::resolve(settings)
 }
