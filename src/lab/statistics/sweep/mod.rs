@@ -6,7 +6,7 @@
 //! a [`DownSweep`] does not show at which rate the system came back. Only a [`SweepPair`] does.
 
 use super::interval::{Confidence, Estimate};
-use crate::units::Time;
+use crate::units::{Time, format_three_digits};
 use crate::verdict::HEALTHY;
 
 /// How long goodput must be healthy to count.
@@ -46,9 +46,15 @@ pub struct SweepPair {
 pub enum InvalidSweep {
     #[error("a sweep needs a slope above 0 and bins of falling rates")]
     Shape,
-    #[error("the system was healthy from the start of the sweep, at {rate} requests/s. Start from stuck")]
+    #[error(
+        "the system was healthy from the start of the sweep, at {} requests/s. Start from stuck",
+        format_three_digits(*rate)
+    )]
     NotStuck { rate: f64 },
-    #[error("the system did not come back down to {rate} requests/s. Sweep to a lower rate, or more slowly")]
+    #[error(
+        "the system did not come back down to {} requests/s. Sweep to a lower rate, or more slowly",
+        format_three_digits(*rate)
+    )]
     NeverBack { rate: f64 },
     #[error(
         "the slopes {gentle} and {steep} are too similar. The second must be at least \
