@@ -75,6 +75,8 @@ impl LoadPlan {
         let threads = s.threads * usize::from(s.part.of);
         range(threads < usize::from(u16::MAX), "threads", "below 65535 over all URLs", &threads)?;
         range(s.part.index < s.part.of, "part", "below the number of parts", &s.part.index)?;
+        let (is_one, index) = (s.generator.index < s.generator.of, &s.generator.index);
+        range(is_one, "generator", "below the number of generators", index)?;
         range(s.timeout > Time::ZERO && s.timeout <= DAY, "timeout", "above 0 and at most 24h", &s.timeout)?;
         range(s.drain <= DAY, "drain", "at most 24h", &s.drain)?;
         range(s.warmup <= s.duration, "warmup", "no longer than the duration", &s.warmup)?;
@@ -104,7 +106,8 @@ impl LoadPlan {
 
     /// The arrivals of `thread`.
     pub fn schedule(&self, thread: usize) -> Arrivals {
-        let share = ThreadShare { part: self.part, ..ThreadShare::new(thread as u64, self.threads as u64) };
+        let LoadSettings { part, generator, threads, .. } = self.settings;
+        let share = ThreadShare { thread: thread as u64, threads: threads as u64, part, generator };
         Arrivals::new(self.arrivals, &self.rate, self.seed, share)
     }
 
@@ -121,7 +124,10 @@ impl LoadPlan {
     /// The end of a response comes from the kernel's timestamps, if the system has them.
     pub fn wants_timestamps(&self) -> bool {
         match self.timestamps {
-            Timestamps::Auto => self.rate.peak() <= MAX_TIMESTAMPED_RATE * self.threads as f64,
+            Timestamps::Auto => {
+                let threads = self.threads as f64 * f64::from(self.generator.of);
+                self.rate.peak() <= MAX_TIMESTAMPED_RATE * threads
+            }
             Timestamps::Kernel => true,
             Timestamps::User => false,
         }

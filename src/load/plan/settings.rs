@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::arrivals::{ArrivalProcess, Profile, SchedulePart};
+use crate::arrivals::{ArrivalProcess, GeneratorPart, Profile, SchedulePart};
 use crate::byte_text::ByteText;
 use crate::script::Script;
 use crate::units::Time;
@@ -25,6 +25,9 @@ pub struct LoadSettings {
     pub seed: u64,
     /// The place of this load among the loads that share one schedule.
     pub part: SchedulePart,
+    /// The place of this generator among those that send this load.
+    #[serde(default)]
+    pub generator: GeneratorPart,
     pub script: Option<Script>,
     /// The arguments of the script's `init` function.
     pub args: Vec<ByteText>,
@@ -72,6 +75,7 @@ impl LoadSettings {
             arrivals: ArrivalProcess::Fixed,
             seed: 1,
             part: SchedulePart::default(),
+            generator: GeneratorPart::default(),
             script: None,
             args: Vec::new(),
             headers: Vec::new(),

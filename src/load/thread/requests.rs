@@ -61,13 +61,15 @@ impl PayloadPart {
     }
 }
 
-/// The environment of a worker's script. The main script has that of thread 0.
+/// The environment of a worker's script. The main script has that of thread 0. No two threads of all URLs and generators
+/// have the same seed.
 pub fn environment(plan: &LoadPlan, thread: usize) -> Environment<'_> {
+    let number = u64::from(plan.generator.index) << 16 | u64::from(plan.number(thread));
     Environment {
         target: plan.target(),
         headers: &plan.headers,
         args: &plan.args,
-        seed: plan.seed.wrapping_mul(1009).wrapping_add(u64::from(plan.number(thread))),
+        seed: plan.seed.wrapping_mul(1009).wrapping_add(number),
     }
 }
 
