@@ -3,10 +3,17 @@
 //!
 //! * [`ClockMeasurement`], [`ClockMapping`]: the clock of a part against that of the coordinator.
 //! * [`part_of_environment`]: which part of how many this process is.
-//! * [`crate::arrivals::GeneratorPart`]: which requests are a part's own.
+//! * [`plan_of_part`]: which requests and connections are a part's own.
+//! * [`meeting`]: the rendezvous of the parts with their coordinator, as a state machine.
+//! * [`account_of_lost`]: what a lost part leaves.
 
 mod clock;
 mod environment;
+pub mod meeting;
+mod split;
+mod unsent;
 
 pub use clock::{ClockMapping, ClockMeasurement, CoordinatorInstant, EXCHANGES, Exchange, MappedInstant, PartInstant};
 pub use environment::{EnvironmentError, part_of_environment};
+pub use split::plan_of_part;
+pub use unsent::{account_of_lost, scheduled_requests};
