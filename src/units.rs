@@ -262,8 +262,11 @@ pub fn round_rate(rate: f64) -> f64 {
     round_digits(rate, 2)
 }
 
-/// Rounds a number above 0 to so many significant digits.
+/// Rounds a number above 0 to so many significant digits. Other numbers stay as they are.
 pub fn round_digits(value: f64, digits: i32) -> f64 {
+    if !(value.is_finite() && value > 0.0) {
+        return value;
+    }
     let scale = 10f64.powi(value.log10().floor() as i32 + 1 - digits);
     let rounded = (value / scale).round() * scale;
     if scale < 1.0 { (rounded * 1e6).round() / 1e6 } else { rounded }
@@ -320,6 +323,11 @@ mod tests {
         assert_eq!(parse_number("2k"), Ok(2000.0));
         assert_eq!(parse_number("1.5M"), Ok(1.5e6));
         assert_eq!(parse_count("1k"), Ok(1000));
+    }
+
+    #[test]
+    fn numbers_above_zero_are_rounded() {
+        assert_eq!([0.0, -3.0, 1234.0, 0.012_34].map(|value| round_digits(value, 2)), [0.0, -3.0, 1200.0, 0.012]);
     }
 
     #[test]

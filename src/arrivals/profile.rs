@@ -72,12 +72,13 @@ impl Profile {
         self.segments.first().map_or(0.0, |segment| segment.from)
     }
 
-    /// `rate` requests/s until `begins`, which is above 0, then a ramp `from..to` that takes `lasts`, and then for `back`
-    /// the first rate again.
+    /// `rate` requests/s until `begins`, then a ramp `from..to` that takes `lasts`, and then `rate` for `back`.
     pub fn with_ramp(rate: f64, begins: Time, (from, to): (f64, f64), lasts: Time, back: Time) -> Profile {
         let steady = |lasts| Segment { from: rate, to: rate, lasts: Some(lasts) };
-        let mut segments = vec![steady(begins), Segment { from, to, lasts: Some(lasts) }];
-        segments.extend((back > Time::ZERO).then(|| steady(back)));
+        let before = (begins > Time::ZERO).then(|| steady(begins));
+        let after = (back > Time::ZERO).then(|| steady(back));
+        let ramp = Segment { from, to, lasts: Some(lasts) };
+        let segments = before.into_iter().chain([ramp]).chain(after).collect();
         Profile { segments }
     }
 

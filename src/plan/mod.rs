@@ -26,7 +26,7 @@ use crate::units::{Instant, Time};
 
 pub use error::InvalidSetting;
 pub use faults::PlannedFault;
-pub use load::{ClientTimeout, PlannedLoad, PlannedScript};
+pub use load::{ClientTimeout, PlannedLoad, PlannedScript, RATES};
 pub use monitors::{MonitoredComponent, PlannedMonitor};
 pub use phases::PlannedPhases;
 pub use system::{EngineAddress, System};

@@ -16,6 +16,7 @@ Examples:
     "\n\n\
 Exit codes of the answer, with --exit-code:
   0    FOUND
+  14   OVERLOADED
   15   PERMANENT
   17   IMPRECISE
   19   ABOVE THE RANGE, or BELOW THE RANGE

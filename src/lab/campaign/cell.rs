@@ -15,12 +15,13 @@ pub struct Cell {
     /// fault has a length, the longest time that one may take. Zero: a run without a fault.
     pub outage: Time,
     pub seed: u64,
-    /// How the rate changes at the end of the run.
+    /// How the rate changes at the end of the run, or at its start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ramp: Option<Ramp>,
 }
 
-/// A change of the rate at the end of a run. The run ends with it, or once the system recovered and was watched.
+/// A change of the rate at the end of a run. The run ends with it, or once the system recovered and was watched. One that
+/// begins at once is a [health check](Cell::check_end).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ramp {
@@ -30,7 +31,7 @@ pub struct Ramp {
     pub from: f64,
     pub to: f64,
     pub lasts: Time,
-    /// How long the rate of the cell returns afterwards.
+    /// How long the load has the rate of the cell afterwards.
     #[serde(default)]
     pub back: Time,
 }
@@ -74,10 +75,17 @@ impl Cell {
     /// `300`, `300, then 150..8`, or `300, then 108, then 300`
     pub fn describe_rate(&self) -> String {
         let Cell { rate, ramp, .. } = self;
-        let Some(Ramp { from, to, back, .. }) = ramp else { return rate.to_string() };
+        let Some(Ramp { begins, from, to, back, .. }) = ramp else { return rate.to_string() };
+        let before = if *begins > Time::ZERO { format!("{rate}, then ") } else { String::new() };
         let change = if from == to { from.to_string() } else { format!("{from}..{to}") };
         let back = if *back > Time::ZERO { format!(", then {rate}") } else { String::new() };
-        format!("{rate}, then {change}{back}")
+        format!("{before}{change}{back}")
+    }
+
+    /// The end of the health check: a run without a fault may begin with a low rate, which shows whether the system was
+    /// healthy before the rate of the cell.
+    pub fn check_end(&self) -> Option<Instant> {
+        self.ramp.filter(|ramp| ramp.begins == Time::ZERO).map(|ramp| Instant::START.plus(ramp.lasts))
     }
 
     /// The plan of a run of this cell, in a campaign of the plan `base`. `duration` is the length of the load, which
@@ -91,12 +99,15 @@ impl Cell {
         let overrides = Overrides { rate: Some(rate), outage, seed: Some(seed), duration, ..Overrides::default() };
         let Some(ramp) = ramp else { return vary(base, &overrides) };
         let profile = Profile::with_ramp(rate, ramp.begins, (ramp.from, ramp.to), ramp.lasts, ramp.back);
+        let overrides = Overrides { profile: Some(profile), duration: Some(ramp.end()), ..overrides };
+        if self.check_end().is_some() {
+            return vary(base, &Overrides { rate: Some(ramp.from), ..overrides });
+        }
         // A system that stays stuck must not end the run before the ramp does.
-        let fault_end = vary(base, &overrides)?.faults().iter().map(|fault| fault.end().since(Instant::START)).max();
+        let constant = Overrides { profile: None, duration, ..overrides.clone() };
+        let fault_end = vary(base, &constant)?.faults().iter().map(|fault| fault.end().since(Instant::START)).max();
         let early = ramp.end().minus(fault_end.unwrap_or(ramp.begins)).minus(BEFORE_JUDGED);
-        let overrides =
-            Overrides { profile: Some(profile), duration: Some(ramp.end()), early: Some(early), ..overrides };
-        vary(base, &overrides)
+        vary(base, &Overrides { early: Some(early), ..overrides })
     }
 }
 
@@ -183,6 +194,22 @@ mod tests {
         let plan = cell.plan(&base(), None).unwrap();
         assert_eq!(plan.phases().baseline, Time::from_secs(50));
         assert_eq!(plan.faults()[0].at.0, 55_000_000_000);
+    }
+
+    #[test]
+    fn a_health_check_comes_before_the_rate_of_the_cell() {
+        let (lasts, back) = (Time::from_secs(15), Time::from_secs(30));
+        let check = Ramp { begins: Time::ZERO, from: 50.0, to: 50.0, lasts, back };
+        let cell = Cell { rate: 400.0, outage: Time::ZERO, seed: 1, ramp: Some(check) };
+        let plan = cell.plan(&base(), None).unwrap();
+        let at = |seconds| plan.rate().at(Instant::START.plus(Time::from_secs(seconds)));
+        assert_eq!([0, 14, 15, 44].map(at), [50.0, 50.0, 400.0, 400.0]);
+        assert_eq!((plan.phases().duration, plan.early()), (check.end(), base().early()));
+        assert_eq!(cell.check_end(), Some(Instant::START.plus(lasts)));
+        assert_eq!(
+            (cell.folder_name(), cell.describe_rate()),
+            ("400-0s-s1-50-for-15s".to_owned(), "50, then 400".to_owned())
+        );
     }
 
     #[test]

@@ -111,7 +111,7 @@ fn explain_invalid(state: &CampaignState<'_>) -> Option<Ending> {
         return None;
     }
     let was_healthy = state.runs.iter().any(RunOutcome::is_valid);
-    let stays_broken = last.iter().all(|run| run.verdict.is_unhealthy_before());
+    let stays_broken = last.iter().all(RunOutcome::began_unhealthy);
     match last.last() {
         _ if was_healthy && stays_broken => Some(Ending::Permanent),
         Some(run) => Some(Ending::Invalid { verdict: run.verdict.name.clone() }),
@@ -119,10 +119,11 @@ fn explain_invalid(state: &CampaignState<'_>) -> Option<Ending> {
     }
 }
 
-/// Whether the testbed is started again before a run that needs a healthy one: after a run that was INVALID, the system
-/// may not be as it was.
+/// Whether the testbed is started again before a run that needs a healthy one. After a run that was INVALID, the system may
+/// not be as it was. After a run without a fault that broke it, no baseline would show that it still is.
 pub fn needs_restart(wish: SystemWish, runs: &[RunOutcome]) -> bool {
-    wish == SystemWish::Healthy && runs.last().is_some_and(|run| !run.is_valid())
+    let broke = |run: &RunOutcome| run.cell().outage == Time::ZERO && !run.is_healthy();
+    wish == SystemWish::Healthy && runs.last().is_some_and(|run| !run.is_valid() || broke(run))
 }
 
 /// The shortest time without load. Work that clients abandoned may wait in a queue of the server, which nothing shows.

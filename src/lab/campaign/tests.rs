@@ -1,6 +1,6 @@
 //! Campaigns of made-up runs, without a clock or a disk.
 
-use super::cell::Cell;
+use super::cell::{Cell, Ramp};
 use super::outcome::{RunOutcome, RunRecord, SCHEMA, SystemUse};
 use super::schedule::{
     CampaignState, Ending, Forecast, Request, Step, Strategy, SystemWish, find_shed, needs_restart, next_step,
@@ -10,6 +10,7 @@ use crate::lab::statistics::wilson::Proportion;
 use crate::report::interval_counts::IntervalCounts;
 use crate::units::{Instant, Time};
 use crate::verdict::VerdictText;
+use crate::verdict::goodput::Bin;
 
 pub const fn secs(seconds: u64) -> Time {
     Time::from_secs(seconds)
@@ -58,6 +59,7 @@ pub fn run(cell: Cell, verdict: &str, last: f64) -> RunOutcome {
         goodput: Vec::new(),
         intervals: IntervalCounts::default(),
         fault: Some((Instant::START.plus(secs(15)), Instant::START.plus(secs(35)))),
+        measured_outage: Some(cell.outage),
         end,
         warmup_end: Instant::START.plus(secs(5)),
         stuck_for: secs(30),
@@ -163,6 +165,37 @@ fn no_run_begins_that_would_end_after_the_budget() {
     };
     assert_eq!(step(60), run_seed(2));
     assert_eq!(step(61), Step::End(Ending::BudgetSpent { expected: secs(40) }));
+}
+
+/// A run without a fault at 400 requests/s, after a health check in which this share of the requests was good.
+pub fn run_with_check(cell: Cell, verdict: &str, share: f64) -> RunOutcome {
+    let bin = |second: u64| {
+        let from = Instant::START.plus(secs(second));
+        let good = (100.0 * share) as u64;
+        Bin { from, to: from.plus(secs(1)), scheduled: 100, good }
+    };
+    RunOutcome { goodput: (5..15).map(bin).collect(), fault: None, ..run(cell, verdict, 0.0) }
+}
+
+pub const CHECK: Ramp = Ramp { begins: Time::ZERO, from: 50.0, to: 50.0, lasts: secs(15), back: secs(30) };
+
+#[test]
+fn a_run_without_a_fault_counts_only_if_its_health_check_was_healthy() {
+    let cell = Cell { outage: Time::ZERO, ramp: Some(CHECK), ..CELL };
+    let (healthy, broken) = (run_with_check(cell, "OVERLOADED", 0.99), run_with_check(cell, "OVERLOADED", 0.5));
+    assert!(healthy.is_valid() && !healthy.began_unhealthy());
+    assert!(!broken.is_valid() && broken.began_unhealthy());
+    // A system that was healthy once and is broken at a low rate is not judged again and again.
+    let runs = [healthy, broken.clone(), broken.clone(), broken];
+    let state = CampaignState { runs: &runs, earlier: 0, same_system: true, budget: None, spent: secs(1000) };
+    assert_eq!(next_step(&Seeds(3), &state), Step::End(Ending::Permanent));
+}
+
+#[test]
+fn a_testbed_is_restarted_after_a_run_without_a_fault_that_broke_it() {
+    let after = |verdict, outage| needs_restart(SystemWish::Healthy, &[run(Cell { outage, ..CELL }, verdict, 0.0)]);
+    assert!(after("OVERLOADED", Time::ZERO) && !after("STABLE", Time::ZERO));
+    assert!(!after("METASTABLE", CELL.outage));
 }
 
 #[test]

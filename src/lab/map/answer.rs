@@ -147,7 +147,7 @@ fn explain_end(result: &CampaignResult) -> String {
     let highest = valid_runs(&result.runs).iter().map(|run| run.cell().rate).fold(0.0, f64::max);
     match (&result.end, result.runs.last()) {
         (CampaignEnd::Ended(Ending::Permanent | Ending::Invalid { .. }), Some(last))
-            if last.verdict.is_unhealthy_before() && last.cell().rate > highest =>
+            if last.began_unhealthy() && last.cell().rate > highest =>
         {
             format!(
                 "the system does not carry {} requests/s without a fault. Name smaller rates (--rates)",

@@ -1,8 +1,8 @@
 use crate::arrivals::RandomStream;
 use crate::lab::campaign::cell::Cell;
 use crate::lab::campaign::outcome::RunOutcome;
-use crate::lab::search::{BoundarySearch, Searched, to_outage};
-use crate::lab::statistics::bisection::{BisectionPlan, Prior, SearchAnswer, SearchRun, SearchStep};
+use crate::lab::search::{BoundaryRun, BoundarySearch, Searched, to_outage};
+use crate::lab::statistics::bisection::{BisectionPlan, Prior, SearchAnswer, SearchStep};
 use crate::lab::statistics::contradictions::MapRun;
 use crate::lab::statistics::interval::Estimate;
 use crate::units::Time;
@@ -28,8 +28,8 @@ pub struct Column {
 /// The boundary is probably not farther than this from that of the neighbouring column, in natural logarithms (one
 /// standard deviation).
 const NEIGHBOUR_SD: f64 = 0.4;
-/// A column that strays farther from its neighbour is searched without it.
-const MAX_STRAY: f64 = 2.0 * NEIGHBOUR_SD;
+/// A column whose boundary is farther from that of its neighbour is searched without it.
+const MAX_DISTANCE: f64 = 2.0 * NEIGHBOUR_SD;
 /// So many runs of a column that agree are followed by one at an end of the range.
 const AGREEING: usize = 3;
 /// Every tenth run is on a random cell. It tests whether tipping is monotone where no bisection asks.
@@ -70,12 +70,8 @@ impl MapColumns {
     }
 
     fn search_column(&self, rate: f64, neighbour: Option<&Column>, runs: &[&RunOutcome]) -> BoundarySearch {
-        let runs: Vec<SearchRun> = runs
-            .iter()
-            .filter_map(|run| to_map_run(run))
-            .filter(|run| run.rate == rate)
-            .map(|run| SearchRun { at: run.outage.as_secs_f64(), tipped: run.tipped })
-            .collect();
+        let in_column = runs.iter().filter(|run| is_on_map(run) && run.cell().rate == rate);
+        let runs: Vec<BoundaryRun> = in_column.map(|run| Searched::Outage.place(run)).collect();
         let near = match neighbour.map(Column::answer) {
             // Where a neighbour has no boundary, the column may have none either: its ends come first.
             Some(Some(SearchAnswer::AlwaysTipped | SearchAnswer::NeverTipped)) => {
@@ -86,8 +82,8 @@ impl MapColumns {
         };
         let prior = Prior::LogNormal { median: near, sd: NEIGHBOUR_SD };
         let search = self.search.with_prior(prior, AGREEING).after(runs.iter().copied());
-        let strays = (search.bisection().estimate().value / near).ln().abs() > MAX_STRAY;
-        if strays { self.search.with_prior(Prior::Uniform, AGREEING).after(runs) } else { search }
+        let is_far = (search.bisection().estimate().value / near).ln().abs() > MAX_DISTANCE;
+        if is_far { self.search.with_prior(Prior::Uniform, AGREEING).after(runs) } else { search }
     }
 
     /// The cell of the next run, of which `base` has what all runs share. `None` if every column is known.
@@ -118,8 +114,14 @@ impl MapColumns {
     }
 }
 
-/// The run as a point of the map. `None` for one without a fault, or whose rate changed.
+/// Whether the run is a point of the map: it had a fault, and one rate.
+fn is_on_map(run: &RunOutcome) -> bool {
+    run.cell().outage > Time::ZERO && run.cell().ramp.is_none()
+}
+
+/// The run as a point of the map, with the outage as measured. `None` for runs that are none.
 pub fn to_map_run(run: &RunOutcome) -> Option<MapRun> {
-    let Cell { rate, outage, ramp, .. } = run.cell();
-    (outage > Time::ZERO && ramp.is_none()).then(|| MapRun { rate, outage, tipped: Searched::Outage.tipped(run) })
+    let Cell { rate, outage, .. } = run.cell();
+    let outage = run.measured_outage.unwrap_or(outage);
+    is_on_map(run).then(|| MapRun { rate, outage, tipped: Searched::Outage.tipped(run) })
 }

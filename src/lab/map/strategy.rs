@@ -38,10 +38,11 @@ pub enum Layout {
 }
 
 /// Without given rates: this many columns, from the first multiple of the predicted stable rate to the second one of the
-/// plan's rate.
+/// plan's rate, or to this part of the capacity if that is less.
 const COLUMNS: usize = 5;
 const FROM: f64 = 1.08;
 const TO: f64 = 1.2;
+const OF_CAPACITY: f64 = 0.95;
 /// For forecasts: outages near the boundary are about as long.
 const USUAL_OUTAGE: Time = Time::from_secs(1);
 /// Columns are at least this much apart.
@@ -60,16 +61,20 @@ impl MapStrategy {
         };
         match predictor.predict(runs) {
             Predicted::Run(request) => Layout::Run(request),
-            Predicted::Found(prediction) => match self.spread_rates(prediction.stable_rate.value) {
-                Some(rates) => known(rates, Some(prediction), predictor.capacity(runs)),
-                None => Layout::Unknown(format!(
-                    "the stable rate of about {} requests/s is not far enough below the rate of the experiment, {}",
-                    round_digits(prediction.stable_rate.value, 3),
-                    self.base.rate
-                )),
-            },
+            Predicted::Found(prediction) => {
+                let (stable_rate, capacity) = (prediction.stable_rate.value, predictor.capacity(runs));
+                let to = self.largest_rate(capacity);
+                match self.spread_rates(stable_rate, to) {
+                    Some(rates) => known(rates, Some(prediction), capacity),
+                    None => Layout::Unknown(format!(
+                        "the stable rate of about {} requests/s is not far enough below {to} requests/s, the largest rate \
+                         of the map",
+                        round_digits(stable_rate, 3),
+                    )),
+                }
+            }
             Predicted::NotStuck(verdict) => Layout::Unknown(format!(
-                "the experiment's own fault did not leave the system stuck, but {verdict}, at {} requests/s",
+                "after the experiment's own fault the verdict was {verdict} at {} requests/s, so the system was not stuck",
                 self.base.rate
             )),
             Predicted::Impossible(why) => Layout::Unknown(format!("the stable rate could not be predicted: {why}")),
@@ -80,9 +85,15 @@ impl MapStrategy {
         MapColumns { start: self.base.rate, rates, search: self.search.clone() }
     }
 
+    /// The rate of the last column. Close to the capacity, if it is known, a system is not healthy without a fault either.
+    pub(super) fn largest_rate(&self, capacity: Option<Estimate>) -> f64 {
+        let to = TO * self.base.rate;
+        round_digits(capacity.map_or(to, |capacity| to.min(OF_CAPACITY * capacity.value)), 3)
+    }
+
     /// The rates of the columns, in a geometric sequence.
-    fn spread_rates(&self, stable_rate: f64) -> Option<Vec<f64>> {
-        let (from, to) = (FROM * stable_rate, TO * self.base.rate);
+    fn spread_rates(&self, stable_rate: f64, to: f64) -> Option<Vec<f64>> {
+        let from = FROM * stable_rate;
         let step = (to / from).powf(1.0 / (COLUMNS - 1) as f64);
         (step >= MIN_STEP).then(|| (0..COLUMNS).map(|i| round_digits(from * step.powi(i as i32), 3)).collect())
     }
@@ -105,7 +116,10 @@ impl Strategy for MapStrategy {
             Layout::Known { .. } if self.next(runs, same_system).is_none() => return Forecast::default(),
             Layout::Known { columns, .. } => (None, Some(columns.clone())),
             // Columns at other rates need about as many runs.
-            Layout::Run(next) => (Some(next), self.spread_rates(self.base.rate / 2.0).map(|rates| self.columns(rates))),
+            Layout::Run(next) => (
+                Some(next),
+                self.spread_rates(self.base.rate / 2.0, self.largest_rate(None)).map(|rates| self.columns(rates)),
+            ),
             Layout::Unknown(_) => return Forecast::default(),
         };
         let most = self.max_runs.saturating_sub(runs.len() + usize::from(next.is_some()));

@@ -13,6 +13,7 @@ use crate::lab::campaign::schedule::{Ending, Strategy, valid_runs};
 use crate::lab::campaign::tests::{UNHEALTHY, assert_documented, run, secs};
 use crate::lab::stable::tests::STORM;
 use crate::lab::statistics::closed_form::RetryStorm;
+use crate::lab::statistics::interval::{Confidence, Estimate, Interval};
 use crate::plan::ExperimentPlan;
 use crate::plan::config::{Overrides, parse, read_plan};
 use crate::signals::StopSignal;
@@ -204,6 +205,29 @@ fn without_given_rates_the_columns_follow_from_the_predicted_stable_rate() {
     assert_eq!((answer.name(), &rates[..]), ("MAPPED", &[144.0, 164.0, 186.0, 211.0, 240.0][..]));
     let figure = map.answer(&plan(), &strategy, &result).unwrap().figures;
     assert!(figure[0].svg.contains("stable rate 133/s") && figure[0].svg.contains("capacity 400/s"));
+}
+
+#[test]
+fn no_column_is_close_to_the_capacity() {
+    let strategy = MapQuestion { rates: None, between: None, max_runs: 50 }.strategy(&plan()).unwrap();
+    let interval = Interval { low: 200.0, high: 220.0, confidence: Confidence::P90 };
+    let capacity = |value| Some(Estimate { value, interval });
+    let largest = [None, capacity(400.0), capacity(210.0)].map(|capacity| strategy.largest_rate(capacity));
+    assert_eq!(largest, [240.0, 240.0, 200.0], "1.2 times 200 requests/s, or 0.95 times the capacity");
+}
+
+#[test]
+fn a_column_is_placed_where_its_outages_were_measured() {
+    let map = strategy(&[200.0]);
+    let mut runs: Vec<RunOutcome> = Vec::new();
+    while let Some(request) = map.next(&valid_runs(&runs), true) {
+        let measured = request.cell.outage.plus(Time::from_millis(400));
+        let verdict = if measured >= secs(2) { "METASTABLE" } else { "RECOVERED" };
+        runs.push(RunOutcome { measured_outage: Some(measured), ..run(request.cell, verdict, 0.0) });
+    }
+    let answer = MapAnswer::of(&map, &CampaignResult { runs, end: CampaignEnd::Ended(Ending::Answered) });
+    assert!((answer.curve[0].outage.value / 2.0 - 1.0).abs() < 0.2, "{}", answer.sentence());
+    assert!(answer.points.iter().all(|point| point.outage >= Time::from_millis(420)));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::strategy::{Search, Searched, to_outage};
+use crate::lab::campaign::outcome::RunOutcome;
 use crate::lab::campaign::run::{CampaignEnd, CampaignResult};
 use crate::lab::campaign::schedule::{Ending, valid_runs};
 use crate::lab::statistics::bisection::{Bisection, BisectionPlan, SearchAnswer, SearchStep};
@@ -20,9 +21,9 @@ pub enum BoundaryAnswer {
     NeverTipped,
     /// Every run tipped, even at the lower end of the range.
     AlwaysTipped,
-    /// The system was not healthy before the faults, so that none was applied.
+    /// The system was not healthy before the faults, so that none was applied; or not at the smallest rate.
     Overloaded,
-    /// The system was healthy in an earlier run, and later runs found it broken before their fault.
+    /// The system was healthy in an earlier run, and later runs found it broken at their start.
     StaysBroken,
     /// The campaign ended before the question was answered: why, and what is known so far if runs differ.
     Unanswered {
@@ -42,7 +43,7 @@ impl BoundaryAnswer {
             SearchStep::Run(_) => match &result.end {
                 CampaignEnd::Ended(Ending::Permanent) => BoundaryAnswer::StaysBroken,
                 CampaignEnd::Ended(Ending::Invalid { .. })
-                    if result.runs.last().is_some_and(|run| run.verdict.is_unhealthy_before()) =>
+                    if result.runs.last().is_some_and(RunOutcome::began_unhealthy) =>
                 {
                     BoundaryAnswer::Overloaded
                 }
@@ -99,6 +100,7 @@ impl BoundaryAnswer {
     pub fn sentence(&self, search: &Search, bisection: &Bisection) -> String {
         let (rate, runs) = (search.rate(), bisection.runs().len());
         let BisectionPlan { low, high, stop_ratio, .. } = *bisection.plan();
+        let places = || bisection.runs().iter().map(|run| run.at);
         let found = |estimate: &Estimate| match search.searched() {
             Searched::Outage => format!(
                 "shortest outage that tips the system: {}, at {rate} requests/s, by {runs} runs.",
@@ -116,7 +118,8 @@ impl BoundaryAnswer {
                 format!("{found} The interval is wider than a ratio of {stop_ratio}. Allow more runs (--max-runs).")
             }
             (BoundaryAnswer::NeverTipped, Searched::Outage) => {
-                format!("no outage up to {} tips the system at {rate} requests/s, by {runs} runs.", to_outage(high))
+                let longest = places().fold(0.0, f64::max);
+                format!("no outage up to {} tips the system at {rate} requests/s, by {runs} runs.", to_outage(longest))
             }
             (BoundaryAnswer::NeverTipped, Searched::Rate) => format!(
                 "the system carries {high} requests/s, the largest rate of the search, by {runs} runs. Search larger ones \
@@ -124,18 +127,27 @@ impl BoundaryAnswer {
             ),
             (BoundaryAnswer::AlwaysTipped, Searched::Outage) => format!(
                 "even an outage of {} tips the system at {rate} requests/s, by {runs} runs. Search shorter ones (--between).",
-                to_outage(low)
+                to_outage(places().fold(f64::INFINITY, f64::min))
             ),
             (BoundaryAnswer::AlwaysTipped, Searched::Rate) => format!(
                 "the system does not carry {low} requests/s, the smallest rate of the search, by {runs} runs. Search \
                  smaller ones (--between)."
             ),
-            (BoundaryAnswer::Overloaded, _) => format!(
+            (BoundaryAnswer::Overloaded, Searched::Rate) => format!(
+                "the system does not carry {low} requests/s, the smallest rate of the search, at which each run begins. \
+                 Search smaller ones (--between)."
+            ),
+            (BoundaryAnswer::Overloaded, Searched::Outage) => format!(
                 "the system does not carry {rate} requests/s without a fault, so no outage was tried. `metawrk search rate` \
                  finds a rate that it carries (--rate)."
             ),
-            (BoundaryAnswer::StaysBroken, _) => {
+            (BoundaryAnswer::StaysBroken, Searched::Outage) => {
                 "the system was healthy in an earlier run, and was broken before the fault of later runs.".to_owned()
+            }
+            (BoundaryAnswer::StaysBroken, Searched::Rate) => {
+                "the system was healthy in an earlier run, and was broken at \
+                 the start of later runs, at a rate that it had carried or at the smallest one."
+                    .to_owned()
             }
             (BoundaryAnswer::Unanswered { why, so_far }, _) => {
                 let so_far = so_far.as_ref().map(|estimate| format!(" So far: {}", found(estimate)));

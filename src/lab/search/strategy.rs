@@ -1,11 +1,11 @@
 use serde::{Deserialize, Serialize};
 
-use super::boundary::BoundarySearch;
-use crate::lab::campaign::cell::Cell;
+use super::boundary::{BoundaryRun, BoundarySearch};
+use crate::lab::campaign::cell::{Cell, Ramp};
 use crate::lab::campaign::outcome::RunOutcome;
 use crate::lab::campaign::schedule::{Forecast, Request, Strategy, SystemWish};
-use crate::lab::statistics::bisection::{BisectionPlan, SearchRun, SearchStep};
-use crate::plan::{ExperimentPlan, InvalidSetting, VerdictWindows};
+use crate::lab::statistics::bisection::{BisectionPlan, SearchStep};
+use crate::plan::{ExperimentPlan, InvalidSetting, RATES, VerdictWindows};
 use crate::units::{Time, round_digits};
 
 /// What a search looks for.
@@ -19,12 +19,14 @@ pub enum Searched {
 }
 
 impl Searched {
-    /// Where a run of this cell lies.
-    pub fn position(self, cell: Cell) -> f64 {
-        match self {
-            Searched::Outage => cell.outage.as_secs_f64(),
-            Searched::Rate => cell.rate,
-        }
+    /// The run as one of a search.
+    pub fn place(self, run: &RunOutcome) -> BoundaryRun {
+        let Cell { rate, outage, .. } = run.cell();
+        let (planned, at) = match self {
+            Searched::Outage => (outage.as_secs_f64(), run.measured_outage.unwrap_or(outage).as_secs_f64()),
+            Searched::Rate => (rate, rate),
+        };
+        BoundaryRun { planned, at, tipped: self.tipped(run) }
     }
 
     /// The position that a run can have and that is nearest to `at`: outages are whole ms, and rates have four digits.
@@ -66,8 +68,8 @@ pub struct Search {
     timing: RunTiming,
 }
 
-/// The ends of a search of outages that are not given: hardly any system notices the first, and hardly anybody accepts
-/// the second.
+/// The range of a search of outages that is not given. Hardly any system notices the first outage, and the second one is
+/// longer than most users accept.
 const SHORTEST: Time = Time::from_millis(20);
 const LONGEST: Time = Time::from_secs(30);
 
@@ -79,7 +81,7 @@ pub fn default_outages(plan: &ExperimentPlan) -> (Time, Time) {
 /// The range of rates to search, unless the user gives one: it contains the plan's own.
 pub fn default_rates(plan: &ExperimentPlan) -> (f64, f64) {
     let rate = plan.load().rate;
-    (rate / 4.0, rate * 8.0)
+    ((rate / 4.0).max(*RATES.start()), (rate * 8.0).min(*RATES.end()))
 }
 
 impl Search {
@@ -96,7 +98,12 @@ impl Search {
             check_outages(plan)?;
         }
         for end in [search.low, search.high] {
-            let request = new.request(end, 0);
+            if searched == Searched::Rate && !RATES.contains(&end) {
+                let (least, most) = (RATES.start(), RATES.end());
+                let why = format!("must be between {least} and {most} requests/s at both ends, not {end}");
+                return Err(InvalidSetting::new("--between", why));
+            }
+            let request = new.request(end, &[]);
             let within = |InvalidSetting { key, why }| {
                 InvalidSetting::new("--between", format!("{key} of a run at an end of the range {why}"))
             };
@@ -107,7 +114,7 @@ impl Search {
 
     /// The search after these runs.
     pub fn after(&self, runs: &[&RunOutcome]) -> BoundarySearch {
-        self.fresh.after(runs.iter().map(|run| self.to_search_run(run)))
+        self.fresh.after(runs.iter().map(|run| self.searched.place(run)))
     }
 
     pub fn searched(&self) -> Searched {
@@ -119,26 +126,35 @@ impl Search {
         self.base.rate
     }
 
-    fn to_search_run(&self, run: &RunOutcome) -> SearchRun {
-        SearchRun { at: self.searched.position(run.cell()), tipped: self.searched.tipped(run) }
-    }
-
-    /// The run number `number`, from 0, at `at`. Each run has its own arrivals.
-    fn request(&self, at: f64, number: usize) -> Request {
-        let seed = self.base.seed.wrapping_add(number as u64);
+    /// The run at `at`, after these runs. Each run has its own arrivals.
+    fn request(&self, at: f64, runs: &[&RunOutcome]) -> Request {
+        let seed = self.base.seed.wrapping_add(runs.len() as u64);
         match self.searched {
             Searched::Outage => self.timing.with_fault(Cell { outage: to_outage(at), seed, ..self.base }),
             Searched::Rate => {
-                self.timing.without_fault(Cell { rate: self.searched.round(at), outage: Time::ZERO, seed, ..self.base })
+                let cell = Cell { rate: self.searched.round(at), outage: Time::ZERO, seed, ..self.base };
+                self.timing.without_fault(cell, self.find_check_rate(cell.rate, runs))
             }
         }
+    }
+
+    /// The rate of the health check before a run at `rate`: one that a healthy system certainly carries. That is the smallest
+    /// of the range, or half of one that it did carry.
+    fn find_check_rate(&self, rate: f64, runs: &[&RunOutcome]) -> f64 {
+        let carried = runs.iter().filter(|run| run.is_healthy()).map(|run| run.cell().rate).fold(0.0, f64::max);
+        self.searched.round((carried / 2.0).max(self.smallest()).min(rate))
+    }
+
+    /// The lower end of the range.
+    pub fn smallest(&self) -> f64 {
+        self.fresh.bisection().plan().low
     }
 }
 
 impl Strategy for Search {
     fn next(&self, runs: &[&RunOutcome], _same_system: bool) -> Option<Request> {
         match self.after(runs).next_step() {
-            SearchStep::Run(at) => Some(self.request(at, runs.len())),
+            SearchStep::Run(at) => Some(self.request(at, runs)),
             SearchStep::Done(_) => None,
         }
     }
@@ -146,7 +162,7 @@ impl Strategy for Search {
     fn left(&self, runs: &[&RunOutcome], _same_system: bool) -> Forecast {
         let search = self.after(runs);
         let runs_left = search.runs_left();
-        let usual = self.request(search.bisection().estimate().value, 0).expected;
+        let usual = self.request(search.bisection().estimate().value, runs).expected;
         Forecast { runs: runs_left, time: usual.times(runs_left as u64) }
     }
 }
@@ -204,10 +220,14 @@ impl RunTiming {
         Request { cell, system: SystemWish::Healthy, duration: None, expected: load.plus(USUAL_OVERHEAD) }
     }
 
-    /// A run without a fault. It lasts for as long as the windows of a run with a fault do.
-    pub fn without_fault(self, cell: Cell) -> Request {
-        let windows = VerdictWindows::of(cell.rate).judging_early(self.dwell);
-        let load = self.warmup.plus(windows.max_baseline).plus(windows.last);
-        Request { cell, system: SystemWish::Healthy, duration: Some(load), expected: load.plus(USUAL_OVERHEAD) }
+    /// A run without a fault. A health check at `check_rate` takes the place of the baseline. The rate of the cell lasts for as
+    /// long as a baseline and the windows of a run with a fault do. All windows are those of the first rate.
+    pub fn without_fault(self, cell: Cell, check_rate: f64) -> Request {
+        let windows = VerdictWindows::of(check_rate).judging_early(self.dwell);
+        let lasts = self.warmup.plus(windows.max_baseline);
+        let back = windows.max_baseline.plus(windows.last);
+        let check = Ramp { begins: Time::ZERO, from: check_rate, to: check_rate, lasts, back };
+        let (cell, expected) = (Cell { ramp: Some(check), ..cell }, check.end().plus(USUAL_OVERHEAD));
+        Request { cell, system: SystemWish::Healthy, duration: None, expected }
     }
 }

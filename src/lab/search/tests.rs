@@ -1,6 +1,7 @@
 //! Searches of made-up systems, without a clock.
 
 use super::answer::BoundaryAnswer;
+use super::boundary::BoundaryRun;
 use super::question::{OutageSearch, RateSearch};
 use super::strategy::Search;
 use crate::arrivals::RandomStream;
@@ -8,9 +9,9 @@ use crate::lab::campaign::cell::Cell;
 use crate::lab::campaign::outcome::RunOutcome;
 use crate::lab::campaign::question::Question;
 use crate::lab::campaign::run::{CampaignEnd, CampaignResult};
-use crate::lab::campaign::schedule::{Ending, Strategy, valid_runs};
-use crate::lab::campaign::tests::{LATE, UNHEALTHY, assert_documented, run, secs};
-use crate::lab::statistics::bisection::{SearchRun, SearchStep};
+use crate::lab::campaign::schedule::{CampaignState, Ending, Step, Strategy, next_step, valid_runs};
+use crate::lab::campaign::tests::{LATE, UNHEALTHY, assert_documented, run, run_with_check, secs};
+use crate::lab::statistics::bisection::SearchStep;
 use crate::plan::ExperimentPlan;
 use crate::plan::config::{Overrides, parse, read_plan};
 use crate::signals::StopSignal;
@@ -78,8 +79,11 @@ fn the_largest_healthy_rate_is_found_without_a_fault() {
     assert!(cells.iter().all(|cell| (60.0..1000.0).contains(&cell.rate)), "the ends are not needed: {cells:?}");
     assert!(cells.iter().all(|cell| cell.outage == Time::ZERO && cell.rate.to_string().len() <= 5), "{cells:?}");
     insta::assert_snapshot!(sentence(&search, &result));
-    let request = search.next(&[], true).unwrap();
-    assert_eq!(request.duration, Some(secs(35)), "warm-up, baseline and dwell");
+    let first = search.next(&[], true).unwrap().cell.ramp.unwrap();
+    assert_eq!((first.begins, first.from, first.lasts, first.back), (Time::ZERO, 50.0, secs(15), secs(30)));
+    // Later health checks are at half of the largest rate that the system carried.
+    let last = cells.last().unwrap().ramp.unwrap().from;
+    assert!((180.0..=197.5).contains(&last), "{last}");
 }
 
 #[test]
@@ -92,6 +96,48 @@ fn a_boundary_outside_of_the_range_is_an_answer() {
         sentence(&rates, &campaign(&rates, |_| "OVERLOADED")),
     ];
     insta::assert_snapshot!(all.join("\n"));
+}
+
+/// A system of 395 requests/s that stays broken after the first overload.
+#[test]
+fn a_system_that_stays_broken_is_no_boundary_of_rates() {
+    let search = rate().strategy(&plan()).unwrap();
+    let mut runs: Vec<RunOutcome> = Vec::new();
+    let mut is_broken = false;
+    let end = loop {
+        let state = CampaignState { runs: &runs, earlier: 0, same_system: true, budget: None, spent: Time::ZERO };
+        let cell = match next_step(&search, &state) {
+            Step::Run(request) => request.cell,
+            Step::End(end) => break end,
+        };
+        let share = if is_broken { 0.1 } else { 1.0 };
+        is_broken |= cell.rate >= 395.0;
+        runs.push(run_with_check(cell, if is_broken { "OVERLOADED" } else { "STABLE" }, share));
+    };
+    let valid = valid_runs(&runs).len();
+    assert!(valid > 1 && runs.len() == valid + 3, "{valid} of {}", runs.len());
+    let never_healthy = CampaignResult {
+        runs: runs[valid..].to_vec(),
+        end: CampaignEnd::Ended(Ending::Invalid { verdict: "OVERLOADED".to_owned() }),
+    };
+    let stays_broken = CampaignResult { runs, end: CampaignEnd::Ended(end) };
+    insta::assert_snapshot!([sentence(&search, &stays_broken), sentence(&search, &never_healthy)].join("\n"));
+}
+
+/// A pause of a container takes effect late, and its removal is verified later.
+#[test]
+fn outages_are_placed_where_they_were_measured() {
+    let search = OutageSearch { between: Some((Time::from_millis(100), secs(10))), ..outage() };
+    let search = search.strategy(&plan()).unwrap();
+    let mut runs: Vec<RunOutcome> = Vec::new();
+    while let Some(request) = search.next(&valid_runs(&runs), true) {
+        let measured = request.cell.outage.plus(Time::from_millis(400));
+        let verdict = if measured >= secs(2) { "METASTABLE" } else { "RECOVERED" };
+        runs.push(RunOutcome { measured_outage: Some(measured), ..run(request.cell, verdict, 0.0) });
+    }
+    let result = CampaignResult { runs, end: CampaignEnd::Ended(Ending::Answered) };
+    let BoundaryAnswer::Found(estimate) = BoundaryAnswer::of(&search, &result) else { panic!() };
+    assert!(estimate.interval.contains(2.0) && (estimate.value / 2.0 - 1.0).abs() < 0.1, "{estimate:?}");
 }
 
 #[test]
@@ -169,9 +215,13 @@ fn what_cannot_be_searched_is_refused() {
         refused(between(secs(1), secs(100_000)), &plan()),
         RateSearch { between: Some((1.0, 1e9)), ..rate() }.strategy(&plan()).unwrap_err().to_string(),
         refused(outage(), &of_two_lengths),
+        RateSearch { between: Some((0.0, 400.0)), ..rate() }.strategy(&plan()).unwrap_err().to_string(),
     ];
     insta::assert_snapshot!(all.join("\n"));
     assert!(rate().strategy(&healthy).is_ok(), "a rate needs no fault");
+    let fast = Overrides { early: Some(secs(20)), rate: Some(200_000.0), ..Overrides::default() };
+    let fast = read_plan(None, &fast).unwrap().plan;
+    assert!(rate().strategy(&fast).is_ok(), "the default range ends at the largest rate");
 }
 
 /// The share of 1,000 searches whose 90 % interval contains the boundary, and the median number of their runs. Outcomes
@@ -186,7 +236,7 @@ fn simulate(question: OutageSearch, softness: f64) -> (f64, usize) {
         let mut after = search.after(&[]);
         while let SearchStep::Run(at) = after.next_step() {
             let share = 1.0 / (1.0 + (-(at / boundary).ln() / softness).exp());
-            after = after.after([SearchRun { at, tipped: random.draw_unit() < share }]);
+            after = after.after([BoundaryRun { planned: at, at, tipped: random.draw_unit() < share }]);
         }
         covered += usize::from(after.bisection().estimate().interval.contains(boundary));
         runs.push(after.bisection().runs().len());
