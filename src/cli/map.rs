@@ -31,12 +31,13 @@ pub struct Args {
     campaign: CampaignOptions,
 
     /// The rates of the columns, in requests per second. Default: five, from just above the stable rate, which the first
-    /// runs predict, to 1.2 times the experiment's rate
+    /// runs predict, to 1.2 times the experiment's rate, or a little below the capacity if that is known and less
     #[arg(long, value_name = "N,N,...", value_delimiter = ',', value_parser = parse_number, help_heading = "Map",
           conflicts_with = "resume")]
     rates: Option<Vec<f64>>,
 
-    /// The range of outages to search. Default: 20ms..30s, or to the outage of the experiment if that is longer
+    /// The range of outages to search. Default: 20ms..30s, or to the outage of the experiment if that is longer. With
+    /// --rates, --outage only lengthens this default
     #[arg(long, value_name = "T..T", value_parser = parse_outages, help_heading = "Map", conflicts_with = "resume")]
     between: Option<(Time, Time)>,
 

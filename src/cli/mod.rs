@@ -65,7 +65,7 @@ enum Command {
     Experiment(experiment::Args),
     /// Certify that a system has two states at one load: run it healthy, stuck, and healthy again after a time without load
     Certify(Box<certify::Args>),
-    /// Search for a boundary: run the experiment at other rates and outages until its place is known
+    /// Find a boundary by runs at other rates and outages
     #[command(arg_required_else_help = true)]
     Search(Box<search::Args>),
     /// Show at which loads a system has two states: the rate climbs from healthy, and falls from stuck

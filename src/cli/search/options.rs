@@ -7,17 +7,13 @@ use crate::units::{Time, UnitError, parse_count, parse_number};
 #[derive(clap::Args)]
 #[command(next_help_heading = "Search")]
 pub struct EndOptions {
-    /// End once the 90 % interval's upper end is at most this multiple of the lower one. Default: 1.3 for an outage, 1.1
-    /// for a rate
-    #[arg(long, value_name = "RATIO", value_parser = parse_precision, conflicts_with = "resume")]
-    pub precision: Option<f64>,
-
     /// End after this many runs
     #[arg(long, value_name = "N", value_parser = parse_count, default_value_t = DEFAULT_MAX_RUNS, conflicts_with = "resume")]
     pub max_runs: usize,
 }
 
-fn parse_precision(text: &str) -> Result<f64, String> {
+/// Parses the ratio of an interval's ends.
+pub fn parse_precision(text: &str) -> Result<f64, String> {
     match parse_number(text) {
         Ok(ratio) if ratio >= MIN_PRECISION => Ok(ratio),
         _ => Err(format!("`{text}` is not a ratio. Write a number of at least {MIN_PRECISION}, such as 1.1")),

@@ -1,6 +1,6 @@
 use std::process::ExitCode;
 
-use super::options::{EndOptions, parse_outages};
+use super::options::{EndOptions, parse_outages, parse_precision};
 use crate::cli::campaign::{self, CampaignOptions};
 use crate::cli::exit_codes::with_exit_codes;
 use crate::lab::search::OutageSearch;
@@ -31,9 +31,15 @@ pub struct Args {
     #[command(flatten)]
     campaign: CampaignOptions,
 
-    /// The range of outages to search. Default: 20ms..30s, or to the outage of the experiment if that is longer
+    /// The range of outages to search. Default: 20ms..30s, or to the outage of the experiment if that is longer. --outage
+    /// only lengthens this default
     #[arg(long, value_name = "T..T", value_parser = parse_outages, help_heading = "Search", conflicts_with = "resume")]
     between: Option<(Time, Time)>,
+
+    /// End once the 90 % interval's upper end is at most this multiple of the lower one
+    #[arg(long, value_name = "RATIO", value_parser = parse_precision, default_value_t = PRECISION, help_heading = "Search",
+          conflicts_with = "resume")]
+    precision: f64,
 
     #[command(flatten)]
     end: EndOptions,
@@ -47,7 +53,6 @@ const PRECISION: f64 = 1.3;
 /// # Errors
 /// As [`campaign::run`].
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let Args { campaign, between, end } = args;
-    let precision = end.precision.unwrap_or(PRECISION);
+    let Args { campaign, between, precision, end } = args;
     campaign::run(campaign, OutageSearch { between, precision, max_runs: end.max_runs })
 }

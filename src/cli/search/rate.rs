@@ -1,6 +1,6 @@
 use std::process::ExitCode;
 
-use super::options::{EndOptions, parse_rates};
+use super::options::{EndOptions, parse_precision, parse_rates};
 use crate::cli::campaign::{self, CampaignOptions};
 use crate::cli::exit_codes::with_exit_codes;
 use crate::lab::search::RateSearch;
@@ -34,6 +34,11 @@ pub struct Args {
     #[arg(long, value_name = "N..N", value_parser = parse_rates, help_heading = "Search", conflicts_with = "resume")]
     between: Option<(f64, f64)>,
 
+    /// End once the 90 % interval's upper end is at most this multiple of the lower one
+    #[arg(long, value_name = "RATIO", value_parser = parse_precision, default_value_t = PRECISION, help_heading = "Search",
+          conflicts_with = "resume")]
+    precision: f64,
+
     #[command(flatten)]
     end: EndOptions,
 }
@@ -45,7 +50,6 @@ const PRECISION: f64 = 1.1;
 /// # Errors
 /// As [`campaign::run`].
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let Args { campaign, between, end } = args;
-    let precision = end.precision.unwrap_or(PRECISION);
+    let Args { campaign, between, precision, end } = args;
     campaign::run(campaign, RateSearch { between, precision, max_runs: end.max_runs })
 }

@@ -59,6 +59,12 @@ impl CampaignEnd {
                  restarts only its own testbed: restart another system yourself, and continue with --resume"
                     .to_owned()
             }
+            CampaignEnd::Ended(Ending::ShedTooShort { needed }) => {
+                format!(
+                    "the system was broken at the start of the last three runs, but the time without load before them was \
+                     too short to tell whether it stays broken. Start again with --shed {needed} or more, or without --shed"
+                )
+            }
             CampaignEnd::Ended(Ending::Refused { why }) => {
                 format!("the experiment does not allow the next run ({})", why.trim_end_matches('.'))
             }
@@ -146,7 +152,14 @@ impl Campaign<'_> {
             self.folder.write_table(&runs)?;
             let same_system = self.is_external() || testbed.is_some() && testbed == runner.testbed_number();
             let spent = to_time(start.elapsed());
-            let state = CampaignState { runs: &runs, earlier, same_system, budget: self.budget, spent };
+            let state = CampaignState {
+                runs: &runs,
+                earlier,
+                client_timeout: self.client_timeout(),
+                same_system,
+                budget: self.budget,
+                spent,
+            };
             let request = match next_step(self.strategy, &state) {
                 Step::End(ending) => return Ok(CampaignResult { runs, end: CampaignEnd::Ended(ending) }),
                 Step::Run(request) => request,
@@ -175,6 +188,10 @@ impl Campaign<'_> {
         }
     }
 
+    fn client_timeout(&self) -> Option<Time> {
+        self.base.load().timeout.map(|timeout| timeout.after)
+    }
+
     fn is_external(&self) -> bool {
         matches!(self.base.system(), System::Target { .. })
     }
@@ -195,7 +212,7 @@ impl Campaign<'_> {
         }
         let before = runner.testbed_number();
         let shed = match runs.last().filter(|_| before.is_some() || self.is_external()) {
-            Some(last) => self.shed.unwrap_or_else(|| find_shed(last, self.base.load().timeout.map(|t| t.after))),
+            Some(last) => self.shed.unwrap_or_else(|| find_shed(last, self.client_timeout())),
             None => Time::ZERO,
         };
         let show_shed = &mut |left: std::time::Duration| progress.show(CampaignPhase::Shed(to_time(left)));

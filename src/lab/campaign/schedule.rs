@@ -2,7 +2,7 @@
 
 use super::cell::Cell;
 use super::forecast::ForecastCorrection;
-use super::outcome::RunOutcome;
+use super::outcome::{RunOutcome, SystemUse};
 use crate::units::Time;
 
 /// A question that a campaign answers, and how it goes about it: a pure function of the runs so far.
@@ -50,6 +50,8 @@ pub struct CampaignState<'a> {
     pub runs: &'a [RunOutcome],
     /// How many of them an earlier process left.
     pub earlier: usize,
+    /// After this time clients abandon an attempt.
+    pub client_timeout: Option<Time>,
     /// The system of the last valid run still runs.
     pub same_system: bool,
     /// How long the campaign may take in this process, and how long it has taken.
@@ -75,9 +77,11 @@ pub enum Ending {
     Refused { why: String },
     /// As many runs in a row as are allowed were INVALID. The verdict of the last one.
     Invalid { verdict: String },
-    /// As many runs in a row as are allowed were INVALID because the system was not healthy before the fault, although
-    /// it was healthy in an earlier run.
+    /// As many runs in a row as are allowed were INVALID because the system was not healthy at their start, although it
+    /// was healthy in an earlier run, and no load was sent for long enough.
     Permanent,
+    /// The same, but the time without load was too short for requests of the earlier runs to leave the system.
+    ShedTooShort { needed: Time },
 }
 
 /// As many INVALID runs in a row end a campaign.
@@ -106,14 +110,24 @@ pub fn valid_runs(runs: &[RunOutcome]) -> Vec<&RunOutcome> {
 /// cause.
 fn explain_invalid(state: &CampaignState<'_>) -> Option<Ending> {
     let own = state.runs.get(state.earlier..)?;
-    let last = own.len().checked_sub(MAX_INVALID).map(|from| &own[from..])?;
+    let from = own.len().checked_sub(MAX_INVALID)?;
+    let last = &own[from..];
     if last.iter().any(RunOutcome::is_valid) {
         return None;
     }
     let was_healthy = state.runs.iter().any(RunOutcome::is_valid);
     let stays_broken = last.iter().all(RunOutcome::began_unhealthy);
+    // Requests of the run before may have been in the system still. A testbed that was started has none.
+    let before = state.runs.get((state.earlier + from).saturating_sub(1)..)?.windows(2);
+    let needed = before.filter_map(|pair| {
+        let needed = find_shed(&pair[0], state.client_timeout);
+        let is_reused = matches!(pair[1].record.system, SystemUse::Reused | SystemUse::External);
+        (is_reused && pair[1].record.shed < needed).then_some(needed)
+    });
     match last.last() {
-        _ if was_healthy && stays_broken => Some(Ending::Permanent),
+        _ if was_healthy && stays_broken => {
+            Some(needed.max().map_or(Ending::Permanent, |needed| Ending::ShedTooShort { needed }))
+        }
         Some(run) => Some(Ending::Invalid { verdict: run.verdict.name.clone() }),
         None => None,
     }

@@ -110,7 +110,14 @@ impl Strategy for Seeds {
 /// The step after runs with these verdicts, of which an earlier process left some.
 fn step(verdicts: &[&str], earlier: usize) -> Step {
     let runs: Vec<_> = verdicts.iter().map(|verdict| run(CELL, verdict, 0.0)).collect();
-    let state = CampaignState { runs: &runs, earlier, same_system: true, budget: None, spent: secs(1000) };
+    let state = CampaignState {
+        runs: &runs,
+        earlier,
+        client_timeout: None,
+        same_system: true,
+        budget: None,
+        spent: secs(1000),
+    };
     next_step(&Seeds(3), &state)
 }
 
@@ -156,12 +163,43 @@ fn a_system_that_was_healthy_once_and_stays_broken_ends_the_campaign_as_permanen
     assert_eq!(step(&["RECOVERED", UNHEALTHY, overloaded, UNHEALTHY], 1), Step::End(Ending::Permanent));
 }
 
+/// The run of a system that the campaign does not start, after this time without load.
+pub fn after_shed(run: RunOutcome, shed: Time) -> RunOutcome {
+    let record = RunRecord { shed, system: SystemUse::External, ..run.record };
+    RunOutcome { record, ..run }
+}
+
+#[test]
+fn a_system_that_had_too_little_time_to_recover_is_not_called_permanent() {
+    let ending = |shed: u64, client_timeout: Option<Time>| {
+        let broken = after_shed(run(CELL, UNHEALTHY, 0.0), secs(shed));
+        let runs = [run(CELL, "METASTABLE", 0.0), broken.clone(), broken.clone(), broken];
+        let state =
+            CampaignState { runs: &runs, earlier: 1, client_timeout, same_system: true, budget: None, spent: secs(9) };
+        next_step(&Seeds(3), &state)
+    };
+    // A request was answered after 10 s.
+    assert_eq!(ending(20, None), Step::End(Ending::Permanent));
+    assert_eq!(ending(1, None), Step::End(Ending::ShedTooShort { needed: secs(20) }));
+    assert_eq!(ending(20, Some(secs(15))), Step::End(Ending::ShedTooShort { needed: secs(30) }));
+}
+
 #[test]
 fn no_run_begins_that_would_end_after_the_budget() {
     let runs = [run(CELL, "METASTABLE", 0.0)];
     let step = |spent: u64| {
         let budget = Some(secs(100));
-        next_step(&Seeds(3), &CampaignState { runs: &runs, earlier: 0, same_system: true, budget, spent: secs(spent) })
+        next_step(
+            &Seeds(3),
+            &CampaignState {
+                runs: &runs,
+                earlier: 0,
+                client_timeout: None,
+                same_system: true,
+                budget,
+                spent: secs(spent),
+            },
+        )
     };
     assert_eq!(step(60), run_seed(2));
     assert_eq!(step(61), Step::End(Ending::BudgetSpent { expected: secs(40) }));
@@ -187,7 +225,14 @@ fn a_run_without_a_fault_counts_only_if_its_health_check_was_healthy() {
     assert!(!broken.is_valid() && broken.began_unhealthy());
     // A system that was healthy once and is broken at a low rate is not judged again and again.
     let runs = [healthy, broken.clone(), broken.clone(), broken];
-    let state = CampaignState { runs: &runs, earlier: 0, same_system: true, budget: None, spent: secs(1000) };
+    let state = CampaignState {
+        runs: &runs,
+        earlier: 0,
+        client_timeout: None,
+        same_system: true,
+        budget: None,
+        spent: secs(1000),
+    };
     assert_eq!(next_step(&Seeds(3), &state), Step::End(Ending::Permanent));
 }
 

@@ -104,6 +104,7 @@ impl MapAnswer {
                 self.describe_contradictions()
             ),
         };
+        text.push_str(&self.describe_imprecise().unwrap_or_default());
         if let Some(why) = &self.unfinished {
             text.push_str(&format!(" The map is not complete: {why}."));
         }
@@ -125,13 +126,41 @@ impl MapAnswer {
     }
 
     fn describe_contradictions(&self) -> String {
-        match self.contradictions.iter().filter(|pair| self.outage_ratio(pair) > self.search.stop_ratio).count() {
-            0 => "Tipping was monotone: away from the curve, longer outages and larger rates always tipped.".to_owned(),
-            pairs => format!(
-                "Tipping was not monotone: in {pairs} pairs of runs, the much longer outage at the same or a larger rate \
-                 did not tip."
+        let contradict =
+            self.contradictions.iter().filter(|pair| self.outage_ratio(pair) > self.search.stop_ratio).count();
+        match (contradict, self.count_tests()) {
+            (0, 0) => "No two runs test whether tipping is monotone.".to_owned(),
+            (0, tests) => format!(
+                "Tipping was monotone in {tests} pairs of runs: after a much longer outage at the same or a larger rate, the \
+                 system tipped too."
+            ),
+            (pairs, tests) => format!(
+                "Tipping was not monotone: in {pairs} of {tests} pairs of runs, the much longer outage at the same or a \
+                 larger rate did not tip."
             ),
         }
+    }
+
+    /// The pairs of runs that test whether tipping is monotone: one that tipped, and one at the same or a larger rate with a
+    /// much longer outage.
+    fn count_tests(&self) -> usize {
+        let tests = |low: &MapRun, high: &MapRun| {
+            let ratio = high.outage.as_secs_f64() / low.outage.as_secs_f64();
+            high.rate >= low.rate && ratio > self.search.stop_ratio
+        };
+        let tipped = self.points.iter().filter(|run| run.tipped);
+        tipped.map(|low| self.points.iter().filter(|high| tests(low, high)).count()).sum()
+    }
+
+    /// The columns that ended at their last run. `None` without such columns.
+    fn describe_imprecise(&self) -> Option<String> {
+        let is_imprecise = |column: &&Column| matches!(column.answer(), Some(SearchAnswer::Imprecise(_)));
+        let rates: Vec<String> =
+            self.columns.iter().filter(is_imprecise).map(|column| format!("{}/s", column.rate)).collect();
+        let BisectionPlan { stop_ratio, max_runs, .. } = self.search;
+        let which = rates.join(", ");
+        (!rates.is_empty())
+            .then(|| format!(" After {max_runs} runs the interval is wider than a ratio of {stop_ratio} at {which}."))
     }
 
     /// How many times as long the outage was that did not tip. Near the boundary both outcomes occur, so that a small ratio

@@ -14,7 +14,10 @@ pub fn draw_map(answer: &MapAnswer, experiment: &str, storm: Option<RetryStorm>)
         return None;
     }
     let BisectionPlan { low, high, .. } = answer.search;
-    let never = answer.columns.iter().filter(|column| column.answer() == Some(SearchAnswer::NeverTipped));
+    let rates = |wanted: SearchAnswer| {
+        let columns = answer.columns.iter().filter(move |column| column.answer() == Some(wanted));
+        columns.map(|column| column.rate).collect()
+    };
     let stable_rate = answer.stable_rate.map(|prediction| prediction.stable_rate.value);
     let stable_rate = stable_rate.or(storm.map(|storm| storm.stable_rate()));
     let capacity = answer.capacity.map(|capacity| capacity.value);
@@ -34,7 +37,8 @@ pub fn draw_map(answer: &MapAnswer, experiment: &str, storm: Option<RetryStorm>)
                 high: point.outage.interval.high,
             })
             .collect(),
-        never: never.map(|column| column.rate).collect(),
+        never: rates(SearchAnswer::NeverTipped),
+        always: rates(SearchAnswer::AlwaysTipped),
         dots: answer
             .points
             .iter()

@@ -11,7 +11,9 @@ use crate::lab::campaign::question::Question;
 use crate::lab::campaign::run::{CampaignEnd, CampaignResult};
 use crate::lab::campaign::schedule::{Ending, Strategy, valid_runs};
 use crate::lab::campaign::tests::{UNHEALTHY, assert_documented, run, secs};
+use crate::lab::search::BoundarySearch;
 use crate::lab::stable::tests::STORM;
+use crate::lab::statistics::bisection::BisectionPlan;
 use crate::lab::statistics::closed_form::RetryStorm;
 use crate::lab::statistics::interval::{Confidence, Estimate, Interval};
 use crate::plan::ExperimentPlan;
@@ -148,6 +150,15 @@ fn runs_that_contradict_each_other_are_reported() {
     assert!(answer.sentence().contains("Tipping was not monotone"), "{}", answer.sentence());
     let details = MapDetails::new(&answer, None);
     assert!(details.contradictions.iter().any(|pair| pair.outage_ratio > 1.5), "{details:?}");
+}
+
+#[test]
+fn columns_that_are_not_as_precise_as_planned_are_named() {
+    let map = strategy(&[200.0]);
+    let search = BisectionPlan { max_runs: 5, ..*map.search.bisection().plan() };
+    let map = MapStrategy { search: BoundarySearch::new(search, 0).unwrap(), ..map };
+    let text = sentence(&map, &campaign(&map, noisy_storm(1)));
+    assert!(text.contains("After 5 runs the interval is wider than a ratio of 1.5 at 200/s."), "{text}");
 }
 
 #[test]

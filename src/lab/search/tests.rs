@@ -10,7 +10,7 @@ use crate::lab::campaign::outcome::RunOutcome;
 use crate::lab::campaign::question::Question;
 use crate::lab::campaign::run::{CampaignEnd, CampaignResult};
 use crate::lab::campaign::schedule::{CampaignState, Ending, Step, Strategy, next_step, valid_runs};
-use crate::lab::campaign::tests::{LATE, UNHEALTHY, assert_documented, run, run_with_check, secs};
+use crate::lab::campaign::tests::{LATE, UNHEALTHY, after_shed, assert_documented, run, run_with_check, secs};
 use crate::lab::statistics::bisection::SearchStep;
 use crate::plan::ExperimentPlan;
 use crate::plan::config::{Overrides, parse, read_plan};
@@ -105,14 +105,22 @@ fn a_system_that_stays_broken_is_no_boundary_of_rates() {
     let mut runs: Vec<RunOutcome> = Vec::new();
     let mut is_broken = false;
     let end = loop {
-        let state = CampaignState { runs: &runs, earlier: 0, same_system: true, budget: None, spent: Time::ZERO };
+        let state = CampaignState {
+            runs: &runs,
+            earlier: 0,
+            client_timeout: None,
+            same_system: true,
+            budget: None,
+            spent: Time::ZERO,
+        };
         let cell = match next_step(&search, &state) {
             Step::Run(request) => request.cell,
             Step::End(end) => break end,
         };
         let share = if is_broken { 0.1 } else { 1.0 };
         is_broken |= cell.rate >= 395.0;
-        runs.push(run_with_check(cell, if is_broken { "OVERLOADED" } else { "STABLE" }, share));
+        let run = run_with_check(cell, if is_broken { "OVERLOADED" } else { "STABLE" }, share);
+        runs.push(after_shed(run, secs(20)));
     };
     let valid = valid_runs(&runs).len();
     assert!(valid > 1 && runs.len() == valid + 3, "{valid} of {}", runs.len());

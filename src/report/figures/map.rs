@@ -25,6 +25,8 @@ pub struct MapFigure {
     pub curve: Vec<MapColumn>,
     /// Rates at which no outage of the range tips the system.
     pub never: Vec<f64>,
+    /// Rates at which every outage of the range tips the system.
+    pub always: Vec<f64>,
     pub dots: Vec<MapDot>,
     /// Vertical lines: rates with their names.
     pub rates: Vec<(f64, String)>,
@@ -61,7 +63,7 @@ const DOT: i32 = 9;
 
 impl MapFigure {
     fn rate_axis(&self) -> Axis {
-        let columns = self.curve.iter().map(|column| column.rate).chain(self.never.iter().copied());
+        let columns = self.curve.iter().map(|column| column.rate).chain(self.never.iter().chain(&self.always).copied());
         let runs = self.dots.iter().map(|dot| dot.rate).chain(self.closed_form.iter().map(|point| point.0));
         let all = columns.chain(runs).chain(self.rates.iter().map(|rate| rate.0));
         let (low, high) = all.fold((f64::INFINITY, 0.0f64), |(low, high), rate| (low.min(rate), high.max(rate)));
@@ -97,12 +99,17 @@ impl MapFigure {
     fn labels(&self) -> Result<LabelRows, DrawError> {
         let plot = self.plot(0);
         let line = |(rate, name): &(f64, String)| Label { at: plot.x_px(*rate), text: name.clone(), color: PURPLE };
-        let longest = format_time(self.outages.1 * 1e9);
+        let [shortest, longest] = [self.outages.0, self.outages.1].map(|outage| format_time(outage * 1e9));
         let never = |rate: &f64| {
             let text = format!("{}/s: no outage up to {longest} tips", format_count(*rate));
             Label { at: plot.x_px(*rate), text, color: GREEN }
         };
-        let labels = self.rates.iter().map(line).chain(self.never.iter().map(never)).collect();
+        let always = |rate: &f64| {
+            let text = format!("{}/s: even {shortest} tips", format_count(*rate));
+            Label { at: plot.x_px(*rate), text, color: VERMILION }
+        };
+        let columns = self.never.iter().map(never).chain(self.always.iter().map(always));
+        let labels = self.rates.iter().map(line).chain(columns).collect();
         LabelRows::arrange(labels, plot.left, plot.right)
     }
 
@@ -115,6 +122,18 @@ impl MapFigure {
         let highs = self.curve.iter().map(|column| point(column, |c| c.high));
         let lows = self.curve.iter().rev().map(|column| point(column, |c| c.low));
         c.fill_polygon(&highs.chain(lows).collect::<Vec<_>>(), BAND)
+    }
+
+    /// The interval of each column. A single column has no band.
+    fn draw_intervals<DB: DrawingBackend>(&self, c: &Canvas<DB>, plot: &PlotArea) -> Result<(), DrawError> {
+        for column in &self.curve {
+            let (x, upper, lower) = (plot.x_px(column.rate), plot.y_px(column.high), plot.y_px(column.low));
+            c.fill_rect((x - 2, upper), (x + 2, lower), BLUE)?;
+            for y in [upper, lower] {
+                c.fill_rect((x - CAP, y - 2), (x + CAP, y + 2), BLUE)?;
+            }
+        }
+        Ok(())
     }
 
     /// The regions' names stand beside the right end of the curve.
@@ -147,6 +166,8 @@ impl MapFigure {
 
 /// A dot is shifted to each side by at most so many dots.
 const MAX_SHIFTS: i32 = 5;
+/// Half the width of the caps of an interval in px.
+const CAP: i32 = 12;
 /// The background of the curve's interval.
 const BAND: RGBColor = RGBColor(190, 212, 232);
 
@@ -177,6 +198,7 @@ impl Drawing for MapFigure {
             c.fill_rect((x - 2, y - 2), (x + 2, y + 2), MUTED)?;
         }
         plot.draw_series(c, self.curve.iter().map(|column| (column.rate, Some(column.value))), BLUE, 5)?;
+        self.draw_intervals(c, &plot)?;
         self.draw_dots(c, &plot)?;
         plot.draw_frame(c)?;
         self.draw_names(c, &plot)
@@ -201,6 +223,7 @@ mod tests {
             dots: dots.chain([dot(200.0, 17.0, true), dot(360.0, 0.03, false), dot(120.0, 30.0, false)]).collect(),
             curve,
             never: vec![120.0],
+            always: vec![380.0],
             rates: vec![(133.0, "stable rate 133/s".to_owned()), (398.0, "capacity 398/s".to_owned())],
             closed_form: (135..=360).step_by(4).map(|rate| (f64::from(rate), 60.0 / f64::from(rate))).collect(),
         }
@@ -215,6 +238,7 @@ mod tests {
             "stable rate 133/s",
             "capacity 398/s",
             "120/s: no outage up to 30 s tips",
+            "380/s: even 20 ms tips",
             "100 ms",
         ] {
             assert!(svg.contains(text), "{text}");
@@ -232,6 +256,15 @@ mod tests {
         assert!(early.closed_form.iter().all(|point| (plot.x.from..plot.x.to).contains(&point.0)));
         assert!(early.closed_form.iter().all(|point| (plot.y.from..plot.y.to).contains(&point.1)));
         assert!(plot.y.to < 1.0, "no more than the runs need");
+    }
+
+    #[test]
+    fn a_single_column_has_an_interval() {
+        let one = MapFigure { curve: figure().curve[..1].to_vec(), ..figure() };
+        let boxes = |figure: &MapFigure| figure.render_svg().unwrap().matches("<rect").count();
+        let without = MapFigure { curve: vec![], ..figure() };
+        // A line and two caps, and the box of the legend.
+        assert!(boxes(&one) >= boxes(&without) + 4);
     }
 
     #[test]
