@@ -29,19 +29,20 @@ pub struct CampaignOptions {
     #[command(flatten)]
     variant: VariantOptions,
 
-    /// How long a system must be stuck to end a run. Default: 30s, with `search` and `map` 20s
+    /// How long the system must be stuck to end a run
     #[arg(long, value_name = "T", help_heading = "Campaign")]
     dwell: Option<Time>,
 
-    /// How long no load is sent between runs. Default: twice the longest time that a request stays in the system
+    /// Time without load between runs. Default: twice the longest time that a request stays in the system, at least 10s
     #[arg(long, value_name = "T", help_heading = "Campaign")]
     shed: Option<Time>,
 
-    /// Start no run that would probably end after this time
+    /// Start no run that would probably end after this time from the start of this command
     #[arg(long, value_name = "T", help_heading = "Campaign")]
     budget: Option<Time>,
 
-    /// Continue the campaign in this folder. Its complete runs are not made again
+    /// Continue the campaign in this folder, with its options. Complete runs are not repeated. Only --budget, --json and
+    /// --exit-code may be given with it
     #[arg(
         long,
         value_name = "DIR",
@@ -57,6 +58,12 @@ pub struct CampaignOptions {
     /// Exit with the code of the answer
     #[arg(long, help_heading = "Output")]
     exit_code: bool,
+}
+
+/// Adds the default of the command that asks `Q` to the help of `--dwell`.
+pub fn add_default_dwell<Q: Question>(dwell: clap::Arg) -> clap::Arg {
+    let help = dwell.get_help().map(ToString::to_string).unwrap_or_default();
+    dwell.help(format!("{help}. Default: {}", Q::DEFAULT_DWELL))
 }
 
 /// Runs the campaign that answers `question`, or resumes one, and prints the answer. SIGINT, SIGTERM and SIGHUP end it

@@ -2,12 +2,18 @@
 
 use std::process::ExitCode;
 
-use super::campaign::{self, CampaignOptions};
+use super::campaign::{self, CampaignOptions, add_default_dwell};
 use super::exit_codes::with_exit_codes;
 use crate::lab::certify::CertifyQuestion;
 
-const EXIT_CODES: &str = with_exit_codes!(
-    "",
+const AFTER_HELP: &str = with_exit_codes!(
+    "\
+Examples:
+  metawrk certify                                the embedded testbed
+  metawrk certify experiments/leak.toml          permanent damage: a time without load does not help
+  metawrk certify FILE --rate 200 --outage 5s    another experiment, with this rate and this outage
+
+",
     "\n\n\
 Exit codes of the answer, with --exit-code:
   0    NOT STUCK
@@ -20,7 +26,7 @@ Exit codes of the answer, with --exit-code:
 
 /// The system to certify.
 #[derive(clap::Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = AFTER_HELP, mut_arg("dwell", add_default_dwell::<CertifyQuestion>))]
 pub struct Args {
     #[command(flatten)]
     campaign: CampaignOptions,

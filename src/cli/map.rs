@@ -1,8 +1,8 @@
-//! `metawrk map`: from which outage at which rate the system does not come back.
+//! `metawrk map`: for each rate, how long an outage must be to leave the system stuck.
 
 use std::process::ExitCode;
 
-use super::campaign::{self, CampaignOptions};
+use super::campaign::{self, CampaignOptions, add_default_dwell};
 use super::exit_codes::with_exit_codes;
 use super::search::parse_outages;
 use crate::lab::map::{DEFAULT_MAX_RUNS, MapQuestion};
@@ -25,7 +25,7 @@ Exit codes of the answer, with --exit-code:
 
 /// The system to map.
 #[derive(clap::Args)]
-#[command(after_help = AFTER_HELP)]
+#[command(after_help = AFTER_HELP, mut_arg("dwell", add_default_dwell::<MapQuestion>))]
 pub struct Args {
     #[command(flatten)]
     campaign: CampaignOptions,

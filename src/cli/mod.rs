@@ -63,14 +63,14 @@ struct Metawrk {
 enum Command {
     /// Run an experiment: generate load, inject faults, and judge how the system recovers
     Experiment(experiment::Args),
-    /// Certify that a system has two states at one load: run it healthy, stuck, and healthy again after a time without load
+    /// Show that a system has two states at one load: healthy, stuck after a fault, healthy again after a time without load
     Certify(Box<certify::Args>),
     /// Find a boundary by runs at other rates and outages
     #[command(arg_required_else_help = true)]
     Search(Box<search::Args>),
-    /// Show at which loads a system has two states: the rate climbs from healthy, and falls from stuck
+    /// Show at which loads a system has two states: the rate rises while it is healthy, and falls while it is stuck
     Sweep(Box<sweep::Args>),
-    /// Map from which outage at which rate the system does not come back
+    /// Find for each rate how long an outage must be to leave the system stuck
     Map(Box<map::Args>),
     /// Check the prerequisites of an experiment without generating load
     Check(check::Args),

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::campaign::{self, CampaignOptions};
+use super::campaign::{self, CampaignOptions, add_default_dwell};
 use super::exit_codes::with_exit_codes;
 use crate::lab::sweep::SweepQuestion;
 
@@ -23,7 +23,7 @@ Exit codes of the answer, with --exit-code:
 
 /// The system to sweep.
 #[derive(clap::Args)]
-#[command(after_help = AFTER_HELP)]
+#[command(after_help = AFTER_HELP, mut_arg("dwell", add_default_dwell::<SweepQuestion>))]
 pub struct Args {
     #[command(flatten)]
     campaign: CampaignOptions,

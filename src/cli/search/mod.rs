@@ -1,4 +1,4 @@
-//! `metawrk search`: where the boundary is between a system that recovers and one that stays stuck.
+//! `metawrk search`: where the boundary is between a system that recovers and one that is stuck.
 
 mod options;
 mod outage;
@@ -20,9 +20,9 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum Boundary {
-    /// The stable rate: below it the system recovers from the fault, above it the system stays stuck
+    /// The stable rate: below it the system recovers from the fault, above it the system is stuck
     Stable(stable::Args),
-    /// The shortest outage that leaves the system stuck, at one rate
+    /// At one rate, the shortest outage that leaves the system stuck
     Outage(outage::Args),
     /// The largest rate that the system carries without a fault
     Rate(rate::Args),

@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 
 use super::options::{EndOptions, parse_outages, parse_precision};
-use crate::cli::campaign::{self, CampaignOptions};
+use crate::cli::campaign::{self, CampaignOptions, add_default_dwell};
 use crate::cli::exit_codes::with_exit_codes;
 use crate::lab::search::OutageSearch;
 use crate::units::Time;
@@ -26,7 +26,7 @@ Exit codes of the answer, with --exit-code:
 
 /// The system to search.
 #[derive(clap::Args)]
-#[command(after_help = AFTER_HELP)]
+#[command(after_help = AFTER_HELP, mut_arg("dwell", add_default_dwell::<OutageSearch>))]
 pub struct Args {
     #[command(flatten)]
     campaign: CampaignOptions,

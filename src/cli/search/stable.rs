@@ -1,6 +1,6 @@
 use std::process::ExitCode;
 
-use crate::cli::campaign::{self, CampaignOptions};
+use crate::cli::campaign::{self, CampaignOptions, add_default_dwell};
 use crate::cli::exit_codes::with_exit_codes;
 use crate::lab::stable::StableQuestion;
 use crate::lab::stable::prediction::Method;
@@ -10,7 +10,7 @@ const AFTER_HELP: &str = with_exit_codes!(
 Examples:
   metawrk search stable                                   the embedded testbed
   metawrk search stable experiments/retry-storm.toml --verify-advice
-  metawrk search stable FILE --method sweeps --verify 0   a prediction alone
+  metawrk search stable FILE --method sweeps --verify 0   a prediction that is not verified
 
 ",
     "\n\n\
@@ -23,7 +23,7 @@ Exit codes of the answer, with --exit-code:
 
 /// The system to search.
 #[derive(clap::Args)]
-#[command(after_help = AFTER_HELP)]
+#[command(after_help = AFTER_HELP, mut_arg("dwell", add_default_dwell::<StableQuestion>))]
 pub struct Args {
     #[command(flatten)]
     campaign: CampaignOptions,
@@ -32,12 +32,12 @@ pub struct Args {
     #[arg(long, value_name = "METHOD", help_heading = "Search", conflicts_with = "resume")]
     method: Option<Method>,
 
-    /// How many runs verify the prediction on each side, at least 3. 0: it is not verified
+    /// Number of runs that verify the prediction on each side: at least 3, or 0 to not verify it
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = parse_verify,
           help_heading = "Search", conflicts_with = "resume")]
     verify: u64,
 
-    /// Test how much load must be shed to get out: shed it, and see whether the system comes back
+    /// Test the advice: shed as much load as it says, and check whether the system recovers
     #[arg(long, help_heading = "Search", conflicts_with = "resume")]
     verify_advice: bool,
 }

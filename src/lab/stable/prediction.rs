@@ -20,11 +20,11 @@ pub const CONFIDENCE: Confidence = Confidence::P90;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
-    /// What a stuck system with a backlog still completes: one run
+    /// The throughput of the stuck system while it has a backlog: one run
     StuckThroughput,
-    /// The best throughput of a ramp, over the attempts per request while stuck: two runs
+    /// The highest throughput while the rate climbs, divided by the attempts per request while stuck: two runs
     Capacity,
-    /// Two sweeps from stuck to healthy: three or four runs
+    /// The rate falls until the stuck system recovers, slowly and then fast: three or four runs
     Sweeps,
 }
 
