@@ -113,7 +113,7 @@ fn a_system_that_was_healthy_after_the_shed_and_broken_later_is_not_called_perma
         good,
     };
     tipped.goodput = vec![bin(0, 300), bin(1, 290), bin(2, 280), bin(3, 100), bin(4, 300)];
-    insta::assert_snapshot!(answer(vec![stuck(), tipped]).sentence(300.0), @"INCONCLUSIVE at 300 requests/s: the system was healthy for 3 s after the shed, and then broken again without a fault. Either it can carry this load only for so long, or something tipped it, such as another program that uses the CPUs. Repeat this on an idle machine, or lower the rate.");
+    insta::assert_snapshot!(answer(vec![stuck(), tipped]).sentence(300.0), @"INCONCLUSIVE at 300 requests/s: the system was healthy for 3 s after the time without load, and then broken again without a fault. Either it can carry this load only for so long, or something tipped it, such as another program that uses the CPUs. Repeat this on an idle machine, or lower the rate.");
 }
 
 #[test]

@@ -161,18 +161,22 @@ impl Found {
         }
         text += ".";
         if let Some(Advice { share, seconds }) = self.advice {
-            text += &format!(" At {rate} requests/s: shed {:.0} % for {:.0} s to get out.", 100.0 * share, seconds);
+            text += &format!(
+                " If it is stuck at {rate} requests/s: shed {:.0} % of the load for {:.0} s.",
+                100.0 * share,
+                seconds
+            );
         }
         text += &match self.advice_tries.as_slice() {
             [] => String::new(),
             [.., last] if last.outcome == AdviceOutcome::WasNotStuck => {
                 " Not tested: the system was not stuck when the shed began.".to_owned()
             }
-            [only] if only.outcome == AdviceOutcome::CameBack => " Tested: the system came back.".to_owned(),
+            [only] if only.outcome == AdviceOutcome::CameBack => " Tested: the system recovered.".to_owned(),
             [.., before, last] if last.outcome == AdviceOutcome::CameBack => {
                 format!(" Tested: {:.0} s did not suffice, and {:.0} s did.", before.seconds, last.seconds)
             }
-            [.., last] => format!(" Tested: the system did not come back, even after {:.0} s.", last.seconds),
+            [.., last] => format!(" Tested: the system did not recover, even after {:.0} s.", last.seconds),
         };
         if let Some(why) = &self.advice_untested {
             text += &format!(" The advice was not tested to the end: {why}.");

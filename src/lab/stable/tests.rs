@@ -181,7 +181,7 @@ fn an_advice_that_does_not_suffice_is_tried_for_longer() {
     let (runs, text) = sentence(secs(100));
     assert!(runs == 4 && text.ends_with("Tested: 75 s did not suffice, and 150 s did."), "{runs} {text}");
     let (runs, text) = sentence(secs(1000));
-    assert!(runs == 5 && text.ends_with("Tested: the system did not come back, even after 300 s."), "{runs} {text}");
+    assert!(runs == 5 && text.ends_with("Tested: the system did not recover, even after 300 s."), "{runs} {text}");
 }
 
 #[test]

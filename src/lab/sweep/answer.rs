@@ -108,15 +108,13 @@ impl SweepAnswer {
             SweepAnswer::Found(found) => {
                 let Hysteresis { stable_rate, return_rates: [gentle, steep], slope_ratio, healthy_up_to, tipped } =
                     *found;
-                let up = match tipped {
-                    true => format!("the healthy system stayed healthy up to {}/s", round(healthy_up_to)),
-                    false => format!("the healthy system was healthy to the end, at {}/s", round(healthy_up_to)),
-                };
+                let up_to = if tipped { "up to" } else { "to the end, at" };
                 format!(
-                    "stable rate {}, by two sweeps. While the rate climbed, {up}. From stuck, it came back at {}/s, and at \
-                     {}/s when the rate fell {slope_ratio:.0} times as fast. Between the stable rate and {}/s it has two \
-                     states.",
+                    "stable rate {}, by two sweeps. While the rate climbed, the system stayed healthy {up_to} {}/s. While the \
+                     rate fell, the stuck system recovered at {}/s, and at {}/s when the rate fell {slope_ratio:.0} times \
+                     as fast. Between the stable rate and {}/s it has two states.",
                     stable_rate.to_text("requests/s"),
+                    round(healthy_up_to),
                     round(gentle),
                     round(steep),
                     round(healthy_up_to.min(rate))

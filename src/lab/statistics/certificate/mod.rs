@@ -113,23 +113,25 @@ pub enum InconclusiveReason {
         100.0 * goodput, 100.0 * MIN_BASELINE
     )]
     UnhealthyBaseline { goodput: f64 },
-    #[error("too few requests were due in the {window} window to judge it ({requests}). Make the window longer")]
+    #[error("too few requests were due in {window} to judge it ({requests}). Make the window longer")]
     TooFewRequests { window: WindowName, requests: u64 },
-    #[error("goodput in the {window} window was between healthy and broken ({})", percent(interval))]
+    #[error("goodput in {window} was between healthy and broken ({})", percent(interval))]
     Between { window: WindowName, interval: Interval },
     #[error(
-        "restarted before the end of the stuck window, so that the two states are not those of one system: {}",
+        "restarted before the end of W2, so that the two states are not those of one system: {}",
         components.join(", ")
     )]
     RestartedWhileStuck { components: Vec<String> },
-    #[error("the load was not shed while the system was stuck")]
+    #[error("there was no time without load while the system was stuck")]
     NotShed,
-    #[error("the system was still broken after the shed, but its backlog had not drained. Shed for longer")]
+    #[error(
+        "the system was still broken after the time without load, but its backlog had not drained. Use a longer --shed"
+    )]
     NotDrained,
     #[error(
-        "the system was healthy for {:.0} s after the shed, and then broken again without a fault. Either it can carry \
-         this load only for so long, or something tipped it, such as another program that uses the CPUs. Repeat this on \
-         an idle machine, or lower the rate",
+        "the system was healthy for {:.0} s after the time without load, and then broken again without a fault. Either \
+         it can carry this load only for so long, or something tipped it, such as another program that uses the CPUs. \
+         Repeat this on an idle machine, or lower the rate",
         *healthy_ns as f64 / 1e9
     )]
     BrokenAgain { healthy_ns: u64 },
@@ -147,9 +149,9 @@ pub enum WindowName {
 impl std::fmt::Display for WindowName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            WindowName::Baseline => "baseline",
-            WindowName::Stuck => "stuck",
-            WindowName::AfterShed => "after-shed",
+            WindowName::Baseline => "W1 (before the fault)",
+            WindowName::Stuck => "W2 (after the fault)",
+            WindowName::AfterShed => "W3 (after the time without load)",
         })
     }
 }

@@ -183,9 +183,9 @@ fn reasons_say_what_and_what_to_do() {
     assert_eq!(
         text,
         "the system was not healthy before the fault: goodput 98.7 %, less than 99 %. Lower the rate\n\
-         too few requests were due in the after-shed window to judge it (5). Make the window longer\n\
-         goodput in the stuck window was between healthy and broken (68.3..71.6 %)\n\
-         restarted before the end of the stuck window, so that the two states are not those of one system: \
+         too few requests were due in W3 (after the time without load) to judge it (5). Make the window longer\n\
+         goodput in W2 (after the fault) was between healthy and broken (68.3..71.6 %)\n\
+         restarted before the end of W2, so that the two states are not those of one system: \
          post-db, post-storage"
     );
 }

@@ -52,7 +52,8 @@ pub enum InvalidSweep {
     )]
     NotStuck { rate: f64 },
     #[error(
-        "the system did not come back down to {} requests/s. Sweep to a lower rate, or more slowly",
+        "the system was still stuck at the end of the sweep, at {} requests/s. Check with `metawrk certify` whether it \
+         recovers without load",
         format_three_digits(*rate)
     )]
     NeverBack { rate: f64 },
