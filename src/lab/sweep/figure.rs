@@ -35,7 +35,7 @@ pub fn draw_loop(
             value: estimate.value,
             low: estimate.interval.low,
             high: estimate.interval.high,
-            label: format!("stable rate {}", estimate.to_text("/s")),
+            label: format!("stable rate {}", estimate.to_text("requests/s")),
         }),
     })
 }
