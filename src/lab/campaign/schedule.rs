@@ -13,6 +13,11 @@ pub trait Strategy {
     /// still runs.
     fn next(&self, runs: &[&RunOutcome], same_system: bool) -> Option<Request>;
 
+    /// The same question without rates from `rate` on, which the system does not carry. `None` if it needs them.
+    fn below(&self, _rate: f64) -> Option<Box<dyn Strategy>> {
+        None
+    }
+
     /// How many runs are left and how long they take together, as far as can be told.
     fn left(&self, runs: &[&RunOutcome], same_system: bool) -> Forecast;
 }
@@ -89,9 +94,12 @@ const MAX_INVALID: usize = 3;
 
 /// The next step of a campaign.
 pub fn next_step(strategy: &dyn Strategy, state: &CampaignState<'_>) -> Step {
+    let below = find_overload(state.runs).and_then(|rate| Some((rate, strategy.below(rate)?)));
+    let strategy = below.as_ref().map_or(strategy, |(_, below)| &**below);
     let valid = valid_runs(state.runs);
     let Some(request) = strategy.next(&valid, state.same_system) else { return Step::End(Ending::Answered) };
-    if let Some(ending) = explain_invalid(state) {
+    let limit = below.as_ref().map_or(f64::INFINITY, |(rate, _)| *rate);
+    if let Some(ending) = explain_invalid(state, limit) {
         return Step::End(ending);
     }
     let expected = ForecastCorrection::of(state.runs).correct(request.expected);
@@ -106,11 +114,25 @@ pub fn valid_runs(runs: &[RunOutcome]) -> Vec<&RunOutcome> {
     runs.iter().filter(|run| run.is_valid()).collect()
 }
 
+/// The smallest rate that the system does not carry: it was not healthy at the start of three runs in a row, and carried
+/// a smaller rate before them, but no larger one. The run after them shows that the system is not broken.
+pub fn find_overload(runs: &[RunOutcome]) -> Option<f64> {
+    let overload = |(from, last): (usize, &[RunOutcome])| {
+        let rate = last[0].cell().rate;
+        let is_overload = last.iter().all(|run| run.cell().rate == rate && run.began_unhealthy());
+        let carried = valid_runs(&runs[..from]).iter().map(|run| run.cell().rate).fold(0.0, f64::max);
+        let is_broken = runs.get(from + MAX_INVALID).is_some_and(RunOutcome::began_unhealthy);
+        (is_overload && !is_broken && carried > 0.0 && carried < rate).then_some(rate)
+    };
+    runs.windows(MAX_INVALID).enumerate().filter_map(overload).min_by(f64::total_cmp)
+}
+
 /// Why the campaign ends, if the last runs of this process were INVALID. Those of an earlier process may have had another
-/// cause.
-fn explain_invalid(state: &CampaignState<'_>) -> Option<Ending> {
+/// cause. Runs at rates from `limit` on, and those before them, do not count.
+fn explain_invalid(state: &CampaignState<'_>, limit: f64) -> Option<Ending> {
     let own = state.runs.get(state.earlier..)?;
-    let from = own.len().checked_sub(MAX_INVALID)?;
+    let first = own.iter().rposition(|run| run.cell().rate >= limit).map_or(0, |last| last + 1);
+    let from = own.len().checked_sub(MAX_INVALID).filter(|&from| from >= first)?;
     let last = &own[from..];
     if last.iter().any(RunOutcome::is_valid) {
         return None;

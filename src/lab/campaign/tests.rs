@@ -3,7 +3,8 @@
 use super::cell::{Cell, Ramp};
 use super::outcome::{RunOutcome, RunRecord, SCHEMA, SystemUse};
 use super::schedule::{
-    CampaignState, Ending, Forecast, Request, Step, Strategy, SystemWish, find_shed, needs_restart, next_step,
+    CampaignState, Ending, Forecast, Request, Step, Strategy, SystemWish, find_overload, find_shed, needs_restart,
+    next_step,
 };
 use crate::lab::statistics::certificate::SystemIdentity;
 use crate::lab::statistics::wilson::Proportion;
@@ -182,6 +183,20 @@ fn a_system_that_had_too_little_time_to_recover_is_not_called_permanent() {
     assert_eq!(ending(20, None), Step::End(Ending::Permanent));
     assert_eq!(ending(1, None), Step::End(Ending::ShedTooShort { needed: secs(20) }));
     assert_eq!(ending(20, Some(secs(15))), Step::End(Ending::ShedTooShort { needed: secs(30) }));
+}
+
+#[test]
+fn a_rate_is_too_large_only_if_the_system_is_healthy_at_a_smaller_one() {
+    let at = |rate, verdict| run(Cell { rate, ..CELL }, verdict, 0.0);
+    let runs = |after: Option<RunOutcome>| {
+        let first = at(200.0, "METASTABLE");
+        [first].into_iter().chain(vec![at(400.0, UNHEALTHY); 3]).chain(after).collect::<Vec<_>>()
+    };
+    assert_eq!(find_overload(&runs(None)), Some(400.0));
+    assert_eq!(find_overload(&runs(Some(at(140.0, "RECOVERED")))), Some(400.0));
+    assert_eq!(find_overload(&runs(Some(at(140.0, UNHEALTHY)))), None, "it is broken at every rate");
+    assert_eq!(find_overload(&runs(None)[..3]), None, "two are not enough");
+    assert_eq!(find_overload(&vec![at(400.0, UNHEALTHY); 3]), None, "it was never healthy");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::columns::{Column, to_map_run};
 use super::strategy::{Layout, MapStrategy};
 use crate::lab::campaign::run::{CampaignEnd, CampaignResult};
-use crate::lab::campaign::schedule::{Ending, valid_runs};
+use crate::lab::campaign::schedule::{Ending, find_overload, valid_runs};
 use crate::lab::search::to_outage;
 use crate::lab::stable::prediction::Prediction;
 use crate::lab::statistics::bisection::{BisectionPlan, SearchAnswer};
@@ -40,6 +40,8 @@ pub struct MapAnswer {
 impl MapAnswer {
     pub fn of(strategy: &MapStrategy, result: &CampaignResult) -> MapAnswer {
         let valid = valid_runs(&result.runs);
+        let overload = find_overload(&result.runs);
+        let strategy = &MapStrategy { below: overload.unwrap_or(f64::INFINITY), ..strategy.clone() };
         let layout = strategy.layout(&valid);
         let (mut columns, stable_rate, capacity) = match &layout {
             Layout::Known { columns, stable_rate, capacity } => (columns.after(&valid), *stable_rate, *capacity),
@@ -54,7 +56,7 @@ impl MapAnswer {
         let is_open = columns.iter().any(|column| column.answer().is_none());
         let unfinished = match layout {
             Layout::Unknown(why) => Some(format!("{why}. Name the columns (--rates)")),
-            Layout::Known { .. } if !is_open => None,
+            Layout::Known { .. } if !is_open => overload.map(explain_overload),
             _ if valid.len() >= strategy.max_runs => {
                 Some(format!("the map may have {} runs. Allow more (--max-runs)", strategy.max_runs))
             }
@@ -171,6 +173,10 @@ impl MapAnswer {
     }
 }
 
+fn explain_overload(rate: f64) -> String {
+    format!("the system does not carry {rate} requests/s without a fault. Name smaller rates (--rates)")
+}
+
 /// Why the campaign ended before its answer.
 fn explain_end(result: &CampaignResult) -> String {
     let highest = valid_runs(&result.runs).iter().map(|run| run.cell().rate).fold(0.0, f64::max);
@@ -178,10 +184,7 @@ fn explain_end(result: &CampaignResult) -> String {
         (CampaignEnd::Ended(Ending::Permanent | Ending::Invalid { .. }), Some(last))
             if last.began_unhealthy() && last.cell().rate > highest =>
         {
-            format!(
-                "the system does not carry {} requests/s without a fault. Name smaller rates (--rates)",
-                last.cell().rate
-            )
+            explain_overload(last.cell().rate)
         }
         (end, _) => end.explain(),
     }

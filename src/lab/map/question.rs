@@ -68,7 +68,7 @@ impl Question for MapQuestion {
                 })?;
             }
         }
-        Ok(MapStrategy { base, rates, search, max_runs: self.max_runs, timing })
+        Ok(MapStrategy { base, rates, search, max_runs: self.max_runs, timing, below: f64::INFINITY })
     }
 
     fn title(&self, _plan: &ExperimentPlan) -> String {

@@ -18,6 +18,8 @@ pub struct MapStrategy {
     /// The map ends after this many runs.
     pub(super) max_runs: usize,
     pub(super) timing: RunTiming,
+    /// Columns are below this rate, in requests/s.
+    pub(super) below: f64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -51,8 +53,9 @@ const MIN_STEP: f64 = 1.02;
 impl MapStrategy {
     /// The columns, as far as these runs tell.
     pub fn layout(&self, runs: &[&RunOutcome]) -> Layout {
-        let known = |rates, stable_rate, capacity| {
-            let columns = self.columns(rates);
+        let known = |rates: Vec<f64>, stable_rate, capacity| {
+            let mut columns = self.columns(rates);
+            columns.rates.retain(|&rate| rate < self.below);
             Layout::Known { columns, stable_rate, capacity }
         };
         let predictor = match &self.rates {
@@ -108,6 +111,10 @@ impl Strategy for MapStrategy {
             }
             Layout::Known { .. } | Layout::Unknown(_) => None,
         }
+    }
+
+    fn below(&self, rate: f64) -> Option<Box<dyn Strategy>> {
+        Some(Box::new(MapStrategy { below: rate, ..self.clone() }))
     }
 
     fn left(&self, runs: &[&RunOutcome], same_system: bool) -> Forecast {

@@ -9,7 +9,7 @@ use crate::lab::campaign::cell::Cell;
 use crate::lab::campaign::outcome::RunOutcome;
 use crate::lab::campaign::question::Question;
 use crate::lab::campaign::run::{CampaignEnd, CampaignResult};
-use crate::lab::campaign::schedule::{Ending, Strategy, valid_runs};
+use crate::lab::campaign::schedule::{CampaignState, Ending, Request, Step, Strategy, next_step, valid_runs};
 use crate::lab::campaign::tests::{UNHEALTHY, assert_documented, run, secs};
 use crate::lab::search::BoundarySearch;
 use crate::lab::stable::tests::STORM;
@@ -159,6 +159,37 @@ fn columns_that_are_not_as_precise_as_planned_are_named() {
     let map = MapStrategy { search: BoundarySearch::new(search, 0).unwrap(), ..map };
     let text = sentence(&map, &campaign(&map, noisy_storm(1)));
     assert!(text.contains("After 5 runs the interval is wider than a ratio of 1.5 at 200/s."), "{text}");
+}
+
+#[test]
+fn a_column_that_the_system_does_not_carry_does_not_end_the_map() {
+    let map = strategy(&[140.0, 200.0, 390.0, 420.0]);
+    let mut runs: Vec<RunOutcome> = Vec::new();
+    loop {
+        let state = CampaignState {
+            runs: &runs,
+            earlier: 0,
+            client_timeout: None,
+            same_system: true,
+            budget: None,
+            spent: Time::ZERO,
+        };
+        let Step::Run(Request { cell, .. }) = next_step(&map, &state) else { break };
+        let tips = || cell.outage >= storm().tipping_outage(cell.rate).unwrap();
+        let verdict = match cell.rate {
+            rate if rate > 380.0 => UNHEALTHY,
+            _ if tips() => "METASTABLE",
+            _ => "RECOVERED",
+        };
+        runs.push(run(cell, verdict, 0.0));
+        assert!(runs.len() < 60);
+    }
+    assert!(runs.iter().filter(|run| run.cell().rate > 380.0).count() <= 6, "three tries, and random runs");
+    let text = sentence(&map, &CampaignResult { runs, end: CampaignEnd::Ended(Ending::Answered) });
+    assert!(
+        text.contains("17 INCOMPLETE") && text.contains("at 140/s") && text.contains("does not carry 390"),
+        "{text}"
+    );
 }
 
 #[test]
