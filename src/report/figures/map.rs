@@ -59,7 +59,7 @@ const FOOT: i32 = 96;
 /// The space right of the plot for the names of the regions, in px.
 const NAMES: i32 = 190;
 /// The radius of a dot in px.
-const DOT: i32 = 9;
+const DOT: i32 = 8;
 
 impl MapFigure {
     fn rate_axis(&self) -> Axis {
@@ -147,15 +147,15 @@ impl MapFigure {
         c.draw_text("recovers", (x, below), LABEL, GREEN, Anchor::Left)
     }
 
-    /// Dots that would hide each other stand side by side.
+    /// Dots that would hide each other stand side by side, as far as they still belong to their rate.
     fn draw_dots<DB: DrawingBackend>(&self, c: &Canvas<DB>, plot: &PlotArea) -> Result<(), DrawError> {
         let mut drawn: Vec<(i32, i32)> = Vec::new();
         for dot in &self.dots {
             let (x, y) = (plot.x_px(dot.rate), plot.y_px(dot.outage));
             let is_free = |at: &(i32, i32)| {
-                drawn.iter().all(|other| (other.0 - at.0).abs() >= 2 * DOT || (other.1 - at.1).abs() >= 2 * DOT)
+                drawn.iter().all(|other| (other.0 - at.0).abs() >= SHIFT || (other.1 - at.1).abs() >= SHIFT)
             };
-            let sides = (0..MAX_SHIFTS).flat_map(|n| [x - 2 * DOT * n, x + 2 * DOT * n]);
+            let sides = (0..MAX_SHIFTS).flat_map(|n| [x - SHIFT * n, x + SHIFT * n]);
             let at = sides.map(|x| (x, y)).find(is_free).unwrap_or((x, y));
             drawn.push(at);
             if dot.tipped { c.fill_circle(at, DOT, VERMILION)? } else { draw_ring(c, at, DOT, GREEN)? }
@@ -164,8 +164,10 @@ impl MapFigure {
     }
 }
 
-/// A dot is shifted to each side by at most so many dots.
-const MAX_SHIFTS: i32 = 5;
+/// Dots that are farther apart than this, in px, are seen as two.
+const SHIFT: i32 = DOT + 2;
+/// A dot is shifted to each side by less than this many times `SHIFT`.
+const MAX_SHIFTS: i32 = 3;
 /// Half the width of the caps of an interval in px.
 const CAP: i32 = 12;
 /// The background of the curve's interval.
