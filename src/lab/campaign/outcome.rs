@@ -6,7 +6,6 @@ use super::cell::Cell;
 use crate::lab::statistics::certificate::SystemIdentity;
 use crate::lab::statistics::wilson::Proportion;
 use crate::plan::ExperimentPlan;
-use crate::report::FaultWindow;
 use crate::report::interval_counts::IntervalCounts;
 use crate::report::summary::Summary;
 use crate::units::{Instant, Time};
@@ -82,8 +81,6 @@ pub struct RunOutcome {
     pub intervals: IntervalCounts,
     /// When the faults took effect, and when the removal of the last one was verified.
     pub fault: Option<(Instant, Instant)>,
-    /// How long the longest fault that has a length was in effect. Commands that apply and remove faults take time.
-    pub measured_outage: Option<Time>,
     /// The end of arrivals.
     pub end: Instant,
     pub warmup_end: Instant,
@@ -124,7 +121,6 @@ impl RunOutcome {
             goodput: summary.goodput,
             intervals: summary.intervals,
             fault,
-            measured_outage: measure_outage(base, &summary.faults),
             end,
             warmup_end,
             stuck_for,
@@ -175,13 +171,6 @@ impl RunOutcome {
     pub fn is_healthy(&self) -> bool {
         self.verdict.exit_code == Verdict::Unaffected.exit_code()
     }
-}
-
-/// How long the longest fault was in effect, of those that have a length in the plan.
-fn measure_outage(plan: &ExperimentPlan, faults: &[FaultWindow]) -> Option<Time> {
-    let has_length = |label: &str| plan.faults().iter().any(|f| f.lasts.is_some() && f.spec.label() == label);
-    let of_length = faults.iter().filter(|fault| has_length(&fault.label));
-    of_length.filter_map(|fault| Some(fault.to?.since(fault.from))).max()
 }
 
 /// The requests due in the bins that lie in `[from, to)`, and how many of them were good. `None` if none was due.

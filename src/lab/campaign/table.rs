@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use super::outcome::{RunOutcome, SystemUse};
-use crate::units::Time;
 
 /// A run in a table. docs/laboratory.md describes the columns.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -11,7 +10,6 @@ pub struct RunRow {
     pub run: u32,
     pub rate: f64,
     pub outage_s: f64,
-    pub measured_outage_s: Option<f64>,
     pub ramp_from: Option<f64>,
     pub ramp_to: Option<f64>,
     pub ramp_s: Option<f64>,
@@ -35,7 +33,6 @@ impl RunRow {
             run: record.run,
             rate: record.cell.rate,
             outage_s: record.cell.outage.as_secs_f64(),
-            measured_outage_s: run.measured_outage.map(Time::as_secs_f64),
             ramp_from: record.cell.ramp.map(|ramp| ramp.from),
             ramp_to: record.cell.ramp.map(|ramp| ramp.to),
             ramp_s: record.cell.ramp.map(|ramp| ramp.lasts.as_secs_f64()),

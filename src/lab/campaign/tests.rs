@@ -60,7 +60,6 @@ pub fn run(cell: Cell, verdict: &str, last: f64) -> RunOutcome {
         goodput: Vec::new(),
         intervals: IntervalCounts::default(),
         fault: Some((Instant::START.plus(secs(15)), Instant::START.plus(secs(35)))),
-        measured_outage: Some(cell.outage),
         end,
         warmup_end: Instant::START.plus(secs(5)),
         stuck_for: secs(30),

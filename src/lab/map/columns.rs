@@ -1,8 +1,8 @@
 use crate::arrivals::RandomStream;
 use crate::lab::campaign::cell::Cell;
 use crate::lab::campaign::outcome::RunOutcome;
-use crate::lab::search::{BoundaryRun, BoundarySearch, Searched, to_outage};
-use crate::lab::statistics::bisection::{BisectionPlan, Prior, SearchAnswer, SearchStep};
+use crate::lab::search::{BoundarySearch, Searched, to_outage};
+use crate::lab::statistics::bisection::{BisectionPlan, Prior, SearchAnswer, SearchRun, SearchStep};
 use crate::lab::statistics::contradictions::MapRun;
 use crate::lab::statistics::interval::Estimate;
 use crate::units::Time;
@@ -71,7 +71,7 @@ impl MapColumns {
 
     fn search_column(&self, rate: f64, neighbour: Option<&Column>, runs: &[&RunOutcome]) -> BoundarySearch {
         let in_column = runs.iter().filter(|run| is_on_map(run) && run.cell().rate == rate);
-        let runs: Vec<BoundaryRun> = in_column.map(|run| Searched::Outage.place(run)).collect();
+        let runs: Vec<SearchRun> = in_column.map(|run| Searched::Outage.place(run)).collect();
         let near = match neighbour.map(Column::answer) {
             // Where a neighbour has no boundary, the column may have none either: its ends come first.
             Some(Some(SearchAnswer::AlwaysTipped | SearchAnswer::NeverTipped)) => {
@@ -119,9 +119,8 @@ fn is_on_map(run: &RunOutcome) -> bool {
     run.cell().outage > Time::ZERO && run.cell().ramp.is_none()
 }
 
-/// The run as a point of the map, with the outage as measured. `None` for runs that are none.
+/// The run as a point of the map. `None` for runs that are none.
 pub fn to_map_run(run: &RunOutcome) -> Option<MapRun> {
     let Cell { rate, outage, .. } = run.cell();
-    let outage = run.measured_outage.unwrap_or(outage);
     is_on_map(run).then(|| MapRun { rate, outage, tipped: Searched::Outage.tipped(run) })
 }

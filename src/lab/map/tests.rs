@@ -259,20 +259,6 @@ fn no_column_is_close_to_the_capacity() {
 }
 
 #[test]
-fn a_column_is_placed_where_its_outages_were_measured() {
-    let map = strategy(&[200.0]);
-    let mut runs: Vec<RunOutcome> = Vec::new();
-    while let Some(request) = map.next(&valid_runs(&runs), true) {
-        let measured = request.cell.outage.plus(Time::from_millis(400));
-        let verdict = if measured >= secs(2) { "METASTABLE" } else { "RECOVERED" };
-        runs.push(RunOutcome { measured_outage: Some(measured), ..run(request.cell, verdict, 0.0) });
-    }
-    let answer = MapAnswer::of(&map, &CampaignResult { runs, end: CampaignEnd::Ended(Ending::Answered) });
-    assert!((answer.curve[0].outage.value / 2.0 - 1.0).abs() < 0.2, "{}", answer.sentence());
-    assert!(answer.points.iter().all(|point| point.outage >= Time::from_millis(420)));
-}
-
-#[test]
 fn only_a_retry_storm_without_pauses_has_a_closed_form() {
     assert_eq!(storm(), RetryStorm { capacity: 400.0, timeout: Time::from_millis(200), retries: 2 });
     let text = include_str!("../../../experiments/retry-storm.toml");

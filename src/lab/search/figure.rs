@@ -20,7 +20,6 @@ pub fn draw_search(
         Searched::Rate => ("Largest rate without a fault".to_owned(), "requests/s"),
     };
     let plan = bisection.plan();
-    let places = || bisection.runs().iter().map(|run| run.at);
     Some(SearchFigure {
         title: match estimate {
             Some(estimate) => format!("{subject}: {}", estimate.to_text(unit)),
@@ -35,8 +34,7 @@ pub fn draw_search(
             Searched::Outage => |seconds| format_time(seconds * 1e9),
             Searched::Rate => format_count,
         },
-        // Faults may last longer than planned.
-        range: (places().fold(plan.low, f64::min), places().fold(plan.high, f64::max)),
+        range: (plan.low, plan.high),
         density: if estimate.is_some() { bisection.density().collect() } else { Vec::new() },
         interval: estimate.map(|estimate| (estimate.interval.low, estimate.value, estimate.interval.high)),
         marks: bisection.runs().iter().map(|run| SearchMark { at: run.at, tipped: run.tipped }).collect(),

@@ -11,7 +11,7 @@ mod question;
 mod strategy;
 
 pub use answer::{BoundaryAnswer, SearchDetails};
-pub use boundary::{BoundaryRun, BoundarySearch};
+pub use boundary::BoundarySearch;
 pub use question::{DEFAULT_MAX_RUNS, MIN_PRECISION, OutageSearch, RateSearch, SEARCH_DWELL, plan_outages};
 pub use strategy::{RunTiming, Search, Searched, check_outages, default_outages, to_outage};
 

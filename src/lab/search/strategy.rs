@@ -1,10 +1,10 @@
 use serde::{Deserialize, Serialize};
 
-use super::boundary::{BoundaryRun, BoundarySearch};
+use super::boundary::BoundarySearch;
 use crate::lab::campaign::cell::{Cell, Ramp};
 use crate::lab::campaign::outcome::RunOutcome;
 use crate::lab::campaign::schedule::{Forecast, Request, Strategy, SystemWish};
-use crate::lab::statistics::bisection::{BisectionPlan, SearchStep};
+use crate::lab::statistics::bisection::{BisectionPlan, SearchRun, SearchStep};
 use crate::plan::{ExperimentPlan, InvalidSetting, RATES, VerdictWindows};
 use crate::units::{Time, round_digits};
 
@@ -19,14 +19,15 @@ pub enum Searched {
 }
 
 impl Searched {
-    /// The run as one of a search.
-    pub fn place(self, run: &RunOutcome) -> BoundaryRun {
+    /// The run as one of a search. An outage counts as long as it was planned: how long it really was is not known, because
+    /// an effect and its removal are seen later than they happen.
+    pub fn place(self, run: &RunOutcome) -> SearchRun {
         let Cell { rate, outage, .. } = run.cell();
-        let (planned, at) = match self {
-            Searched::Outage => (outage.as_secs_f64(), run.measured_outage.unwrap_or(outage).as_secs_f64()),
-            Searched::Rate => (rate, rate),
+        let at = match self {
+            Searched::Outage => outage.as_secs_f64(),
+            Searched::Rate => rate,
         };
-        BoundaryRun { planned, at, tipped: self.tipped(run) }
+        SearchRun { at, tipped: self.tipped(run) }
     }
 
     /// The position that a run can have and that is nearest to `at`: outages are whole ms, and rates have four digits.

@@ -1,7 +1,6 @@
 //! Searches of made-up systems, without a clock.
 
 use super::answer::BoundaryAnswer;
-use super::boundary::BoundaryRun;
 use super::question::{OutageSearch, RateSearch};
 use super::strategy::Search;
 use crate::arrivals::RandomStream;
@@ -11,7 +10,7 @@ use crate::lab::campaign::question::Question;
 use crate::lab::campaign::run::{CampaignEnd, CampaignResult};
 use crate::lab::campaign::schedule::{CampaignState, Ending, Step, Strategy, next_step, valid_runs};
 use crate::lab::campaign::tests::{LATE, UNHEALTHY, after_shed, assert_documented, run, run_with_check, secs};
-use crate::lab::statistics::bisection::SearchStep;
+use crate::lab::statistics::bisection::{SearchRun, SearchStep};
 use crate::plan::ExperimentPlan;
 use crate::plan::config::{Overrides, parse, read_plan};
 use crate::signals::StopSignal;
@@ -132,22 +131,6 @@ fn a_system_that_stays_broken_is_no_boundary_of_rates() {
     insta::assert_snapshot!([sentence(&search, &stays_broken), sentence(&search, &never_healthy)].join("\n"));
 }
 
-/// A pause of a container takes effect late, and its removal is verified later.
-#[test]
-fn outages_are_placed_where_they_were_measured() {
-    let search = OutageSearch { between: Some((Time::from_millis(100), secs(10))), ..outage() };
-    let search = search.strategy(&plan()).unwrap();
-    let mut runs: Vec<RunOutcome> = Vec::new();
-    while let Some(request) = search.next(&valid_runs(&runs), true) {
-        let measured = request.cell.outage.plus(Time::from_millis(400));
-        let verdict = if measured >= secs(2) { "METASTABLE" } else { "RECOVERED" };
-        runs.push(RunOutcome { measured_outage: Some(measured), ..run(request.cell, verdict, 0.0) });
-    }
-    let result = CampaignResult { runs, end: CampaignEnd::Ended(Ending::Answered) };
-    let BoundaryAnswer::Found(estimate) = BoundaryAnswer::of(&search, &result) else { panic!() };
-    assert!(estimate.interval.contains(2.0) && (estimate.value / 2.0 - 1.0).abs() < 0.1, "{estimate:?}");
-}
-
 #[test]
 fn a_search_that_may_not_run_longer_says_so() {
     let search = OutageSearch { max_runs: 8, ..outage() }.strategy(&plan()).unwrap();
@@ -244,7 +227,7 @@ fn simulate(question: OutageSearch, softness: f64) -> (f64, usize) {
         let mut after = search.after(&[]);
         while let SearchStep::Run(at) = after.next_step() {
             let share = 1.0 / (1.0 + (-(at / boundary).ln() / softness).exp());
-            after = after.after([BoundaryRun { planned: at, at, tipped: random.draw_unit() < share }]);
+            after = after.after([SearchRun { at, tipped: random.draw_unit() < share }]);
         }
         covered += usize::from(after.bisection().estimate().interval.contains(boundary));
         runs.push(after.bisection().runs().len());
