@@ -1,7 +1,6 @@
 //! How long a campaign still takes, corrected by how long its runs took. Pure.
 
 use super::outcome::RunOutcome;
-use super::schedule::valid_runs;
 use crate::units::Time;
 
 /// How much longer runs take than strategies expect: the quotient of both sums over the valid runs. Strategies guess how
@@ -11,8 +10,8 @@ pub struct ForecastCorrection(f64);
 
 impl ForecastCorrection {
     pub fn of(runs: &[RunOutcome]) -> ForecastCorrection {
-        let valid = valid_runs(runs);
-        let sum = |time: fn(&RunOutcome) -> Time| valid.iter().map(|run| time(run).as_secs_f64()).sum::<f64>();
+        let valid = || runs.iter().filter(|run| run.is_valid());
+        let sum = |time: fn(&RunOutcome) -> Time| valid().map(|run| time(run).as_secs_f64()).sum::<f64>();
         let (expected, took) = (sum(|run| run.record.expected), sum(|run| run.record.took));
         // Earlier versions did not record this.
         ForecastCorrection(if expected > 0.0 && took > 0.0 { took / expected } else { 1.0 })

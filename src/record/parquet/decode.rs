@@ -1,11 +1,16 @@
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::DataType;
+use parquet::errors::ParquetError;
 use parquet::file::reader::RowGroupReader;
 
-use super::read::describe_damage;
 use super::schema::{FileColumns, parse_outcome, present_name};
 use crate::record::RequestRecord;
 use crate::record::columns::ColumnKind;
+
+/// Why a file cannot be read.
+pub(super) fn describe_damage(error: ParquetError) -> String {
+    format!("it is damaged ({error})")
+}
 
 /// The rows of a row group, which are read a few at a time, while they are in the cache.
 pub struct GroupDecoder {

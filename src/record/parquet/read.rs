@@ -3,13 +3,12 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::statistics::Statistics;
 use parquet::schema::parser::parse_message_type;
 
 use super::CHUNK;
-use super::decode::GroupDecoder;
+use super::decode::{GroupDecoder, describe_damage};
 use super::schema::{FileColumns, present_name, readable_columns, schema};
 use crate::input;
 use crate::record::{FileError, RequestRecord};
@@ -130,8 +129,4 @@ fn open_reader(file: File) -> Result<(SerializedFileReader<File>, FileColumns), 
     let has_found = |columns: &FileColumns| parse_message_type(&schema(columns)).is_ok_and(|schema| schema == *found);
     let columns = readable_columns().into_iter().find(has_found);
     Ok((reader, columns.ok_or("its columns differ from those of this version of metawrk")?))
-}
-
-pub(super) fn describe_damage(error: ParquetError) -> String {
-    format!("it is damaged ({error})")
 }
