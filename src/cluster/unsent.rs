@@ -11,7 +11,7 @@ pub fn scheduled_requests(plan: &LoadPlan, end: Instant) -> u64 {
 }
 
 /// The requests of a part that was lost, by its last beat. What was in flight then is unanswered, and all that was not sent
-/// by then is unsent. The part may have sent more before it was lost, but nobody has counted that.
+/// by then is unsent. What the part sent between its last beat and its loss is not known, and counts as unsent.
 ///
 /// The latencies of its answered requests are lost with it. A beat tells neither retries nor the kinds of errors nor which
 /// requests were abandoned: each request counts as one attempt, and only those without an end as lower bounds.

@@ -33,6 +33,6 @@ pub enum Refusal {
     Late,
     #[error("the load was stopped: {because}. Start the whole load again")]
     Stopped { because: String },
-    #[error("this connection is no part. Join first")]
+    #[error("this connection has not joined as a part. Join first")]
     Stranger,
 }

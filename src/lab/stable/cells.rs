@@ -111,7 +111,16 @@ impl StableCells {
     /// # Errors
     /// [`InvalidSetting`] of the first one that it does not allow.
     pub fn check(plan: &ExperimentPlan, requests: &[Request]) -> Result<(), InvalidSetting> {
-        requests.iter().try_for_each(|request| request.cell.plan(plan, request.duration).map(|_| ()))
+        let allow = |request: &Request| match request.cell.plan(plan, request.duration) {
+            // The user wrote no profile: it is that of the run.
+            Err(error) if error.key == "load.profile" => {
+                let why = "a surge excludes runs in which the rate changes: climbs, sweeps and tests of the advice. Use \
+                           another kind of fault";
+                Err(InvalidSetting::new("fault", why))
+            }
+            planned => planned.map(|_| ()),
+        };
+        requests.iter().try_for_each(allow)
     }
 
     fn request(&self, cell: Cell, load: Time) -> Request {

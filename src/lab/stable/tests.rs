@@ -262,6 +262,16 @@ fn a_search_that_ended_early_says_what_it_knows() {
 }
 
 #[test]
+fn a_surge_excludes_runs_in_which_the_rate_changes() {
+    let path = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/experiments/surge.toml"));
+    let plan = read_plan(Some(path), &Overrides { early: Some(secs(45)), ..Overrides::default() }).unwrap().plan;
+    let question = |method| StableQuestion { method: Some(method), verify: 5, verify_advice: false };
+    assert!(question(Method::StuckThroughput).strategy(&plan).is_ok());
+    let error = question(Method::Sweeps).strategy(&plan).unwrap_err().to_string();
+    assert!(error.starts_with("fault: a surge excludes runs in which the rate changes"), "{error}");
+}
+
+#[test]
 fn a_question_survives_its_file() {
     let question = StableQuestion { method: Some(Method::StuckThroughput), verify: 5, verify_advice: true };
     let table = toml::Table::try_from(question).unwrap();
