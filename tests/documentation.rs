@@ -269,9 +269,9 @@ const OF_OTHERS: [&str; 2] = ["--release", "--rm"];
 
 #[test]
 fn every_option_that_a_page_names_exists() {
-    let commands =
-        ["experiment", "certify", "map", "check", "report", "load", "restore", "testbed"].map(|command| vec![command]);
-    let parts = ["run", "compose-post", "post-storage", "post-db", "image", "link"].map(|part| vec!["testbed", part]);
+    let commands = ["experiment", "certify", "map", "check", "report", "load", "restore", "image", "testbed"]
+        .map(|command| vec![command]);
+    let parts = ["run", "compose-post", "post-storage", "post-db", "link"].map(|part| vec!["testbed", part]);
     let searches = ["stable", "outage", "rate"].map(|boundary| vec!["search", boundary]);
     let commands = commands.into_iter().chain(parts).chain(searches).chain([vec![]]);
     let all: String = commands.map(|command| help(METAWRK, &command)).chain([help(WRK2, &[])]).collect();

@@ -17,6 +17,7 @@ mod exit_codes;
 mod experiment;
 mod experiment_options;
 mod generate;
+mod image;
 mod interrupts;
 mod load;
 mod map;
@@ -97,6 +98,10 @@ enum Command {
         /// Identifies the fault
         token: String,
     },
+    /// Create a container image of this program on the Docker engine, without a registry
+    ///
+    /// The testbed in containers, faults on the network of containers, and loads on a Docker Swarm use it.
+    Image(image::Args),
     /// Run the testbed without an experiment, or one of its roles
     Testbed(testbed::Args),
 }
@@ -146,6 +151,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Keeper => fault::keeper::process::run().map(|()| ExitCode::SUCCESS),
         Command::Probe(args) => probe::run(&args),
         Command::Stress { token: _ } => fault::run_busy_process().map(|()| ExitCode::SUCCESS),
+        Command::Image(args) => image::run(args).map(|()| ExitCode::SUCCESS),
         Command::Testbed(args) => testbed::run(args).map(|()| ExitCode::SUCCESS),
     }
 }

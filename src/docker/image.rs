@@ -27,9 +27,17 @@ impl Engine {
     /// # Errors
     /// Where the engine does not answer.
     pub async fn has_image(&self, name: &str) -> Result<bool, DockerError> {
+        Ok(self.image_id(name).await?.is_some())
+    }
+
+    /// The id of an image (`sha256:...`), if the engine has it.
+    ///
+    /// # Errors
+    /// Where the engine does not answer.
+    pub async fn image_id(&self, name: &str) -> Result<Option<String>, DockerError> {
         match self.docker.inspect_image(name).await.map_err(DockerError::refused("inspect", format!("image {name}"))) {
-            Ok(_) => Ok(true),
-            Err(error) if error.is_gone() => Ok(false),
+            Ok(image) => Ok(image.id),
+            Err(error) if error.is_gone() => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -1,7 +1,7 @@
 //! A container image of this program: the executable, and the libraries that the system loads for it. Nothing is pulled or
 //! built, and the same program gives the same bytes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,6 +15,9 @@ use super::OUR_PROGRAM;
 const FOR_NAMES: [&str; 3] = ["libnss_dns.so.2", "libnss_files.so.2", "libresolv.so.2"];
 /// A DNS lookup without an answer ends soon, so that a name that is back is soon resolved.
 const SHORT_LOOKUPS: &str = "RES_OPTIONS=timeout:1 attempts:1";
+
+/// Where programs make temporary files.
+const TEMPORARY: &str = "tmp";
 
 /// Why the image cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -63,9 +66,12 @@ fn listed_libraries(text: &str) -> BTreeSet<PathBuf> {
     text.lines().filter_map(path).collect()
 }
 
-/// `files` as (path in the image, path on this machine).
+/// `files` as (path in the image, path on this machine), and their folders.
 fn layer(files: &[(PathBuf, PathBuf)]) -> Result<Vec<u8>, ImageError> {
     let mut tar = tar::Builder::new(Vec::new());
+    for (folder, mode) in folders(files.iter().map(|(to, _)| to.as_path())) {
+        append_folder(&mut tar, &folder, mode)?;
+    }
     for (to, from) in files {
         let bytes = std::fs::read(from).map_err(|source| ImageError::Read { path: from.clone(), source })?;
         append(&mut tar, to.strip_prefix("/").unwrap_or(to), &bytes)?;
@@ -78,6 +84,22 @@ fn append(tar: &mut tar::Builder<Vec<u8>>, path: &Path, bytes: &[u8]) -> io::Res
     header.set_size(bytes.len() as u64);
     header.set_mode(0o755);
     tar.append_data(&mut header, path, bytes)
+}
+
+/// The folders of the image with their modes. Folders that are not in a layer would be closed to all without special rights.
+fn folders<'a>(files: impl Iterator<Item = &'a Path>) -> BTreeMap<PathBuf, u32> {
+    let parents = files.flat_map(|file| file.ancestors().skip(1)).filter_map(|folder| folder.strip_prefix("/").ok());
+    let parents = parents.filter(|folder| !folder.as_os_str().is_empty()).map(|folder| (folder.to_owned(), 0o755));
+    // All users may write to it, and each deletes only their own files, as in every system.
+    parents.chain([(PathBuf::from(TEMPORARY), 0o1777)]).collect()
+}
+
+fn append_folder(tar: &mut tar::Builder<Vec<u8>>, path: &Path, mode: u32) -> io::Result<()> {
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::Directory);
+    header.set_size(0);
+    header.set_mode(mode);
+    tar.append_data(&mut header, path, io::empty())
 }
 
 /// The configuration of the image, in the format of the OCI.
@@ -101,7 +123,7 @@ fn config(layer: &[u8], libraries: &BTreeSet<PathBuf>) -> String {
             "Labels": { "org.opencontainers.image.version": env!("CARGO_PKG_VERSION") },
         },
         "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{}", sha256(layer))] },
-        "history": [{ "created": created, "created_by": "metawrk testbed image" }],
+        "history": [{ "created": created, "created_by": "metawrk image" }],
     });
     config.to_string()
 }
@@ -180,8 +202,18 @@ mod tests {
         assert_eq!(config["rootfs"]["diff_ids"][0], format!("sha256:{}", sha256(&held["layer.tar"])));
         assert_eq!(config["config"]["Env"][1], "LD_LIBRARY_PATH=/lib/x86_64-linux-gnu:/lib64");
         let mut layer = tar::Archive::new(&*held["layer.tar"]);
-        let program = layer.entries().unwrap().next().unwrap().unwrap();
+        let program = layer.entries().unwrap().map(Result::unwrap).find(|entry| entry.header().entry_type().is_file());
+        let program = program.unwrap();
         assert_eq!((program.path().unwrap().as_ref(), program.size()), (Path::new("metawrk"), 5));
+    }
+
+    /// Engines close folders that they make themselves: a process without capabilities could not load its libraries.
+    #[test]
+    fn an_image_has_every_folder_with_its_mode() {
+        let files = ["/metawrk", "/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2"].map(Path::new);
+        let folders = folders(files.into_iter());
+        let modes = [("lib", 0o755), ("lib/x86_64-linux-gnu", 0o755), ("lib64", 0o755), ("tmp", 0o1777)];
+        assert_eq!(folders, modes.map(|(folder, mode)| (PathBuf::from(folder), mode)).into());
     }
 
     #[test]

@@ -52,7 +52,7 @@ async fn provide_image(engine: &Engine) {
         let docker = client(engine);
         let id = async || docker.inspect_image(OUR_IMAGE).await.ok().and_then(|image| image.id);
         let old = id().await;
-        let ended = run(METAWRK, Path::new("."), &["testbed", "image"]);
+        let ended = run(METAWRK, Path::new("."), &["image"]);
         assert_eq!(ended.code, Some(0), "{ended:?}");
         if old != id().await
             && let Some(old) = old

@@ -1,4 +1,4 @@
-//! `metawrk testbed ...`: the whole testbed, one of its roles, or its container image.
+//! `metawrk testbed ...`: the whole testbed, or one of its roles.
 
 mod options;
 mod run;
@@ -9,8 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Subcommand;
 
-use crate::docker::{Engine, OUR_IMAGE, program_image};
-use crate::out::say;
+use super::image;
 use crate::testbed::link::LinkSwitch;
 use crate::testbed::plan::Scenario;
 use crate::testbed::role::{Role, tie_to_parent, until_stopped};
@@ -67,12 +66,9 @@ enum TestbedCommand {
         #[command(flatten)]
         serve: ServeOptions,
     },
-    /// Create a container image of this program on the Docker engine, without a registry
-    Image {
-        /// Name of the image. By default, metawrk with this version and with latest as its tags
-        #[arg(long, value_name = "NAME[:TAG]")]
-        name: Option<String>,
-    },
+    /// The former name of `metawrk image`
+    #[command(hide = true)]
+    Image(image::Args),
     /// Run the link: a TCP proxy that can be cut, delayed or limited
     ///
     /// Lines on standard input set its state, as in `metawrk testbed run`. The link ends with standard input.
@@ -110,7 +106,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             serve.tie_to_parent()?;
             run_role(Role::PostDb, &serve, post_db::run(serve.listen))
         }
-        TestbedCommand::Image { name } => create_image(name),
+        TestbedCommand::Image(args) => image::run(args),
         TestbedCommand::Link { serve, to } => {
             let switch = LinkSwitch::new();
             let state = switch.subscribe();
@@ -137,17 +133,4 @@ fn run_role(role: Role, options: &ServeOptions, serve: impl Future<Output = io::
     // Do not wait for a pending DNS lookup.
     runtime.shutdown_background();
     served.with_context(|| format!("{role} cannot serve"))
-}
-
-fn create_image(name: Option<String>) -> anyhow::Result<()> {
-    let names = match name {
-        Some(name) => vec![name],
-        None => vec![OUR_IMAGE.to_owned(), "metawrk:latest".to_owned()],
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let engine = Engine::connect().await?;
-        engine.load_image(program_image::archive(&names)?).await?;
-        say(&format!("created {} on the Docker engine at {}\n", names.join(", "), engine.host()))
-    })
 }

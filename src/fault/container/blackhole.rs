@@ -98,7 +98,7 @@ impl KeptSpec for Blackhole {
 /// Why its links cannot be seen: without the rights, this process looks from a container of our image.
 async fn unseen(engine: &Engine, target: &ContainerTarget, why: &DockerError) -> FaultError {
     match engine.has_image(OUR_IMAGE).await {
-        Ok(false) => target.refused("find the links of", &why.to_string(), "Run `metawrk testbed image` first."),
+        Ok(false) => target.refused("find the links of", &why.to_string(), "Run `metawrk image` first."),
         _ => target.untouched("find the links of")(why),
     }
 }

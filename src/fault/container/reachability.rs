@@ -52,7 +52,7 @@ impl Reachability {
 
     async fn try_probe(engine: &Engine, container: &Details) -> Result<Vec<NetworkView>, String> {
         if !engine.has_image(OUR_IMAGE).await.map_err(|e| e.to_string())? {
-            return Err(format!("the engine has no image {OUR_IMAGE} to probe from. Run `metawrk testbed image`"));
+            return Err(format!("the engine has no image {OUR_IMAGE} to probe from. Run `metawrk image`"));
         }
         engine.sweep().await.map_err(|e| e.to_string())?;
         let ports: BTreeSet<u16> = container.ports.iter().copied().chain(listening(engine, container)).collect();
