@@ -76,6 +76,7 @@ pub mod procfs;
 #[doc(hidden)]
 pub mod testbed;
 
+pub(crate) mod base64;
 pub(crate) mod input;
 pub(crate) mod out;
 pub(crate) mod signals;

@@ -20,6 +20,7 @@ mod netlink;
 pub mod probe;
 pub mod program_image;
 mod stats;
+pub mod swarm;
 
 pub use alias::MissingAlias;
 pub use api::Api;
