@@ -91,7 +91,7 @@ fn make_run(results: &Path, requests: u64) -> Result<std::path::PathBuf, Box<dyn
     rows.append(&batch)?;
     let at = Instant(seconds * 1_000_000_000);
     log.append(&Event { at, what: EventKind::Recorded { rows: requests } })?;
-    log.append(&Event { at, what: EventKind::Ended { how: RunEnd::Complete, detail: String::new() } })?;
+    log.append(&Event { at, what: EventKind::Ended { how: RunEnd::Complete, detail: String::new(), abort: None } })?;
     folder.write_parquet()?;
     Ok(folder.path().to_owned())
 }

@@ -32,6 +32,7 @@
 //! | [`option_name`] | how the users of a command write an option, for warnings and remedies |
 //! | [`arrivals`] | when each request is due |
 //! | [`record`] | what happened: records, events, histograms, and the files that hold them |
+//! | [`threshold`] | conditions that a run must keep, such as `p99>50ms`: pure |
 //! | [`script`] | Lua scripts, with the API of wrk |
 //! | [`load`] | the generator: threads, pacing, connections |
 //! | `docker`, `testbed`, `monitor`, `fault` | the engine, the embedded system under test, sampling, faults that are always removed |
@@ -59,6 +60,7 @@ pub mod report;
 pub mod script;
 pub mod stats;
 pub mod target;
+pub mod threshold;
 pub mod units;
 pub mod verdict;
 

@@ -117,7 +117,7 @@ fn what_a_load_writes_is_documented() {
     };
     let page = read("docs/output.md");
 
-    load(&["--record", "x.csv", "--json", "x.json"]);
+    load(&["--record", "x.csv", "--json", "x.json", "--fail-if", "errors>100%"]);
     let csv = read(dir.path().join("x.csv"));
     let columns = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>();
     let records = section(&page, "## Records of requests");
@@ -149,7 +149,11 @@ fn what_a_load_writes_is_documented() {
     compare("--json", &kept, &total);
     let numbers: Names = total
         .into_iter()
-        .filter(|path| !path.starts_with("plan[]") && !["schema", "program", "started", "ended"].contains(&&path[..]))
+        .filter(|path| {
+            !path.starts_with("plan[]")
+                && !path.starts_with("thresholds[]")
+                && !["schema", "program", "started", "ended"].contains(&&path[..])
+        })
         .collect();
     assert_eq!(own, &numbers | &owned(["url"]), "--json, each URL");
 }
@@ -161,7 +165,8 @@ fn what_an_experiment_writes_is_documented() {
     let dir = tempfile::tempdir().unwrap();
     let text = "name = 't'\n[testbed]\n[load]\nrate = 50\nconnections = 2\nscript = 'compose-post'\n\
         [phases]\nwarmup = '0s'\nbaseline = '5s'\n[verdict]\nslo = '1s'\n\
-        [[fault]]\nkind = 'link'\nfor = '200ms'\n[[monitor]]\nkind = 'process'\ncomponent = 'post-db'\n";
+        [[fault]]\nkind = 'link'\nfor = '200ms'\n[[monitor]]\nkind = 'process'\ncomponent = 'post-db'\n\
+        [[threshold]]\nfail-if = 'errors>100%'\n";
     fs::write(dir.path().join("x.toml"), text).unwrap();
     let running = started(METAWRK, dir.path(), &["experiment", "x.toml"]);
     let results = dir.path().join("results/latest");
@@ -237,6 +242,7 @@ fn every_key_of_an_experiment_file_is_documented() {
         ("### `[load]`", "[load]\nrate = 1\n"),
         ("### `[phases]`", "[load]\nrate = 1\n[phases]\n"),
         ("### `[verdict]`", "[load]\nrate = 1\n[verdict]\n"),
+        ("### `[[threshold]]`: any number", "[load]\nrate = 1\n[[threshold]]\n"),
         ("### `[[monitor]]`: any number", "[load]\nrate = 1\n[[monitor]]\nkind = 'process'\n"),
     ];
     for (heading, table) in cases {

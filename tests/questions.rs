@@ -92,7 +92,8 @@ fn ask(python: &Path, dir: &Path) -> BTreeMap<String, Vec<Row>> {
         .spawn()
         .unwrap();
     let mut queries = queries();
-    queries.push((SORTED.to_owned(), format!("SELECT response_ns FROM requests WHERE {RESPONSES} ORDER BY response_ns")));
+    queries
+        .push((SORTED.to_owned(), format!("SELECT response_ns FROM requests WHERE {RESPONSES} ORDER BY response_ns")));
     let queries = serde_json::to_vec(&queries).unwrap();
     child.stdin.take().unwrap().write_all(&queries).unwrap();
     let output = child.wait_with_output().unwrap();
@@ -115,7 +116,10 @@ fn max(rows: &[Row], column: &str) -> f64 {
 
 /// Histograms have three digits.
 fn assert_close(what: &str, found: f64, expected: f64) {
-    assert!((found - expected).abs() <= 0.002 * expected.abs() + 0.001, "{what}: {found}, but the report has {expected}");
+    assert!(
+        (found - expected).abs() <= 0.002 * expected.abs() + 0.001,
+        "{what}: {found}, but the report has {expected}"
+    );
 }
 
 #[test]
@@ -142,7 +146,9 @@ fn every_query_gives_the_figures_of_the_report() {
     };
 
     let rows = answer("How did the requests end?");
-    let count = |outcome: &str| sum(&rows.iter().filter(|row| row["outcome"] == outcome).cloned().collect::<Vec<_>>(), "requests");
+    let count = |outcome: &str| {
+        sum(&rows.iter().filter(|row| row["outcome"] == outcome).cloned().collect::<Vec<_>>(), "requests")
+    };
     assert_eq!(sum(&rows, "requests"), account.scheduled as f64);
     for (outcome, requests) in
         [("answered", account.answered), ("unanswered", account.unanswered), ("unsent", account.unsent)]
@@ -229,8 +235,7 @@ fn every_query_gives_the_figures_of_the_report() {
     assert!(rows.iter().all(|row| row["source"] == "compose-post") && max(&rows, "memory_mib") > 1.0, "{rows:?}");
 
     let rows = answer("Which part of several had the lowest goodput?");
-    let due: BTreeMap<u64, f64> =
-        rows.iter().map(|row| (number(row, "part") as u64, number(row, "due"))).collect();
+    let due: BTreeMap<u64, f64> = rows.iter().map(|row| (number(row, "part") as u64, number(row, "due"))).collect();
     let scheduled = [&summary, &of_other].map(|summary| summary.account.account.scheduled as f64);
     assert_eq!(due, BTreeMap::from([(0, scheduled[0]), (1, scheduled[1])]));
 

@@ -36,8 +36,11 @@ fn events_of_a_results_folder_do_not_control_the_terminal() {
     let component = format!("db{CONTROL}");
     let died = EventKind::Component { component, state: ComponentState::Died, detail: CONTROL.to_owned() };
     log.append(&Event { at: Instant(1), what: died }).unwrap();
-    log.append(&Event { at: Instant(2), what: EventKind::Ended { how: RunEnd::Failed, detail: CONTROL.to_owned() } })
-        .unwrap();
+    log.append(&Event {
+        at: Instant(2),
+        what: EventKind::Ended { how: RunEnd::Failed, detail: CONTROL.to_owned(), abort: None },
+    })
+    .unwrap();
     let dir = folder.path().to_owned();
     drop(folder);
     let ended = run(METAWRK, &dir, &["report", "."]);

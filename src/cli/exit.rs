@@ -8,6 +8,9 @@ use clap::error::ErrorKind;
 
 use crate::{out, signals};
 
+/// Exit code if a threshold failed.
+pub const THRESHOLD_FAILED: u8 = 4;
+
 /// Parses the arguments of this process, calls `run`, and prints its error.
 pub fn run_program<P: Parser>(run: impl FnOnce(P) -> anyhow::Result<ExitCode>) -> ExitCode {
     match parse(std::env::args_os()) {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::experiment_options::ExperimentOptions;
 use super::interrupts::{Interrupts, Stage};
 use super::progress_line::ProgressLine;
-use super::report::{EXIT_CODES, verdict_code, write_report};
+use super::report::{EXIT_CODES, ReportOptions, report_code, write_report};
 use crate::experiment::progress::Progress;
 use crate::experiment::{RunOptions, run_experiment};
 use crate::out::{say, warn};
@@ -27,9 +27,8 @@ pub struct Args {
     #[arg(long)]
     anyway: bool,
 
-    /// Exit with the code of the verdict
-    #[arg(long, help_heading = "Output")]
-    exit_code: bool,
+    #[command(flatten)]
+    output: ReportOptions,
 }
 
 /// Runs an experiment, and reports on it. SIGINT, SIGTERM and SIGHUP end the load early, and the report is then still written.
@@ -40,6 +39,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (overrides, out) = args.options.resolve();
     let AdaptedPlan { plan, notes } = read_plan(args.file.as_deref(), &overrides)?;
     say(&format!("{}: {} requests/s, at most {}\n", plan.name(), plan.load().rate, plan.phases().duration))?;
+    let files = args.output.create_files()?;
     let line = ProgressLine::new();
     let options = RunOptions { anyway: args.anyway, notes };
     let result = run_experiment(&plan, &out, options, &mut |progress| line.show(progress_text(progress)));
@@ -57,6 +57,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     interrupts.enter(Stage::Writing);
     let dir = result.folder.path();
     let data = write_report(dir, &result.folder.lock_report()?)?;
+    files.write(&data)?;
     say(&format!("Results in {}: open {}\n", dir.display(), dir.join("report.html").display()))?;
     if let Some(failure) = &result.failure {
         let early = format!("the run ended early: {failure}");
@@ -66,7 +67,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     Ok(match result.stopped.or(interrupts.first()) {
         Some(signal) => ExitCode::from(signal.exit_code()),
-        None => verdict_code(args.exit_code, &data),
+        None => report_code(args.output.exit_code, &data),
     })
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::plan::config::Overrides;
+use crate::threshold::{AbortCondition, Condition, Thresholds};
 use crate::units::{Time, parse_count, parse_number};
 
 /// Options of a single run that replace settings of the experiment file.
@@ -15,6 +16,15 @@ pub struct ExperimentOptions {
     /// Total duration of the load
     #[arg(long, value_name = "T")]
     duration: Option<Time>,
+
+    /// Exit with code 4 if this holds at the end: p99>50ms, errors>1%, goodput<99%. Can be repeated
+    #[arg(long, value_name = "CONDITION", help_heading = "Thresholds")]
+    fail_if: Vec<Condition>,
+
+    /// End the load and exit with code 4 if this holds over the last 10s, or over the time after the @:
+    /// errors>50%@5s. Can be repeated
+    #[arg(long, value_name = "CONDITION", help_heading = "Thresholds")]
+    abort_if: Vec<AbortCondition>,
 }
 
 /// Options that replace settings of the experiment file. Campaigns have them too.
@@ -50,7 +60,8 @@ impl ExperimentOptions {
     /// The settings that are replaced, and the folder for results.
     pub fn resolve(self) -> (Overrides, PathBuf) {
         let (overrides, out) = self.variant.resolve();
-        (Overrides { duration: self.duration, ..overrides }, out)
+        let thresholds = Thresholds { fail_if: self.fail_if, abort_if: self.abort_if };
+        (Overrides { duration: self.duration, thresholds, ..overrides }, out)
     }
 }
 

@@ -5,6 +5,7 @@
 //! * 0: success.
 //! * 1: invalid usage, or an error. The message is on standard error.
 //! * 3: `--strict` is given, and the load report has a warning about the validity of its numbers.
+//! * 4: a threshold failed: `--fail-if`, `--abort-if`, or one of an experiment file.
 //! * 10 to 14 and 20: the verdict, with `experiment --exit-code` or `report --exit-code`.
 //! * 10, 14 to 20: the answer, with `--exit-code` of a command of the laboratory.
 //! * 130, 143 and 129: SIGINT, SIGTERM or SIGHUP ended the run. Its report is complete.

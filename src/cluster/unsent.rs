@@ -23,6 +23,7 @@ pub fn account_of_lost(scheduled: u64, last: &BeatCounts) -> Account {
     let mut account = Account { scheduled: sent, answered, failed, attempts: sent, ..Account::default() };
     account.unanswered = sent - answered - failed;
     account.lower_bounds = account.unanswered;
+    account.with_error = account.failed + account.unanswered;
     account.add_unsent(scheduled - sent);
     account
 }

@@ -13,17 +13,18 @@ use tokio::time::MissedTickBehavior;
 use super::check::find_problems;
 use super::progress::{IntervalCollector, Phase, Progress, find_phase};
 use super::removal::await_removal;
-use super::run_log::RunLog;
+use super::run_log::{RunEnding, RunLog};
 use super::stalls::StallDetector;
 use super::system::{FaultGate, StartError, SystemUnderTest};
-use crate::load::{LoadError, PreparedLoad, RunningLoad};
+use crate::load::{LoadError, LoadPlan, PreparedLoad, RunningLoad};
 use crate::out::warn;
 use crate::plan::ExperimentPlan;
 use crate::record::event::ComponentState;
 use crate::record::sink::{RecordForwarder, Recorder};
-use crate::record::{Clock, Event, EventKind, FileError, FolderError, RequestRecord, ResultsFolder, Sample};
+use crate::record::{Abort, Clock, Event, EventKind, FileError, FolderError, RequestRecord, ResultsFolder, Sample};
 use crate::signals::{Signals, StopSignal};
 use crate::testbed::Testbed;
+use crate::threshold::{AbortWatch, WatchedLoad};
 use crate::units::{Instant, Time};
 use crate::verdict::goodput::Cohorts;
 use crate::verdict::{DueTimes, explain_baseline, judge_live, observation_is_over};
@@ -185,7 +186,7 @@ async fn execute(
     let removed = await_removal(faults, stopped, async || signals.next().await, show).await;
     let stopped = result?;
     let stopped_later = removed.map_err(RunError::StoppedInRemoval)?;
-    let ActiveRun { load, mut log, mut events, failure, records, received, .. } = run;
+    let ActiveRun { load, mut log, mut events, failure, aborted, records, received, .. } = run;
     let load = load.finish()?;
     drop(stalls);
     let recorded = recorder.finish();
@@ -193,9 +194,9 @@ async fn execute(
     let failure = failure.or_else(|| load.failure().map(|error| format!("the script failed: {error}")));
     let failure = failure.or_else(|| recorded.err().map(|error| format!("cannot write the request records: {error}")));
     let mut last_events = std::iter::from_fn(|| events.try_recv().ok());
-    last_events
-        .try_for_each(|event| log.append_event(event))
-        .and_then(|()| log.append_end(&load, rows, clock, stopped, failure.as_deref()))?;
+    last_events.try_for_each(|event| log.append_event(event)).and_then(|()| {
+        log.append_end(&load, rows, clock, RunEnding { stopped, failure: failure.as_deref(), aborted })
+    })?;
     folder.write_parquet()?;
     let stopped = stopped.or(stopped_later).or(signals.take_pending().await);
     Ok((stopped, failure))
@@ -218,6 +219,9 @@ struct ActiveRun<'a> {
     due_times: DueTimes,
     interval: IntervalCollector,
     failure: Option<String>,
+    watch: AbortWatch,
+    /// The condition that ended the run, and what it says in words.
+    aborted: Option<(Abort, String)>,
     /// The second of the last live judgement.
     judged_second: u64,
     is_baseline_judged: bool,
@@ -233,6 +237,7 @@ impl<'a> ActiveRun<'a> {
         log: RunLog,
         records: Receiver<Vec<RequestRecord>>,
     ) -> ActiveRun<'a> {
+        let watched = watched_load(load.plan(), plan.slo());
         let (event_sender, events) = unbounded_channel();
         let (sample_sender, samples) = unbounded_channel();
         ActiveRun {
@@ -250,6 +255,8 @@ impl<'a> ActiveRun<'a> {
             due_times: DueTimes::of(plan),
             interval: IntervalCollector::default(),
             failure: None,
+            watch: AbortWatch::new(plan.thresholds().abort_if.clone(), watched),
+            aborted: None,
             judged_second: 0,
             is_baseline_judged: false,
             approve_faults: watch::Sender::new(plan.faults().is_empty()),
@@ -327,6 +334,7 @@ impl<'a> ActiveRun<'a> {
         while let Ok(batch) = self.records.try_recv() {
             self.received += batch.len() as u64;
             self.cohorts.add(&batch);
+            batch.iter().for_each(|record| self.watch.add(record));
             self.interval.add_records(&batch);
         }
         Ok(())
@@ -343,6 +351,13 @@ impl<'a> ActiveRun<'a> {
         self.judged_second = second;
         let live = judge_live(self.plan, &self.cohorts, &mut self.due_times, self.log.events(), now);
         self.interval.end_interval(self.clock.now(), live.bins.last());
+        if self.aborted.is_none()
+            && let Some(abort) = self.watch.check(self.clock.now())
+        {
+            let text = self.plan.thresholds().describe(&abort);
+            self.aborted = Some((abort, text));
+            return true;
+        }
         observation_is_over(self.plan, &live, now)
     }
 
@@ -379,6 +394,15 @@ impl<'a> ActiveRun<'a> {
             in_flight: live.iter().map(|thread| thread.in_flight()).sum(),
             interval: self.interval.stats(),
         }
+    }
+}
+
+fn watched_load(load: &LoadPlan, slo: Option<Time>) -> WatchedLoad {
+    WatchedLoad {
+        arrivals: (0..load.threads).map(|thread| load.schedule(thread)).collect(),
+        arrivals_end: Instant::START.plus(load.duration),
+        timeout: load.timeout,
+        slo,
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::load::LoadResult;
 use crate::record::event::RunEnd;
 use crate::record::lines::{EventLog, SampleLog};
-use crate::record::{Clock, Event, EventKind, FileError, ResultsFolder, Sample};
+use crate::record::{Abort, Clock, Event, EventKind, FileError, ResultsFolder, Sample};
 use crate::signals::StopSignal;
 
 /// Writes events and samples to the results folder, and keeps the events for the live judgement.
@@ -11,6 +11,14 @@ pub struct RunLog {
     events: Vec<Event>,
     event_log: EventLog,
     sample_log: SampleLog,
+}
+
+/// What ended a run early, if anything did.
+pub struct RunEnding<'a> {
+    pub stopped: Option<StopSignal>,
+    pub failure: Option<&'a str>,
+    /// A condition, and what it says in words.
+    pub aborted: Option<(Abort, String)>,
 }
 
 impl RunLog {
@@ -48,16 +56,18 @@ impl RunLog {
         load: &LoadResult,
         rows: u64,
         clock: Clock,
-        stopped: Option<StopSignal>,
-        failure: Option<&str>,
+        ending: RunEnding<'_>,
     ) -> Result<(), FileError> {
-        let (how, detail) = match (failure, stopped) {
-            (Some(failure), _) => (RunEnd::Failed, failure.to_owned()),
-            (None, Some(signal)) => (RunEnd::Interrupted, signal.name().to_owned()),
-            (None, None) => (RunEnd::Complete, String::new()),
+        let RunEnding { stopped, failure, aborted } = ending;
+        let (how, detail) = match (failure, stopped, &aborted) {
+            (Some(failure), _, _) => (RunEnd::Failed, failure.to_owned()),
+            (None, Some(signal), _) => (RunEnd::Interrupted, signal.name().to_owned()),
+            (None, None, Some((_, text))) => (RunEnd::Aborted, text.clone()),
+            (None, None, None) => (RunEnd::Complete, String::new()),
         };
+        let abort = aborted.map(|(abort, _)| abort);
         self.append_event(Event { at: clock.now(), what: EventKind::Generator(load.generator()) })?;
         self.append_event(Event { at: clock.now(), what: EventKind::Recorded { rows } })?;
-        self.append_event(Event { at: clock.now(), what: EventKind::Ended { how, detail } })
+        self.append_event(Event { at: clock.now(), what: EventKind::Ended { how, detail, abort } })
     }
 }

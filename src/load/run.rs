@@ -210,6 +210,11 @@ impl RunningLoad {
         LoadControl { commands: Arc::clone(&self.workers.commands), live: self.live(), clock: self.clock }
     }
 
+    /// The plan of this load.
+    pub fn plan(&self) -> &LoadPlan {
+        &self.plan
+    }
+
     /// The live counters of each thread.
     pub fn live(&self) -> Vec<Arc<LiveCounters>> {
         self.workers.live.clone()

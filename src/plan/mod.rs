@@ -14,6 +14,7 @@ mod phases;
 pub mod settings;
 pub mod source;
 mod system;
+mod thresholds;
 mod windows;
 
 use serde::{Deserialize, Serialize, Serializer, ser};
@@ -22,6 +23,7 @@ use crate::arrivals::{Profile, Rate};
 use crate::fault::FaultSpec;
 use crate::load::plan::{LoadPlan, LoadSettings, OnTimeout, PlanError, WarmupBy};
 use crate::plan::settings::{Settings, VerdictSettings};
+use crate::threshold::Thresholds;
 use crate::units::{Instant, Time};
 
 pub use error::InvalidSetting;
@@ -44,6 +46,7 @@ pub struct ExperimentPlan {
     early: Option<Time>,
     faults: Vec<PlannedFault>,
     monitors: Vec<PlannedMonitor>,
+    thresholds: Thresholds,
     /// The rate over time, with surges: as the load has it, and for the length of this run.
     profile: Profile,
     rate: Rate,
@@ -58,7 +61,7 @@ impl ExperimentPlan {
     /// # Errors
     /// [`InvalidSetting`] for a setting that is not possible.
     pub fn resolve(settings: Settings) -> Result<ExperimentPlan, InvalidSetting> {
-        let Settings { name, testbed, target, load, phases, verdict, fault, monitor } = settings;
+        let Settings { name, testbed, target, load, phases, verdict, fault, monitor, threshold } = settings;
         if name.trim().is_empty() {
             return Err(InvalidSetting::new("name", "must not be empty: it is part of the results folder's name"));
         }
@@ -71,12 +74,14 @@ impl ExperimentPlan {
         let faults = faults::resolve_faults(&fault, &system, &phases, windows, load.rate)?;
         let monitors = monitors::resolve_monitors(&monitor, &system)?;
         let outage = faults::find_outage(&faults);
+        let thresholds = thresholds::resolve_thresholds(&threshold, slo.is_some())?;
         let phases = PlannedPhases::resolve(&phases, windows, outage, load.abandons_after())?;
         let profile = find_profile(&load, &faults)?;
         let rate = profile.resolve(phases.duration).map_err(PlanError::from);
         let rate = rate.map_err(load::invalid_load)?;
         load::check_requests(&rate, phases.duration)?;
-        let plan = ExperimentPlan { name, system, load, phases, slo, early, faults, monitors, profile, rate };
+        let plan =
+            ExperimentPlan { name, system, load, phases, slo, early, faults, monitors, thresholds, profile, rate };
         let url = match &plan.system {
             System::Testbed(_) => PLACEHOLDER_URL,
             System::Target { url, .. } => url,
@@ -110,6 +115,7 @@ impl ExperimentPlan {
             verdict: VerdictSettings { slo: self.slo, early: self.early },
             fault: self.faults.iter().map(PlannedFault::to_settings).collect::<Result<_, _>>()?,
             monitor: self.monitors.iter().map(PlannedMonitor::to_settings).collect(),
+            threshold: thresholds::to_settings(&self.thresholds),
         })
     }
 
@@ -156,6 +162,11 @@ impl ExperimentPlan {
     /// The monitors, in the order of the file.
     pub fn monitors(&self) -> &[PlannedMonitor] {
         &self.monitors
+    }
+
+    /// The conditions that the run must keep.
+    pub fn thresholds(&self) -> &Thresholds {
+        &self.thresholds
     }
 
     /// Requests per second over time, with surges.

@@ -30,6 +30,20 @@ pub struct Settings {
     pub fault: Vec<Fault>,
     #[serde(default)]
     pub monitor: Vec<Monitor>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub threshold: Vec<ThresholdSetting>,
+}
+
+/// `[[threshold]]`: one of the two conditions.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ThresholdSetting {
+    /// The run fails at its end if this holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fail_if: Option<String>,
+    /// The run is ended when this holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub abort_if: Option<String>,
 }
 
 /// `[target]`: a running system.

@@ -24,6 +24,9 @@ pub struct Account {
     pub bytes: u64,
     /// Requests whose response time is only a lower bound.
     pub lower_bounds: u64,
+    /// Requests with an error: answered with a status above 399 or after the client's timeout, failed, unanswered or unsent.
+    #[serde(default)]
+    pub with_error: u64,
 }
 
 /// Failed attempts, by kind of error.
@@ -75,6 +78,7 @@ impl Account {
         if record.is_last() {
             self.scheduled += 1;
             self.lower_bounds += u64::from(record.is_lower_bound());
+            self.with_error += u64::from(record.has_error());
             match outcome {
                 Some(Outcome::Answered) => self.answered += 1,
                 Some(Outcome::Unanswered) => self.unanswered += 1,
@@ -89,6 +93,7 @@ impl Account {
         self.scheduled += count;
         self.unsent += count;
         self.lower_bounds += count;
+        self.with_error += count;
     }
 
     /// Whether scheduled = answered + failed + unanswered + unsent, as it must be in every run.
@@ -106,6 +111,7 @@ impl Account {
         self.attempts += other.attempts;
         self.bytes = self.bytes.saturating_add(other.bytes);
         self.lower_bounds += other.lower_bounds;
+        self.with_error += other.with_error;
         self.errors.connect += other.errors.connect;
         self.errors.read += other.errors.read;
         self.errors.write += other.errors.write;

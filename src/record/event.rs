@@ -56,7 +56,13 @@ pub enum EventKind {
         rows: u64,
     },
     /// The run ended.
-    Ended { how: RunEnd, detail: String },
+    Ended {
+        how: RunEnd,
+        detail: String,
+        /// The condition that ended it early, if one did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        abort: Option<Abort>,
+    },
 }
 
 /// The steps of a fault. The run observes `Effective` and `RemovalVerified`; it does not assume them.
@@ -89,6 +95,19 @@ pub enum RunEnd {
     Interrupted,
     /// An error stopped it. The detail of the event says which.
     Failed,
+    /// A condition of the user stopped it.
+    Aborted,
+}
+
+/// A condition held, and the run ended because of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Abort {
+    /// The condition, such as `errors>50%@5s`.
+    pub condition: String,
+    #[serde(rename = "at_ns")]
+    pub at: Instant,
+    /// The value of its metric, in the unit of the limit: ns, percent, or a number.
+    pub value: f64,
 }
 
 /// Statistics of the generator itself, which show whether its results are valid.

@@ -156,7 +156,7 @@ mod tests {
     fn ended(at_ns: u64) -> Event {
         Event {
             at: Instant(at_ns),
-            what: EventKind::Ended { how: RunEnd::Complete, detail: "a \"quoted\"\nline".into() },
+            what: EventKind::Ended { how: RunEnd::Complete, detail: "a \"quoted\"\nline".into(), abort: None },
         }
     }
 

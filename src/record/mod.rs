@@ -32,7 +32,7 @@ mod temp_rows;
 pub use account::{Account, ErrorCounts};
 pub use cause::{CauseCount, ErrorCause, ErrorCauses};
 pub use clock::{Clock, WallReading};
-pub use event::{Event, EventKind, FaultStep};
+pub use event::{Abort, Event, EventKind, FaultStep};
 pub use file_error::FileError;
 pub use folder::{FolderError, ResultsFolder, RunData};
 pub use latencies::Latencies;

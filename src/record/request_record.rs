@@ -179,6 +179,11 @@ impl RequestRecord {
         if in_flight { Instant::NEVER } else { self.end }
     }
 
+    /// Not answered with a status below 400 within the client's timeout.
+    pub fn has_error(&self) -> bool {
+        !self.is_success() || self.timed_out()
+    }
+
     /// Answered with a status below 400.
     pub fn is_success(&self) -> bool {
         self.outcome() == Some(Outcome::Answered) && self.status < 400

@@ -6,6 +6,7 @@ use crate::plan::{ExperimentPlan, PlannedFault};
 use crate::record::Sample;
 use crate::record::digest::Digest;
 use crate::record::event::GeneratorStats;
+use crate::threshold::ThresholdResult;
 use crate::units::{Instant, Time};
 use crate::verdict::goodput::Bin;
 use crate::verdict::timeline::{FaultHistory, Timeline};
@@ -51,6 +52,8 @@ pub struct ReportData {
     /// Problems found before the load, with remedies.
     pub problems: Vec<String>,
     pub generator: GeneratorStats,
+    /// The results of the plan's thresholds.
+    pub thresholds: Vec<ThresholdResult>,
     /// The plan wants kernel timestamps in any case.
     pub requires_timestamps: bool,
     /// The resolved plan for the report's table: name and value as text.

@@ -11,7 +11,7 @@ use crate::option_name::CommandInUse;
 use crate::record::Account;
 use crate::record::event::GeneratorStats;
 use crate::stats::{ratio, value_at_percentile};
-use crate::units::Time;
+use crate::units::{Instant, Time};
 
 /// What the generator did: counts, rates, send lag and CPU time.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +41,8 @@ pub struct GeneratorReport {
     /// Which of the reported response times are lower bounds.
     pub bounds: ResponseBounds,
     pub own: GeneratorStats,
+    /// The end of the last answer with a status below 400, of a load.
+    pub last_success: Option<Instant>,
     /// By the plan, requests may be sent late by this.
     pub slack: Time,
     /// By the plan, the threads spin instead of sleeping.
@@ -104,6 +106,7 @@ impl GeneratorReport {
             response: ResponseTimes::of(&statistics.latencies.response),
             bounds: ResponseBounds::of(&statistics.latencies),
             own: data.generator.clone(),
+            last_success: None,
             slack: data.slack,
             spins: false,
             fewest_streams: None,

@@ -143,7 +143,7 @@ pub(super) mod tests {
     use crate::record::{Account, ErrorCause};
     use crate::report::generator::ResponseTimes;
     use crate::report::response_bounds::{BoundsSummary, ResponseBounds};
-    use crate::units::Time;
+    use crate::units::{Instant, Time};
 
     fn healthy() -> GeneratorReport {
         GeneratorReport {
@@ -172,6 +172,7 @@ pub(super) mod tests {
             },
             slack: Time::ZERO,
             spins: false,
+            last_success: Some(Instant(11_999_000_000)),
             fewest_streams: None,
         }
     }
@@ -214,6 +215,34 @@ pub(super) mod tests {
         assert!(warnings.starts_with("1.0 % of the responses have no kernel timestamp"), "{warnings}");
         (report.own.timestamps, report.own.timestamps_missing) = (5941, 59);
         assert!(report.warnings().is_empty());
+    }
+
+    #[test]
+    fn a_load_of_errors_is_a_warning() {
+        let mut report = healthy();
+        report.account.errors.status = 3000;
+        assert!(report.warnings().is_empty(), "half of the attempts");
+        report.account.errors.read = 1;
+        let warning = report.warnings().concat();
+        assert!(
+            warning.starts_with("50.0 % of the attempts ended with an error: 3000 answers with a status"),
+            "{warning}"
+        );
+        report.command = CommandInUse::Experiment;
+        assert!(report.warnings().is_empty(), "the verdict says it");
+    }
+
+    #[test]
+    fn a_server_that_stops_to_answer_is_a_warning() {
+        let mut report = healthy();
+        report.last_success = Some(Instant(10_900_000_000));
+        assert!(report.warnings().is_empty());
+        report.last_success = Some(Instant(6_000_000_000));
+        let warning = report.warnings().concat();
+        assert!(warning.starts_with("the last successful answer came 6.0 s after the start, and none in the 6.0 s"));
+        report.account = Account { scheduled: 19, answered: 19, attempts: 19, ..Account::default() };
+        report.sent = 19;
+        assert!(report.warnings().is_empty(), "9.5 requests in 6 s say little");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::summary::{AccountSummary, GeneratorSummary, LatencySummary, Wrk2Value
 use crate::load::LoadResult;
 use crate::record::ErrorCounts;
 use crate::record::event::RunEnd;
+use crate::threshold::ThresholdResult;
 
 /// The version of [`LoadSummary`].
 pub const SCHEMA: u32 = 1;
@@ -28,6 +29,9 @@ pub struct LoadSummary {
     /// The sums over all URLs.
     #[serde(flatten)]
     pub total: TotalsSummary,
+    /// Whether the load kept each threshold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub thresholds: Vec<ThresholdResult>,
     /// Each URL, in the order of the command line.
     pub urls: Vec<UrlSummary>,
 }
@@ -96,6 +100,7 @@ impl LoadSummary {
         started: String,
         ended: RunEnd,
         loads: &[LoadResult],
+        thresholds: &[ThresholdResult],
     ) -> Result<LoadSummary, serde_json::Error> {
         let totals = |loads: &[LoadResult]| TotalsSummary::from(&LoadTotals::of(loads));
         Ok(LoadSummary {
@@ -105,6 +110,7 @@ impl LoadSummary {
             ended,
             plan: serde_json::to_value(plan)?,
             total: totals(loads),
+            thresholds: thresholds.to_vec(),
             urls: loads
                 .iter()
                 .map(|load| UrlSummary { url: load.plan.url.clone(), totals: totals(std::slice::from_ref(load)) })
@@ -174,6 +180,8 @@ mod tests {
             waited: 0,
             held_back: 0,
             late_warmup: 0,
+            good: 0,
+            last_success: Some(Instant(2 * SECOND)),
             script_unsent: 0,
             has_uncounted: false,
             timestamps: 19,
@@ -187,7 +195,7 @@ mod tests {
 
     fn summary(loads: &[LoadResult]) -> LoadSummary {
         let plan = serde_json::json!({ "rate": 10.0 });
-        LoadSummary::of(&plan, "2026-01-01T00:00:00Z".into(), RunEnd::Complete, loads).unwrap()
+        LoadSummary::of(&plan, "2026-01-01T00:00:00Z".into(), RunEnd::Complete, loads, &[]).unwrap()
     }
 
     #[test]

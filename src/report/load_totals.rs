@@ -8,7 +8,8 @@ use crate::load::{LoadResult, WorkerResult};
 use crate::option_name::CommandInUse;
 use crate::record::event::GeneratorStats;
 use crate::record::{Account, ErrorCounts, Latencies};
-use crate::stats::Moments;
+use crate::stats::{Moments, ratio};
+use crate::threshold::Measurements;
 use crate::units::{Instant, Time};
 
 /// The numbers of one load, or the sums of loads that ran at the same time.
@@ -23,6 +24,8 @@ pub struct LoadTotals {
     pub bytes_in_time: u64,
     /// From the start until the end of arrivals.
     pub runtime: Time,
+    /// Requests that were answered with a status below 400 within the SLO; `None` if the plan has no SLO.
+    pub good: Option<u64>,
     pub errors: ErrorCounts,
     /// One entry for each thread; empty if the run had no warm-up or ended in it.
     pub calibration: Vec<ThreadCalibration>,
@@ -54,6 +57,7 @@ impl LoadTotals {
             answered_in_time: sum(|thread| thread.in_time.0),
             bytes_in_time: sum(|thread| thread.in_time.1),
             runtime: arrivals,
+            good: loads.iter().any(|load| load.plan.slo.is_some()).then(|| sum(|thread| thread.good)),
             // Two kinds of errors are in no record: attempts to connect while the request waits, and bytes that a
             // server sends without a request.
             errors: ErrorCounts {
@@ -80,9 +84,28 @@ impl LoadTotals {
                 own,
                 slack: loads.iter().map(|load| load.plan.slack).max().unwrap_or_default(),
                 spins: loads.iter().all(|load| load.plan.spin == Spin::Always),
+                last_success: threads().filter_map(|thread| thread.last_success).max(),
                 fewest_streams: loads.iter().filter_map(LoadResult::fewest_streams).min(),
             },
             latencies,
+        }
+    }
+
+    /// The numbers that thresholds are about.
+    pub fn measurements(&self) -> Measurements<'_> {
+        let account = &self.generator.account;
+        Measurements {
+            requests: account.scheduled,
+            errors: account.with_error,
+            unanswered: account.unanswered,
+            unsent: account.unsent,
+            good: self.good.map(|good| (good, account.scheduled)),
+            rate: ratio(self.answered_in_time as f64, self.runtime.as_secs_f64()),
+            planned_rate: self.generator.planned_rate,
+            response: &self.latencies.response,
+            lower_bounds: &self.latencies.lower_bounds,
+            service: &self.latencies.service,
+            send_lag: &self.latencies.send_lag,
         }
     }
 

@@ -5,6 +5,7 @@
 //! gives the same bytes.
 
 mod cause_advice;
+pub mod ci;
 mod data;
 mod digest_records;
 pub mod figures;
@@ -21,6 +22,7 @@ pub mod response_bounds;
 mod running;
 pub mod statistics;
 pub mod summary;
+pub mod thresholds;
 pub mod warning;
 mod write;
 pub mod wrk2;

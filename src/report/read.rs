@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use super::digest_records::{digest_records, reader_threads};
+use super::thresholds::evaluate_thresholds;
 use super::{FaultWindow, Incident, ReportData};
 use crate::arrivals::ArrivalProcess;
 use crate::load::plan::{OnTimeout, Timestamps, WhenBusy};
@@ -74,7 +75,8 @@ pub fn build_report_data(plan: &ExperimentPlan, recorded: RunData, digest: Diges
     let judgement = judge(plan, &digest, &events);
     let explanation = judgement.explain(plan);
     let evidence = judgement.evidence;
-    ReportData {
+    let aborted = evidence.timeline.abort.clone();
+    let mut data = ReportData {
         name: plan.name().to_owned(),
         started: evidence.timeline.started.clone(),
         threads: digest.frame().threads,
@@ -101,7 +103,10 @@ pub fn build_report_data(plan: &ExperimentPlan, recorded: RunData, digest: Diges
         facts: plan_facts(plan),
         digest,
         samples,
-    }
+        thresholds: Vec::new(),
+    };
+    data.thresholds = evaluate_thresholds(plan, &data, aborted.as_ref());
+    data
 }
 
 fn incidents(events: &[Event]) -> Vec<Incident> {

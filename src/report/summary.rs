@@ -11,6 +11,7 @@ use super::{FaultWindow, ReportData};
 use crate::record::event::GeneratorStats;
 use crate::record::{Account, ErrorCounts};
 use crate::stats::{Moments, ratio, value_at_percentile, within_stdev};
+use crate::threshold::ThresholdResult;
 use crate::units::Time;
 use crate::verdict::VerdictText;
 use crate::verdict::goodput::Bin;
@@ -49,6 +50,8 @@ pub struct Summary {
     pub faults: Vec<FaultWindow>,
     pub recovered_at_ns: Option<u64>,
     pub generator: GeneratorSummary,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub thresholds: Vec<ThresholdResult>,
     /// Warnings of faults, which do not change the verdict.
     #[serde(default)]
     pub fault_warnings: Vec<String>,
@@ -248,6 +251,7 @@ impl Summary {
             faults: data.faults.clone(),
             recovered_at_ns: data.recovered_at.map(|at| at.0),
             generator: GeneratorSummary::of(&generator),
+            thresholds: data.thresholds.clone(),
             fault_warnings: data.warnings.iter().map(|(_, text)| text.clone()).collect(),
             problems: data.problems.clone(),
         }

@@ -2,9 +2,9 @@ use super::cause_advice::advice;
 use super::generator::{GeneratorReport, ResponseTimes};
 use crate::load::plan::WarmupBy;
 use crate::option_name::{CommandInUse, OptionName};
-use crate::record::{CauseCount, ErrorCause};
+use crate::record::{CauseCount, ErrorCause, ErrorCounts};
 use crate::stats::ratio;
-use crate::units::{Time, format_wrk_time};
+use crate::units::{Instant, Time, format_wrk_time};
 
 /// A reason to distrust the numbers of a run. [`Warning::describe`] says what to do about it.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +38,10 @@ pub enum Warning {
     Timestamps { percent: f64 },
     /// The number of attempts that are missing from the raw records.
     RecordsDropped(u64),
+    /// Over half of the attempts of a load ended with an error.
+    MostlyErrors { percent: f64, errors: ErrorCounts },
+    /// The server of a load answered nothing successfully any more since this instant.
+    Silent { since: Instant, lasted: Time },
 }
 
 /// Why fewer requests were sent than scheduled.
@@ -148,6 +152,8 @@ pub fn find_warnings(report: &GeneratorReport) -> Vec<Warning> {
         (late >= 1.0).then_some(Warning::WarmupBacklog { percent: late }),
         (report.arrivals < report.warmup).then_some(Warning::OnlyWarmup { warmup: report.warmup }),
         (report.requires_timestamps && untimed >= 1.0).then_some(Warning::Timestamps { percent: untimed }),
+        mostly_errors(report),
+        silence(report),
         (report.own.records_dropped > 0).then_some(Warning::RecordsDropped(report.own.records_dropped)),
     ]
     .into_iter()
@@ -178,6 +184,32 @@ fn send_lag_warning(report: &GeneratorReport) -> Option<Warning> {
         .filter(|_| has_p99)
         .or_else(|| at(50, lag.p50_ns, USUAL_SEND_LAG_P50, |response| response.p50))
         .or_else(far_too_late)
+}
+
+/// More errors than this, in percent of the attempts, are a warning.
+const MAX_ERROR_PERCENT: f64 = 50.0;
+/// A load that ended without a successful answer for this share of its duration met a server that is gone: a tenth.
+const SILENT_SHARE: u64 = 10;
+/// So many requests must have been due in that time.
+const MIN_SILENT_REQUESTS: f64 = 10.0;
+
+/// The warning about a load whose attempts mostly failed. An experiment has a verdict for that, and timeouts are what an
+/// overloaded system shows.
+fn mostly_errors(report: &GeneratorReport) -> Option<Warning> {
+    let errors = report.account.errors;
+    let failed = errors.status + errors.connect + errors.read + errors.write;
+    let percent = 100.0 * ratio(failed as f64, report.account.attempts as f64);
+    let is_load = report.command == CommandInUse::Load;
+    (is_load && percent > MAX_ERROR_PERCENT).then_some(Warning::MostlyErrors { percent, errors })
+}
+
+/// The warning about a load whose server stopped to answer before the end.
+fn silence(report: &GeneratorReport) -> Option<Warning> {
+    let since = report.last_success?;
+    let lasted = Instant::START.plus(report.arrivals).since(since);
+    let is_long = lasted.times(SILENT_SHARE) > report.arrivals;
+    let had_requests = lasted.as_secs_f64() * report.scheduled_rate() >= MIN_SILENT_REQUESTS;
+    (is_long && had_requests).then_some(Warning::Silent { since, lasted })
 }
 
 impl Warning {
@@ -293,6 +325,18 @@ impl Warning {
                  generator read them. The first responses after the start of the machine may have none; if most have none, \
                  the kernel makes none here: use {}.",
                 OptionName::Timestamps.set_to("user", command).unwrap_or_default()
+            ),
+            Warning::MostlyErrors { percent, errors } => format!(
+                "{percent:.1} % of the attempts ended with an error: {} answers with a status above 399, {} connect, {} read \
+                 and {} write errors. The latencies are mostly those of errors. Check the URL, what the requests ask for, and \
+                 the log of the server.",
+                errors.status, errors.connect, errors.read, errors.write
+            ),
+            Warning::Silent { since, lasted } => format!(
+                "the last successful answer came {:.1} s after the start, and none in the {:.1} s after it. The server died, \
+                 hung or was cut off. Check its log.",
+                since.as_secs_f64(),
+                lasted.as_secs_f64()
             ),
             Warning::RecordsDropped(n) => {
                 let where_to = match command {

@@ -35,6 +35,8 @@ pub enum Verdict {
 pub enum InvalidReason {
     /// A signal stopped the run.
     Interrupted,
+    /// A condition of a threshold ended the run.
+    Aborted(String),
     /// The run has no end event: it was killed.
     Killed,
     /// A component or the script failed.

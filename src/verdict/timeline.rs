@@ -1,7 +1,7 @@
 //! The events of a run, in one place.
 
 use crate::record::event::{ComponentState, GeneratorStats, RunEnd};
-use crate::record::{Event, EventKind, FaultStep};
+use crate::record::{Abort, Event, EventKind, FaultStep};
 use crate::units::{Instant, Time};
 
 /// What the events of a run say.
@@ -22,6 +22,8 @@ pub struct Timeline {
     pub recorded: Option<u64>,
     /// How the run ended, and the detail; `None` if it was killed.
     pub ending: Option<(RunEnd, String)>,
+    /// The condition that ended the run early, if one did.
+    pub abort: Option<Abort>,
 }
 
 /// One fault, as it was observed.
@@ -74,7 +76,10 @@ impl Timeline {
             EventKind::Stall { lasted_ns } => self.stalls.push((at, Time(*lasted_ns))),
             EventKind::Generator(generator) => self.generator = generator.clone(),
             EventKind::Recorded { rows } => self.recorded = Some(*rows),
-            EventKind::Ended { how, detail } => self.ending = Some((*how, detail.clone())),
+            EventKind::Ended { how, detail, abort } => {
+                self.ending = Some((*how, detail.clone()));
+                self.abort = abort.clone();
+            }
         }
     }
 

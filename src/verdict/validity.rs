@@ -23,6 +23,7 @@ pub fn find_reasons(plan: &ExperimentPlan, digest: &Digest, evidence: &Evidence)
         None => reasons.push(InvalidReason::Killed),
         Some((RunEnd::Interrupted, _)) => reasons.push(InvalidReason::Interrupted),
         Some((RunEnd::Failed, detail)) => reasons.push(InvalidReason::Failed(detail.clone())),
+        Some((RunEnd::Aborted, detail)) => reasons.push(InvalidReason::Aborted(detail.clone())),
         Some((RunEnd::Complete, _)) => {}
     }
     // A run that was cut short had no time for its later steps, so missing steps are not further reasons.

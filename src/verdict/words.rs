@@ -238,6 +238,7 @@ impl InvalidReason {
     pub fn name(&self) -> String {
         match self {
             InvalidReason::Interrupted => "interrupted".to_owned(),
+            InvalidReason::Aborted(_) => "aborted by a threshold".to_owned(),
             InvalidReason::Killed => "the run was killed".to_owned(),
             InvalidReason::Failed(_) => "the run failed".to_owned(),
             InvalidReason::IncompleteRecords { .. } => "its records are incomplete".to_owned(),
@@ -266,6 +267,7 @@ impl InvalidReason {
         let appended = |detail: &Option<String>| detail.as_ref().map(|d| format!(": {d}")).unwrap_or_default();
         match self {
             InvalidReason::Interrupted => "The run was interrupted before its end.".to_owned(),
+            InvalidReason::Aborted(detail) => format!("A threshold ended the run: {detail}."),
             InvalidReason::Killed => "The run was killed: it recorded no end.".to_owned(),
             InvalidReason::Failed(detail) => format!("The run failed: {detail}."),
             InvalidReason::IncompleteRecords { recorded, found } => {
@@ -330,6 +332,9 @@ impl InvalidReason {
                     .to_owned()
             }
             InvalidReason::Failed(_) => "Fix the cause and run again.".to_owned(),
+            InvalidReason::Aborted(_) => {
+                "To see how the system goes on, remove the abort-if from [[threshold]], or raise its limit.".to_owned()
+            }
             InvalidReason::IncompleteRecords { .. } => {
                 "Take the results folder from a copy, or run the experiment again.".to_owned()
             }

@@ -9,6 +9,7 @@ use clap::ArgAction;
 
 use crate::arrivals::{ArrivalProcess, Profile};
 use crate::load::plan::{OnTimeout, Retries, Spin, Timestamps, WhenBusy};
+use crate::threshold::{AbortCondition, Condition, Thresholds};
 use crate::units::{Time, parse_count, parse_number};
 
 /// Heading of the options that are about the program itself.
@@ -22,6 +23,7 @@ Exit codes:
   0    the load completed
   1    error or invalid usage
   3    the report has a warning, and --strict is given
+  4    a threshold failed (--fail-if, --abort-if)
   130  ended by SIGINT, with a full report
   143  ended by SIGTERM, with a full report
   129  ended by SIGHUP, with a full report";
@@ -50,6 +52,8 @@ pub struct Args {
     pub failure: FailureOptions,
     #[command(flatten)]
     pub latency: LatencyOptions,
+    #[command(flatten)]
+    pub threshold: ThresholdOptions,
     #[command(flatten)]
     pub output: OutputOptions,
     #[command(flatten)]
@@ -197,6 +201,30 @@ pub struct LatencyOptions {
     pub warmup: Option<Time>,
 }
 
+/// Conditions that the load must keep.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Thresholds")]
+pub struct ThresholdOptions {
+    /// Exit with code 4 if this holds at the end: p99>50ms, errors>1%, rate<95%, service.p99.9>1s. Can be repeated
+    #[arg(long, value_name = "CONDITION")]
+    pub fail_if: Vec<Condition>,
+
+    /// End the load and exit with code 4 if this holds over the last 10s, or over the time after the @:
+    /// errors>50%@5s. Can be repeated
+    #[arg(long, value_name = "CONDITION")]
+    pub abort_if: Vec<AbortCondition>,
+
+    /// The longest response time of a good answer, for conditions on goodput: goodput<99%
+    #[arg(long, value_name = "T")]
+    pub slo: Option<Time>,
+}
+
+impl ThresholdOptions {
+    pub fn thresholds(&self) -> Thresholds {
+        Thresholds { fail_if: self.fail_if.clone(), abort_if: self.abort_if.clone() }
+    }
+}
+
 /// What a load writes besides its text report.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Output")]
@@ -213,6 +241,14 @@ pub struct OutputOptions {
     #[arg(long, value_name = "FILE")]
     pub hgrm: Option<PathBuf>,
 
+    /// Write whether each threshold was kept as JUnit XML, for CI systems
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+
+    /// Write a summary as Markdown, for CI systems. With -, it replaces the text report on standard output
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
+
     /// Draw figures of the load into this folder
     #[arg(long, value_name = "DIR")]
     pub plot: Option<PathBuf>,
@@ -227,9 +263,9 @@ pub struct OutputOptions {
 }
 
 impl OutputOptions {
-    /// The files of `--record`, `--json` and `--hgrm`.
+    /// The files of `--record`, `--json`, `--hgrm`, `--junit` and `--markdown`.
     pub fn data_files(&self) -> impl Iterator<Item = &PathBuf> {
-        [&self.record, &self.json, &self.hgrm].into_iter().flatten()
+        [&self.record, &self.json, &self.hgrm, &self.junit, &self.markdown].into_iter().flatten()
     }
 }
 

@@ -1,5 +1,6 @@
 //! `wrk2` and `metawrk load`: from arguments to plans, loads, and wrk2's report.
 
+mod abort;
 pub mod args;
 mod output;
 mod plans;
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
+use super::exit::THRESHOLD_FAILED;
 use super::interrupts::{Interrupts, Stage};
 use super::progress_line::ProgressLine;
 use crate::load::LoadResult;
@@ -21,6 +23,8 @@ use crate::record::event::RunEnd;
 use crate::record::sink::Recorder;
 use crate::report::load_totals::LoadTotals;
 use crate::report::wrk2::{Wrk2Header, Wrk2Options, format_header};
+use crate::signals::StopSignal;
+use abort::AbortMonitor;
 use args::Args;
 use output::{OutputFiles, OutputRequest};
 use progress::ProgressDisplay;
@@ -45,7 +49,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let urls: Vec<String> = plans.iter().map(|plan| plan.url.clone()).collect();
     let wrk2_options = wrk2_options(&args, urls.len());
     let (quiet, strict) = (args.output.quiet, args.output.strict);
-    let Args { load: options, output, dsb, .. } = args;
+    let Args { load: options, output, threshold, dsb, .. } = args;
+    let thresholds = threshold.thresholds();
     let request = OutputRequest::new(output, &dsb);
     let with_text = !request.replaces_text();
 
@@ -53,7 +58,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let planned = plans.clone();
     // Opening a named pipe blocks until it has a reader.
     let Some(files) = interrupts.run_unless_interrupted(move || OutputFiles::create(&request, &planned))? else {
-        return Ok(exit_code(&interrupts, false));
+        return Ok(exit_code(&interrupts, None));
     };
     let mut files = files?;
     if !with_text {
@@ -67,11 +72,16 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         sinks.push(Box::new(sink));
         progress
     });
+    let mut abort = (!thresholds.abort_if.is_empty()).then(|| {
+        let (monitor, sink) = AbortMonitor::new(thresholds.abort_if.clone(), &plans);
+        sinks.push(Box::new(sink));
+        monitor
+    });
     let recorder = if sinks.is_empty() { None } else { Some(Recorder::start(sinks)?) };
     let senders = recorder.as_ref().map(|recorder| recorder.senders().clone());
     let prepared = interrupts.run_unless_interrupted(move || PreparedLoads::prepare(plans, senders.as_ref()))?;
     let Some(prepared) = prepared else {
-        return Ok(exit_code(&interrupts, false));
+        return Ok(exit_code(&interrupts, None));
     };
     let prepared = prepared.map_err(plans::with_flags)?;
     // Before the header is printed: a reader of the header may send a signal, and that signal must end the load.
@@ -81,7 +91,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         say(&format_header(&Wrk2Header { urls: &urls, threads, connections, duration: options.duration }))?;
     }
     files.mark_start();
-    let results = run_loads(prepared.start(), &interrupts, progress.as_mut());
+    let results = run_loads(prepared.start(), &interrupts, progress.as_mut(), abort.as_mut());
     // Erases the line before anything else is printed.
     drop(progress);
     let mut loads = results?;
@@ -89,18 +99,25 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     interrupts.enter(Stage::Writing);
     let recorded = recorder.map_or(Ok(()), Recorder::finish);
     let totals = LoadTotals::of(&loads);
+    let aborted = abort.and_then(AbortMonitor::into_aborted);
+    let results = thresholds.evaluate(&totals.measurements(), aborted.as_ref());
     let mut printed = Ok(());
     if with_text {
         let context = ReportContext {
             options: wrk2_options,
             latencies_file: files.latencies_file(),
             figures: files.describe_figures(totals.generator.threads),
-            stopped: interrupts.first().is_some(),
+            stopped: match (interrupts.first(), &aborted) {
+                (Some(_), _) => Some("a signal"),
+                (None, Some(_)) => Some("--abort-if"),
+                (None, None) => None,
+            },
+            thresholds: &results,
         };
         printed = say(&report_text(&loads, &totals, context));
     }
     // The other files are written even if recording or printing failed.
-    let finished = files.finish(&loads, &totals, ending(&interrupts, &loads));
+    let finished = files.finish(&loads, &totals, &results, ending(&interrupts, &loads, aborted.is_some()));
     printed?;
     recorded?;
     finished?;
@@ -114,20 +131,24 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         // The signal has ended the load, and the script did not return then.
         warn(&message);
-        return Ok(exit_code(&interrupts, false));
+        return Ok(exit_code(&interrupts, None));
     }
     for load in &mut loads {
         let arguments = done_arguments(load);
         load.run_done(arguments)?;
     }
-    Ok(exit_code(&interrupts, strict && !totals.generator.warnings().is_empty()))
+    let failed = results.iter().any(|result| !result.passed).then_some(THRESHOLD_FAILED);
+    let warned = (strict && !totals.generator.warnings().is_empty()).then_some(WARNED);
+    Ok(exit_code(&interrupts, failed.or(warned)))
 }
 
-/// Runs the loads to their end. A signal ends them at once, and a second one skips steps that take long.
+/// Runs the loads to their end. A signal ends them at once, and a second one skips steps that take long. A condition of
+/// `--abort-if` ends them at once, too.
 fn run_loads(
     mut loads: RunningLoads,
     interrupts: &Interrupts,
     mut progress: Option<&mut ProgressDisplay>,
+    mut abort: Option<&mut AbortMonitor>,
 ) -> anyhow::Result<Vec<LoadResult>> {
     let mut stopped: Option<Instant> = None;
     while !loads.poll_finished().map_err(plans::with_flags)? {
@@ -141,6 +162,9 @@ fn run_loads(
                 loads.hurry();
             }
         }
+        if stopped.is_none() && abort.as_mut().is_some_and(|abort| abort.holds(loads.now())) {
+            loads.stop();
+        }
         if let Some(progress) = &mut progress {
             progress.update(&loads);
         }
@@ -149,10 +173,11 @@ fn run_loads(
     Ok(loads.into_results())
 }
 
-fn ending(interrupts: &Interrupts, loads: &[LoadResult]) -> RunEnd {
+fn ending(interrupts: &Interrupts, loads: &[LoadResult], aborted: bool) -> RunEnd {
     match interrupts.first() {
         Some(_) => RunEnd::Interrupted,
         None if loads.iter().any(|load| load.failure().is_some()) => RunEnd::Failed,
+        None if aborted => RunEnd::Aborted,
         None => RunEnd::Complete,
     }
 }
@@ -169,10 +194,8 @@ fn wrk2_options(args: &Args, urls: usize) -> Wrk2Options {
     }
 }
 
-fn exit_code(interrupts: &Interrupts, warned: bool) -> ExitCode {
-    match interrupts.first() {
-        Some(signal) => ExitCode::from(signal.exit_code()),
-        None if warned => ExitCode::from(WARNED),
-        None => ExitCode::SUCCESS,
-    }
+/// The code of the signal that ended the program, or else `code`.
+fn exit_code(interrupts: &Interrupts, code: Option<u8>) -> ExitCode {
+    let code = interrupts.first().map(StopSignal::exit_code).or(code);
+    code.map_or(ExitCode::SUCCESS, ExitCode::from)
 }

@@ -9,10 +9,12 @@ use crate::load::{LoadPlan, LoadResult, LoadSettings};
 use crate::record::event::RunEnd;
 use crate::record::sink::RecordSink;
 use crate::record::{LatencyFile, OutputFile, P99Files, create_recording};
+use crate::report::ci::{CiReport, format_junit, format_markdown};
 use crate::report::hgrm;
 use crate::report::load_figures::LoadFigures;
 use crate::report::load_summary::LoadSummary;
 use crate::report::load_totals::LoadTotals;
+use crate::threshold::ThresholdResult;
 
 /// The file of `-P` in the working directory, as in wrk2.
 const LATENCIES: &str = "latencies.txt";
@@ -43,6 +45,8 @@ pub struct OutputFiles {
     sinks: Vec<Box<dyn RecordSink>>,
     json: Option<OutputFile>,
     hgrm: Option<OutputFile>,
+    junit: Option<OutputFile>,
+    markdown: Option<OutputFile>,
     plot: Option<LoadFigures>,
     latencies_file: Option<&'static str>,
     /// The settings of each load, for JSON.
@@ -78,6 +82,8 @@ impl OutputFiles {
             sinks,
             json: create(&files.json)?,
             hgrm: create(&files.hgrm)?,
+            junit: create(&files.junit)?,
+            markdown: create(&files.markdown)?,
             plot,
             latencies_file: all_latencies.then_some(LATENCIES),
             settings: plans.iter().cloned().map(LoadSettings::from).collect(),
@@ -109,18 +115,32 @@ impl OutputFiles {
     ///
     /// # Errors
     /// Names the file that cannot be written.
-    pub fn finish(self, loads: &[LoadResult], totals: &LoadTotals, ending: RunEnd) -> anyhow::Result<()> {
+    pub fn finish(
+        self,
+        loads: &[LoadResult],
+        totals: &LoadTotals,
+        thresholds: &[ThresholdResult],
+        ending: RunEnd,
+    ) -> anyhow::Result<()> {
+        let urls: Vec<&str> = self.settings.iter().map(|settings| settings.url.as_str()).collect();
+        let urls = urls.join(" ");
         if let Some(file) = self.json {
-            let summary = LoadSummary::of(&self.settings, self.started, ending, loads);
+            let summary = LoadSummary::of(&self.settings, self.started.clone(), ending, loads, thresholds);
             let json = summary.and_then(|summary| summary.to_json()).context("cannot write the results as JSON")?;
             file.write_and_finish(json.as_bytes())?;
         }
         if let Some(file) = self.hgrm {
             file.write_and_finish(hgrm::format_spectrum(&totals.latencies.response).as_bytes())?;
         }
+        let report = CiReport::of_load(urls.clone(), &self.started, totals, thresholds);
+        if let Some(file) = self.junit {
+            file.write_and_finish(format_junit(&report).as_bytes())?;
+        }
+        if let Some(file) = self.markdown {
+            file.write_and_finish(format_markdown(&report).as_bytes())?;
+        }
         if let Some(plot) = self.plot {
-            let urls: Vec<&str> = self.settings.iter().map(|settings| settings.url.as_str()).collect();
-            plot.draw(&urls.join(" "), totals)?;
+            plot.draw(&urls, totals)?;
         }
         Ok(())
     }

@@ -4,8 +4,10 @@ use std::slice;
 
 use crate::load::{DoneArguments, LoadResult};
 use crate::report::load_totals::LoadTotals;
+use crate::report::thresholds::format_thresholds;
 use crate::report::wrk2::{Wrk2Options, Wrk2Report, Wrk2Statistics, format_report};
 use crate::script::DoneSummary;
+use crate::threshold::ThresholdResult;
 
 /// What the report shows besides the numbers of the loads.
 pub struct ReportContext<'a> {
@@ -14,8 +16,9 @@ pub struct ReportContext<'a> {
     pub latencies_file: Option<&'a str>,
     /// Where the figures will be, if some are drawn.
     pub figures: Option<String>,
-    /// A signal ended the load.
-    pub stopped: bool,
+    /// What ended the load early: a signal, or a condition.
+    pub stopped: Option<&'a str>,
+    pub thresholds: &'a [ThresholdResult],
 }
 
 /// The report, without the header that is printed before the load starts.
@@ -27,15 +30,14 @@ pub fn report_text(loads: &[LoadResult], totals: &LoadTotals, context: ReportCon
     let targets: Vec<(String, Wrk2Statistics)> =
         loads.iter().zip(&each).map(|(load, totals)| (load.plan.url.clone(), totals.wrk2_statistics())).collect();
     let mut generator = totals.generator.to_text();
-    if let Some(planned) = loads.iter().map(|load| load.plan.duration).max().filter(|_| context.stopped) {
-        generator.push_str(&format!(
-            "  stopped     by a signal, after {:.2} s of {planned}\n",
-            totals.runtime.as_secs_f64()
-        ));
+    if let (Some(planned), Some(by)) = (loads.iter().map(|load| load.plan.duration).max(), context.stopped) {
+        generator
+            .push_str(&format!("  stopped     by {by}, after {:.2} s of {planned}\n", totals.runtime.as_secs_f64()));
     }
     if let Some(figures) = context.figures {
         generator.push_str(&format!("  figures     {figures}\n"));
     }
+    generator.push_str(&format_thresholds(context.thresholds));
     format_report(&Wrk2Report {
         calibration: &totals.calibration,
         latencies_file: context.latencies_file,

@@ -78,6 +78,9 @@ impl LoadPlan {
         let (is_one, index) = (s.generator.index < s.generator.of, &s.generator.index);
         range(is_one, "generator", "below the number of generators", index)?;
         range(s.timeout > Time::ZERO && s.timeout <= DAY, "timeout", "above 0 and at most 24h", &s.timeout)?;
+        if let Some(slo) = s.slo {
+            range(slo > Time::ZERO && slo <= DAY, "slo", "above 0 and at most 24h", &slo)?;
+        }
         range(s.drain <= DAY, "drain", "at most 24h", &s.drain)?;
         range(s.warmup <= s.duration, "warmup", "no longer than the duration", &s.warmup)?;
         if let Some(factor) = s.catch_up {

@@ -44,6 +44,9 @@ pub struct LoadSettings {
     pub retries: Retries,
     /// After the end of arrivals, requests in flight may finish within this time.
     pub drain: Time,
+    /// The longest response time of a good answer, if goodput is to be counted.
+    #[serde(default)]
+    pub slo: Option<Time>,
     /// The histograms leave out what belongs to the first part of the run, of this length.
     pub warmup: Time,
     /// What belongs to the warm-up.
@@ -86,6 +89,7 @@ impl LoadSettings {
             on_timeout: OnTimeout::Wait,
             retries: Retries::default(),
             drain: Time::from_secs(2),
+            slo: None,
             warmup: Time::ZERO,
             warmup_by: WarmupBy::End,
             ahead: true,

@@ -85,12 +85,17 @@ pub struct ThreadMetrics {
     pub in_time: (u64, u64),
     /// Requests due within the warm-up that had not ended at its end.
     pub late_warmup: u64,
+    /// Requests that were answered with a status below 400 within the plan's SLO.
+    pub good: u64,
+    /// The end of the last answer with a status below 400.
+    pub last_success: Option<Instant>,
     /// Answered attempts with a kernel timestamp, and those without one.
     pub timestamps: u64,
     pub timestamps_missing: u64,
     pub in_flight: u64,
     pub in_flight_max: u64,
     started: u64,
+    slo: Time,
     warmup_end: Instant,
     /// As planned.
     arrivals_end: Instant,
@@ -108,6 +113,8 @@ impl ThreadMetrics {
             rates: RateSampler::new(),
             in_time: (0, 0),
             late_warmup: 0,
+            good: 0,
+            last_success: None,
             timestamps: 0,
             timestamps_missing: 0,
             warmup_end: Instant::START.plus(plan.warmup),
@@ -115,6 +122,7 @@ impl ThreadMetrics {
             in_flight: 0,
             in_flight_max: 0,
             started: 0,
+            slo: plan.slo.unwrap_or(Time::ZERO),
             requests: 0,
             sender,
             live,
@@ -193,6 +201,10 @@ impl ThreadMetrics {
     #[inline]
     fn add(&mut self, record: &RequestRecord, is_sample: bool) {
         self.account.add(record);
+        if record.is_success() {
+            self.last_success = self.last_success.max(Some(record.end));
+            self.good += u64::from(record.is_last() && record.end.since(record.due) <= self.slo);
+        }
         self.late_warmup += u64::from(record.due < self.warmup_end && record.is_last() && record.end > self.warmup_end);
         if !is_sample {
             return;

@@ -45,6 +45,10 @@ pub struct WorkerResult {
     pub held_back: u64,
     /// Requests due within the warm-up that were still in flight at its end.
     pub late_warmup: u64,
+    /// Requests that were answered with a status below 400 within the plan's SLO.
+    pub good: u64,
+    /// The end of the last answer with a status below 400.
+    pub last_success: Option<Instant>,
     /// Answered attempts that ended with a kernel timestamp.
     pub timestamps: u64,
     /// Answered attempts without one, if timestamps are in use.
@@ -89,6 +93,8 @@ impl WorkerResult {
             in_flight_max: metrics.in_flight_max,
             limit_reached: dispatcher.limit_reached(),
             late_warmup: metrics.late_warmup,
+            good: metrics.good,
+            last_success: metrics.last_success,
             waited: dispatcher.waited(),
             held_back: dispatcher.held_back(),
             timestamps: metrics.timestamps,

@@ -4,13 +4,14 @@ mod fit;
 
 use std::path::Path;
 
-use super::load;
 use super::settings::{ScriptSetting, Settings};
 use super::source::{ConfigError, Source};
 use super::{ExperimentPlan, InvalidSetting, find_windows};
+use super::{load, thresholds};
 use crate::arrivals::Profile;
 use crate::input;
 use crate::script::Script;
+use crate::threshold::Thresholds;
 use crate::units::Time;
 
 /// The default experiment.
@@ -34,11 +35,13 @@ pub struct Overrides {
     pub duration: Option<Time>,
     /// `verdict.early`
     pub early: Option<Time>,
+    /// Further `[[threshold]]` sections.
+    pub thresholds: Thresholds,
 }
 
 impl Overrides {
     fn apply(&self, settings: &mut Settings) {
-        let Overrides { name, rate, profile, connections, seed, outage, duration, early } = self;
+        let Overrides { name, rate, profile, connections, seed, outage, duration, early, thresholds: added } = self;
         settings.name = name.clone().unwrap_or_else(|| settings.name.clone());
         let load = &mut settings.load;
         load.rate = rate.unwrap_or(load.rate);
@@ -58,6 +61,7 @@ impl Overrides {
             }
             None => {}
         }
+        settings.threshold.extend(thresholds::to_settings(added));
         settings.verdict.early = early.or(settings.verdict.early);
         if let Some(duration) = *duration {
             settings.phases.duration = Some(duration);

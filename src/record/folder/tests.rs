@@ -15,7 +15,8 @@ fn filled(results: &Path) -> ResultsFolder {
     folder.write_plan("name = \"x\"\n").unwrap();
     let mut rows = folder.create_rows().unwrap();
     rows.append(&[RequestRecord::planned(2, Instant(20), 0), RequestRecord::planned(1, Instant(10), 0)]).unwrap();
-    let ended = Event { at: Instant(9), what: EventKind::Ended { how: RunEnd::Complete, detail: String::new() } };
+    let ended =
+        Event { at: Instant(9), what: EventKind::Ended { how: RunEnd::Complete, detail: String::new(), abort: None } };
     folder.open_events().unwrap().append(&ended).unwrap();
     folder
         .open_samples()

@@ -1,5 +1,5 @@
 /// Escapes text for elements and quoted attributes. HTML cannot contain control characters: each becomes U+FFFD.
-pub(super) fn escape(text: &str) -> String {
+pub(in crate::report) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

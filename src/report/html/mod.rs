@@ -12,7 +12,7 @@ use super::figures::FigureImages;
 use super::generator::GeneratorReport;
 use super::statistics::RunStatistics;
 use crate::verdict::Verdict;
-use escape::escape;
+pub(super) use escape::escape;
 use tables::Table;
 
 const STYLE: &str = include_str!("style.css");

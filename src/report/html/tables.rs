@@ -17,6 +17,7 @@ pub(super) struct Table {
 /// All tables that have rows.
 pub(super) fn all_tables(data: &ReportData, statistics: &RunStatistics, generator: &GeneratorReport) -> Vec<Table> {
     let tables = [
+        threshold_table(data),
         account_table(statistics),
         latency_table(statistics, generator),
         generator_table(generator),
@@ -29,6 +30,15 @@ pub(super) fn all_tables(data: &ReportData, statistics: &RunStatistics, generato
 
 fn row<const N: usize>(cells: [&dyn ToString; N]) -> Vec<String> {
     cells.iter().map(|c| c.to_string()).collect()
+}
+
+fn threshold_table(data: &ReportData) -> Table {
+    let name = |passed: bool| if passed { "passed" } else { "FAILED" };
+    let rows = data
+        .thresholds
+        .iter()
+        .map(|t| row([&name(t.passed), &format!("{} {}", t.action.name(), t.condition), &t.text]));
+    Table { title: "Thresholds", head: &["", "condition", "result"], rows: rows.collect(), note: None }
 }
 
 fn account_table(statistics: &RunStatistics) -> Table {

@@ -123,6 +123,7 @@ fn empty_data() -> ReportData {
         incidents: vec![],
         warnings: vec![],
         problems: vec![],
+        thresholds: Vec::new(),
         generator: GeneratorStats::default(),
         requires_timestamps: false,
         facts: vec![],

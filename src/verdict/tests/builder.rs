@@ -99,7 +99,7 @@ impl Run {
                 run.events.push(Event { at: Instant(at_ns), what });
             }
         }
-        run.event(stop / S, EventKind::Ended { how: RunEnd::Complete, detail: String::new() })
+        run.event(stop / S, EventKind::Ended { how: RunEnd::Complete, detail: String::new(), abort: None })
     }
 
     pub fn new() -> Run {

@@ -371,7 +371,8 @@ fn any_event() -> impl Strategy<Value = Event> {
         warnings: vec![],
     });
     let how = prop::sample::select(vec![RunEnd::Complete, RunEnd::Failed]);
-    let what = prop_oneof![4 => step, 1 => how.prop_map(|how| EventKind::Ended { how, detail: String::new() })];
+    let what =
+        prop_oneof![4 => step, 1 => how.prop_map(|how| EventKind::Ended { how, detail: String::new(), abort: None })];
     let at = prop_oneof![any::<u64>(), 0..200 * S];
     (at, what).prop_map(|(at, what)| Event { at: Instant(at), what })
 }

@@ -15,7 +15,7 @@ fn each_reason_makes_a_run_invalid() {
         warnings: vec![],
     };
     let died = |state| EventKind::Component { component: "post-db".into(), state, detail: String::new() };
-    let ended = |how| EventKind::Ended { how, detail: "no disk".into() };
+    let ended = |how| EventKind::Ended { how, detail: "no disk".into(), abort: None };
     let metastable = || Run::new().with(profile(&[OUTAGE, (35, 999, 0.0)]));
     for (run, name) in [
         (metastable().without_end(), "INVALID: the run was killed"),
@@ -145,7 +145,7 @@ fn a_generator_without_a_core_makes_a_run_invalid() {
 
 #[test]
 fn an_interrupted_run_has_no_further_reasons() {
-    let interrupted = || EventKind::Ended { how: RunEnd::Interrupted, detail: "SIGINT".into() };
+    let interrupted = || EventKind::Ended { how: RunEnd::Interrupted, detail: "SIGINT".into(), abort: None };
     for run in [Run::new().without_step(FaultStep::Effective).stop_at(12), Run::new().stop_at(40)] {
         let run = run.without_end().event(40, interrupted());
         assert_eq!(run.judge().explain(&run.plan).because, ["The run was interrupted before its end."]);

@@ -31,7 +31,7 @@ impl Args {
             bail!("Throughput MUST be specified with the --rate or -R option");
         };
         let headers = self.load.header.iter().map(|text| parse_header(text)).collect::<anyhow::Result<_>>()?;
-        let Args { load, pacing, connection, failure, latency, dsb, .. } = self;
+        let Args { load, pacing, connection, failure, latency, threshold, dsb, .. } = self;
         let defaults = LoadSettings::new("", rate);
         let settings = LoadSettings {
             threads: load.threads,
@@ -48,6 +48,7 @@ impl Args {
             timeout: failure.timeout,
             on_timeout: failure.on_timeout,
             retries: failure.retries.unwrap_or_default(),
+            slo: threshold.slo,
             drain: failure.drain.unwrap_or(defaults.drain.min(failure.timeout)),
             warmup: latency.warmup.unwrap_or(if load.duration > WARMUP { WARMUP } else { Time::ZERO }),
             ahead: !pacing.no_ahead,
@@ -84,8 +85,8 @@ impl Args {
     }
 
     /// Options that exclude each other: whether they do, and the message.
-    fn conflicts(&self) -> [(bool, &'static str); 4] {
-        let Args { pacing, connection, output, .. } = self;
+    fn conflicts(&self) -> [(bool, &'static str); 6] {
+        let Args { pacing, connection, threshold, output, .. } = self;
         let when_busy = pacing.when_busy;
         let files: Vec<&PathBuf> = output.data_files().collect();
         let is_same = |a: &Path, b: &Path| a == b || [a, b].into_iter().all(OutputFile::is_standard_output);
@@ -106,7 +107,15 @@ impl Args {
             ),
             (
                 files.iter().enumerate().any(|(i, file)| files[..i].iter().any(|other| is_same(file, other))),
-                "--record, --json and --hgrm cannot write to the same file. Give each one its own file.",
+                "--record, --json, --hgrm, --junit and --markdown cannot write to the same file. Give each one its own file.",
+            ),
+            (
+                threshold.thresholds().needs_slo() && threshold.slo.is_none(),
+                "a threshold on goodput needs --slo: the longest response time of a good answer. Add --slo, such as --slo 200ms.",
+            ),
+            (
+                threshold.slo.is_some() && !threshold.thresholds().needs_slo(),
+                "--slo applies only to a threshold on goodput. Remove it, or add one, such as --fail-if 'goodput<99%'.",
             ),
         ]
     }
