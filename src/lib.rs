@@ -36,12 +36,12 @@
 //! | [`script`] | Lua scripts, with the API of wrk |
 //! | [`load`] | the generator: threads, pacing, connections |
 //! | `docker`, `testbed`, `monitor`, `fault` | the engine, the embedded system under test, sampling, faults that are always removed |
+//! | [`cluster`] | several generators that send one load |
 //! | [`plan`] | an experiment file, resolved to a plan that can be carried out |
 //! | [`verdict`] | goodput, and what a run showed: pure |
 //! | [`report`] | texts, JSON, figures and pages, drawn from recorded data |
 //! | [`experiment`] | load, faults and monitors on one clock |
 //! | [`lab`] | from single runs to an answer that states its confidence |
-//! | [`cluster`] | several generators that send one load: the pure parts, which no command uses yet |
 //! | `cli` | command lines of both programs |
 //!
 //! Modules without a link are not part of the public API: they are visible only to this package's own programs and tests.

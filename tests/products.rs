@@ -52,7 +52,7 @@ fn all_output_files_of_a_load_agree() {
     let loads = [run(plan.clone(), sinks)];
 
     let numbers = LoadTotals::of(&loads);
-    let summary = LoadSummary::of(&plan, "2026-01-01T00:00:00Z".into(), RunEnd::Complete, &loads, &[]).unwrap();
+    let summary = LoadSummary::of(&plan, "2026-01-01T00:00:00Z".into(), RunEnd::Complete, (&loads, &[]), &[]).unwrap();
     json.write_and_finish(summary.to_json().unwrap().as_bytes()).unwrap();
     spectrum.write_and_finish(hgrm::format_spectrum(&numbers.latencies.response).as_bytes()).unwrap();
     let figures = load_figures.draw(&plan.url, &numbers).unwrap();

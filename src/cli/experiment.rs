@@ -2,13 +2,16 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use super::experiment_options::ExperimentOptions;
 use super::interrupts::{Interrupts, Stage};
+use super::parts::PartOptions;
 use super::progress_line::ProgressLine;
 use super::report::{EXIT_CODES, ReportOptions, report_code, write_report};
 use crate::experiment::progress::Progress;
 use crate::experiment::{RunOptions, run_experiment};
+use crate::load::{Generator, LocalGenerator};
 use crate::out::{say, warn};
 use crate::plan::config::{AdaptedPlan, read_plan};
 use crate::units::{Time, format_wrk_time};
@@ -22,6 +25,9 @@ pub struct Args {
 
     #[command(flatten)]
     options: ExperimentOptions,
+
+    #[command(flatten)]
+    parts: PartOptions,
 
     /// Apply the faults even if the baseline before them is not healthy. Such a run is INVALID
     #[arg(long)]
@@ -41,7 +47,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     say(&format!("{}: {} requests/s, at most {}\n", plan.name(), plan.load().rate, plan.phases().duration))?;
     let files = args.output.create_files()?;
     let line = ProgressLine::new();
-    let options = RunOptions { anyway: args.anyway, notes };
+    let generator: Arc<dyn Generator> = match args.parts.resolve()? {
+        Some(cluster) => Arc::new(cluster),
+        None => Arc::new(LocalGenerator),
+    };
+    let options = RunOptions { anyway: args.anyway, notes, generator };
     let result = run_experiment(&plan, &out, options, &mut |progress| line.show(progress_text(progress)));
     drop(line);
     let result = match result {

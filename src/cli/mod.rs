@@ -4,12 +4,14 @@
 //!
 //! * 0: success.
 //! * 1: invalid usage, or an error. The message is on standard error.
+//! * 2: not all of several generators were ready. Nothing was sent.
 //! * 3: `--strict` is given, and the load report has a warning about the validity of its numbers.
 //! * 4: a threshold failed: `--fail-if`, `--abort-if`, or one of an experiment file.
 //! * 10 to 14 and 20: the verdict, with `experiment --exit-code` or `report --exit-code`.
 //! * 10, 14 to 20: the answer, with `--exit-code` of a command of the laboratory.
 //! * 130, 143 and 129: SIGINT, SIGTERM or SIGHUP ended the run. Its report is complete.
 
+mod agent;
 mod campaign;
 mod certify;
 mod check;
@@ -22,6 +24,7 @@ mod image;
 mod interrupts;
 mod load;
 mod map;
+mod parts;
 mod probe;
 mod progress_line;
 mod report;
@@ -81,6 +84,9 @@ enum Command {
     /// Generate load with the command line of wrk2
     #[command(display_name = "metawrk", override_usage = "metawrk load -R <N> [OPTIONS] <URL>... [-- <ARG>...]")]
     Load(Box<load::args::Args>),
+    /// Be one of several generators of a load. `--on` starts it (internal)
+    #[command(hide = true)]
+    Agent(agent::Args),
     /// Remove faults that earlier runs left on containers and processes
     ///
     /// A run removes its own faults, even if it is killed. This command helps after a power failure, or if Docker was
@@ -148,6 +154,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::run(args),
         Command::Report(args) => report::run(args),
         Command::Load(args) => load::run(*args),
+        Command::Agent(args) => agent::run(args),
         Command::Restore => restore::run(),
         Command::Keeper => fault::keeper::process::run().map(|()| ExitCode::SUCCESS),
         Command::Probe(args) => probe::run(&args),

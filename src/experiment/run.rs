@@ -3,6 +3,8 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
@@ -16,7 +18,9 @@ use super::removal::await_removal;
 use super::run_log::{RunEnding, RunLog};
 use super::stalls::StallDetector;
 use super::system::{FaultGate, StartError, SystemUnderTest};
-use crate::load::{LoadError, LoadPlan, PreparedLoad, RunningLoad};
+use crate::load::{
+    ActiveLoad, Generator, GeneratorResult, LoadError, LoadPlan, LoadResult, LocalGenerator, ReadyLoad, RequestCounter,
+};
 use crate::out::warn;
 use crate::plan::ExperimentPlan;
 use crate::record::event::ComponentState;
@@ -84,12 +88,20 @@ pub struct RunResult {
 const TICK: Duration = Duration::from_millis(100);
 
 /// What a run does besides its plan.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct RunOptions {
     /// Apply the faults even if the baseline is not valid.
     pub anyway: bool,
     /// What the user should know about the plan. The report shows it, as it shows the problems found before the load.
     pub notes: Vec<String>,
+    /// Generates the load.
+    pub generator: Arc<dyn Generator>,
+}
+
+impl Default for RunOptions {
+    fn default() -> RunOptions {
+        RunOptions { anyway: false, notes: Vec::new(), generator: Arc::new(LocalGenerator) }
+    }
 }
 
 /// Runs `plan` on `testbed`, which must run if the plan has one, and gives it back.
@@ -128,7 +140,8 @@ pub(super) async fn run_prepared(
 struct PreparedRun {
     recorder: Recorder,
     records: Receiver<Vec<RequestRecord>>,
-    load: PreparedLoad,
+    plan: LoadPlan,
+    load: Box<dyn ReadyLoad>,
     log: RunLog,
     anyway: bool,
 }
@@ -150,11 +163,26 @@ impl PreparedRun {
         }
         let (forward, records) = RecordForwarder::new();
         let recorder = Recorder::start(vec![Box::new(rows), Box::new(forward)])?;
-        let load = plan.load_plan(system.url())?;
+        let plan = plan.load_plan(system.url())?;
+        let (generator, plans) = (options.generator, vec![plan.clone()]);
+        // A signal drops this future. Then nobody waits for the load any more.
+        let is_dropped = Arc::new(AtomicBool::new(false));
+        let _guard = SetOnDrop(Arc::clone(&is_dropped));
         // Preparing resolves names and runs scripts, and both may block.
-        let prepare = move || PreparedLoad::new(load, Some(recorder.senders())).map(|load| (load, recorder));
+        let prepare = move || {
+            let is_cancelled = || is_dropped.load(Ordering::Relaxed);
+            generator.prepare(plans, Some(recorder.senders()), &is_cancelled).map(|load| (load, recorder))
+        };
         let (load, recorder) = tokio::task::spawn_blocking(prepare).await.map_err(io::Error::other)??;
-        Ok((PreparedRun { recorder, records, load, log, anyway: options.anyway }, system))
+        Ok((PreparedRun { recorder, records, plan, load, log, anyway: options.anyway }, system))
+    }
+}
+
+struct SetOnDrop(Arc<AtomicBool>);
+
+impl Drop for SetOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -168,14 +196,17 @@ async fn execute(
     signals: &mut Signals,
     show_progress: &mut dyn FnMut(&Progress),
 ) -> Result<(Option<StopSignal>, Option<String>), RunError> {
-    let PreparedRun { recorder, records, load, log, anyway } = prepared;
-    let clock = Clock::starting_in(Time::from_millis(10));
-    let mut run = ActiveRun::new(plan, clock, load.start(clock), log, records);
+    let PreparedRun { recorder, records, plan: load_plan, load, log, anyway } = prepared;
+    // Several generators agree on the start.
+    let load = tokio::task::spawn_blocking(move || load.start(LEAD)).await.map_err(io::Error::other)??;
+    let clock = load.clock();
+    let mut run = ActiveRun::new(plan, (load, &load_plan), log, records);
     run.log_start()?;
     let stalls = StallDetector::start(clock, run.event_sender.clone())?;
     let (cancel, cancelled) = watch::channel(false);
     let gate = FaultGate { approved: run.approve_faults.subscribe(), cancelled };
-    let faults = system.drive_faults(plan, clock, || run.load.request_counter(), &run.event_sender, &gate);
+    let faults =
+        system.drive_faults(plan, clock, || RequestCounter::new(&load_plan, run.load.live()), &run.event_sender, &gate);
     system.start_monitors(clock, &run.sample_sender, &run.event_sender);
 
     let result = run.supervise_load(anyway, signals, system, &recorder, show_progress).await;
@@ -187,15 +218,18 @@ async fn execute(
     let stopped = result?;
     let stopped_later = removed.map_err(RunError::StoppedInRemoval)?;
     let ActiveRun { load, mut log, mut events, failure, aborted, records, received, .. } = run;
-    let load = load.finish()?;
+    let GeneratorResult { loads, parts, lost } =
+        tokio::task::spawn_blocking(move || load.finish()).await.map_err(io::Error::other)??;
     drop(stalls);
     let recorded = recorder.finish();
     let rows = received + records.try_iter().map(|batch| batch.len() as u64).sum::<u64>();
-    let failure = failure.or_else(|| load.failure().map(|error| format!("the script failed: {error}")));
+    let script_failure = loads.iter().find_map(LoadResult::failure);
+    let failure = failure.or(lost).or_else(|| script_failure.map(|error| format!("the script failed: {error}")));
     let failure = failure.or_else(|| recorded.err().map(|error| format!("cannot write the request records: {error}")));
     let mut last_events = std::iter::from_fn(|| events.try_recv().ok());
     last_events.try_for_each(|event| log.append_event(event)).and_then(|()| {
-        log.append_end(&load, rows, clock, RunEnding { stopped, failure: failure.as_deref(), aborted })
+        let ending = RunEnding { stopped, failure: failure.as_deref(), aborted };
+        log.append_end((&loads, parts), rows, clock, ending)
     })?;
     folder.write_parquet()?;
     let stopped = stopped.or(stopped_later).or(signals.take_pending().await);
@@ -206,7 +240,7 @@ async fn execute(
 struct ActiveRun<'a> {
     plan: &'a ExperimentPlan,
     clock: Clock,
-    load: RunningLoad,
+    load: Box<dyn ActiveLoad>,
     log: RunLog,
     records: Receiver<Vec<RequestRecord>>,
     event_sender: UnboundedSender<Event>,
@@ -232,17 +266,16 @@ struct ActiveRun<'a> {
 impl<'a> ActiveRun<'a> {
     fn new(
         plan: &'a ExperimentPlan,
-        clock: Clock,
-        load: RunningLoad,
+        (load, load_plan): (Box<dyn ActiveLoad>, &LoadPlan),
         log: RunLog,
         records: Receiver<Vec<RequestRecord>>,
     ) -> ActiveRun<'a> {
-        let watched = watched_load(load.plan(), plan.slo());
+        let watched = watched_load(load_plan, plan.slo());
         let (event_sender, events) = unbounded_channel();
         let (sample_sender, samples) = unbounded_channel();
         ActiveRun {
             plan,
-            clock,
+            clock: load.clock(),
             load,
             log,
             records,
@@ -279,31 +312,30 @@ impl<'a> ActiveRun<'a> {
         recorder: &Recorder,
         show_progress: &mut dyn FnMut(&Progress),
     ) -> Result<Option<StopSignal>, RunError> {
-        let control = self.load.control();
         let mut stopped = None;
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        while !self.load.is_finished() {
+        while !self.load.poll_finished()? {
             tokio::select! {
                 _ = tick.tick() => {}
                 signal = signals.next() => {
                     match stopped {
-                        None => control.stop(),
-                        Some(_) => control.hurry(),
+                        None => self.load.stop(),
+                        Some(_) => self.load.hurry(),
                     }
                     stopped.get_or_insert(signal);
                 }
                 (component, how) = system.wait_for_death() => {
                     self.log_death(component, how)?;
-                    control.end_arrivals();
+                    self.load.end_arrivals();
                 }
             }
             self.receive()?;
             if recorder.is_broken() {
-                control.stop();
+                self.load.stop();
             }
             if self.judge_each_second() || self.baseline_ends_run(anyway)? {
-                control.end_arrivals();
+                self.load.end_arrivals();
             }
             show_progress(&self.progress());
         }
@@ -340,10 +372,10 @@ impl<'a> ActiveRun<'a> {
         Ok(())
     }
 
-    /// Judges the run once a second, by the requests that had ended [`RECORD_DELAY`] ago. Returns whether the observation
+    /// Judges the run once a second, by the requests whose records have arrived. Returns whether the observation
     /// is over.
     fn judge_each_second(&mut self) -> bool {
-        let now = self.clock.now().minus(RECORD_DELAY);
+        let now = self.clock.now().minus(self.load.record_delay());
         let second = now.0 / 1_000_000_000;
         if second == self.judged_second {
             return false;
@@ -370,7 +402,7 @@ impl<'a> ActiveRun<'a> {
             return Ok(false);
         }
         self.is_baseline_judged = true;
-        let at = self.clock.now().minus(RECORD_DELAY);
+        let at = self.clock.now().minus(self.load.record_delay());
         let detail = explain_baseline(self.plan, &self.cohorts, &mut self.due_times, at);
         let valid = detail.is_none();
         let ends = !valid && !anyway;
@@ -406,7 +438,7 @@ fn watched_load(load: &LoadPlan, slo: Option<Time>) -> WatchedLoad {
     }
 }
 
-/// The time within which the record of a request arrives after its end: workers send records every 100 ms.
-const RECORD_DELAY: Time = Time::from_millis(300);
+/// The zero of the clock is so far ahead of the start, if the load needs no more.
+const LEAD: Time = Time::from_millis(10);
 /// The baseline is judged so long before the first fault: two ticks, so that the fault is not late.
 const BEFORE_FAULT: Time = Time::from_millis(200);

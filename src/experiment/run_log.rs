@@ -1,9 +1,9 @@
 //! The events and samples of a run, on disk as they happen.
 
 use crate::load::LoadResult;
-use crate::record::event::RunEnd;
+use crate::record::event::{GeneratorStats, RunEnd};
 use crate::record::lines::{EventLog, SampleLog};
-use crate::record::{Abort, Clock, Event, EventKind, FileError, ResultsFolder, Sample};
+use crate::record::{Abort, Clock, Event, EventKind, FileError, PartStats, ResultsFolder, Sample};
 use crate::signals::StopSignal;
 
 /// Writes events and samples to the results folder, and keeps the events for the live judgement.
@@ -53,7 +53,7 @@ impl RunLog {
     /// [`FileError`] if an event cannot be written.
     pub fn append_end(
         &mut self,
-        load: &LoadResult,
+        (loads, parts): (&[LoadResult], Vec<PartStats>),
         rows: u64,
         clock: Clock,
         ending: RunEnding<'_>,
@@ -66,7 +66,9 @@ impl RunLog {
             (None, None, None) => (RunEnd::Complete, String::new()),
         };
         let abort = aborted.map(|(abort, _)| abort);
-        self.append_event(Event { at: clock.now(), what: EventKind::Generator(load.generator()) })?;
+        let mut generator = GeneratorStats { parts, ..GeneratorStats::default() };
+        loads.iter().for_each(|load| generator.merge(&load.generator()));
+        self.append_event(Event { at: clock.now(), what: EventKind::Generator(generator) })?;
         self.append_event(Event { at: clock.now(), what: EventKind::Recorded { rows } })?;
         self.append_event(Event { at: clock.now(), what: EventKind::Ended { how, detail, abort } })
     }

@@ -24,6 +24,9 @@ pub enum LoadError {
     Timestamps,
     #[error("cannot start a thread of the generator: {0}. Lower `threads`")]
     Thread(io::Error),
+    /// Not all generators of the load were ready. Nothing was sent.
+    #[error("{0}")]
+    NotStarted(String),
     #[error("a thread of the generator panicked. Please report this with the command that you used")]
     Died,
 }

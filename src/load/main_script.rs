@@ -33,14 +33,18 @@ impl MainScript {
     ///
     /// # Errors
     /// [`LoadError::Script`] if either fails.
-    pub fn set_up(plan: &LoadPlan, script: &Script, workers: Vec<WorkerScript>) -> Result<MainScript, LoadError> {
+    pub fn set_up(
+        plan: &LoadPlan,
+        script: &Script,
+        workers: Vec<Box<dyn ThreadHandle + Send>>,
+    ) -> Result<MainScript, LoadError> {
         let (plan, script) = (plan.clone(), script.clone());
         let (done, arguments) = channel::<DoneArguments>();
         let (sender, results) = channel();
         let work = move || {
             let main = MainState::load(&script, &environment(&plan, 0)).and_then(|main| {
                 main.resolve()?;
-                workers.into_iter().try_for_each(|worker| main.setup(Box::new(worker)))?;
+                workers.into_iter().try_for_each(|worker| main.setup(worker))?;
                 Ok(main)
             });
             // The load may have been dropped.
@@ -68,10 +72,10 @@ impl MainScript {
     }
 }
 
-/// The script of a worker, as the main script sees it.
+/// The script of a worker, as the main script sees it. The worker answers calls until this is dropped.
 pub struct WorkerScript {
-    pub calls: Sender<ScriptCall>,
-    pub address: Cell<SocketAddr>,
+    pub(super) calls: Sender<ScriptCall>,
+    pub(super) address: Cell<SocketAddr>,
 }
 
 impl WorkerScript {

@@ -4,6 +4,8 @@
 //! [`Clock`](crate::record::Clock), and [`RunningLoad::finish`] joins the results of the threads.
 
 mod error;
+mod generator;
+mod local;
 mod main_script;
 pub mod one_request;
 mod options;
@@ -17,12 +19,15 @@ mod thread;
 mod transport;
 
 pub use error::LoadError;
-pub use main_script::DoneArguments;
+pub use generator::{ActiveLoad, Generator, GeneratorResult, PartsProgress, ReadyLoad};
+pub use local::{LoadedLoads, LocalGenerator, PreparedLoads, RunningLoads};
+pub(crate) use main_script::MainScript;
+pub use main_script::{DoneArguments, WorkerScript};
 pub use options::write_options;
 pub use plan::{LoadPlan, LoadSettings};
 pub use request_counter::RequestCounter;
 pub use result::LoadResult;
-pub use run::{LoadControl, PreparedLoad, RunningLoad};
+pub use run::{LoadControl, LoadedLoad, PreparedLoad, RunningLoad};
 pub use thread::connection_counts::ConnectionCounts;
 pub use thread::metrics::LiveCounters;
 pub use thread::rate_sampler::RateSampler;

@@ -19,10 +19,7 @@ use crate::script::Vm;
 /// # Errors
 /// [`LoadError::Files`] if the connections of the plan need more.
 pub fn raise_file_limit(plan: &LoadPlan) -> Result<(), LoadError> {
-    let maximum = getrlimit(Resource::Nofile).maximum;
-    // If this fails, the current limit may still be enough.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
-    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let limit = raise_to_hard_limit();
     let connections = match plan.when_busy {
         WhenBusy::Wait | WhenBusy::Pipeline => plan.connections,
         WhenBusy::Open => plan.max_connections,
@@ -30,6 +27,14 @@ pub fn raise_file_limit(plan: &LoadPlan) -> Result<(), LoadError> {
     // The loads of other URLs are like this one.
     let needed = (connections as u64 + OTHER_FILES * plan.threads as u64) * u64::from(plan.part.of);
     if needed > limit { Err(LoadError::Files { needed, limit }) } else { Ok(()) }
+}
+
+/// Raises the limit on open files to the hard limit, and returns it.
+pub fn raise_to_hard_limit() -> u64 {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    // If this fails, the current limit may still be enough.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 /// Open files per thread in addition to its connections. This includes a share for the rest of the program.

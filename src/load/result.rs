@@ -1,8 +1,7 @@
-use std::sync::mpsc;
+use std::any::Any;
 
 use super::main_script::{DoneArguments, MainScript};
 use super::plan::LoadPlan;
-use super::thread::messages::ScriptCall;
 use super::thread::result::WorkerResult;
 use crate::record::event::GeneratorStats;
 use crate::record::{Account, ErrorCauses, Latencies};
@@ -19,14 +18,19 @@ pub struct LoadResult {
 /// The scripts after a run: the main script may still call those of the workers.
 pub(crate) struct ScriptHandle {
     pub main: MainScript,
-    /// The workers answer calls until these are dropped.
-    pub _calls: Vec<mpsc::Sender<ScriptCall>>,
+    /// The workers answer calls until this is dropped.
+    pub _workers: Box<dyn Any + Send>,
 }
 
 impl LoadResult {
     /// The result of a load whose scripts have ended.
     pub fn new(plan: LoadPlan, threads: Vec<WorkerResult>) -> LoadResult {
         LoadResult { plan, threads, script: None }
+    }
+
+    /// The same result, with the scripts of the workers in other processes. They answer calls until `workers` is dropped.
+    pub(crate) fn with_script(self, main: MainScript, workers: Box<dyn Any + Send>) -> LoadResult {
+        LoadResult { script: Some(ScriptHandle { main, _workers: workers }), ..self }
     }
 
     /// The account of all threads together.
@@ -103,6 +107,7 @@ impl LoadResult {
             timestamps: sum(|thread| thread.timestamps),
             timestamps_missing: sum(|thread| thread.timestamps_missing),
             records_dropped: sum(|thread| thread.dropped),
+            parts: Vec::new(),
         }
     }
 }

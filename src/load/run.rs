@@ -14,7 +14,6 @@ use super::error::LoadError;
 use super::main_script::{MainScript, WorkerScript};
 use super::plan::LoadPlan;
 use super::preflight::{connect_target, raise_file_limit};
-use super::request_counter::RequestCounter;
 use super::result::{LoadResult, ScriptHandle};
 use super::thread::custody::Custody;
 use super::thread::messages::{LoadCommand, ScriptCall, WorkerSetup};
@@ -24,7 +23,16 @@ use super::thread::worker;
 use super::transport::Transport;
 use crate::record::Clock;
 use crate::record::sink::RecordSenders;
+use crate::script::ThreadHandle;
 use crate::units::{Instant, Time};
+
+/// A load whose workers have loaded their scripts, and can be set up.
+pub struct LoadedLoad {
+    plan: LoadPlan,
+    workers: Workers,
+    readiness: mpsc::Receiver<Result<(), LoadError>>,
+    address: SocketAddr,
+}
 
 /// A load whose workers are connected, have checked their scripts, and wait for the start.
 pub struct PreparedLoad {
@@ -49,23 +57,54 @@ impl PreparedLoad {
     /// # Errors
     /// [`LoadError`] if the load cannot start: the target cannot be reached, for example, or the script makes no requests.
     pub fn new(plan: LoadPlan, senders: Option<&RecordSenders>) -> Result<PreparedLoad, LoadError> {
-        let (transport, address) = connect_target(&plan)?;
-        raise_file_limit(&plan)?;
-        let (ready, readiness) = mpsc::channel();
-        let mut workers = Workers::start(&plan, (&transport, address), senders, &ready)?;
-        workers.wait_until_ready(&readiness)?;
-        if let Some(script) = &plan.script {
-            workers.main = Some(MainScript::set_up(&plan, script, workers.scripts(address))?);
+        let mut load = LoadedLoad::new(plan, senders)?;
+        if let Some(script) = &load.plan.script {
+            let workers = load.scripts().into_iter().map(|worker| Box::new(worker) as Box<dyn ThreadHandle + Send>);
+            load.workers.main = Some(MainScript::set_up(&load.plan, script, workers.collect())?);
         }
-        workers.calls.iter().for_each(|calls| drop(calls.send(ScriptCall::Proceed)));
-        workers.wait_until_ready(&readiness)?;
-        Ok(PreparedLoad { plan, workers })
+        load.prepare()
     }
 
     /// Starts the load at the zero of `clock`.
     pub fn start(self, clock: Clock) -> RunningLoad {
         self.workers.commands.send_replace(LoadCommand::Run(clock));
         RunningLoad { plan: self.plan, workers: self.workers, clock, stuck: Vec::new() }
+    }
+}
+
+impl LoadedLoad {
+    /// Connects to the target, and starts the workers.
+    ///
+    /// # Errors
+    /// [`LoadError`] if the target cannot be reached, or a script does not load.
+    pub fn new(plan: LoadPlan, senders: Option<&RecordSenders>) -> Result<LoadedLoad, LoadError> {
+        let (transport, address) = connect_target(&plan)?;
+        raise_file_limit(&plan)?;
+        let (ready, readiness) = mpsc::channel();
+        let workers = Workers::start(&plan, (&transport, address), senders, &ready)?;
+        workers.wait_until_ready(&readiness)?;
+        Ok(LoadedLoad { plan, workers, readiness, address })
+    }
+
+    /// The address of the target.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The scripts of the workers, for the main script.
+    pub fn scripts(&self) -> Vec<WorkerScript> {
+        let script = |calls: &mpsc::Sender<_>| WorkerScript { calls: calls.clone(), address: Cell::new(self.address) };
+        self.workers.calls.iter().map(script).collect()
+    }
+
+    /// Opens the connections, and runs the script's `init` function in each worker.
+    ///
+    /// # Errors
+    /// [`LoadError::Script`] if the script makes no requests.
+    pub fn prepare(self) -> Result<PreparedLoad, LoadError> {
+        self.workers.calls.iter().for_each(|calls| drop(calls.send(ScriptCall::Proceed)));
+        self.workers.wait_until_ready(&self.readiness)?;
+        Ok(PreparedLoad { plan: self.plan, workers: self.workers })
     }
 }
 
@@ -142,10 +181,6 @@ impl Workers {
         }
         Ok(())
     }
-
-    fn scripts(&self, address: SocketAddr) -> Vec<WorkerScript> {
-        self.calls.iter().map(|calls| WorkerScript { calls: calls.clone(), address: Cell::new(address) }).collect()
-    }
 }
 
 /// A load that runs.
@@ -210,19 +245,9 @@ impl RunningLoad {
         LoadControl { commands: Arc::clone(&self.workers.commands), live: self.live(), clock: self.clock }
     }
 
-    /// The plan of this load.
-    pub fn plan(&self) -> &LoadPlan {
-        &self.plan
-    }
-
     /// The live counters of each thread.
     pub fn live(&self) -> Vec<Arc<LiveCounters>> {
         self.workers.live.clone()
-    }
-
-    /// Counts due and sent requests.
-    pub fn request_counter(&self) -> RequestCounter {
-        RequestCounter::new(&self.plan, self.live())
     }
 
     /// All threads have ended their runs. A thread whose script does not return is left behind some time after the end.
@@ -248,7 +273,7 @@ impl RunningLoad {
         }
         // A stuck script would never answer the main script.
         let main = self.workers.main.take().filter(|_| self.stuck.is_empty());
-        let script = main.map(|main| ScriptHandle { main, _calls: self.workers.calls });
+        let script = main.map(|main| ScriptHandle { main, _workers: Box::new(self.workers.calls) });
         threads.append(&mut self.stuck);
         threads.sort_by_key(|result| result.thread);
         Ok(LoadResult { plan: self.plan, threads, script })

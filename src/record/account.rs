@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use super::histogram::MAX_COUNT;
 use super::{Outcome, RequestRecord};
 use crate::units::Instant;
 
@@ -99,6 +100,14 @@ impl Account {
     /// Whether scheduled = answered + failed + unanswered + unsent, as it must be in every run.
     pub fn balances(&self) -> bool {
         self.scheduled == self.answered + self.failed + self.unanswered + self.unsent
+    }
+
+    /// Whether the counts can be those of a run. Data of others may have any numbers.
+    pub fn is_plausible(&self) -> bool {
+        let of_requests = [self.scheduled, self.answered, self.failed, self.unanswered, self.unsent, self.lower_bounds];
+        let ErrorCounts { connect, read, write, timeout, status } = self.errors;
+        let of_attempts = [self.attempts, self.with_error, connect, read, write, timeout, status];
+        of_requests.iter().chain(&of_attempts).all(|&count| count <= MAX_COUNT)
     }
 
     /// Adds the counts of another thread or generator.

@@ -27,6 +27,16 @@ impl Clock {
         Clock { origin: read_ns(ClockId::Monotonic) + lead.0 }
     }
 
+    /// A clock whose zero is at `monotonic_ns` of `CLOCK_MONOTONIC`.
+    pub fn starting_at(monotonic_ns: u64) -> Clock {
+        Clock { origin: monotonic_ns }
+    }
+
+    /// `CLOCK_MONOTONIC` of this machine, in ns.
+    pub fn read_monotonic() -> u64 {
+        read_ns(ClockId::Monotonic)
+    }
+
     /// The current instant; zero before the start of load.
     #[inline]
     pub fn now(&self) -> Instant {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ErrorCauses;
+use super::{ErrorCauses, PartStats};
 use crate::units::Instant;
 
 /// An event of a run.
@@ -168,6 +168,9 @@ pub struct GeneratorStats {
     pub timestamps_missing: u64,
     /// Records that the recorder dropped because it was too slow. The histograms contain them.
     pub records_dropped: u64,
+    /// Each of several generators of an experiment. Empty if there was only one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartStats>,
 }
 
 impl GeneratorStats {
@@ -193,5 +196,11 @@ impl GeneratorStats {
         self.timestamps += other.timestamps;
         self.timestamps_missing += other.timestamps_missing;
         self.records_dropped += other.records_dropped;
+        self.parts.extend(other.parts.iter().cloned());
+    }
+
+    /// How many generators sent the load.
+    pub fn generators(&self) -> usize {
+        self.parts.len().max(1)
     }
 }

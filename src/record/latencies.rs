@@ -1,21 +1,27 @@
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 
-use super::{LowerBounds, RequestRecord};
+use super::{LowerBounds, RequestRecord, histogram};
 use crate::stats::{lag_histogram, latency_histogram, record_time};
 use crate::units::{Instant, Time};
 
 /// The latency histograms of a run. What belongs to the warm-up is left out of all of them.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Latencies {
     /// Response times (end - due) in us, corrected for coordinated omission: [`RequestRecord::response_sample`].
+    #[serde(with = "histogram::latency")]
     pub response: Histogram<u64>,
     /// The response times that are only lower bounds.
     pub lower_bounds: LowerBounds,
     /// Service times (end - sent) in us: [`RequestRecord::service_sample`].
+    #[serde(with = "histogram::latency")]
     pub service: Histogram<u64>,
     /// Send lag (sent - ready) in ns: [`RequestRecord::send_lag`].
+    #[serde(with = "histogram::lag")]
     pub send_lag: Histogram<u64>,
     /// Wake-up latency (seen - end) in ns: [`RequestRecord::wakeup_latency`].
+    #[serde(with = "histogram::lag")]
     pub wakeup: Histogram<u64>,
 }
 

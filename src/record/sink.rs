@@ -63,6 +63,11 @@ pub struct RecordSenders {
 }
 
 impl RecordSenders {
+    /// A sink needs a record of each request that was never sent.
+    pub fn needs_unsent(&self) -> bool {
+        self.needs_unsent
+    }
+
     /// A sender for one thread.
     pub fn sender(&self) -> RecordSender {
         let RecordSenders { messages, needs_unsent } = self.clone();

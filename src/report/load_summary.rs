@@ -8,8 +8,8 @@ use super::load_totals::LoadTotals;
 use super::response_bounds::BoundsSummary;
 use super::summary::{AccountSummary, GeneratorSummary, LatencySummary, Wrk2Values};
 use crate::load::LoadResult;
-use crate::record::ErrorCounts;
 use crate::record::event::RunEnd;
+use crate::record::{ErrorCounts, PartStats};
 use crate::threshold::ThresholdResult;
 
 /// The version of [`LoadSummary`].
@@ -34,6 +34,9 @@ pub struct LoadSummary {
     pub thresholds: Vec<ThresholdResult>,
     /// Each URL, in the order of the command line.
     pub urls: Vec<UrlSummary>,
+    /// Each of several generators. Left out if there was only one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartStats>,
 }
 
 /// One URL and its numbers.
@@ -91,7 +94,7 @@ impl From<&LoadTotals> for TotalsSummary {
 }
 
 impl LoadSummary {
-    /// The report of `loads`, one for each URL, that ran with `plan`.
+    /// The report of loads, one for each URL, that ran with `plan` on these generators.
     ///
     /// # Errors
     /// If the plan cannot be written as JSON.
@@ -99,7 +102,7 @@ impl LoadSummary {
         plan: &impl Serialize,
         started: String,
         ended: RunEnd,
-        loads: &[LoadResult],
+        (loads, parts): (&[LoadResult], &[PartStats]),
         thresholds: &[ThresholdResult],
     ) -> Result<LoadSummary, serde_json::Error> {
         let totals = |loads: &[LoadResult]| TotalsSummary::from(&LoadTotals::of(loads));
@@ -115,6 +118,7 @@ impl LoadSummary {
                 .iter()
                 .map(|load| UrlSummary { url: load.plan.url.clone(), totals: totals(std::slice::from_ref(load)) })
                 .collect(),
+            parts: parts.to_vec(),
         })
     }
 
@@ -195,7 +199,7 @@ mod tests {
 
     fn summary(loads: &[LoadResult]) -> LoadSummary {
         let plan = serde_json::json!({ "rate": 10.0 });
-        LoadSummary::of(&plan, "2026-01-01T00:00:00Z".into(), RunEnd::Complete, loads, &[]).unwrap()
+        LoadSummary::of(&plan, "2026-01-01T00:00:00Z".into(), RunEnd::Complete, (loads, &[]), &[]).unwrap()
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod interval_counts;
 pub mod load_figures;
 pub mod load_summary;
 pub mod load_totals;
+pub mod parts;
 mod read;
 pub mod response_bounds;
 mod running;

@@ -46,7 +46,9 @@ pub fn read_report_data(dir: &Path, lock: &ReportLock) -> Result<(ExperimentPlan
     let plan = parse_plan(dir, &recorded)?;
     let digest = match folder::read_digest(dir, &recorded.checksums)? {
         Some(digest) => digest,
-        None => digest_records(dir, &plan, &recorded, reader_threads(plan.load().threads))?,
+        None => {
+            digest_records(dir, &plan, &recorded, reader_threads(plan.load().threads * generators(&recorded.events)))?
+        }
     };
     let data = build_report_data(&plan, recorded, digest);
     Ok((plan, data))
@@ -120,12 +122,23 @@ fn incidents(events: &[Event]) -> Vec<Incident> {
     incidents.collect()
 }
 
+/// Problems found before the load, and generators that were lost.
 fn problems(events: &[Event]) -> Vec<String> {
-    let texts = events.iter().filter_map(|event| match &event.what {
-        EventKind::Warning { text } => Some(text.clone()),
-        _ => None,
+    let texts = events.iter().flat_map(|event| match &event.what {
+        EventKind::Warning { text } => vec![text.clone()],
+        EventKind::Generator(stats) => stats.parts.iter().filter_map(|part| part.lost.clone()).collect(),
+        _ => Vec::new(),
     });
     texts.collect()
+}
+
+/// How many generators sent the load.
+fn generators(events: &[Event]) -> usize {
+    let of = |event: &Event| match &event.what {
+        EventKind::Generator(stats) => Some(stats.generators()),
+        _ => None,
+    };
+    events.iter().find_map(of).unwrap_or(1)
 }
 
 fn state_name(state: ComponentState) -> &'static str {

@@ -11,6 +11,7 @@ mod errors;
 mod main_state;
 mod modules;
 mod net;
+mod plain_bytes;
 mod plain_value;
 mod state;
 mod stats_object;
@@ -48,7 +49,10 @@ impl Script {
 }
 
 /// An error of a script. Each message names the script. Messages of Lua also name the line.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+///
+/// As data it is its message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(into = "String", from = "String")]
 pub enum ScriptError {
     /// The script does not load, or raised an error: `file:line: message`.
     #[error("{0}")]
@@ -76,6 +80,18 @@ pub enum ScriptError {
         "`{place}` is {what}. Only nil, booleans, numbers, strings and tables of these can be copied between states"
     )]
     NotCopyable { place: String, what: String },
+}
+
+impl From<ScriptError> for String {
+    fn from(error: ScriptError) -> String {
+        error.to_string()
+    }
+}
+
+impl From<String> for ScriptError {
+    fn from(message: String) -> ScriptError {
+        ScriptError::Lua(message)
+    }
 }
 
 #[cfg(test)]

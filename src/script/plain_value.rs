@@ -6,7 +6,7 @@ use super::ScriptError;
 use super::errors::describe_type;
 
 /// The greatest nesting of tables. A linked list can exceed it, and should be an array.
-const MAX_DEPTH: usize = 200;
+pub(super) const MAX_DEPTH: usize = 200;
 
 /// A Lua value that can be copied from one state to another.
 #[derive(Clone, Debug, PartialEq)]

@@ -118,8 +118,8 @@ impl<'a> Survey<'a> {
             warmup_end,
             arrivals_end,
             axis_end: find_end_of_axis(arrivals_end, self.last_end.max(others_end)),
-            // A load plan has no more threads than that.
-            threads: u16::try_from(plan.load().threads).unwrap_or(u16::MAX),
+            // A load has no more threads than that.
+            threads: u16::try_from(plan.load().threads * timeline.generator.generators()).unwrap_or(u16::MAX),
             slo: Some(slo),
             judged: Some(JudgedFrame {
                 planned_end,

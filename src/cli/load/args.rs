@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::ArgAction;
 
 use crate::arrivals::{ArrivalProcess, Profile};
+use crate::cli::parts::PartOptions;
 use crate::load::plan::{OnTimeout, Retries, Spin, Timestamps, WhenBusy};
 use crate::threshold::{AbortCondition, Condition, Thresholds};
 use crate::units::{Time, parse_count, parse_number};
@@ -22,6 +23,7 @@ is in seconds.
 Exit codes:
   0    the load completed
   1    error or invalid usage
+  2    not all of several generators were ready, and nothing was sent
   3    the report has a warning, and --strict is given
   4    a threshold failed (--fail-if, --abort-if)
   130  ended by SIGINT, with a full report
@@ -56,6 +58,8 @@ pub struct Args {
     pub threshold: ThresholdOptions,
     #[command(flatten)]
     pub output: OutputOptions,
+    #[command(flatten)]
+    pub parts: PartOptions,
     #[command(flatten)]
     pub dsb: DeathStarBenchOptions,
     #[command(flatten)]
@@ -180,7 +184,8 @@ pub struct FailureOptions {
 #[command(next_help_heading = "Latency")]
 pub struct LatencyOptions {
     /// Print the latency distribution
-    #[arg(short = 'L', long = "latency")]
+    // wrk2 accepts this abbreviation, which could be --listen here.
+    #[arg(short = 'L', long = "latency", alias = "l")]
     pub distribution: bool,
 
     /// Print the corrected and the uncorrected latency distribution (measured from the due time and from the send time)

@@ -6,7 +6,6 @@ mod output;
 mod plans;
 mod progress;
 mod report;
-mod running;
 mod script;
 
 use std::process::ExitCode;
@@ -17,22 +16,28 @@ use anyhow::{Context, bail};
 use super::exit::THRESHOLD_FAILED;
 use super::interrupts::{Interrupts, Stage};
 use super::progress_line::ProgressLine;
-use crate::load::LoadResult;
+use crate::load::{ActiveLoad, Generator, GeneratorResult, LoadError, LoadPlan, LoadResult, LocalGenerator, ReadyLoad};
 use crate::out::{redirect_to_stderr, say, warn};
 use crate::record::event::RunEnd;
-use crate::record::sink::Recorder;
+use crate::record::sink::{RecordSenders, Recorder};
 use crate::report::load_totals::LoadTotals;
 use crate::report::wrk2::{Wrk2Header, Wrk2Options, format_header};
 use crate::signals::StopSignal;
+use crate::units::Time;
 use abort::AbortMonitor;
 use args::Args;
 use output::{OutputFiles, OutputRequest};
 use progress::ProgressDisplay;
 use report::{ReportContext, done_arguments, report_text};
-use running::{PreparedLoads, RunningLoads};
 
 /// Exit code with `--strict` if the report has a warning.
 const WARNED: u8 = 3;
+
+/// Exit code if not all of several generators were ready.
+const NOT_STARTED: u8 = 2;
+
+/// The zero of the clock of a load in this process is so far ahead of its start.
+const LEAD: Time = Time::from_millis(1);
 
 /// Interval at which running loads are polled.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
@@ -49,9 +54,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let urls: Vec<String> = plans.iter().map(|plan| plan.url.clone()).collect();
     let wrk2_options = wrk2_options(&args, urls.len());
     let (quiet, strict) = (args.output.quiet, args.output.strict);
+    let cluster = args.parts.resolve()?;
+    let parts = cluster.as_ref().map_or(1, |cluster| cluster.parts);
     let Args { load: options, output, threshold, dsb, .. } = args;
     let thresholds = threshold.thresholds();
-    let request = OutputRequest::new(output, &dsb);
+    let request = OutputRequest::new(output, &dsb, parts);
     let with_text = !request.replaces_text();
 
     let interrupts = Interrupts::listen("Writing the results. Interrupt again to leave them incomplete.")?;
@@ -69,7 +76,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut sinks = files.take_sinks();
     let mut progress = (!quiet && ProgressLine::is_visible()).then(|| {
         let (progress, sink) = ProgressDisplay::new(&plans);
-        sinks.push(Box::new(sink));
+        // The records of several generators do not travel just for that.
+        if cluster.is_none() {
+            sinks.push(Box::new(sink));
+        }
         progress
     });
     let mut abort = (!thresholds.abort_if.is_empty()).then(|| {
@@ -79,22 +89,38 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     });
     let recorder = if sinks.is_empty() { None } else { Some(Recorder::start(sinks)?) };
     let senders = recorder.as_ref().map(|recorder| recorder.senders().clone());
-    let prepared = interrupts.run_unless_interrupted(move || PreparedLoads::prepare(plans, senders.as_ref()))?;
+    let prepared = match &cluster {
+        None => {
+            interrupts.run_unless_interrupted(move || prepare(&LocalGenerator, plans, senders.as_ref(), || false))?
+        }
+        // It looks for signals itself: it must remove what it started.
+        Some(cluster) => Some(prepare(cluster, plans, senders.as_ref(), || interrupts.count() > 0)),
+    };
+    if interrupts.count() > 0 {
+        return Ok(exit_code(&interrupts, None));
+    }
     let Some(prepared) = prepared else {
         return Ok(exit_code(&interrupts, None));
     };
-    let prepared = prepared.map_err(plans::with_flags)?;
+    let prepared = match prepared {
+        Err(error @ LoadError::NotStarted(_)) => return Ok(not_started(&error)),
+        prepared => prepared.map_err(plans::with_flags)?,
+    };
     // Before the header is printed: a reader of the header may send a signal, and that signal must end the load.
     interrupts.enter(Stage::Running);
     if with_text {
-        let (threads, connections) = (options.threads, options.connections);
+        let (threads, connections) = (options.threads * usize::from(parts), options.connections);
         say(&format_header(&Wrk2Header { urls: &urls, threads, connections, duration: options.duration }))?;
     }
     files.mark_start();
-    let results = run_loads(prepared.start(), &interrupts, progress.as_mut(), abort.as_mut());
+    let running = match prepared.start(LEAD) {
+        Err(error @ LoadError::NotStarted(_)) => return Ok(not_started(&error)),
+        running => running.map_err(plans::with_flags)?,
+    };
+    let results = run_loads(running, &interrupts, progress.as_mut(), abort.as_mut());
     // Erases the line before anything else is printed.
     drop(progress);
-    let mut loads = results?;
+    let GeneratorResult { mut loads, parts, lost } = results?;
 
     interrupts.enter(Stage::Writing);
     let recorded = recorder.map_or(Ok(()), Recorder::finish);
@@ -113,11 +139,13 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
                 (None, None) => None,
             },
             thresholds: &results,
+            parts: &parts,
         };
         printed = say(&report_text(&loads, &totals, context));
     }
     // The other files are written even if recording or printing failed.
-    let finished = files.finish(&loads, &totals, &results, ending(&interrupts, &loads, aborted.is_some()));
+    let ending = ending(&interrupts, &loads, lost.as_deref(), aborted.is_some());
+    let finished = files.finish((&loads, &parts), &totals, &results, ending);
     printed?;
     recorded?;
     finished?;
@@ -133,6 +161,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         warn(&message);
         return Ok(exit_code(&interrupts, None));
     }
+    if let Some(lost) = lost.filter(|_| interrupts.first().is_none()) {
+        bail!("the load was stopped, and its results are INVALID: {lost}");
+    }
     for load in &mut loads {
         let arguments = done_arguments(load);
         load.run_done(arguments)?;
@@ -142,14 +173,29 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(exit_code(&interrupts, failed.or(warned)))
 }
 
+fn prepare(
+    generator: &dyn Generator,
+    plans: Vec<LoadPlan>,
+    senders: Option<&RecordSenders>,
+    is_cancelled: impl Fn() -> bool,
+) -> Result<Box<dyn ReadyLoad>, LoadError> {
+    generator.prepare(plans, senders, &is_cancelled)
+}
+
+/// Prints why the generators were not ready.
+fn not_started(error: &LoadError) -> ExitCode {
+    warn(&plans::with_flags(error).to_string());
+    ExitCode::from(NOT_STARTED)
+}
+
 /// Runs the loads to their end. A signal ends them at once, and a second one skips steps that take long. A condition of
 /// `--abort-if` ends them at once, too.
 fn run_loads(
-    mut loads: RunningLoads,
+    mut loads: Box<dyn ActiveLoad>,
     interrupts: &Interrupts,
     mut progress: Option<&mut ProgressDisplay>,
     mut abort: Option<&mut AbortMonitor>,
-) -> anyhow::Result<Vec<LoadResult>> {
+) -> anyhow::Result<GeneratorResult> {
     let mut stopped: Option<Instant> = None;
     while !loads.poll_finished().map_err(plans::with_flags)? {
         let signals = interrupts.count();
@@ -162,21 +208,21 @@ fn run_loads(
                 loads.hurry();
             }
         }
-        if stopped.is_none() && abort.as_mut().is_some_and(|abort| abort.holds(loads.now())) {
+        if stopped.is_none() && abort.as_mut().is_some_and(|abort| abort.holds(loads.clock().now())) {
             loads.stop();
         }
         if let Some(progress) = &mut progress {
-            progress.update(&loads);
+            progress.update(loads.as_ref());
         }
         std::thread::sleep(POLL_INTERVAL);
     }
-    Ok(loads.into_results())
+    loads.finish().map_err(plans::with_flags)
 }
 
-fn ending(interrupts: &Interrupts, loads: &[LoadResult], aborted: bool) -> RunEnd {
+fn ending(interrupts: &Interrupts, loads: &[LoadResult], lost: Option<&str>, aborted: bool) -> RunEnd {
     match interrupts.first() {
         Some(_) => RunEnd::Interrupted,
-        None if loads.iter().any(|load| load.failure().is_some()) => RunEnd::Failed,
+        None if lost.is_some() || loads.iter().any(|load| load.failure().is_some()) => RunEnd::Failed,
         None if aborted => RunEnd::Aborted,
         None => RunEnd::Complete,
     }

@@ -8,7 +8,7 @@ use super::args::{DeathStarBenchOptions, OutputOptions};
 use crate::load::{LoadPlan, LoadResult, LoadSettings};
 use crate::record::event::RunEnd;
 use crate::record::sink::RecordSink;
-use crate::record::{LatencyFile, OutputFile, P99Files, create_recording};
+use crate::record::{LatencyFile, OutputFile, P99Files, PartStats, create_recording};
 use crate::report::ci::{CiReport, format_junit, format_markdown};
 use crate::report::hgrm;
 use crate::report::load_figures::LoadFigures;
@@ -27,11 +27,13 @@ pub struct OutputRequest {
     pub all_latencies: bool,
     /// `-p`.
     pub percentiles: bool,
+    /// The number of generators.
+    pub parts: u16,
 }
 
 impl OutputRequest {
-    pub fn new(files: OutputOptions, dsb: &DeathStarBenchOptions) -> OutputRequest {
-        OutputRequest { files, all_latencies: dsb.all_latencies, percentiles: dsb.percentiles }
+    pub fn new(files: OutputOptions, dsb: &DeathStarBenchOptions, parts: u16) -> OutputRequest {
+        OutputRequest { files, all_latencies: dsb.all_latencies, percentiles: dsb.percentiles, parts }
     }
 
     /// Whether data replaces the text report on standard output, such as `--json -`.
@@ -61,9 +63,9 @@ impl OutputFiles {
     /// # Errors
     /// Names the file that cannot be created, and the reason.
     pub fn create(request: &OutputRequest, plans: &[LoadPlan]) -> anyhow::Result<OutputFiles> {
-        let OutputRequest { files, all_latencies, percentiles } = request;
+        let OutputRequest { files, all_latencies, percentiles, parts } = request;
         let create = |path: &Option<PathBuf>| path.as_deref().map(OutputFile::create).transpose();
-        let threads: usize = plans.iter().map(|plan| plan.threads).sum();
+        let threads: usize = plans.iter().map(|plan| plan.threads * usize::from(*parts)).sum();
         let mut sinks: Vec<Box<dyn RecordSink>> = Vec::new();
         if let Some(path) = &files.record {
             sinks.push(create_recording(path)?);
@@ -117,7 +119,7 @@ impl OutputFiles {
     /// Names the file that cannot be written.
     pub fn finish(
         self,
-        loads: &[LoadResult],
+        (loads, parts): (&[LoadResult], &[PartStats]),
         totals: &LoadTotals,
         thresholds: &[ThresholdResult],
         ending: RunEnd,
@@ -125,6 +127,7 @@ impl OutputFiles {
         let urls: Vec<&str> = self.settings.iter().map(|settings| settings.url.as_str()).collect();
         let urls = urls.join(" ");
         if let Some(file) = self.json {
+            let loads = (loads, parts);
             let summary = LoadSummary::of(&self.settings, self.started.clone(), ending, loads, thresholds);
             let json = summary.and_then(|summary| summary.to_json()).context("cannot write the results as JSON")?;
             file.write_and_finish(json.as_bytes())?;

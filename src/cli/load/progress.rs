@@ -5,9 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hdrhistogram::Histogram;
 
-use super::running::RunningLoads;
 use crate::cli::progress_line::ProgressLine;
-use crate::load::LoadPlan;
+use crate::load::{ActiveLoad, LoadPlan, PartsProgress};
 use crate::record::sink::RecordSink;
 use crate::record::{Account, RequestRecord};
 use crate::stats::{latency_histogram, ratio, record_time, value_at_percentile};
@@ -71,17 +70,23 @@ impl ProgressDisplay {
     }
 
     /// Changes the line if the current interval is over.
-    pub fn update(&mut self, loads: &RunningLoads) {
-        let (now, (start, sent_before)) = (loads.now(), self.interval_start);
+    pub fn update(&mut self, loads: &dyn ActiveLoad) {
+        let (now, (start, sent_before)) = (loads.clock().now(), self.interval_start);
         if now < start.plus(INTERVAL) {
             return;
         }
-        let (sent, in_flight) = loads.sent();
+        let live = loads.live();
+        let sent = live.iter().map(|live| live.sent()).sum();
+        let in_flight = live.iter().map(|live| live.in_flight()).sum();
         self.interval_start = (now, sent);
         let seconds = now.since(start).as_secs_f64();
         let rate = ratio((sent - sent_before) as f64, seconds);
         let planned = ratio(self.due_before(now) - self.due_before(start), seconds);
-        let text = progress_text(&self.end_interval(now, rate, planned, in_flight));
+        let progress = self.end_interval(now, rate, planned, in_flight);
+        let text = match loads.parts_progress() {
+            None => progress_text(&progress),
+            Some(parts) => parts_text(&progress, &parts),
+        };
         self.line.get_or_insert_with(ProgressLine::new).show(text);
     }
 
@@ -131,16 +136,31 @@ struct LoadProgress {
     errors: u64,
 }
 
-fn progress_text(p: &LoadProgress) -> String {
-    let time = |time: Option<Time>| time.map_or_else(|| "-".to_owned(), |t| format_wrk_time(t.0 as f64 / 1e3));
+/// `17s of 120s  498.60/s of 500.00/s`
+fn sending_text(p: &LoadProgress) -> String {
     let (at, duration) = (p.at.as_secs_f64().floor(), p.duration);
     let sending = if p.at < p.duration {
         format!("{}/s of {}/s", format_wrk_count(p.rate), format_wrk_count(p.planned))
     } else {
         "waiting for the last responses".to_owned()
     };
+    format!("{at:>3}s of {duration}  {sending}")
+}
+
+/// The line for several generators.
+fn parts_text(p: &LoadProgress, parts: &PartsProgress) -> String {
+    let lag = parts.send_lag.as_ref().map_or_else(String::new, |(lag, node)| {
+        format!("  worst send lag {} on {node}", format_wrk_time(lag.0 as f64 / 1e3))
+    });
+    let PartsProgress { active, parts, .. } = parts;
+    format!("{active} of {parts}  {}  {} in flight{lag}", sending_text(p), p.in_flight)
+}
+
+fn progress_text(p: &LoadProgress) -> String {
+    let time = |time: Option<Time>| time.map_or_else(|| "-".to_owned(), |t| format_wrk_time(t.0 as f64 / 1e3));
     format!(
-        "{at:>3}s of {duration}  {sending}  p50 {} p99 {}  {} in flight  {} errors",
+        "{}  p50 {} p99 {}  {} in flight  {} errors",
+        sending_text(p),
         time(p.p50),
         time(p.p99),
         p.in_flight,
@@ -169,6 +189,24 @@ mod tests {
         (progress.at, progress.duration) = (Time::from_millis(30_700), Time::from_secs(30));
         (progress.p50, progress.p99) = (None, None);
         insta::assert_snapshot!(progress_text(&progress), @" 30s of 30s  waiting for the last responses  p50 - p99 -  3 in flight  12 errors");
+    }
+
+    #[test]
+    fn the_line_of_several_generators_shows_the_worst_send_lag() {
+        let progress = LoadProgress {
+            at: Time::from_millis(17_400),
+            duration: Time::from_secs(120),
+            rate: 79_998.0,
+            planned: 80_000.0,
+            p50: None,
+            p99: None,
+            in_flight: 30,
+            errors: 0,
+        };
+        let mut parts = PartsProgress { active: 8, parts: 8, send_lag: Some((Time(400_000), "node7".into())) };
+        insta::assert_snapshot!(parts_text(&progress, &parts), @"8 of 8   17s of 120s  80.00k/s of 80.00k/s  30 in flight  worst send lag 400.00us on node7");
+        (parts.active, parts.send_lag) = (7, None);
+        insta::assert_snapshot!(parts_text(&progress, &parts), @"7 of 8   17s of 120s  80.00k/s of 80.00k/s  30 in flight");
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use std::slice;
 
 use crate::load::{DoneArguments, LoadResult};
+use crate::record::PartStats;
 use crate::report::load_totals::LoadTotals;
+use crate::report::parts::format_parts;
 use crate::report::thresholds::format_thresholds;
 use crate::report::wrk2::{Wrk2Options, Wrk2Report, Wrk2Statistics, format_report};
 use crate::script::DoneSummary;
@@ -19,6 +21,8 @@ pub struct ReportContext<'a> {
     /// What ended the load early: a signal, or a condition.
     pub stopped: Option<&'a str>,
     pub thresholds: &'a [ThresholdResult],
+    /// Each of several generators.
+    pub parts: &'a [PartStats],
 }
 
 /// The report, without the header that is printed before the load starts.
@@ -30,6 +34,7 @@ pub fn report_text(loads: &[LoadResult], totals: &LoadTotals, context: ReportCon
     let targets: Vec<(String, Wrk2Statistics)> =
         loads.iter().zip(&each).map(|(load, totals)| (load.plan.url.clone(), totals.wrk2_statistics())).collect();
     let mut generator = totals.generator.to_text();
+    generator.push_str(&format_parts(context.parts));
     if let (Some(planned), Some(by)) = (loads.iter().map(|load| load.plan.duration).max(), context.stopped) {
         generator
             .push_str(&format!("  stopped     by {by}, after {:.2} s of {planned}\n", totals.runtime.as_secs_f64()));

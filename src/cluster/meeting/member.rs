@@ -34,4 +34,8 @@ impl Member {
     pub fn is_active(&self) -> bool {
         matches!(self.stage, Stage::Joined | Stage::Ready)
     }
+
+    pub fn is_lost(&self) -> bool {
+        matches!(self.stage, Stage::Lost { .. })
+    }
 }

@@ -34,13 +34,13 @@ const MAX_TEXT: usize = 200;
 pub struct ConnectionId(pub u64);
 
 /// What happens if a part is lost after the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnLost {
-    /// All parts stop.
+    /// All parts stop
     #[default]
     Stop,
-    /// The others go on. What the lost part had still to send counts as unsent.
+    /// The others go on. What the lost part had still to send counts as unsent
     GoOn,
 }
 

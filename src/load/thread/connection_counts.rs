@@ -1,9 +1,12 @@
 //! How many connections of a worker were opened, came up and stayed up. Pure: instants are arguments.
 
+use serde::{Deserialize, Serialize};
+
 use crate::units::Instant;
 
 /// The connections of one worker, counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ConnectionCounts {
     /// Attempts to open one, reconnections included.
     pub opened: u64,

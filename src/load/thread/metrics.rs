@@ -12,12 +12,17 @@ use crate::record::{Account, Latencies, Outcome, RequestRecord};
 use crate::stats::{latency_histogram, record_time, value_at_percentile};
 use crate::units::{Instant, Time};
 
-/// Counters of a worker that other threads read while it runs. Only the worker writes them.
+/// Counters of a worker that other threads read while it runs. Only the worker writes them, except that a reader takes the
+/// send lag.
 #[derive(Debug, Default)]
 pub struct LiveCounters {
     sent: AtomicU64,
     requests: AtomicU64,
     ended: AtomicU64,
+    answered: AtomicU64,
+    failed: AtomicU64,
+    /// In ns, since it was last taken.
+    send_lag: AtomicU64,
     over: AtomicBool,
     hurry: AtomicBool,
 }
@@ -36,6 +41,28 @@ impl LiveCounters {
     /// Attempts in flight.
     pub fn in_flight(&self) -> u64 {
         self.sent().saturating_sub(self.ended.load(Ordering::Relaxed))
+    }
+
+    /// Requests that were answered.
+    pub fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    /// Requests that failed.
+    pub fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// The worst send lag of the attempts that ended since the last call.
+    pub fn take_send_lag(&self) -> Time {
+        Time(self.send_lag.swap(0, Ordering::Relaxed))
+    }
+
+    /// Shows the counts of a generator in another process: its requests that were sent, and those of them that ended.
+    pub(crate) fn show(&self, sent: u64, ended: u64) {
+        self.sent.store(sent, Ordering::Relaxed);
+        self.requests.store(sent, Ordering::Relaxed);
+        self.ended.store(ended, Ordering::Relaxed);
     }
 
     /// The worker's run is over.
@@ -166,6 +193,11 @@ impl ThreadMetrics {
             self.timestamps_missing += u64::from(!has_timestamp);
         }
         self.add(record, is_sample);
+        self.live.answered.store(self.account.answered, Ordering::Relaxed);
+        self.live.failed.store(self.account.failed, Ordering::Relaxed);
+        if let Some(lag) = record.send_lag().filter(|lag| lag.0 > self.live.send_lag.load(Ordering::Relaxed)) {
+            self.live.send_lag.store(lag.0, Ordering::Relaxed);
+        }
         if let Some(sender) = &mut self.sender {
             sender.push(record);
         }

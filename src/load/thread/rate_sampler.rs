@@ -1,11 +1,14 @@
 //! Samples of the requests per second for wrk's `Req/Sec` line. Pure: instants are arguments.
 
+use serde::{Deserialize, Serialize};
+
 use crate::units::{Instant, Time};
 
 /// Counts responses in intervals of equal length.
 ///
 /// wrk2 sets the interval after its calibration to twice the 90th percentile of the latency, or 10 ms if that is longer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RateSampler {
     interval: Time,
     /// The start of the current interval.

@@ -1,20 +1,26 @@
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 
 use super::connection_counts::ConnectionCounts;
 use super::rate_sampler::RateSampler;
 use super::state::WorkerState;
 use super::thread_times::ThreadTimes;
-use crate::record::{Account, ErrorCauses, Latencies};
+use crate::load::plan::LoadPlan;
+use crate::record::{Account, ErrorCauses, Latencies, histogram};
 use crate::script::ScriptError;
+use crate::stats::latency_histogram;
 use crate::units::Instant;
 
 /// What a worker returns at the end of its run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct WorkerResult {
     /// The number of the worker's thread, from 0.
     pub thread: usize,
     pub account: Account,
     pub latencies: Latencies,
     /// Response times within the warm-up, in us.
+    #[serde(with = "histogram::latency")]
     pub calibration: Histogram<u64>,
     pub rates: RateSampler,
     /// Responses up to the end of arrivals, and the bytes read up to then.
@@ -64,6 +70,62 @@ pub struct WorkerResult {
 }
 
 impl WorkerResult {
+    /// The result of a worker of which only the account is known.
+    pub(crate) fn of_lost(thread: usize, account: Account, arrivals_end: Instant, plan: &LoadPlan) -> WorkerResult {
+        WorkerResult {
+            thread,
+            account,
+            latencies: Latencies::default(),
+            calibration: latency_histogram(),
+            rates: RateSampler::default(),
+            in_time: (account.answered, 0),
+            arrivals_end,
+            ended: arrivals_end,
+            times: ThreadTimes::default(),
+            connections: ConnectionCounts::default(),
+            connections_planned: 0,
+            causes: ErrorCauses::default(),
+            sent_again: 0,
+            unsolicited: 0,
+            fewest_streams: plan.streams,
+            in_flight_max: 0,
+            limit_reached: false,
+            waited: 0,
+            held_back: 0,
+            late_warmup: 0,
+            timestamps: 0,
+            timestamps_missing: 0,
+            dropped: 0,
+            script_unsent: 0,
+            has_uncounted: false,
+            good: 0,
+            last_success: None,
+            failure: None,
+        }
+    }
+
+    /// Whether it can be the result of a worker. Another process may send any numbers.
+    pub(crate) fn is_plausible(&self) -> bool {
+        let counts = [
+            self.in_time.0,
+            self.connections_planned,
+            self.sent_again,
+            self.unsolicited,
+            self.in_flight_max,
+            self.waited,
+            self.held_back,
+            self.late_warmup,
+            self.timestamps,
+            self.timestamps_missing,
+            self.dropped,
+            self.script_unsent,
+            self.good,
+            self.latencies.lower_bounds.count(),
+        ];
+        let is_possible = |count: &u64| *count <= histogram::MAX_COUNT;
+        self.account.is_plausible() && self.account.balances() && counts.iter().all(is_possible)
+    }
+
     /// Collects the result of a run that has ended.
     pub(super) fn collect(
         state: &WorkerState,

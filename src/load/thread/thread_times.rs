@@ -1,10 +1,12 @@
 use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
 
 use crate::procfs;
 use crate::units::Time;
 
 /// How a thread spent its time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ThreadTimes {
     /// CPU time, user and system.
     pub cpu: Time,

@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use super::backlog::Backlog;
@@ -17,6 +16,7 @@ use super::interval::Interval;
 use super::request_sample::SampleRows;
 use super::thread_counts::ThreadCounts;
 use super::{CohortCounts, Digest, MAX_COUNT, Totals};
+use crate::record::histogram::{Buckets, buckets, fill};
 use crate::record::{Account, Latencies, LowerBounds};
 use crate::stats::{lag_histogram, latency_histogram};
 
@@ -46,8 +46,6 @@ impl DigestOrigin {
         *self == DigestOrigin::new(sources.clone(), self.latencies.clone())
     }
 }
-
-type Buckets = Vec<(u64, u64)>;
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -208,22 +206,6 @@ impl TotalsLine {
         };
         Some(totals).filter(Totals::is_plausible)
     }
-}
-
-/// The lowest value of each bucket that occurs, and its count.
-fn buckets(histogram: &Histogram<u64>) -> Buckets {
-    let lowest = |value| histogram.lowest_equivalent(value);
-    histogram.iter_recorded().map(|step| (lowest(step.value_iterated_to()), step.count_at_value())).collect()
-}
-
-fn fill(mut histogram: Histogram<u64>, buckets: &Buckets) -> Option<Histogram<u64>> {
-    for &(value, count) in buckets {
-        if value > histogram.high() || count > MAX_COUNT {
-            return None;
-        }
-        histogram.record_n(value, count).ok()?;
-    }
-    Some(histogram)
 }
 
 impl From<&CohortCounts> for CohortsLine {

@@ -32,11 +32,9 @@ pub use thread_counts::ThreadCounts;
 pub use totals::Totals;
 
 use super::RequestRecord;
+use super::histogram::MAX_COUNT;
 use crate::stats::LATENCY_RANGE;
 use crate::units::Time;
-
-/// No run has so many requests, so a larger count comes from a damaged file. Sums of counts cannot overflow.
-const MAX_COUNT: u64 = 1 << 40;
 
 /// A time in us, or the longest that histograms distinguish.
 fn longest_latency(time: Time) -> u64 {

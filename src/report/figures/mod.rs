@@ -59,6 +59,9 @@ pub struct FigureImages {
     pub svg: String,
 }
 
+/// The most threads of several generators that have figures.
+const MAX_THREADS: u16 = 8;
+
 impl Figure {
     /// Draws the figure in both formats.
     ///
@@ -70,7 +73,9 @@ impl Figure {
 
     /// All figures of an experiment, in the order of the report.
     pub fn all(data: &ReportData) -> Vec<Figure> {
-        Figure::of_requests(data.threads).into_iter().chain([Figure::Memory]).collect()
+        // Of several generators, a reader compares only a few threads.
+        let threads = if data.generator.parts.is_empty() { data.threads } else { data.threads.min(MAX_THREADS) };
+        Figure::of_requests(threads).into_iter().chain([Figure::Memory]).collect()
     }
 
     /// The figures that show requests, for the first `threads` threads.

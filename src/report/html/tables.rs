@@ -2,6 +2,7 @@ use crate::record::Latencies;
 use crate::report::ReportData;
 use crate::report::figures::format_time;
 use crate::report::generator::GeneratorReport;
+use crate::report::parts::{COLUMNS, part_rows};
 use crate::report::statistics::RunStatistics;
 use crate::report::summary::LatencySummary;
 use crate::units::{Instant, format_wrk_bytes};
@@ -21,6 +22,7 @@ pub(super) fn all_tables(data: &ReportData, statistics: &RunStatistics, generato
         account_table(statistics),
         latency_table(statistics, generator),
         generator_table(generator),
+        parts_table(generator),
         error_table(data, statistics),
         event_table(data),
         plan_table(data),
@@ -104,6 +106,14 @@ fn generator_table(generator: &GeneratorReport) -> Table {
         "Read the warnings above before you trust the numbers."
     };
     Table { title: "Load generator", head: &[], rows, note: Some(note.to_owned()) }
+}
+
+/// Empty with one generator.
+fn parts_table(generator: &GeneratorReport) -> Table {
+    let rows = part_rows(&generator.own.parts);
+    let note =
+        "The offset is that of the coordinator's clock before the load. Only the common time axis depends on it.";
+    Table { title: "Several generators", head: &COLUMNS, rows, note: Some(note.to_owned()) }
 }
 
 fn error_table(data: &ReportData, statistics: &RunStatistics) -> Table {
