@@ -240,10 +240,11 @@ impl Launcher for TestLauncher {
         Ok(())
     }
 
-    fn remove(&mut self) {
+    fn remove(&mut self) -> Result<(), LaunchError> {
         for mut part in self.started.drain(..) {
             assert_eq!(part.wait().unwrap().code(), Some(0), "parts always exit with 0 once they were accepted");
         }
+        Ok(())
     }
 }
 
@@ -337,9 +338,10 @@ impl Launcher for ThreeOfTwo {
         Ok(())
     }
 
-    fn remove(&mut self) {
+    fn remove(&mut self) -> Result<(), LaunchError> {
         let mut codes: Vec<_> = self.0.started.drain(..).map(|mut part| part.wait().unwrap().code()).collect();
         codes.sort_unstable();
         assert_eq!(codes, [Some(0), Some(0), Some(1)]);
+        Ok(())
     }
 }

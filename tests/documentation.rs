@@ -279,7 +279,7 @@ fn every_option_that_a_page_names_exists() {
         .map(|command| vec![command]);
     let parts = ["run", "compose-post", "post-storage", "post-db", "link"].map(|part| vec!["testbed", part]);
     let searches = ["stable", "outage", "rate"].map(|boundary| vec!["search", boundary]);
-    let commands = commands.into_iter().chain(parts).chain(searches).chain([vec![]]);
+    let commands = commands.into_iter().chain(parts).chain(searches).chain([vec!["swarm", "manifest"], vec![]]);
     let all: String = commands.map(|command| help(METAWRK, &command)).chain([help(WRK2, &[])]).collect();
     let option = Regex::new(r"(?:^|[^\w-])(--[a-z][a-z0-9_-]*)").unwrap();
     let options = |text: &str| option.captures_iter(text).map(|found| found[1].to_owned()).collect::<Names>();

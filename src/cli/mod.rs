@@ -30,6 +30,7 @@ mod progress_line;
 mod report;
 mod restore;
 mod search;
+mod swarm;
 mod sweep;
 mod testbed;
 
@@ -109,6 +110,8 @@ enum Command {
     ///
     /// The testbed in containers, faults on the network of containers, and loads on a Docker Swarm use it.
     Image(image::Args),
+    /// Prepare loads that several machines send
+    Swarm(swarm::Args),
     /// Run the testbed without an experiment, or one of its roles
     Testbed(testbed::Args),
 }
@@ -160,6 +163,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Probe(args) => probe::run(&args),
         Command::Stress { token: _ } => fault::run_busy_process().map(|()| ExitCode::SUCCESS),
         Command::Image(args) => image::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Swarm(args) => swarm::run(args).map(|()| ExitCode::SUCCESS),
         Command::Testbed(args) => testbed::run(args).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 
-use crate::cluster::launch::{MakeLauncher, Place};
+use crate::cluster::launch::{MakeLauncher, Place, SwarmPlace};
 use crate::cluster::meeting::OnLost;
 use crate::cluster::{Cluster, DataFile, TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, Token};
 use crate::input;
@@ -15,13 +15,18 @@ use crate::units::Time;
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Several generators")]
 pub struct PartOptions {
-    /// Generate the load with several generators: local (processes of this machine)
+    /// Generate the load with several generators: local (processes of this machine), swarm (nodes of the Docker Swarm of
+    /// this machine) or swarm://HOST[:PORT] (of another one)
     #[arg(long, value_name = "WHERE")]
     pub on: Option<Place>,
 
     /// Number of generators. Each has all threads, and its share of the rate and of the connections
     #[arg(short = 'N', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub parts: Option<u16>,
+
+    /// Image of metawrk that the nodes of a swarm may pull from a registry [default: the one that metawrk image makes]
+    #[arg(long, value_name = "NAME")]
+    pub image: Option<String>,
 
     /// Address and port where the generators reach this program [default: a free port of the address that they reach]
     #[arg(long, value_name = "ADDRESS[:PORT]", value_parser = parse_listen)]
@@ -50,13 +55,20 @@ impl PartOptions {
     /// If an option has no effect, or a data file cannot be read.
     pub fn resolve(&self) -> anyhow::Result<Option<Cluster>> {
         let Some(place) = self.on.clone() else {
-            if self.parts.is_some() || self.listen.is_some() || !self.data_files.is_empty() {
-                bail!("--parts, --listen and --file need --on, which says where the generators run. Add --on local.");
+            let is_used = self.parts.is_some() || self.listen.is_some() || self.image.is_some();
+            if is_used || !self.data_files.is_empty() {
+                bail!(
+                    "--parts, --listen, --image and --file need --on, which says where the generators run. Add --on local."
+                );
             }
             return Ok(None);
         };
+        let place = match (place, &self.image) {
+            (Place::Swarm(place), image) => Place::Swarm(SwarmPlace { image: image.clone(), ..place }),
+            (place, None) => place,
+            (place, Some(_)) => bail!("--image has no effect with --on {place}. Leave it out, or use --on swarm."),
+        };
         let Some(parts) = self.parts else { bail!("--on {place} needs the number of generators. Add --parts N.") };
-        let files = self.data_files.iter().map(|path| DataFile::read(path)).collect::<Result<_, _>>();
         Ok(Some(Cluster {
             parts,
             launcher: MakeLauncher::at(place),
@@ -64,8 +76,16 @@ impl PartOptions {
             token: token_of_environment()?,
             join_timeout: self.join_timeout,
             on_lost: self.on_lost,
-            files: files?,
+            files: self.data_files()?,
         }))
+    }
+
+    /// The contents of the data files.
+    ///
+    /// # Errors
+    /// If one cannot be read.
+    pub fn data_files(&self) -> anyhow::Result<Vec<DataFile>> {
+        Ok(self.data_files.iter().map(|path| DataFile::read(path)).collect::<Result<_, _>>()?)
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod campaign;
 pub mod docker;
+pub mod engines;
 pub mod http2;
 pub mod load;
 pub mod program;

@@ -60,6 +60,10 @@ pub struct Args {
     pub output: OutputOptions,
     #[command(flatten)]
     pub parts: PartOptions,
+    /// Be one of several generators that srun, mpirun or Kubernetes starts with this command line. The first one runs at
+    /// this address, starts the load, and prints the report
+    #[arg(long, value_name = "HOST:PORT", help_heading = "Several generators")]
+    pub join: Option<String>,
     #[command(flatten)]
     pub dsb: DeathStarBenchOptions,
     #[command(flatten)]

@@ -2,11 +2,12 @@
 
 mod abort;
 pub mod args;
+mod join;
 mod output;
 mod plans;
 mod progress;
 mod report;
-mod script;
+pub mod script;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use anyhow::{Context, bail};
 use super::exit::THRESHOLD_FAILED;
 use super::interrupts::{Interrupts, Stage};
 use super::progress_line::ProgressLine;
+use crate::cluster::run_agent;
 use crate::load::{ActiveLoad, Generator, GeneratorResult, LoadError, LoadPlan, LoadResult, LocalGenerator, ReadyLoad};
 use crate::out::{redirect_to_stderr, say, warn};
 use crate::record::event::RunEnd;
@@ -26,6 +28,7 @@ use crate::signals::StopSignal;
 use crate::units::Time;
 use abort::AbortMonitor;
 use args::Args;
+use join::{Role, find_role};
 use output::{OutputFiles, OutputRequest};
 use progress::ProgressDisplay;
 use report::{ReportContext, done_arguments, report_text};
@@ -54,7 +57,14 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let urls: Vec<String> = plans.iter().map(|plan| plan.url.clone()).collect();
     let wrk2_options = wrk2_options(&args, urls.len());
     let (quiet, strict) = (args.output.quiet, args.output.strict);
-    let cluster = args.parts.resolve()?;
+    let cluster = match args.join.as_deref().map(|address| find_role(address, &args.parts, &plans)).transpose()? {
+        Some(Role::Agent(agent)) => {
+            run_agent(&agent)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(Role::Coordinator(cluster)) => Some(cluster),
+        None => args.parts.resolve()?,
+    };
     let parts = cluster.as_ref().map_or(1, |cluster| cluster.parts);
     let Args { load: options, output, threshold, dsb, .. } = args;
     let thresholds = threshold.thresholds();

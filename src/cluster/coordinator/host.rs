@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::server::{Shared, serve};
 use crate::cluster::launch::{LaunchError, LaunchOrder, Launcher};
+use crate::out::warn;
 
 /// How long parts may take to read that they are not needed any more.
 const FAREWELL: Duration = Duration::from_millis(300);
@@ -74,6 +75,8 @@ impl Drop for Host {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
-        self.launcher.get_mut().unwrap_or_else(PoisonError::into_inner).remove();
+        if let Err(error) = self.launcher.get_mut().unwrap_or_else(PoisonError::into_inner).remove() {
+            warn(&error.to_string());
+        }
     }
 }

@@ -9,9 +9,24 @@ use super::{LaunchError, LaunchOrder, Launcher};
 /// Parts get this long to end on their own.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Starts the parts as processes of this machine.
-#[derive(Debug, Default)]
-pub struct LocalLauncher(Vec<Child>);
+/// Starts parts as processes of this machine.
+#[derive(Debug)]
+pub struct LocalLauncher {
+    /// How many of the parts, the first ones. `None`: all.
+    most: Option<u16>,
+    children: Vec<Child>,
+}
+
+impl LocalLauncher {
+    pub fn of_all_parts() -> LocalLauncher {
+        LocalLauncher { most: None, children: Vec::new() }
+    }
+
+    /// Somebody else starts the other parts.
+    pub fn of_part_0() -> LocalLauncher {
+        LocalLauncher { most: Some(1), children: Vec::new() }
+    }
+}
 
 impl Launcher for LocalLauncher {
     fn address(&mut self) -> Result<IpAddr, LaunchError> {
@@ -20,7 +35,7 @@ impl Launcher for LocalLauncher {
 
     fn launch(&mut self, order: &LaunchOrder) -> Result<(), LaunchError> {
         let program = find_program()?;
-        for part in 0..order.parts {
+        for part in 0..order.parts.min(self.most.unwrap_or(order.parts)) {
             let mut command = Command::new(&program);
             command.args(order.arguments()).envs(order.environment()).stdin(Stdio::null());
             // The numbers of another launcher that started this process are not those of its parts.
@@ -30,13 +45,13 @@ impl Launcher for LocalLauncher {
             let child = command
                 .spawn()
                 .map_err(|error| LaunchError(format!("cannot start {}: {error}. Lower --parts", program.display())))?;
-            self.0.push(child);
+            self.children.push(child);
         }
         Ok(())
     }
 
     fn check(&mut self) -> Result<(), LaunchError> {
-        for (child, part) in self.0.iter_mut().zip(0..) {
+        for (child, part) in self.children.iter_mut().zip(0..) {
             if let Ok(Some(status)) = child.try_wait() {
                 return Err(LaunchError(format!("the process of part {part} ended ({status}): see its message above")));
             }
@@ -44,9 +59,9 @@ impl Launcher for LocalLauncher {
         Ok(())
     }
 
-    fn remove(&mut self) {
+    fn remove(&mut self) -> Result<(), LaunchError> {
         let deadline = Instant::now() + GRACE;
-        for mut child in self.0.drain(..) {
+        for mut child in self.children.drain(..) {
             while matches!(child.try_wait(), Ok(None)) && Instant::now() < deadline {
                 std::thread::sleep(Duration::from_millis(5));
             }
@@ -54,12 +69,13 @@ impl Launcher for LocalLauncher {
             let _ = child.kill();
             let _ = child.wait();
         }
+        Ok(())
     }
 }
 
 impl Drop for LocalLauncher {
     fn drop(&mut self) {
-        self.remove();
+        let _ = self.remove();
     }
 }
 

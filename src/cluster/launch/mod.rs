@@ -1,6 +1,7 @@
 //! Who starts the parts of a load, and where.
 
 mod local;
+mod swarm;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -9,6 +10,7 @@ use std::sync::Arc;
 
 use super::token::{PLAN_HASH_VARIABLE, TOKEN_VARIABLE, Token};
 use local::LocalLauncher;
+use swarm::SwarmLauncher;
 
 /// Starts the parts of a load somewhere. All methods may block: no event loop runs on their thread.
 pub trait Launcher: Send {
@@ -32,7 +34,10 @@ pub trait Launcher: Send {
 
     /// Ends what still runs, and removes everything. Called once at the end, also after an error or a signal. The parts were
     /// told to end before.
-    fn remove(&mut self);
+    ///
+    /// # Errors
+    /// [`LaunchError`] if something is left.
+    fn remove(&mut self) -> Result<(), LaunchError>;
 }
 
 /// What a part must know to join.
@@ -67,13 +72,28 @@ pub struct LaunchError(pub String);
 pub enum Place {
     /// In processes of this machine.
     Local,
+    /// Part 0 in a process of this machine. Others start the other parts.
+    Peers,
+    /// On the nodes of a Docker Swarm.
+    Swarm(SwarmPlace),
+}
+
+/// Which swarm, and which image.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SwarmPlace {
+    /// `HOST[:PORT]` of the engine of a manager. `None`: the engine that the environment means.
+    pub manager: Option<String>,
+    /// The name of an image that nodes may pull. `None`: the image of this program, which they must have.
+    pub image: Option<String>,
 }
 
 impl Place {
     /// Starts parts there.
     pub fn launcher(&self) -> Box<dyn Launcher> {
         match self {
-            Place::Local => Box::new(LocalLauncher::default()),
+            Place::Local => Box::new(LocalLauncher::of_all_parts()),
+            Place::Peers => Box::new(LocalLauncher::of_part_0()),
+            Place::Swarm(place) => Box::new(SwarmLauncher::new(place.clone())),
         }
     }
 }
@@ -107,17 +127,41 @@ impl FromStr for Place {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Place, String> {
-        match text {
-            "local" => Ok(Place::Local),
-            _ => Err(format!("`{text}` is no place for the parts of a load. Write local: processes of this machine")),
+        let swarm = |manager| Place::Swarm(SwarmPlace { manager, image: None });
+        match (text, text.strip_prefix("swarm://")) {
+            ("local", _) => Ok(Place::Local),
+            ("swarm", _) => Ok(swarm(None)),
+            (_, Some(manager)) if !manager.is_empty() => Ok(swarm(Some(manager.to_owned()))),
+            _ => Err(format!(
+                "`{text}` is no place for the parts of a load. Write local (processes of this machine), swarm (nodes of the \
+                 Docker Swarm of this machine) or swarm://HOST[:PORT] (of another one)"
+            )),
         }
     }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Place::Local => "local",
-        })
+        match self {
+            Place::Local => f.write_str("local"),
+            Place::Peers => f.write_str("peers"),
+            Place::Swarm(SwarmPlace { manager: None, .. }) => f.write_str("swarm"),
+            Place::Swarm(SwarmPlace { manager: Some(manager), .. }) => write!(f, "swarm://{manager}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_written_as_they_are_read() {
+        for text in ["local", "swarm", "swarm://10.0.0.1", "swarm://manager:2375"] {
+            assert_eq!(text.parse::<Place>().unwrap().to_string(), text);
+        }
+        for text in ["", "swarm://", "Swarm", "swarm:/x", "peers"] {
+            assert!(text.parse::<Place>().is_err(), "{text}");
+        }
     }
 }

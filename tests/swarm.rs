@@ -1,0 +1,225 @@
+//! Loads on a Docker Swarm of three nodes. They run one after the other, on the same three engines.
+
+mod support;
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::Value;
+use support::engines::Engines;
+use support::program::{Ended, METAWRK, Started, eventually, is_alive, kill};
+use support::{OK, Server};
+use tempfile::TempDir;
+
+/// The engines end with the process of the tests.
+static ENGINES: LazyLock<Mutex<Option<Engines>>> = LazyLock::new(|| Mutex::new(Engines::start()));
+
+/// A server that all nodes reach, and the user of node 1.
+struct Lab<'a> {
+    engines: &'a Engines,
+    server: Server,
+    dir: TempDir,
+}
+
+/// Calls `test` with the engines, if they can run here.
+fn with_lab(test: impl FnOnce(&Lab<'_>)) {
+    let engines = ENGINES.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(engines) = engines.as_ref() else { return };
+    let listener = TcpListener::bind((engines.host(), 0)).unwrap();
+    let server = Server::on(listener, |mut peer| while peer.request().is_some() && peer.send(OK) {});
+    test(&Lab { engines, server, dir: tempfile::tempdir().unwrap() });
+}
+
+impl Lab<'_> {
+    /// `load --on swarm` with these options, on node 1.
+    fn start(&self, options: &[&str]) -> Started {
+        let url = format!("http://{}/", self.server.address);
+        let load = ["load", "--on", "swarm", "-t1", "-c6"];
+        self.engines.start_on(1, self.dir.path(), &[&load, options, &[&url]].concat())
+    }
+
+    fn run(&self, options: &[&str]) -> Ended {
+        self.start(options).end()
+    }
+
+    fn json(&self, file: &str) -> Value {
+        serde_json::from_str(&fs::read_to_string(self.dir.path().join(file)).unwrap()).unwrap()
+    }
+
+    /// Requests that have arrived so far.
+    fn requests(&self) -> usize {
+        self.server.requests.lock().unwrap().len()
+    }
+
+    fn until_requests_arrive(&self) {
+        let before = self.requests();
+        eventually("requests", || self.requests() > before + 50);
+    }
+
+    fn services(&self) -> String {
+        self.engines.docker(1, &["service", "ls", "--format", "{{.Name}}"])
+    }
+
+    /// The processes of the agents on a node.
+    fn agents(&self, node: usize) -> Vec<u32> {
+        let label = format!("label=com.docker.swarm.service.name={}", self.services());
+        let ids = self.engines.docker(node, &["ps", "--quiet", "--filter", &label]);
+        let pid = |id: &str| self.engines.docker(node, &["inspect", "--format", "{{.State.Pid}}", id]).parse().unwrap();
+        ids.lines().map(pid).collect()
+    }
+
+    fn assert_nothing_is_left(&self) {
+        let secrets = self.engines.docker(1, &["secret", "ls", "--quiet"]);
+        assert_eq!((self.services().as_str(), secrets.as_str()), ("", ""));
+    }
+}
+
+fn number(value: &Value, key: &str) -> u64 {
+    value[key].as_u64().unwrap_or_else(|| panic!("no {key} in {value}"))
+}
+
+#[test]
+fn three_nodes_send_the_requests_of_one_load() {
+    with_lab(|lab| {
+        let ended = lab.run(&["-N", "3", "-R", "300", "-d", "2s", "--json", "x.json"]);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let json = lab.json("x.json");
+        assert_eq!(number(&json["account"], "scheduled"), 600, "{json}");
+        assert_eq!(number(&json["account"], "answered"), 600, "{json}");
+        assert_eq!(lab.requests(), 600);
+        let parts = json["parts"].as_array().unwrap();
+        let mut nodes: Vec<_> = parts.iter().map(|part| part["node"].as_str().unwrap()).collect();
+        nodes.sort_unstable();
+        assert_eq!(nodes, ["node1", "node2", "node3"]);
+        lab.assert_nothing_is_left();
+    });
+}
+
+#[test]
+fn a_node_that_dies_is_named_and_stops_the_load() {
+    with_lab(|lab| {
+        let running = lab.start(&["-N", "3", "-R", "300", "-d", "60s"]);
+        lab.until_requests_arrive();
+        let cut = Instant::now();
+        lab.engines.plug(3, "down");
+        let ended = running.end();
+        let took = cut.elapsed();
+        lab.engines.plug(3, "up");
+        assert!(ended.err.contains("of 3 on node3 was lost at"), "{ended:?}");
+        assert!(took < Duration::from_secs(15), "{took:?}: {ended:?}");
+        let all_ready = || {
+            let nodes = lab.engines.docker(1, &["node", "ls", "--format", "{{.Status}}"]);
+            nodes.lines().all(|status| status == "Ready")
+        };
+        eventually("node 3", all_ready);
+        lab.assert_nothing_is_left();
+    });
+}
+
+#[test]
+fn what_a_lost_part_had_to_send_counts_as_unsent() {
+    with_lab(|lab| {
+        let running = lab.start(&["-N", "3", "--on-lost", "go-on", "-R", "300", "-d", "4s", "--json", "x.json"]);
+        lab.until_requests_arrive();
+        for agent in lab.agents(3) {
+            kill(agent, Signal::KILL);
+        }
+        let ended = running.end();
+        assert!(ended.out.contains("of 3 on node3 was lost at"), "{ended:?}");
+        let json = lab.json("x.json");
+        let account = &json["account"];
+        let [scheduled, answered, unsent] = ["scheduled", "answered", "unsent"].map(|key| number(account, key));
+        assert_eq!(scheduled, 1200, "{account}");
+        // The two others sent all of theirs.
+        assert!(answered >= 800 && unsent > 0 && unsent <= 400, "{account}");
+        lab.assert_nothing_is_left();
+    });
+}
+
+#[test]
+fn agents_of_a_dead_coordinator_end_and_the_next_load_removes_their_service() {
+    with_lab(|lab| {
+        let running = lab.start(&["-N", "3", "-R", "300", "-d", "60s"]);
+        lab.until_requests_arrive();
+        let agents: Vec<u32> = (1..=3).flat_map(|node| lab.agents(node)).collect();
+        assert_eq!(agents.len(), 3);
+        running.send(Signal::KILL);
+        let killed = Instant::now();
+        eventually("the end of the agents", || !agents.iter().any(|agent| is_alive(*agent)));
+        assert!(killed.elapsed() < Duration::from_secs(6), "{:?}", killed.elapsed());
+        drop(running);
+        assert_ne!(lab.services(), "");
+        let ended = lab.run(&["-N", "1", "-R", "100", "-d", "200ms"]);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        lab.assert_nothing_is_left();
+    });
+}
+
+#[test]
+fn ctrl_c_removes_the_service_and_reports() {
+    with_lab(|lab| {
+        let running = lab.start(&["-N", "3", "-R", "300", "-d", "60s"]);
+        lab.until_requests_arrive();
+        running.send(Signal::INT);
+        let ended = running.end();
+        assert_eq!(ended.code, Some(130), "{ended:?}");
+        assert!(ended.out.contains("requests in"), "{ended:?}");
+        lab.assert_nothing_is_left();
+    });
+}
+
+#[test]
+fn a_second_copy_of_a_part_and_a_stranger_send_nothing_and_do_no_harm() {
+    with_lab(|lab| {
+        let running = lab.start(&["-N", "3", "-R", "300", "-d", "4s"]);
+        lab.until_requests_arrive();
+        let agent = lab.agents(2)[0];
+        let arguments = fs::read_to_string(format!("/proc/{agent}/cmdline")).unwrap();
+        let environment = fs::read_to_string(format!("/proc/{agent}/environ")).unwrap();
+        let token = fs::read_to_string(format!("/proc/{agent}/root/run/secrets/metawrk-token")).unwrap();
+        // Only the container has the secret.
+        let service = lab.engines.docker(1, &["service", "inspect", &lab.services()]);
+        assert!([&arguments, &environment, &service].iter().all(|text| !text.contains(token.trim())));
+
+        let arguments: Vec<&str> = arguments.split('\0').skip(1).filter(|argument| !argument.is_empty()).collect();
+        let hash = environment.split('\0').find_map(|variable| variable.strip_prefix("METAWRK_PLAN_HASH=")).unwrap();
+        for (token, refusal) in [(token.trim(), "start of the load is settled"), (&"0".repeat(64), "token is wrong")] {
+            let mut copy = Command::new(METAWRK);
+            copy.args(&arguments).env("METAWRK_TOKEN", token).env("METAWRK_PLAN_HASH", hash);
+            // From this machine, which is none of the swarm's.
+            let copy = copy.output().unwrap();
+            assert_eq!(copy.status.code(), Some(1), "{copy:?}");
+            assert!(String::from_utf8_lossy(&copy.stderr).contains(refusal), "{refusal}: {copy:?}");
+        }
+        let ended = running.end();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert_eq!(lab.requests(), 1200);
+    });
+}
+
+#[test]
+fn a_swarm_that_cannot_run_the_parts_is_an_error_with_a_remedy() {
+    with_lab(|lab| {
+        let few = lab.run(&["-N", "4", "-R", "300"]);
+        assert!(few.err.contains("-N 4 needs as many nodes that accept tasks, and the swarm has 3"), "{few:?}");
+        let load = ["load", "--on", "swarm", "-N2", "-R9", "http://h/"];
+        let worker = lab.engines.start_on(2, Path::new("."), &load).end();
+        assert!(worker.err.contains("is a worker of its swarm"), "{worker:?}");
+
+        lab.engines.docker(3, &["image", "rm", "--force", "metawrk:latest", "metawrk:0.1.0"]);
+        let without_image = lab.run(&["-N", "3", "-R", "300"]);
+        assert_eq!(lab.engines.run(3, &["image"]).code, Some(0));
+        let remedy = "docker save metawrk:0.1.0 | ssh node3 docker load";
+        assert!(without_image.err.contains("node3 lacks"), "{without_image:?}");
+        assert!(without_image.err.contains(remedy), "{without_image:?}");
+
+        assert!([few, worker, without_image].iter().all(|ended| ended.code == Some(2)));
+        assert_eq!(lab.requests(), 0);
+        lab.assert_nothing_is_left();
+    });
+}
