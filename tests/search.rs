@@ -30,6 +30,11 @@ fn a_search_that_is_killed_after_its_first_run_goes_on_with_the_second() {
     for file in ["report.html", "search.png", "search.svg", "cells.csv"] {
         assert!(fs::metadata(campaign.join(file)).is_ok_and(|file| file.len() > 0), "{file}");
     }
+    let resume = ["search", "outage", "--resume", campaign.to_str().unwrap(), "--precision", "100", "--exit-code"];
+    let found = lab.end(lab.start(&resume));
+    assert_eq!(found.code, Some(0), "three runs are precise enough now: {found:?}");
+    assert_eq!(read_answer(&campaign)["answer"], "FOUND");
+    assert!(fs::read_to_string(campaign.join("campaign.toml")).unwrap().contains("precision = 100.0"));
     frozen.assert_runs();
 }
 
@@ -44,7 +49,7 @@ fn what_cannot_be_searched_or_mapped_is_refused_with_a_remedy() {
     refused("search outage --between 10s..1s", "--between: the range 10..1 cannot be searched");
     refused("search outage --precision 1", "Write a number of at least 1.02, such as 1.1");
     refused("search rate --between 100..1G", "must be between 0.001 and 1000000 requests/s");
-    refused("search rate --resume . --max-runs 5", "cannot be used with");
+    refused("search rate --resume . --between 1..2", "cannot be used with");
     refused("map --rates 100,x", "`x` is not a number");
     refused("map --rates 200 --outage 0s", "needs a fault that has a length");
     assert!(!dir.path().join("results").exists(), "nothing was written");

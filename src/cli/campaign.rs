@@ -41,8 +41,8 @@ pub struct CampaignOptions {
     #[arg(long, value_name = "T", help_heading = "Campaign")]
     budget: Option<Time>,
 
-    /// Continue the campaign in this folder, with its options. Complete runs are not repeated. Only --budget, --json and
-    /// --exit-code may be given with it
+    /// Continue the campaign in this folder, with its options. Complete runs are not repeated. Of the options, only those
+    /// may be given with it that say when a campaign ends, and where the answer goes
     #[arg(
         long,
         value_name = "DIR",
@@ -66,16 +66,18 @@ pub fn add_default_dwell<Q: Question>(dwell: clap::Arg) -> clap::Arg {
     dwell.help(format!("{help}. Default: {}", Q::DEFAULT_DWELL))
 }
 
-/// Runs the campaign that answers `question`, or resumes one, and prints the answer. SIGINT, SIGTERM and SIGHUP end it
-/// with what it has.
+/// Runs a campaign, or resumes one, and prints the answer. SIGINT, SIGTERM and SIGHUP end it with what it has.
+///
+/// `ask` returns the question. It gets the one of the campaign that is resumed, and may change when it is answered.
 ///
 /// # Errors
 /// If the plan is invalid, a run did not start, or something could not be written.
-pub fn run<Q: Question>(options: CampaignOptions, question: Q) -> anyhow::Result<ExitCode> {
+pub fn run<Q: Question>(options: CampaignOptions, ask: impl FnOnce(Option<Q>) -> Q) -> anyhow::Result<ExitCode> {
     let CampaignOptions { file, variant, dwell, shed, budget, resume, json, exit_code } = options;
     let (folder, campaign, plan, question) = match resume {
-        Some(dir) => open_campaign(&dir)?,
+        Some(dir) => open_campaign(&dir, ask)?,
         None => {
+            let question = ask(None);
             let (mut overrides, out) = variant.resolve();
             overrides.early = Some(dwell.unwrap_or(Q::DEFAULT_DWELL));
             let AdaptedPlan { plan, notes } = read_plan(file.as_deref(), &overrides)?;
@@ -119,8 +121,11 @@ pub fn run<Q: Question>(options: CampaignOptions, question: Q) -> anyhow::Result
 }
 
 /// Opens the campaign in `dir`, which must ask the same kind of question.
-fn open_campaign<Q: Question>(dir: &Path) -> anyhow::Result<(CampaignFolder, CampaignFile, ExperimentPlan, Q)> {
-    let (folder, campaign, plan) = CampaignFolder::open(dir)?;
+fn open_campaign<Q: Question>(
+    dir: &Path,
+    ask: impl FnOnce(Option<Q>) -> Q,
+) -> anyhow::Result<(CampaignFolder, CampaignFile, ExperimentPlan, Q)> {
+    let (folder, mut campaign, plan) = CampaignFolder::open(dir)?;
     let command = &campaign.command;
     anyhow::ensure!(
         command == Q::COMMAND,
@@ -130,6 +135,13 @@ fn open_campaign<Q: Question>(dir: &Path) -> anyhow::Result<(CampaignFolder, Cam
     );
     let question = campaign.question.clone().try_into();
     let question = question.with_context(|| format!("invalid [question] in the campaign.toml of {}", dir.display()))?;
+    let question = ask(Some(question));
+    question.strategy(&plan)?;
+    let asked = toml::Table::try_from(&question)?;
+    if asked != campaign.question {
+        campaign.question = asked;
+        folder.update(&campaign)?;
+    }
     Ok((folder, campaign, plan, question))
 }
 

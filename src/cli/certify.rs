@@ -37,5 +37,5 @@ pub struct Args {
 /// # Errors
 /// As [`campaign::run`].
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    campaign::run(args.campaign, CertifyQuestion {})
+    campaign::run(args.campaign, |_| CertifyQuestion {})
 }

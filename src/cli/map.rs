@@ -41,10 +41,9 @@ pub struct Args {
     #[arg(long, value_name = "T..T", value_parser = parse_outages, help_heading = "Map", conflicts_with = "resume")]
     between: Option<(Time, Time)>,
 
-    /// End after this many runs
-    #[arg(long, value_name = "N", value_parser = parse_count, default_value_t = DEFAULT_MAX_RUNS, help_heading = "Map",
-          conflicts_with = "resume")]
-    max_runs: usize,
+    /// End after this many runs [default: 50]
+    #[arg(long, value_name = "N", value_parser = parse_count, help_heading = "Map")]
+    max_runs: Option<usize>,
 }
 
 /// Runs the campaign, and prints its answer.
@@ -53,5 +52,8 @@ pub struct Args {
 /// As [`campaign::run`].
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Args { campaign, rates, between, max_runs } = args;
-    campaign::run(campaign, MapQuestion { rates, between, max_runs })
+    campaign::run(campaign, |resumed| {
+        let asked = resumed.unwrap_or(MapQuestion { rates, between, max_runs: DEFAULT_MAX_RUNS });
+        MapQuestion { max_runs: max_runs.unwrap_or(asked.max_runs), ..asked }
+    })
 }

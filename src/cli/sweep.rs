@@ -34,5 +34,5 @@ pub struct Args {
 /// # Errors
 /// As [`campaign::run`].
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    campaign::run(args.campaign, SweepQuestion {})
+    campaign::run(args.campaign, |_| SweepQuestion {})
 }

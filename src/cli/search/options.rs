@@ -1,15 +1,20 @@
 //! The options that searches share.
 
-use crate::lab::search::{DEFAULT_MAX_RUNS, MIN_PRECISION};
+use crate::lab::search::MIN_PRECISION;
 use crate::units::{Time, UnitError, parse_count, parse_number};
 
 /// When a search ends.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Search")]
 pub struct EndOptions {
-    /// End after this many runs
-    #[arg(long, value_name = "N", value_parser = parse_count, default_value_t = DEFAULT_MAX_RUNS, conflicts_with = "resume")]
-    pub max_runs: usize,
+    /// End once the 90 % interval's upper end is at most this multiple of the lower one [default: 1.3 for outages, 1.1 for
+    /// rates]
+    #[arg(long, value_name = "RATIO", value_parser = parse_precision)]
+    pub precision: Option<f64>,
+
+    /// End after this many runs [default: 20]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub max_runs: Option<usize>,
 }
 
 /// Parses the ratio of an interval's ends.

@@ -1,9 +1,9 @@
 use std::process::ExitCode;
 
-use super::options::{EndOptions, parse_precision, parse_rates};
+use super::options::{EndOptions, parse_rates};
 use crate::cli::campaign::{self, CampaignOptions, add_default_dwell};
 use crate::cli::exit_codes::with_exit_codes;
-use crate::lab::search::RateSearch;
+use crate::lab::search::{DEFAULT_MAX_RUNS, RateSearch};
 
 const AFTER_HELP: &str = with_exit_codes!(
     "\
@@ -34,11 +34,6 @@ pub struct Args {
     #[arg(long, value_name = "N..N", value_parser = parse_rates, help_heading = "Search", conflicts_with = "resume")]
     between: Option<(f64, f64)>,
 
-    /// End once the 90 % interval's upper end is at most this multiple of the lower one
-    #[arg(long, value_name = "RATIO", value_parser = parse_precision, default_value_t = PRECISION, help_heading = "Search",
-          conflicts_with = "resume")]
-    precision: f64,
-
     #[command(flatten)]
     end: EndOptions,
 }
@@ -50,6 +45,13 @@ const PRECISION: f64 = 1.1;
 /// # Errors
 /// As [`campaign::run`].
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let Args { campaign, between, precision, end } = args;
-    campaign::run(campaign, RateSearch { between, precision, max_runs: end.max_runs })
+    let Args { campaign, between, end } = args;
+    campaign::run(campaign, |resumed| {
+        let asked = resumed.unwrap_or(RateSearch { between, precision: PRECISION, max_runs: DEFAULT_MAX_RUNS });
+        RateSearch {
+            precision: end.precision.unwrap_or(asked.precision),
+            max_runs: end.max_runs.unwrap_or(asked.max_runs),
+            ..asked
+        }
+    })
 }

@@ -21,6 +21,9 @@ Exit codes of the answer, with --exit-code:
   20   UNANSWERED"
 );
 
+/// As many runs on each side verify a prediction.
+const VERIFY: u64 = 5;
+
 /// The system to search.
 #[derive(clap::Args)]
 #[command(after_help = AFTER_HELP, mut_arg("dwell", add_default_dwell::<StableQuestion>))]
@@ -32,13 +35,12 @@ pub struct Args {
     #[arg(long, value_name = "METHOD", help_heading = "Search", conflicts_with = "resume")]
     method: Option<Method>,
 
-    /// Number of runs that verify the prediction on each side: at least 3, or 0 to not verify it
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = parse_verify,
-          help_heading = "Search", conflicts_with = "resume")]
-    verify: u64,
+    /// Number of runs that verify the prediction on each side: at least 3, or 0 to not verify it [default: 5]
+    #[arg(long, value_name = "N", value_parser = parse_verify, help_heading = "Search")]
+    verify: Option<u64>,
 
     /// Test the advice: shed as much load as it says, and check whether the system recovers
-    #[arg(long, help_heading = "Search", conflicts_with = "resume")]
+    #[arg(long, help_heading = "Search")]
     verify_advice: bool,
 }
 
@@ -56,5 +58,12 @@ fn parse_verify(text: &str) -> Result<u64, String> {
 /// As [`campaign::run`].
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Args { campaign, method, verify, verify_advice } = args;
-    campaign::run(campaign, StableQuestion { method, verify, verify_advice })
+    campaign::run(campaign, |resumed| {
+        let asked = resumed.unwrap_or(StableQuestion { method, verify: VERIFY, verify_advice });
+        StableQuestion {
+            verify: verify.unwrap_or(asked.verify),
+            verify_advice: asked.verify_advice || verify_advice,
+            ..asked
+        }
+    })
 }

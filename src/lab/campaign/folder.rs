@@ -125,6 +125,14 @@ impl CampaignFolder {
     fn write_campaign(&self, campaign: &CampaignFile) -> Result<(), CampaignFolderError> {
         let cells = self.path.join(CELLS);
         fs::create_dir(&cells).map_err(FileError::io(&cells, "create"))?;
+        self.update(campaign)
+    }
+
+    /// Writes `campaign.toml` again.
+    ///
+    /// # Errors
+    /// [`CampaignFolderError`] if it cannot be written. The file is then as it was.
+    pub fn update(&self, campaign: &CampaignFile) -> Result<(), CampaignFolderError> {
         Ok(self.write(CAMPAIGN, toml::to_string(campaign)?.as_bytes())?)
     }
 

@@ -7,12 +7,10 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use super::cell::Cell;
 use super::folder::{CampaignFolder, CampaignFolderError};
-use super::forecast::{ForecastCorrection, find_time_left};
+use super::forecast::find_time_left;
 use super::outcome::{RunOutcome, RunRecord, SCHEMA, SystemUse};
 use super::progress::{CampaignPhase, CampaignProgress};
-use super::schedule::{
-    CampaignState, Ending, Request, Step, Strategy, find_shed, needs_restart, next_step, valid_runs,
-};
+use super::schedule::{CampaignState, Ending, Request, Step, Strategy, needs_restart, next_step, valid_runs};
 use crate::experiment::{ExperimentRunner, RunError, RunOptions, StartError};
 use crate::lab::statistics::certificate::{ProcessIdentity, SystemIdentity};
 use crate::plan::{ExperimentPlan, InvalidSetting, System};
@@ -157,6 +155,7 @@ impl Campaign<'_> {
                 earlier,
                 client_timeout: self.client_timeout(),
                 same_system,
+                shed: self.shed,
                 budget: self.budget,
                 spent,
             };
@@ -165,7 +164,7 @@ impl Campaign<'_> {
                 Step::Run(request) => request,
             };
             let mut progress = RunProgress::new(self.strategy, &state, request, observer);
-            match self.run_cell(runner, request, &runs, &mut progress).await? {
+            match self.run_cell(runner, request, &state, &mut progress).await? {
                 CellEnd::Complete(outcome) => {
                     observer.show_run(&outcome);
                     if outcome.is_valid() {
@@ -200,21 +199,20 @@ impl Campaign<'_> {
         &self,
         runner: &mut ExperimentRunner,
         request: Request,
-        runs: &[RunOutcome],
+        state: &CampaignState<'_>,
         progress: &mut RunProgress<'_>,
     ) -> Result<CellEnd, CampaignError> {
         let plan = match request.cell.plan(self.base, request.duration) {
             Ok(plan) => plan,
             Err(error) => return Ok(CellEnd::Refused(error)),
         };
+        let runs = state.runs;
         if needs_restart(request.system, runs) {
             runner.stop_testbed().await;
         }
         let before = runner.testbed_number();
-        let shed = match runs.last().filter(|_| before.is_some() || self.is_external()) {
-            Some(last) => self.shed.unwrap_or_else(|| find_shed(last, self.client_timeout())),
-            None => Time::ZERO,
-        };
+        // A testbed that is started has no requests.
+        let shed = if before.is_some() || self.is_external() { state.next_shed() } else { Time::ZERO };
         let show_shed = &mut |left: std::time::Duration| progress.show(CampaignPhase::Shed(to_time(left)));
         if let Some(signal) = runner.wait(shed.std(), show_shed).await {
             return Ok(CellEnd::Stopped(signal));
@@ -241,7 +239,8 @@ impl Campaign<'_> {
             return Ok(CellEnd::Stopped(signal));
         }
         let run = runs.last().map_or(1, |last| last.record.run + 1);
-        let (cell, expected) = (request.cell, request.expected);
+        // How long it was expected to take without a correction, so that the correction follows from all runs.
+        let (cell, expected) = (request.cell, state.expect_uncorrected(&request));
         let took = Time::from_millis(progress.elapsed().0 / 1_000_000);
         let record = RunRecord { schema: SCHEMA, run, cell, system, shed, expected, took, before, after };
         self.folder.complete(result.folder.path(), &record)?;
@@ -303,7 +302,6 @@ impl<'a> RunProgress<'a> {
         observer: &'a mut dyn CampaignObserver,
     ) -> RunProgress<'a> {
         let left = strategy.left(&valid_runs(state.runs), state.same_system);
-        let correction = ForecastCorrection::of(state.runs);
         let run = state.runs.len() + 1;
         let about = state.runs.len() + left.runs.max(1);
         RunProgress {
@@ -312,8 +310,8 @@ impl<'a> RunProgress<'a> {
             run,
             about,
             cell: request.cell,
-            left: correction.correct(left.time),
-            expected: correction.correct(request.expected),
+            left: state.expect_all(&left),
+            expected: state.expect(&request),
         }
     }
 

@@ -18,7 +18,7 @@ pub trait Strategy {
         None
     }
 
-    /// How many runs are left and how long they take together, as far as can be told.
+    /// How many runs are left and how long their loads last together, as far as can be told.
     fn left(&self, runs: &[&RunOutcome], same_system: bool) -> Forecast;
 }
 
@@ -29,8 +29,8 @@ pub struct Request {
     pub system: SystemWish,
     /// The length of the load. `None`: it follows from the plan.
     pub duration: Option<Time>,
-    /// How long the run probably takes, with the time without load before it.
-    pub expected: Time,
+    /// How long its load probably lasts.
+    pub load: Time,
 }
 
 /// The system that a run needs.
@@ -46,7 +46,8 @@ pub enum SystemWish {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Forecast {
     pub runs: usize,
-    pub time: Time,
+    /// How long their loads last together.
+    pub load: Time,
 }
 
 /// What is known when a run has ended.
@@ -59,9 +60,45 @@ pub struct CampaignState<'a> {
     pub client_timeout: Option<Time>,
     /// The system of the last valid run still runs.
     pub same_system: bool,
+    /// The time without load between runs. `None`: it follows from the run before.
+    pub shed: Option<Time>,
     /// How long the campaign may take in this process, and how long it has taken.
     pub budget: Option<Time>,
     pub spent: Time,
+}
+
+/// The usual time without load between runs, where no run tells it yet.
+const USUAL_SHED: Time = Time::from_secs(20);
+/// What a run takes after its load: requests in flight end, and its report is written.
+const USUAL_END: Time = Time::from_secs(5);
+
+impl CampaignState<'_> {
+    /// How long no load is sent before the next run.
+    pub fn next_shed(&self) -> Time {
+        self.runs.last().map_or(Time::ZERO, |last| self.shed.unwrap_or_else(|| find_shed(last, self.client_timeout)))
+    }
+
+    /// How long the next run probably takes, with the time without load before it.
+    pub fn expect(&self, request: &Request) -> Time {
+        ForecastCorrection::of(self.runs).correct(self.expect_uncorrected(request))
+    }
+
+    /// How long all runs that are left probably take.
+    pub fn expect_all(&self, left: &Forecast) -> Time {
+        let others = (left.runs as u64).saturating_sub(1);
+        let shed = self.shed.unwrap_or_else(|| self.next_shed().max(USUAL_SHED));
+        let all = self.add_overhead(left.load).plus(shed.plus(USUAL_END).times(others));
+        ForecastCorrection::of(self.runs).correct(all)
+    }
+
+    /// The same without the correction by earlier runs.
+    pub fn expect_uncorrected(&self, request: &Request) -> Time {
+        self.add_overhead(request.load)
+    }
+
+    fn add_overhead(&self, load: Time) -> Time {
+        self.next_shed().plus(load).plus(USUAL_END)
+    }
 }
 
 /// What a campaign does next.
@@ -102,7 +139,7 @@ pub fn next_step(strategy: &dyn Strategy, state: &CampaignState<'_>) -> Step {
     if let Some(ending) = explain_invalid(state, limit) {
         return Step::End(ending);
     }
-    let expected = ForecastCorrection::of(state.runs).correct(request.expected);
+    let expected = state.expect(&request);
     match state.budget {
         Some(budget) if state.spent.plus(expected) > budget => Step::End(Ending::BudgetSpent { expected }),
         _ => Step::Run(request),

@@ -91,7 +91,7 @@ struct Seeds(u64);
 impl Seeds {
     fn request(seed: u64) -> Request {
         let cell = Cell { seed, ..CELL };
-        Request { cell, system: SystemWish::Healthy, duration: None, expected: secs(40) }
+        Request { cell, system: SystemWish::Healthy, duration: None, load: secs(40) }
     }
 }
 
@@ -103,7 +103,7 @@ impl Strategy for Seeds {
 
     fn left(&self, runs: &[&RunOutcome], _same_system: bool) -> Forecast {
         let runs = self.0 as usize - runs.len();
-        Forecast { runs, time: secs(40).times(runs as u64) }
+        Forecast { runs, load: secs(40).times(runs as u64) }
     }
 }
 
@@ -115,6 +115,7 @@ fn step(verdicts: &[&str], earlier: usize) -> Step {
         earlier,
         client_timeout: None,
         same_system: true,
+        shed: None,
         budget: None,
         spent: secs(1000),
     };
@@ -174,8 +175,15 @@ fn a_system_that_had_too_little_time_to_recover_is_not_called_permanent() {
     let ending = |shed: u64, client_timeout: Option<Time>| {
         let broken = after_shed(run(CELL, UNHEALTHY, 0.0), secs(shed));
         let runs = [run(CELL, "METASTABLE", 0.0), broken.clone(), broken.clone(), broken];
-        let state =
-            CampaignState { runs: &runs, earlier: 1, client_timeout, same_system: true, budget: None, spent: secs(9) };
+        let state = CampaignState {
+            runs: &runs,
+            earlier: 1,
+            client_timeout,
+            same_system: true,
+            shed: None,
+            budget: None,
+            spent: secs(9),
+        };
         next_step(&Seeds(3), &state)
     };
     // A request was answered after 10 s.
@@ -210,13 +218,40 @@ fn no_run_begins_that_would_end_after_the_budget() {
                 earlier: 0,
                 client_timeout: None,
                 same_system: true,
+                shed: None,
                 budget,
                 spent: secs(spent),
             },
         )
     };
-    assert_eq!(step(60), run_seed(2));
-    assert_eq!(step(61), Step::End(Ending::BudgetSpent { expected: secs(40) }));
+    assert_eq!(step(35), run_seed(2), "20 s without load, 40 s of it, and 5 s at the end");
+    assert_eq!(step(36), Step::End(Ending::BudgetSpent { expected: secs(65) }));
+}
+
+#[test]
+fn the_forecast_knows_the_time_without_load() {
+    let expect = |runs: &[RunOutcome], shed| {
+        let state = CampaignState {
+            runs,
+            earlier: 0,
+            client_timeout: None,
+            same_system: true,
+            shed,
+            budget: None,
+            spent: Time::ZERO,
+        };
+        let left = Forecast { runs: 2, load: secs(80) };
+        (state.expect(&Seeds::request(1)), state.expect_all(&left))
+    };
+    assert_eq!(
+        expect(&[], None),
+        (secs(45), secs(110)),
+        "no time without load before the first run, then the usual 20 s"
+    );
+    assert_eq!(expect(&[], Some(secs(300))), (secs(45), secs(390)));
+    let slow = RunOutcome { longest_answer: secs(25), ..run(CELL, "METASTABLE", 0.0) };
+    assert_eq!(expect(std::slice::from_ref(&slow), None), (secs(95), secs(190)), "twice 50 s");
+    assert_eq!(expect(&[slow], Some(secs(1))), (secs(46), secs(92)));
 }
 
 /// A run without a fault at 400 requests/s, after a health check in which this share of the requests was good.
@@ -244,6 +279,7 @@ fn a_run_without_a_fault_counts_only_if_its_health_check_was_healthy() {
         earlier: 0,
         client_timeout: None,
         same_system: true,
+        shed: None,
         budget: None,
         spent: secs(1000),
     };

@@ -14,11 +14,6 @@ pub struct Certify {
     ends_processes: bool,
 }
 
-/// What a shed and the start of a run probably take.
-const USUAL_SHED: Time = Time::from_secs(20);
-/// The end of a run: requests in flight end, and its report is written.
-const USUAL_END: Time = Time::from_secs(8);
-
 impl Certify {
     /// The certificate of a plan, which must be judged early.
     ///
@@ -42,13 +37,13 @@ impl Certify {
                 cell,
                 system: SystemWish::Healthy,
                 duration: None,
-                expected: fault_end.since(Instant::START).plus(dwell).plus(USUAL_END),
+                load: fault_end.since(Instant::START).plus(dwell),
             },
             after_shed: Request {
                 cell: Cell { outage: Time::ZERO, ..cell },
                 system: SystemWish::Same,
                 duration: Some(load),
-                expected: USUAL_SHED.plus(load).plus(USUAL_END),
+                load,
             },
             client_timeout: plan.load().timeout.map(|timeout| timeout.after),
             ends_processes: plan.faults().iter().all(|fault| fault.spec.spec().ends_processes()),
@@ -79,22 +74,18 @@ impl Strategy for Certify {
             None => Some(self.with_fault),
             Some((_, Some(_))) => None,
             Some((with_fault, None)) if !with_fault.is_stuck() => None,
-            Some((with_fault, None)) if same_system => {
-                let shed = find_shed(with_fault, self.client_timeout);
-                let expected = self.after_shed.expected.minus(USUAL_SHED).plus(shed);
-                Some(Request { expected, ..self.after_shed })
-            }
+            Some((_, None)) if same_system => Some(self.after_shed),
             // The processes that were stuck have ended, so the first run is made again.
             Some(_) => Some(self.with_fault),
         }
     }
 
     fn left(&self, runs: &[&RunOutcome], same_system: bool) -> Forecast {
-        let both = self.with_fault.expected.plus(self.after_shed.expected);
+        let both = self.with_fault.load.plus(self.after_shed.load);
         match self.next(runs, same_system) {
             None => Forecast::default(),
-            Some(next) if next.cell == self.after_shed.cell => Forecast { runs: 1, time: next.expected },
-            Some(_) => Forecast { runs: 2, time: both },
+            Some(next) if next.cell == self.after_shed.cell => Forecast { runs: 1, load: next.load },
+            Some(_) => Forecast { runs: 2, load: both },
         }
     }
 }

@@ -131,8 +131,8 @@ impl Strategy for MapStrategy {
         };
         let most = self.max_runs.saturating_sub(runs.len() + usize::from(next.is_some()));
         let left = columns.map_or(0, |columns| columns.runs_left(runs)).min(most);
-        let usual = self.timing.with_fault(Cell { outage: USUAL_OUTAGE, ..self.base }).expected;
-        let time = next.map_or(Time::ZERO, |request| request.expected).plus(usual.times(left as u64));
-        Forecast { runs: left + usize::from(next.is_some()), time }
+        let usual = self.timing.with_fault(Cell { outage: USUAL_OUTAGE, ..self.base }).load;
+        let load = next.map_or(Time::ZERO, |request| request.load).plus(usual.times(left as u64));
+        Forecast { runs: left + usize::from(next.is_some()), load }
     }
 }

@@ -171,6 +171,7 @@ fn a_column_that_the_system_does_not_carry_does_not_end_the_map() {
             earlier: 0,
             client_timeout: None,
             same_system: true,
+            shed: None,
             budget: None,
             spent: Time::ZERO,
         };

@@ -163,8 +163,8 @@ impl Strategy for Search {
     fn left(&self, runs: &[&RunOutcome], _same_system: bool) -> Forecast {
         let search = self.after(runs);
         let runs_left = search.runs_left();
-        let usual = self.request(search.bisection().estimate().value, runs).expected;
-        Forecast { runs: runs_left, time: usual.times(runs_left as u64) }
+        let usual = self.request(search.bisection().estimate().value, runs).load;
+        Forecast { runs: runs_left, load: usual.times(runs_left as u64) }
     }
 }
 
@@ -202,9 +202,6 @@ pub struct RunTiming {
     dwell: Time,
 }
 
-/// The time without load before a run, and what a run takes at its end: requests in flight end, and its report is written.
-const USUAL_OVERHEAD: Time = Time::from_secs(20);
-
 impl RunTiming {
     /// # Errors
     /// [`InvalidSetting`] if the plan is not judged early.
@@ -218,7 +215,7 @@ impl RunTiming {
     /// A run with a fault. It ends once the system is stuck for long enough, or recovered.
     pub fn with_fault(self, cell: Cell) -> Request {
         let load = self.warmup.plus(self.baseline).plus(cell.outage).plus(self.dwell);
-        Request { cell, system: SystemWish::Healthy, duration: None, expected: load.plus(USUAL_OVERHEAD) }
+        Request { cell, system: SystemWish::Healthy, duration: None, load }
     }
 
     /// A run without a fault. A health check at `check_rate` takes the place of the baseline. The rate of the cell lasts for as
@@ -228,7 +225,7 @@ impl RunTiming {
         let lasts = self.warmup.plus(windows.max_baseline);
         let back = windows.max_baseline.plus(windows.last);
         let check = Ramp { begins: Time::ZERO, from: check_rate, to: check_rate, lasts, back };
-        let (cell, expected) = (Cell { ramp: Some(check), ..cell }, check.end().plus(USUAL_OVERHEAD));
-        Request { cell, system: SystemWish::Healthy, duration: None, expected }
+        let cell = Cell { ramp: Some(check), ..cell };
+        Request { cell, system: SystemWish::Healthy, duration: None, load: check.end() }
     }
 }

@@ -109,6 +109,7 @@ fn a_system_that_stays_broken_is_no_boundary_of_rates() {
             earlier: 0,
             client_timeout: None,
             same_system: true,
+            shed: None,
             budget: None,
             spent: Time::ZERO,
         };

@@ -15,9 +15,6 @@ pub struct StableCells {
     dwell: Time,
 }
 
-/// What the time without load before a run, and the end of a run, probably take.
-const USUAL_SHED: Time = Time::from_secs(20);
-const USUAL_END: Time = Time::from_secs(5);
 /// A system that recovered is watched for about this long.
 const RECOVERY: Time = Time::from_secs(20);
 /// How long the removal of a fault is verified, and the system is stuck, before a ramp.
@@ -124,8 +121,7 @@ impl StableCells {
     }
 
     fn request(&self, cell: Cell, load: Time) -> Request {
-        let expected = load.plus(USUAL_SHED).plus(USUAL_END);
-        Request { cell, system: SystemWish::Healthy, duration: None, expected }
+        Request { cell, system: SystemWish::Healthy, duration: None, load }
     }
 }
 

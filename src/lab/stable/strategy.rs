@@ -96,7 +96,7 @@ impl Strategy for StableSearch {
                 requests.extend(sides.repeat(usize::try_from(self.verify).unwrap_or(0)));
             }
         }
-        let time = requests.iter().fold(Time::ZERO, |time, request| time.plus(request.expected));
-        Forecast { runs: requests.len(), time }
+        let load = requests.iter().fold(Time::ZERO, |load, request| load.plus(request.load));
+        Forecast { runs: requests.len(), load }
     }
 }

@@ -108,7 +108,7 @@ pub fn finish(strategy: &dyn Strategy, system: MadeUp) -> CampaignResult {
             assert_eq!(left.runs, 0);
             return CampaignResult { runs, end: CampaignEnd::Ended(Ending::Answered) };
         };
-        assert!(left.runs > 0 && left.time >= request.expected, "{left:?}");
+        assert!(left.runs > 0 && left.load >= request.load, "{left:?}");
         assert!(runs.len() < 40, "the search does not end");
         runs.push(system.run(request.cell));
     }

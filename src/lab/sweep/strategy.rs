@@ -35,7 +35,7 @@ impl Strategy for SweepLoop {
         let open: Vec<Request> = sweeps.into_iter().chain(climb).filter(|request| *request != next).collect();
         // The next run is one of them, unless it is the first.
         let others = if next == cells.stuck() { open.len() } else { open.len().saturating_sub(1) };
-        let time = open.iter().take(others).fold(next.expected, |time, request| time.plus(request.expected));
-        Forecast { runs: others + 1, time }
+        let load = open.iter().take(others).fold(next.load, |load, request| load.plus(request.load));
+        Forecast { runs: others + 1, load }
     }
 }
