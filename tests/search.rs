@@ -30,11 +30,11 @@ fn a_search_that_is_killed_after_its_first_run_goes_on_with_the_second() {
     for file in ["report.html", "search.png", "search.svg", "cells.csv"] {
         assert!(fs::metadata(campaign.join(file)).is_ok_and(|file| file.len() > 0), "{file}");
     }
-    let resume = ["search", "outage", "--resume", campaign.to_str().unwrap(), "--precision", "5", "--exit-code"];
+    let resume = ["search", "outage", "--resume", campaign.to_str().unwrap(), "--precision", "8", "--exit-code"];
     let found = lab.end(lab.start(&resume));
     assert_eq!(found.code, Some(0), "three runs are precise enough now: {found:?}");
     assert_eq!(read_answer(&campaign)["answer"], "FOUND");
-    assert!(fs::read_to_string(campaign.join("campaign.toml")).unwrap().contains("precision = 5.0"));
+    assert!(fs::read_to_string(campaign.join("campaign.toml")).unwrap().contains("precision = 8.0"));
     frozen.assert_runs();
 }
 
