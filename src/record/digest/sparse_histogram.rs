@@ -6,7 +6,7 @@ use crate::stats::percentile_rank;
 /// Significant digits of a histogram, as the bits of a value that its buckets distinguish: HdrHistogram has the least power
 /// of two above twice the power of ten.
 pub const THREE_DIGITS: u32 = 11;
-/// As [`THREE_DIGITS`].
+/// As `THREE_DIGITS`.
 pub const TWO_DIGITS: u32 = 8;
 
 /// Buckets that are counted together. A response time and its neighbours share a page.
