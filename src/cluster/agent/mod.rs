@@ -57,6 +57,10 @@ pub enum AgentError {
         "the coordinator at {address} did not answer: {why}. Check that a coordinator of this version listens there"
     )]
     NoAnswer { address: String, why: String },
+    #[error(
+        "the coordinator at {address} closed the connection. Check that a coordinator of this version listens there"
+    )]
+    Closed { address: String },
     #[error("the coordinator at {address} refused this part: {because}")]
     Refused { address: String, because: String },
     #[error("cannot use a resource of the operating system: {0}")]
@@ -80,7 +84,20 @@ pub fn run_agent(settings: &AgentSettings) -> Result<(), AgentError> {
     result
 }
 
+/// Joins. A coordinator that is flooded with connections may close one before it has read from it: then the part tries again.
 async fn join(settings: &AgentSettings) -> Result<(Connection, GeneratorPart), AgentError> {
+    let deadline = tokio::time::Instant::now() + settings.join_timeout.std();
+    loop {
+        match join_once(settings).await {
+            Err(AgentError::Closed { .. }) if tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(RETRY_EVERY).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+async fn join_once(settings: &AgentSettings) -> Result<(Connection, GeneratorPart), AgentError> {
     let address = settings.coordinator.clone();
     let stream = connect(settings).await.map_err(|source| AgentError::Connect { address: address.clone(), source })?;
     let mut connection = Connection::new(stream);
@@ -98,7 +115,7 @@ async fn join(settings: &AgentSettings) -> Result<(Connection, GeneratorPart), A
         Some((ToPart::Answer(Answer::Accepted { part }), _)) => Ok((connection, part)),
         Some((ToPart::Answer(Answer::Refused { because }), _)) => Err(AgentError::Refused { address, because }),
         Some(_) => Err(no_answer("its answer is not one to this question")),
-        None => Err(no_answer("it closed the connection")),
+        None => Err(AgentError::Closed { address }),
     }
 }
 

@@ -1,8 +1,8 @@
 //! The port of a coordinator: it admits parts, and serves each on a connection of its own.
 //!
 //! Whoever can reach the port may connect. Before a connection has shown the token, it may send 4 KiB within 5 s, and is
-//! closed otherwise. There are at most [`MAX_STRANGERS`] such connections: a new one replaces the oldest. So a part that
-//! shows its token at once is admitted however many others only keep their connections open.
+//! closed otherwise. There are at most [`MAX_STRANGERS`] such connections more than parts: a new one replaces the oldest. So a
+//! part that shows its token at once is admitted however many others only keep their connections open.
 
 use std::collections::VecDeque;
 use std::io;
@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::AbortHandle;
 
@@ -25,7 +26,7 @@ use crate::record::Clock;
 use crate::record::sink::RecordSenders;
 use crate::script::PlainValue;
 
-/// Connections that have not shown the token.
+/// Connections that have not shown the token, besides one for each part: all parts may connect at once.
 const MAX_STRANGERS: usize = 256;
 /// The first message of a connection must be complete within this time.
 const FIRST_MESSAGE: Duration = Duration::from_secs(5);
@@ -33,6 +34,8 @@ const FIRST_MESSAGE: Duration = Duration::from_secs(5);
 const FAREWELL: Duration = Duration::from_secs(1);
 /// Messages that wait until a part reads them.
 const QUEUE: usize = 256;
+/// How often a part counts as heard while its last message is worked on.
+const HEAR_EVERY: Duration = Duration::from_millis(500);
 /// How often the meeting looks at the time.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -42,13 +45,15 @@ pub struct Shared {
     pub bundle: Bundle,
     /// Take the records of the parts, if anything consumes them.
     pub senders: Option<RecordSenders>,
+    /// Results are parsed one after the other: on a core for each, they would leave none for the beats.
+    parsing: Semaphore,
     /// The threads of one load in one part, and the number of parts.
     pub shape: (usize, u16),
 }
 
 impl Shared {
     pub fn new(desk: Desk, bundle: Bundle, senders: Option<RecordSenders>, shape: (usize, u16)) -> Shared {
-        Shared { desk: Mutex::new(desk), bundle, senders, shape }
+        Shared { desk: Mutex::new(desk), bundle, senders, parsing: Semaphore::new(1), shape }
     }
 
     pub fn desk(&self) -> MutexGuard<'_, Desk> {
@@ -70,6 +75,7 @@ pub async fn serve(listener: TcpListener, shared: Arc<Shared>) {
             tokio::time::sleep(TICK).await;
         }
     });
+    let most = MAX_STRANGERS + usize::from(shared.shape.1);
     let mut strangers: VecDeque<(AbortHandle, Arc<AtomicBool>)> = VecDeque::new();
     for id in 0.. {
         let stream = loop {
@@ -80,7 +86,7 @@ pub async fn serve(listener: TcpListener, shared: Arc<Shared>) {
             }
         };
         strangers.retain(|(task, is_admitted)| !task.is_finished() && !is_admitted.load(Ordering::Relaxed));
-        if strangers.len() >= MAX_STRANGERS
+        if strangers.len() >= most
             && let Some((oldest, _)) = strangers.pop_front()
         {
             oldest.abort();
@@ -148,11 +154,16 @@ async fn serve_part(
                 let is_wanted = shared.desk().active_part(id).is_some();
                 if let Some(rows) = rows.as_mut().filter(|_| is_wanted) {
                     // A slow disk slows the part down, and not the other parts.
-                    rows.receive(&frame.body).await?;
+                    stay_alive(shared, id, rows.receive(&frame.body)).await?;
                 }
             }
             FromPart::Result { load } => {
-                let result = serde_json::from_slice(&frame.body)?;
+                // Many results that come at once must not hold up the beats of other parts.
+                let parse = async {
+                    let _turn = shared.parsing.acquire().await;
+                    tokio::task::spawn_blocking(move || serde_json::from_slice(&frame.body)).await
+                };
+                let result = stay_alive(shared, id, parse).await.map_err(io::Error::other)??;
                 shared.desk().note_result(id, load, result).map_err(io::Error::other)?;
             }
             FromPart::Loaded { addresses } => shared.desk().note_loaded(id, addresses).map_err(io::Error::other)?,
@@ -169,6 +180,17 @@ async fn serve_part(
         shared.desk().hear(now(), id);
     }
     Ok(())
+}
+
+/// Does `work`, which comes from a part. Its next messages have to wait meanwhile, so it counts as heard.
+async fn stay_alive<T>(shared: &Shared, id: ConnectionId, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            () = tokio::time::sleep(HEAR_EVERY) => shared.desk().hear(now(), id),
+        }
+    }
 }
 
 async fn send_plan(shared: &Shared, outgoing: &Sender<Frame>) -> io::Result<()> {

@@ -72,22 +72,29 @@ pub struct WorkerResult {
 impl WorkerResult {
     /// The result of a worker of which only the account is known.
     pub(crate) fn of_lost(thread: usize, account: Account, arrivals_end: Instant, plan: &LoadPlan) -> WorkerResult {
+        let (ended, in_time) = (arrivals_end, (account.answered, 0));
+        let fewest_streams = plan.streams;
+        WorkerResult { account, in_time, arrivals_end, ended, fewest_streams, ..WorkerResult::empty(thread) }
+    }
+
+    /// The result of a worker that has done nothing.
+    pub fn empty(thread: usize) -> WorkerResult {
         WorkerResult {
             thread,
-            account,
+            account: Account::default(),
             latencies: Latencies::default(),
             calibration: latency_histogram(),
             rates: RateSampler::default(),
-            in_time: (account.answered, 0),
-            arrivals_end,
-            ended: arrivals_end,
+            in_time: (0, 0),
+            arrivals_end: Instant::START,
+            ended: Instant::START,
             times: ThreadTimes::default(),
             connections: ConnectionCounts::default(),
             connections_planned: 0,
             causes: ErrorCauses::default(),
             sent_again: 0,
             unsolicited: 0,
-            fewest_streams: plan.streams,
+            fewest_streams: usize::MAX,
             in_flight_max: 0,
             limit_reached: false,
             waited: 0,
