@@ -53,7 +53,7 @@ fn read_process(component: &str, process_id: u32) -> Option<RunningProcess> {
 fn container_names(plan: &ExperimentPlan) -> Vec<String> {
     let faults = plan.faults().iter().filter_map(|planned| match planned.spec.spec().target() {
         TargetName::Container(name) => Some(name),
-        TargetName::Link | TargetName::Process(_) | TargetName::Load => None,
+        TargetName::Link | TargetName::Process(_) | TargetName::Load | TargetName::Command(_) => None,
     });
     let monitors = plan.monitors().iter().filter_map(|planned| match &planned.component {
         MonitoredComponent::Container(name) => Some(name.clone()),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
+use super::command::{CommandTarget, short_name};
 use super::container::reachability::Reachability;
 use super::container::target::ContainerTarget;
 use super::error::RESTORE;
@@ -67,7 +68,7 @@ pub trait Snapshot {
     fn lateness(&self) -> Duration {
         match self.target() {
             Target::Container(_) => LATENESS,
-            Target::Process(_) => Duration::ZERO,
+            Target::Process(_) | Target::Command(_) => Duration::ZERO,
         }
     }
 
@@ -102,6 +103,7 @@ impl Machine {
 pub enum Target {
     Container(ContainerTarget),
     Process(ProcessTarget),
+    Command(CommandTarget),
 }
 
 impl Target {
@@ -110,6 +112,7 @@ impl Target {
         match (self, other) {
             (Target::Container(own), Target::Container(other)) => own.id == other.id,
             (Target::Process(own), Target::Process(other)) => own.is_same(other),
+            (Target::Command(own), Target::Command(other)) => own == other,
             _ => false,
         }
     }
@@ -119,6 +122,7 @@ impl Target {
         match self {
             Target::Container(container) => &container.name,
             Target::Process(process) => &process.name,
+            Target::Command(command) => &command.command,
         }
     }
 
@@ -127,6 +131,7 @@ impl Target {
         match self {
             Target::Container(container) => Cow::Borrowed(&container.id),
             Target::Process(process) => Cow::Owned(format!("{}-{}", process.pid, process.start_ticks)),
+            Target::Command(command) => Cow::Owned(command.id()),
         }
     }
 
@@ -139,6 +144,7 @@ impl Target {
             }
             (Target::Container(_), None) => false,
             (Target::Process(process), _) => !process.is_alive(),
+            (Target::Command(_), _) => false,
         }
     }
 
@@ -148,7 +154,7 @@ impl Target {
             Target::Container(container) if !is_id(&container.id) => {
                 Err(format!("`{}` is not the id of a container", container.id))
             }
-            Target::Container(_) | Target::Process(_) => Ok(()),
+            Target::Container(_) | Target::Process(_) | Target::Command(_) => Ok(()),
         }
     }
 
@@ -169,6 +175,7 @@ impl fmt::Display for Target {
         match self {
             Target::Container(container) => container.fmt(f),
             Target::Process(process) => process.fmt(f),
+            Target::Command(command) => write!(f, "the command `{}`", short_name(&command.command)),
         }
     }
 }

@@ -7,6 +7,7 @@
 //! the [`journal`](keeper::journal), and removes the fault when the run is gone. If the keeper dies too,
 //! [`restore`](keeper::restore) undoes what the journal still lists.
 
+mod command;
 pub mod container;
 mod drive;
 mod error;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
+use super::command::CommandFault;
 use super::container::reachability::Reachability;
 use super::container::{blackhole, disconnect, kill, memory_limit, pause, restart, stop, throttle};
 use super::kept::{Inspected, KeptSpec, Machine, Snapshot, Target};
@@ -306,6 +307,7 @@ faults! {
         MemoryLimit(memory_limit::MemoryLimit) = "memory-limit",
         Freeze(freeze::Freeze) = "freeze",
         StressCpu(StressCpu) = "stress-cpu",
+        Command(CommandFault) = "command",
     }
 }
 
@@ -363,6 +365,7 @@ mod tests {
         memory-limit db of 64.0 MiB
         freeze nginx
         stress-cpu db with 2 busy processes
+        command tc qdisc add dev eth1 root netem delay 2...
         ");
     }
 }

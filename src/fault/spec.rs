@@ -1,6 +1,7 @@
 //! What every kind of fault says of itself, as a plan has it.
 
 use super::InvalidKey;
+use super::command::short_name;
 use super::process::name::ProcessName;
 use crate::testbed::Role;
 use crate::units::Time;
@@ -56,6 +57,8 @@ pub enum TargetName {
     Process(ProcessName),
     /// The load itself.
     Load,
+    /// What this command acts on.
+    Command(String),
 }
 
 /// What the rest of the plan means for a fault.
@@ -98,6 +101,7 @@ impl TargetName {
         match self {
             TargetName::Link | TargetName::Load => None,
             TargetName::Container(container) => Some(container.clone()),
+            TargetName::Command(command) => Some(short_name(command)),
             TargetName::Process(ProcessName::Pid(pid)) => Some(format!("pid {pid}")),
             TargetName::Process(ProcessName::Program(name) | ProcessName::Component(name)) => Some(name.clone()),
         }
@@ -110,6 +114,7 @@ impl TargetName {
             TargetName::Container(_) => "on the same container",
             TargetName::Process(_) => "on the same process",
             TargetName::Load => "on the load",
+            TargetName::Command(_) => "by the same command",
         }
     }
 }

@@ -92,6 +92,7 @@ impl Entry {
         match (self.target(), target) {
             (Target::Container(own), Target::Container(other)) => self.engine == engine && own.id == other.id,
             (Target::Process(own), Target::Process(other)) => own.is_same(other),
+            (Target::Command(own), Target::Command(other)) => own == *other,
             _ => false,
         }
     }
