@@ -6,35 +6,33 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use super::exit::THRESHOLD_FAILED;
-use super::exit_codes::with_exit_codes;
+use super::exit_codes::with_verdict_exit_codes;
 use crate::out::{say, warn};
 use crate::record::OutputFile;
 use crate::record::folder::{CHECKSUMS, ReportLock};
 use crate::report::ci::{CiReport, format_junit, format_markdown};
 use crate::report::generator::GeneratorReport;
+use crate::report::phases::{format_phases, summarize_phases};
 use crate::report::statistics::RunStatistics;
 use crate::report::thresholds::format_thresholds;
 use crate::report::{self, ReportData, describe_running, read_report_data};
 use crate::verdict::VerdictText;
 
 /// The exit codes in the help of the commands that have `--exit-code`.
-pub const EXIT_CODES: &str = with_exit_codes!(
-    "",
-    "  4    a threshold failed\n",
-    "\n\n\
-Exit codes of the verdict, with --exit-code:
-  0    STABLE, UNAFFECTED or RECOVERED
-  10   METASTABLE
-  11   DRAINING
-  12   DEGRADED
-  13   OSCILLATING
-  14   OVERLOADED
-  20   INVALID, or the run has not ended"
+pub const EXIT_CODES: &str = with_verdict_exit_codes!("");
+
+const LONG_HELP: &str = with_verdict_exit_codes!(
+    "\
+Examples:
+  metawrk report results/latest                        judge again, and draw again
+  metawrk report results/latest --markdown - | less    a summary
+
+"
 );
 
 /// The results to report on.
 #[derive(clap::Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = EXIT_CODES, after_long_help = LONG_HELP)]
 pub struct Args {
     /// Results folder, for example results/latest
     dir: PathBuf,
@@ -139,7 +137,8 @@ pub fn write_report(dir: &Path, lock: &ReportLock) -> anyhow::Result<ReportData>
         .with_context(|| format!("cannot write the report (the data of the run in {} is complete)", dir.display()));
     let generator = GeneratorReport::of(&data, &RunStatistics::of(&data)).to_text();
     let thresholds = format_thresholds(&data.thresholds);
-    say(&format!("{}{}{generator}{thresholds}\n", verdict_text(&data.explanation), warnings_text(&data)))?;
+    let phases = format_phases(&summarize_phases(&data));
+    say(&format!("{}{}{phases}{generator}{thresholds}\n", verdict_text(&data.explanation), warnings_text(&data)))?;
     written?;
     Ok(data)
 }

@@ -18,6 +18,7 @@ pub mod load_figures;
 pub mod load_summary;
 pub mod load_totals;
 pub mod parts;
+pub mod phases;
 mod read;
 pub mod response_bounds;
 mod running;

@@ -7,10 +7,11 @@ use crate::stats::{ratio, value_at_percentile};
 use crate::units::format_wrk_time;
 
 /// The percentiles of the reports: the key in JSON, the name in text, and the percent.
-const PERCENTILES: [(&str, &str, f64); 8] = [
+const PERCENTILES: [(&str, &str, f64); 9] = [
     ("p50", "p50", 50.0),
     ("p75", "p75", 75.0),
     ("p90", "p90", 90.0),
+    ("p95", "p95", 95.0),
     ("p99", "p99", 99.0),
     ("p99_9", "p99.9", 99.9),
     ("p99_99", "p99.99", 99.99),
@@ -116,7 +117,10 @@ mod tests {
         // 1 % of the samples, but they are low in the distribution.
         let bounds = ResponseBounds::of(&latencies(4_000..4_100));
         assert_eq!((bounds.summary.count, bounds.percent), (100, 1.0));
-        assert_eq!(bounds.summary.at_least, ["mean", "p50", "p75", "p90", "p99", "p99_9", "p99_99", "p99_999", "max"]);
+        assert_eq!(
+            bounds.summary.at_least,
+            ["mean", "p50", "p75", "p90", "p95", "p99", "p99_9", "p99_99", "p99_999", "max"]
+        );
         assert_eq!(bounds.which_percentiles(), "the percentiles above 39.9 %");
     }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::generator::{DelayPercentiles, GeneratorReport};
 use super::interval_counts::IntervalCounts;
+use super::phases::{PhaseSummary, summarize_phases};
 use super::response_bounds::BoundsSummary;
 use super::statistics::RunStatistics;
 use super::{FaultWindow, ReportData};
@@ -32,6 +33,12 @@ pub struct Summary {
     pub wrk2_values: Wrk2Values,
     pub plan: PlanSummary,
     pub account: AccountSummary,
+    /// The answers of each status.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub statuses: Vec<StatusCount>,
+    /// Response times by phase.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<PhaseSummary>,
     /// Response times (end - due) in us, with lower bounds.
     pub response: LatencySummary,
     /// How many of the response times are lower bounds.
@@ -139,6 +146,13 @@ pub struct AccountSummary {
     pub balances: bool,
 }
 
+/// How many attempts were answered with a status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusCount {
+    pub status: u16,
+    pub answers: u64,
+}
+
 /// Percentiles in the unit of the histogram. As in HdrHistogram, a percentile is the greatest value that equals the
 /// exact one in its first 3 digits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -152,6 +166,8 @@ pub struct LatencySummary {
     pub p50: u64,
     pub p75: u64,
     pub p90: u64,
+    #[serde(default)]
+    pub p95: u64,
     pub p99: u64,
     pub p99_9: u64,
     pub p99_99: u64,
@@ -171,6 +187,7 @@ impl LatencySummary {
             p50: at(50.0),
             p75: at(75.0),
             p90: at(90.0),
+            p95: at(95.0),
             p99: at(99.0),
             p99_9: at(99.9),
             p99_99: at(99.99),
@@ -240,6 +257,14 @@ impl Summary {
                 facts: data.facts.clone(),
             },
             account: AccountSummary { account: statistics.account, balances: statistics.account.balances() },
+            statuses: data
+                .digest
+                .totals
+                .statuses
+                .iter()
+                .map(|(&status, &answers)| StatusCount { status, answers })
+                .collect(),
+            phases: summarize_phases(data),
             response,
             response_lower_bounds: statistics.latencies.lower_bounds.count(),
             response_bounds: generator.bounds.summary.clone(),

@@ -13,6 +13,9 @@ use crate::units::{Time, round_rate};
 /// A verdict in words, and the figures behind it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VerdictText {
+    /// `RECOVERED`, `METASTABLE`, `INVALID` and so on, without a reason. Empty in results of an earlier version.
+    #[serde(default)]
+    pub kind: String,
     /// `RECOVERED`, `METASTABLE`, `INVALID: ...`
     pub name: String,
     /// The exit code with `--exit-code`.
@@ -65,6 +68,7 @@ impl Judgement {
             _ => None,
         };
         VerdictText {
+            kind: self.verdict.kind().to_owned(),
             name: self.verdict.name(),
             exit_code: self.verdict.exit_code(),
             because: self.explain_reasons(plan),

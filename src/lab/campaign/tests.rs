@@ -43,6 +43,7 @@ pub fn run(cell: Cell, verdict: &str, last: f64) -> RunOutcome {
         },
         folder: cell.folder_name(),
         verdict: VerdictText {
+            kind: String::new(),
             name: verdict.to_owned(),
             exit_code,
             because: Vec::new(),

@@ -19,7 +19,7 @@ pub fn format_markdown(report: &CiReport<'_>) -> String {
         }
         text.push('\n');
     }
-    text.push_str("| | count | p50 | p90 | p99 | p99.9 | max |\n|---|---:|---:|---:|---:|---:|---:|\n");
+    text.push_str("| | count | p50 | p90 | p95 | p99 | p99.9 | max |\n|---|---:|---:|---:|---:|---:|---:|---:|\n");
     write_latencies(&mut text, "response time", &report.response, &report.at_least);
     write_latencies(&mut text, "service time", &report.service, &[]);
     let a = &report.account;
@@ -44,7 +44,9 @@ pub fn format_markdown(report: &CiReport<'_>) -> String {
 
 fn write_latencies(text: &mut String, name: &str, l: &LatencySummary, at_least: &[String]) {
     let _ = write!(text, "| {name} | {} |", l.count);
-    for (key, us) in [("p50", l.p50), ("p90", l.p90), ("p99", l.p99), ("p99_9", l.p99_9), ("max", l.max)] {
+    for (key, us) in
+        [("p50", l.p50), ("p90", l.p90), ("p95", l.p95), ("p99", l.p99), ("p99_9", l.p99_9), ("max", l.max)]
+    {
         let bound = if at_least.iter().any(|bound| bound == key) { "≥ " } else { "" };
         let time = if l.count > 0 { format!("{bound}{}", format_wrk_time(us as f64)) } else { "-".to_owned() };
         let _ = write!(text, " {time} |");

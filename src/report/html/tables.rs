@@ -3,6 +3,7 @@ use crate::report::ReportData;
 use crate::report::figures::format_time;
 use crate::report::generator::GeneratorReport;
 use crate::report::parts::{COLUMNS, part_rows};
+use crate::report::phases::{PHASE_HEAD, phase_cells, summarize_phases};
 use crate::report::statistics::RunStatistics;
 use crate::report::summary::LatencySummary;
 use crate::units::{Instant, format_wrk_bytes};
@@ -20,6 +21,7 @@ pub(super) fn all_tables(data: &ReportData, statistics: &RunStatistics, generato
     let tables = [
         threshold_table(data),
         account_table(statistics),
+        phase_table(data),
         latency_table(statistics, generator),
         generator_table(generator),
         parts_table(generator),
@@ -32,6 +34,12 @@ pub(super) fn all_tables(data: &ReportData, statistics: &RunStatistics, generato
 
 fn row<const N: usize>(cells: [&dyn ToString; N]) -> Vec<String> {
     cells.iter().map(|c| c.to_string()).collect()
+}
+
+fn phase_table(data: &ReportData) -> Table {
+    let rows = summarize_phases(data).iter().map(|phase| phase_cells(phase).to_vec()).collect();
+    let note = "By the second in which the requests were due, to 1 %. Lower bounds are included.".to_owned();
+    Table { title: "Response times by phase", head: &PHASE_HEAD, rows, note: Some(note) }
 }
 
 fn threshold_table(data: &ReportData) -> Table {
@@ -65,9 +73,9 @@ fn account_table(statistics: &RunStatistics) -> Table {
 
 fn latency_table(statistics: &RunStatistics, generator: &GeneratorReport) -> Table {
     let Latencies { response, lower_bounds, service, .. } = &statistics.latencies;
-    let line = |name: &str, l: LatencySummary, is_bound: [bool; 5]| {
-        let times = [l.p50, l.p90, l.p99, l.p99_9, l.max].map(|us| format_time(us as f64 * 1e3));
-        let times: [String; 5] =
+    let line = |name: &str, l: LatencySummary, is_bound: [bool; 6]| {
+        let times = [l.p50, l.p90, l.p95, l.p99, l.p99_9, l.max].map(|us| format_time(us as f64 * 1e3));
+        let times: [String; 6] =
             std::array::from_fn(|i| if is_bound[i] { format!("≥ {}", times[i]) } else { times[i].clone() });
         let cells = [name.to_owned(), l.count.to_string()];
         cells.into_iter().chain(if l.count > 0 { times } else { Default::default() }).collect()
@@ -76,9 +84,9 @@ fn latency_table(statistics: &RunStatistics, generator: &GeneratorReport) -> Tab
         line(
             "response time",
             LatencySummary::of(response),
-            lower_bounds.are_bounds(response, [50.0, 90.0, 99.0, 99.9, 100.0]),
+            lower_bounds.are_bounds(response, [50.0, 90.0, 95.0, 99.0, 99.9, 100.0]),
         ),
-        line("service time", LatencySummary::of(service), [false; 5]),
+        line("service time", LatencySummary::of(service), [false; 6]),
     ];
     let mut note =
         "Response time: from the due time to the end of the response. Service time: from the send time to the \
@@ -93,7 +101,7 @@ fn latency_table(statistics: &RunStatistics, generator: &GeneratorReport) -> Tab
             bounds.which_percentiles()
         );
     }
-    let head = &["", "count", "p50", "p90", "p99", "p99.9", "max"];
+    let head = &["", "count", "p50", "p90", "p95", "p99", "p99.9", "max"];
     Table { title: "Latency", head, rows, note: Some(note) }
 }
 

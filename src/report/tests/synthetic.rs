@@ -32,6 +32,7 @@ impl Dice {
 
 fn verdict_text(name: &str, exit_code: u8) -> VerdictText {
     VerdictText {
+        kind: name.split(':').next().unwrap_or_default().into(),
         name: name.into(),
         exit_code,
         because: vec!["Goodput was 4 % of the baseline in the last 30 s, 60 s after the removal of the fault.".into()],
