@@ -79,6 +79,9 @@ impl AbortWatch {
 
     /// Adds a record.
     pub fn add(&mut self, record: &RequestRecord) {
+        if self.conditions.is_empty() {
+            return;
+        }
         let slo = self.slo;
         if record.is_last()
             && let Some(slot) = self.slot(record.due)
@@ -108,7 +111,7 @@ impl AbortWatch {
     /// The first condition that holds at `now`, if requests are still due. `now` must not decrease from one call to the next.
     pub fn check(&mut self, now: Instant) -> Option<Abort> {
         let at = now.minus(RECORD_DELAY);
-        if at >= self.arrivals_end {
+        if self.conditions.is_empty() || at >= self.arrivals_end {
             return None;
         }
         self.read_schedule(at);
