@@ -6,7 +6,7 @@ use metawrk::target::Target;
 
 fn lua(c: &mut Criterion) {
     let target = Target::parse("http://127.0.0.1:8080/wrk2-api/post/compose").expect("a target");
-    let environment = Environment { target: &target, headers: &[], args: &[], seed: 1 };
+    let environment = Environment { target: &target, headers: &[], args: &[], method: None, body: None, seed: 1 };
     let constant = Script {
         name: "constant.lua".into(),
         text: "local r = wrk.format('GET', '/')\nfunction request() return r end".into(),

@@ -1,5 +1,5 @@
--- The `wrk` table of scripts. Before this file runs, the program sets scheme, host, port, authority, path, headers (of
--- -H), seed, and the functions lookup, connect and time_us. In the state of a thread it sets `thread` afterwards.
+-- The `wrk` table of scripts. Before this file runs, the program sets scheme, host, port, authority, path, method (of -X),
+-- body (of --body), headers (of -H), seed, and the functions lookup, connect and time_us. In the state of a thread it sets `thread` afterwards.
 
 -- With line buffering, the output of scripts and of the program stays in order.
 io.stdout:setvbuf("line")
@@ -19,9 +19,6 @@ function assert(...)
   end
   return check(value, escape_nul(message))
 end
-
-wrk.method = "GET"
-wrk.body = nil
 
 -- A function of the program returns a value, or nil and the reason of its failure. Raised here, the reason is a string
 -- with the line of the script.

@@ -8,6 +8,8 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
+/// The most bytes of the body of a request.
+pub const MAX_BODY: u64 = 64 << 20;
 /// The most bytes of a script.
 pub const MAX_SCRIPT: u64 = 64 << 20;
 /// The most bytes of an experiment file. It may contain its script.

@@ -2,7 +2,7 @@
 
 use std::future::pending;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -43,7 +43,12 @@ pub struct Signals {
     terminate: Signal,
     /// `None` if the program was started with SIGHUP ignored, as `nohup` does. It then stays ignored.
     hangup: Option<Signal>,
+    /// The last signal that [`Signals::next`] returned, and when.
+    last: Option<(StopSignal, Instant)>,
 }
+
+/// Two signals of a kind within this time are one: a wrapper passes on the Ctrl-C that the terminal sends to both.
+const SAME_SIGNAL: Duration = Duration::from_millis(500);
 
 impl Signals {
     /// Starts to receive the signals. From now on they do not end the process. Needs a tokio runtime.
@@ -54,7 +59,12 @@ impl Signals {
         let is_ignored = std::fs::read_to_string("/proc/self/status")
             .is_ok_and(|status| procfs::ignores_signal(&status, Number::HUP.as_raw()));
         let hangup = if is_ignored { None } else { Some(signal(SignalKind::hangup())?) };
-        Ok(Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())?, hangup })
+        Ok(Signals {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup,
+            last: None,
+        })
     }
 
     /// A signal received since the last wait.
@@ -62,8 +72,20 @@ impl Signals {
         tokio::time::timeout(Duration::from_millis(1), self.next()).await.ok()
     }
 
-    /// Waits for any of the signals.
+    /// Waits for any of the signals. One that repeats the last one within half a second is left out.
     pub async fn next(&mut self) -> StopSignal {
+        loop {
+            let signal = self.receive().await;
+            let now = Instant::now();
+            let repeats = |(last, at)| last == signal && now.duration_since(at) < SAME_SIGNAL;
+            if !self.last.is_some_and(repeats) {
+                self.last = Some((signal, now));
+                return signal;
+            }
+        }
+    }
+
+    async fn receive(&mut self) -> StopSignal {
         let hangup = async {
             match &mut self.hangup {
                 Some(signal) => drop(signal.recv().await),

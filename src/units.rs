@@ -58,7 +58,9 @@ impl Instant {
 /// Why a text is not a time or a number.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnitError {
-    #[error("`{0}` is not a time. Write a number and a unit, such as 500us, 20ms, 1.5s, 2m or 1h")]
+    #[error(
+        "`{0}` is not a time. Write a number and a unit, such as 500us, 20ms, 1.5s, 2m or 1h; a number alone is in seconds"
+    )]
     Time(String),
     #[error("`{0}` is not a number. Write digits, optionally followed by k, M or G (2k = 2000)")]
     Number(String),

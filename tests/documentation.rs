@@ -275,7 +275,7 @@ const OF_OTHERS: [&str; 2] = ["--release", "--rm"];
 
 #[test]
 fn every_option_that_a_page_names_exists() {
-    let commands = ["experiment", "certify", "map", "check", "report", "load", "restore", "image", "testbed"]
+    let commands = ["experiment", "init", "certify", "map", "check", "report", "load", "restore", "image", "testbed"]
         .map(|command| vec![command]);
     let parts = ["run", "compose-post", "post-storage", "post-db", "link"].map(|part| vec!["testbed", part]);
     let searches = ["stable", "outage", "rate"].map(|boundary| vec!["search", boundary]);

@@ -74,7 +74,7 @@ fn over_tls_alpn_agrees_on_http2() {
     let mut config = authority.vouch("localhost").config();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let server = Http2Server::start(Some(config), Builder::new(), |_, _| Answer::Ok);
-    let tls = TlsSettings { verify: true, authorities: Some(authority.file.clone()) };
+    let tls = TlsSettings { verify: true, authorities: Some(authority.file.clone()), ..TlsSettings::default() };
     let url = format!("https://localhost:{}/", server.address.port());
     let (result, _) = run(LoadSettings { tls, url, ..settings(&server) });
     assert_eq!((result.account().answered, result.account().bytes), (sent(&result), sent(&result) * OK_BYTES));

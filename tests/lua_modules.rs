@@ -12,7 +12,7 @@ use support::program::{WRK2, run};
 /// returns `None`.
 fn run_script(text: &str) -> Option<String> {
     let target = Target::parse("http://127.0.0.1:8000/").unwrap();
-    let environment = Environment { target: &target, headers: &[], args: &[], seed: 1 };
+    let environment = Environment { target: &target, headers: &[], args: &[], method: None, body: None, seed: 1 };
     let script = Script { name: "modules.lua".into(), text: text.into() };
     match Vm::load(Some(&script), &environment) {
         Ok(vm) => match vm.get("found").unwrap() {

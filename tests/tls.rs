@@ -37,7 +37,10 @@ fn answered(settings: LoadSettings) -> u64 {
 }
 
 fn checked(url: String, authorities: &Path) -> LoadSettings {
-    LoadSettings { tls: TlsSettings { verify: true, authorities: Some(authorities.to_owned()) }, ..settings(url) }
+    LoadSettings {
+        tls: TlsSettings { verify: true, authorities: Some(authorities.to_owned()), ..TlsSettings::default() },
+        ..settings(url)
+    }
 }
 
 fn refusal(settings: LoadSettings) -> LoadError {
@@ -122,7 +125,7 @@ fn a_self_signed_certificate_is_accepted_if_it_is_in_the_file() {
 #[test]
 fn without_a_file_the_authorities_of_the_system_are_used() {
     let server = TlsServer::new(Authority::new().vouch("localhost").config(), usize::MAX);
-    let tls = TlsSettings { verify: true, authorities: None };
+    let tls = TlsSettings { verify: true, ..TlsSettings::default() };
     let error = refusal(LoadSettings { tls, ..settings(server.named_url()) });
     // A machine may have none.
     assert!(
@@ -151,7 +154,7 @@ fn unreadable_authorities_are_an_error_before_the_load() {
 fn verification_needs_an_https_url() {
     let refused = LoadPlan::new(checked("http://localhost/".into(), Path::new("ca.pem"))).unwrap_err();
     assert!(matches!(refused, PlanError::Conflict { option: "cacert", .. }));
-    let tls = TlsSettings { verify: true, authorities: None };
+    let tls = TlsSettings { verify: true, ..TlsSettings::default() };
     let refused = LoadPlan::new(LoadSettings { tls, ..settings("http://localhost/".into()) }).unwrap_err();
     insta::assert_snapshot!(refused, @"`verify` needs an https URL: with http there is no certificate to verify. Write https, or leave it out");
 }

@@ -8,10 +8,14 @@
 mod arrivals;
 #[path = "../../src/byte_text.rs"]
 mod byte_text;
+#[path = "../../src/input.rs"]
+mod input;
 #[path = "../../src/stats.rs"]
 mod stats;
 #[path = "../../src/target.rs"]
 mod target;
+#[path = "../../src/threshold/mod.rs"]
+mod threshold;
 #[path = "../../src/units.rs"]
 mod units;
 
@@ -30,16 +34,26 @@ mod cli {
 
 #[path = "../../src/record"]
 mod record {
+    mod account;
+    mod cause;
+    pub mod digest;
+    pub mod event;
     mod file_error;
+    mod latencies;
+    mod lower_bounds;
+    mod outcome;
     mod output_file;
-    pub use file_error::FileError;
-    pub use output_file::OutputFile;
+    mod request_record;
 
-    /// Replaces that of `src/record/mod.rs`: what a plan reads of it.
-    pub struct RequestRecord {
-        pub due: crate::units::Instant,
-        pub end: crate::units::Instant,
-    }
+    pub use account::{Account, ErrorCounts};
+    pub use cause::{CauseCount, ErrorCause, ErrorCauses};
+    pub use event::Abort;
+    pub use file_error::FileError;
+    pub use latencies::Latencies;
+    pub use lower_bounds::LowerBounds;
+    pub use outcome::Outcome;
+    pub use output_file::OutputFile;
+    pub use request_record::RequestRecord;
 }
 
 /// Replaces `src/script`, which needs LuaJIT.

@@ -10,6 +10,10 @@ use crate::out::say;
 const EXIT_CODES: &str = "\
 The result of each check is one line that starts with ok, warn or FAIL.
 
+Examples:
+  metawrk check experiments/docker.toml
+  metawrk check FILE --rate 500
+
 Exit codes:
   0    no check failed (there may be warnings)
   1    a check failed, or invalid usage";

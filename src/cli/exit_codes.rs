@@ -3,7 +3,7 @@
 /// Text before the list of shared exit codes, the list with further ones in it, and text after it.
 macro_rules! with_exit_codes {
     ($before:literal, $after:literal) => {
-        with_exit_codes!($before, "", $after)
+        $crate::cli::exit_codes::with_exit_codes!($before, "", $after)
     };
     ($before:literal, $more:literal, $after:literal) => {
         concat!(
@@ -20,3 +20,23 @@ macro_rules! with_exit_codes {
     };
 }
 pub(super) use with_exit_codes;
+
+/// The same for commands whose exit code may be that of a verdict.
+macro_rules! with_verdict_exit_codes {
+    ($before:literal) => {
+        $crate::cli::exit_codes::with_exit_codes!(
+            $before,
+            "  4    a threshold failed\n",
+            "\n\n\
+Exit codes of the verdict, with --exit-code:
+  0    STABLE, UNAFFECTED or RECOVERED
+  10   METASTABLE
+  11   DRAINING
+  12   DEGRADED
+  13   OSCILLATING
+  14   OVERLOADED
+  20   INVALID, or the run has not ended"
+        )
+    };
+}
+pub(super) use with_verdict_exit_codes;

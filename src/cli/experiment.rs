@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use super::earlier_runs::suggest_rate;
+use super::exit_codes::with_verdict_exit_codes;
 use super::experiment_options::ExperimentOptions;
 use super::interrupts::{Interrupts, Stage};
 use super::parts::PartOptions;
@@ -16,9 +18,21 @@ use crate::out::{say, warn};
 use crate::plan::config::{AdaptedPlan, read_plan};
 use crate::units::{Time, format_wrk_time};
 
+const LONG_HELP: &str = with_verdict_exit_codes!(
+    "\
+Examples:
+  metawrk experiment                                        the embedded testbed, which does not recover
+  metawrk experiment --rate 50                              a load from which it recovers
+  metawrk experiment --outage 0s                            no fault
+  metawrk experiment experiments/retry-storm.toml
+  metawrk experiment FILE --fail-if 'p99>2s' --exit-code --junit run.xml
+
+"
+);
+
 /// The experiment to run.
 #[derive(clap::Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = EXIT_CODES, after_long_help = LONG_HELP)]
 pub struct Args {
     /// Experiment file (TOML). Without it, the embedded testbed is used
     file: Option<PathBuf>,
@@ -68,6 +82,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let dir = result.folder.path();
     let data = write_report(dir, &result.folder.lock_report()?)?;
     files.write(&data)?;
+    if let Some(suggestion) = suggest_rate(dir, &data) {
+        say(&format!("{suggestion}\n\n"))?;
+    }
     say(&format!("Results in {}: open {}\n", dir.display(), dir.join("report.html").display()))?;
     if let Some(failure) = &result.failure {
         let early = format!("the run ended early: {failure}");

@@ -54,25 +54,65 @@ fn text(kind: GeneratedText, mut command: Command) -> anyhow::Result<String> {
 fn man_page(mut command: Command) -> io::Result<String> {
     command.build();
     let mut page = Vec::new();
-    Man::new(command.clone()).render(&mut page)?;
+    let man = Man::new(command.clone());
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    render_sections(&command, &mut page)?;
+    man.render_subcommands_section(&mut page)?;
     let mut rest: Vec<&Command> = visible_subcommands(&command);
     rest.reverse();
     while let Some(command) = rest.pop() {
         rest.extend(visible_subcommands(command).into_iter().rev());
         let name = command.get_bin_name().unwrap_or(command.get_name());
         let mut section = Vec::new();
-        let man = Man::new(command.clone());
-        man.render_synopsis_section(&mut section)?;
-        man.render_description_section(&mut section)?;
-        man.render_options_section(&mut section)?;
-        if command.get_after_help().is_some() {
-            man.render_extra_section(&mut section)?;
-        }
+        render_sections(command, &mut section)?;
         let section = String::from_utf8_lossy(&section).replace("\n.SH ", "\n.SS ");
         page.extend(format!(".SH \"{}\"\n{section}", name.to_uppercase()).bytes());
     }
-    // clap_mangen's heading for the text after the options.
-    Ok(String::from_utf8_lossy(&page).replace(" EXTRA\n", " NOTES\n"))
+    Ok(String::from_utf8_lossy(&page).into_owned())
+}
+
+/// The synopsis, the description and the options of a command, and the sections of the text after its options.
+fn render_sections(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
+    let man = Man::new(command.clone());
+    man.render_synopsis_section(page)?;
+    man.render_description_section(page)?;
+    man.render_options_section(page)?;
+    let after = command.get_after_long_help().or(command.get_after_help());
+    page.extend(after.map(|text| after_sections(&text.to_string())).unwrap_or_default().bytes());
+    Ok(())
+}
+
+/// The text after the options, as sections of a man page. A line such as `Examples:` begins a section.
+fn after_sections(text: &str) -> String {
+    let mut page = String::new();
+    let mut title = Some("NOTES".to_owned());
+    for line in text.lines() {
+        if let Some(heading) = line.strip_suffix(':').filter(|line| !line.starts_with(' ')) {
+            if page.contains(".SH ") {
+                page.push_str(".fi\n");
+            }
+            let heading = heading.to_uppercase().replace("EXIT CODES", "EXIT STATUS");
+            page.push_str(&format!(".SH \"{heading}\"\n.nf\n"));
+            title = None;
+        } else {
+            if let Some(title) = title.take() {
+                page.push_str(&format!(".SH {title}\n.nf\n"));
+            }
+            page.push_str(&escape_roff(line));
+            page.push('\n');
+        }
+    }
+    if page.contains(".SH ") {
+        page.push_str(".fi\n");
+    }
+    page
+}
+
+/// A line of text for roff, in which a backslash, a hyphen, and a dot or a quote at the start have a meaning.
+fn escape_roff(line: &str) -> String {
+    let escaped = line.replace('\\', "\\e").replace('-', "\\-");
+    if escaped.starts_with(['.', '\'']) { format!("\\&{escaped}") } else { escaped }
 }
 
 fn visible_subcommands(command: &Command) -> Vec<&Command> {
@@ -82,7 +122,7 @@ fn visible_subcommands(command: &Command) -> Vec<&Command> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{Metawrk, Wrk2};
+    use crate::cli::{VisibleMetawrk, Wrk2};
 
     /// The visible long options of a command and of all visible commands below it.
     fn long_options(command: &Command) -> Vec<String> {
@@ -93,7 +133,7 @@ mod tests {
 
     #[test]
     fn the_man_page_and_all_completions_name_every_long_option() {
-        for command in [Wrk2::command(), Metawrk::command()] {
+        for command in [Wrk2::command(), VisibleMetawrk::command()] {
             let options = long_options(&command);
             assert!(options.len() > 30, "{options:?}");
             for (kind, before) in [
@@ -115,7 +155,24 @@ mod tests {
 
     #[test]
     fn the_man_page_leaves_out_internal_commands() {
-        let page = text(GeneratedText::Man, Metawrk::command()).unwrap();
+        let page = text(GeneratedText::Man, VisibleMetawrk::command()).unwrap();
         assert!(page.contains("METAWRK RESTORE") && !page.contains("METAWRK KEEPER"));
+        for kind in [GeneratedText::CompleteBash, GeneratedText::CompleteZsh, GeneratedText::CompleteFish] {
+            let text = text(kind, VisibleMetawrk::command()).unwrap();
+            assert!(text.contains("restore") && !text.contains("keeper") && !text.contains("stress,"), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn every_command_of_the_man_page_has_examples_and_exit_codes() {
+        let page = text(GeneratedText::Man, VisibleMetawrk::command()).unwrap();
+        let commands = page.split("\n.SH \"METAWRK ").skip(1).filter(|section| !section.starts_with("TESTBED"));
+        for section in commands.filter(|section| !section.starts_with("SEARCH\"") && !section.starts_with("SWARM\"")) {
+            let name = section.lines().next().unwrap();
+            assert!(section.contains(".SS \"EXAMPLES\"") && section.contains(".SS \"EXIT STATUS\""), "{name}");
+        }
+        let page = text(GeneratedText::Man, Wrk2::command()).unwrap();
+        assert!(page.contains(".SH \"EXAMPLES\"") && page.contains(".SH \"EXIT STATUS\""));
+        assert!(page.contains("  143  ended by SIGTERM"), "{page}");
     }
 }

@@ -15,12 +15,14 @@ mod agent;
 mod campaign;
 mod certify;
 mod check;
+mod earlier_runs;
 mod exit;
 mod exit_codes;
 mod experiment;
 mod experiment_options;
 mod generate;
 mod image;
+mod init;
 mod interrupts;
 mod load;
 mod map;
@@ -48,6 +50,36 @@ const METAWRK_EXIT_CODES: &str = with_exit_codes!(
 Some commands have further exit codes: see `metawrk <COMMAND> --help`."
 );
 
+const METAWRK_LONG_HELP: &str = with_exit_codes!(
+    "\
+Examples:
+  metawrk experiment                                        the embedded testbed: load, a fault, and a verdict
+  metawrk init --url http://127.0.0.1:8080/                 an experiment file for a system of yours
+  metawrk load -R100 -d10s http://127.0.0.1:8080/           load alone, as wrk2
+  metawrk certify                                           several runs: is the system stuck?
+  metawrk --generate man > metawrk.1
+
+",
+    "\n\
+Some commands have further exit codes: see `metawrk <COMMAND> --help`."
+);
+
+const IMAGE_HELP: &str = "\
+Examples:
+  metawrk image
+
+Exit codes:
+  0    the image is there
+  1    error or invalid usage";
+
+const RESTORE_HELP: &str = "\
+Examples:
+  metawrk restore
+
+Exit codes:
+  0    nothing is left to undo
+  1    a fault could not be removed";
+
 /// A load generator that replaces wrk2, and a laboratory for metastable failures.
 #[derive(Parser)]
 #[command(
@@ -56,7 +88,8 @@ Some commands have further exit codes: see `metawrk <COMMAND> --help`."
     arg_required_else_help = true,
     disable_help_subcommand = true,
     override_usage = "metawrk <COMMAND>",
-    after_help = METAWRK_EXIT_CODES
+    after_help = METAWRK_EXIT_CODES,
+    after_long_help = METAWRK_LONG_HELP
 )]
 struct Metawrk {
     #[command(flatten)]
@@ -67,8 +100,19 @@ struct Metawrk {
 
 #[derive(Subcommand)]
 enum Command {
+    #[command(flatten)]
+    Visible(Box<VisibleCommand>),
+    #[command(flatten)]
+    Internal(InternalCommand),
+}
+
+/// The commands for users. Help, man page and completions list them.
+#[derive(Subcommand)]
+enum VisibleCommand {
     /// Run an experiment: generate load, inject faults, and judge how the system recovers
     Experiment(experiment::Args),
+    /// Write an experiment file for a system that runs already
+    Init(init::Args),
     /// Show that a system has two states at one load: healthy, stuck after a fault, healthy again after a time without load
     Certify(Box<certify::Args>),
     /// Find a boundary by runs at other rates and outages
@@ -85,14 +129,29 @@ enum Command {
     /// Generate load with the command line of wrk2
     #[command(display_name = "metawrk", override_usage = "metawrk load -R <N> [OPTIONS] <URL>... [-- <ARG>...]")]
     Load(Box<load::args::Args>),
-    /// Be one of several generators of a load. `--on` starts it (internal)
-    #[command(hide = true)]
-    Agent(agent::Args),
     /// Remove faults that earlier runs left on containers and processes
     ///
     /// A run removes its own faults, even if it is killed. This command helps after a power failure, or if Docker was
-    /// down at the time. The exit code is 1 if a fault could not be removed.
+    /// down at the time.
+    #[command(after_help = RESTORE_HELP)]
     Restore,
+    /// Create a container image of this program on the Docker engine, without a registry
+    ///
+    /// The testbed in containers, faults on the network of containers, and loads on a Docker Swarm use it.
+    #[command(after_help = IMAGE_HELP)]
+    Image(image::Args),
+    /// Prepare loads that several machines send
+    Swarm(swarm::Args),
+    /// Run the testbed without an experiment, or one of its roles
+    Testbed(testbed::Args),
+}
+
+/// The commands that this program starts itself with.
+#[derive(Subcommand)]
+enum InternalCommand {
+    /// Be one of several generators of a load. `--on` starts it (internal)
+    #[command(hide = true)]
+    Agent(agent::Args),
     /// Apply and remove one fault for a run, as commanded on standard input (internal)
     #[command(hide = true)]
     Keeper,
@@ -106,14 +165,24 @@ enum Command {
         /// Identifies the fault
         token: String,
     },
-    /// Create a container image of this program on the Docker engine, without a registry
-    ///
-    /// The testbed in containers, faults on the network of containers, and loads on a Docker Swarm use it.
-    Image(image::Args),
-    /// Prepare loads that several machines send
-    Swarm(swarm::Args),
-    /// Run the testbed without an experiment, or one of its roles
-    Testbed(testbed::Args),
+}
+
+/// `metawrk` without its internal commands, for man page and completions, which could not hide them.
+#[derive(Parser)]
+#[command(
+    name = "metawrk",
+    version,
+    disable_help_subcommand = true,
+    override_usage = "metawrk <COMMAND>",
+    after_help = METAWRK_EXIT_CODES,
+    after_long_help = METAWRK_LONG_HELP
+)]
+/// A load generator that replaces wrk2, and a laboratory for metastable failures.
+struct VisibleMetawrk {
+    #[command(flatten)]
+    generate: GenerateOption,
+    #[command(subcommand)]
+    command: Option<VisibleCommand>,
 }
 
 /// Generates HTTP load at a constant rate and reports latencies that are corrected for coordinated omission.
@@ -140,7 +209,7 @@ pub(crate) fn command() -> clap::Command {
 /// Runs the program `metawrk` with the arguments of this process.
 pub fn metawrk() -> ExitCode {
     exit::run_program(|Metawrk { generate, command }| match (generate.generate, command) {
-        (Some(kind), _) => generate::print::<Metawrk>(kind),
+        (Some(kind), _) => generate::print::<VisibleMetawrk>(kind),
         (None, Some(command)) => run(command),
         // clap prints the help if there are no arguments at all.
         (None, None) => Ok(ExitCode::FAILURE),
@@ -149,7 +218,16 @@ pub fn metawrk() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Visible(command) => run_visible(*command),
+        Command::Internal(command) => run_internal(command),
+    }
+}
+
+fn run_visible(command: VisibleCommand) -> anyhow::Result<ExitCode> {
+    use VisibleCommand as Command;
+    match command {
         Command::Experiment(args) => experiment::run(args),
+        Command::Init(args) => init::run(args),
         Command::Certify(args) => certify::run(*args),
         Command::Search(args) => search::run(*args),
         Command::Sweep(args) => sweep::run(*args),
@@ -157,14 +235,20 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::run(args),
         Command::Report(args) => report::run(args),
         Command::Load(args) => load::run(*args),
-        Command::Agent(args) => agent::run(args),
         Command::Restore => restore::run(),
-        Command::Keeper => fault::keeper::process::run().map(|()| ExitCode::SUCCESS),
-        Command::Probe(args) => probe::run(&args),
-        Command::Stress { token: _ } => fault::run_busy_process().map(|()| ExitCode::SUCCESS),
         Command::Image(args) => image::run(args).map(|()| ExitCode::SUCCESS),
         Command::Swarm(args) => swarm::run(args).map(|()| ExitCode::SUCCESS),
         Command::Testbed(args) => testbed::run(args).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+fn run_internal(command: InternalCommand) -> anyhow::Result<ExitCode> {
+    use InternalCommand as Command;
+    match command {
+        Command::Agent(args) => agent::run(args),
+        Command::Keeper => fault::keeper::process::run().map(|()| ExitCode::SUCCESS),
+        Command::Probe(args) => probe::run(&args),
+        Command::Stress { token: _ } => fault::run_busy_process().map(|()| ExitCode::SUCCESS),
     }
 }
 
@@ -194,6 +278,13 @@ mod tests {
             text.push_str(&all_help(subcommand));
         }
         text
+    }
+
+    #[test]
+    fn long_help_of_wrk2() {
+        let mut command = Wrk2::command();
+        command.build();
+        insta::assert_snapshot!(command.term_width(100).render_long_help());
     }
 
     #[test]

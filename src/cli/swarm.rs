@@ -16,6 +16,14 @@ const MAX_CONFIG_MAP: u64 = 1 << 20;
 /// The longest name of a pod is 63 characters, and `-` and the number of the part belong to it.
 const MAX_NAME: usize = 57;
 
+const MANIFEST_HELP: &str = "\
+Examples:
+  metawrk swarm manifest --kubernetes -N 8 --image registry.test/metawrk -- -R 100k http://service/ | kubectl apply -f -
+
+Exit codes:
+  0    success
+  1    error or invalid usage";
+
 /// The arguments of `metawrk swarm`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -27,6 +35,7 @@ pub struct Args {
 enum SwarmCommand {
     /// Print the description of a load for the scheduler of a cluster
     #[command(
+        after_help = MANIFEST_HELP,
         override_usage = "metawrk swarm manifest --kubernetes -N <N> --image <NAME> -- -R <N> [OPTIONS OF metawrk load] <URL>..."
     )]
     Manifest(ManifestArgs),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{Context, SHA256};
 
 use crate::input;
-use crate::load::plan::{LoadPlan, LoadSettings, TlsSettings};
+use crate::load::plan::{LoadPlan, LoadSettings};
 
 /// A file that travels with a plan.
 #[derive(Clone, PartialEq, Eq)]
@@ -34,6 +34,11 @@ pub enum BundleError {
         path.display()
     )]
     Path { path: PathBuf },
+    #[error(
+        "a load with a client certificate cannot be sent by several generators: the private key would travel over the \
+         network. Remove --cert, or use one generator"
+    )]
+    PrivateKey,
 }
 
 /// The plans of all loads, and the files of their scripts.
@@ -80,12 +85,14 @@ impl Bundle {
     pub fn new(plans: &[LoadPlan], mut files: Vec<DataFile>) -> Result<Bundle, BundleError> {
         let mut settings: Vec<LoadSettings> = plans.iter().cloned().map(LoadSettings::from).collect();
         // All loads have the same TLS settings.
+        if settings.first().is_some_and(|first| first.tls.certificate.is_some()) {
+            return Err(BundleError::PrivateKey);
+        }
         if let Some(path) = settings.first().and_then(|first| first.tls.authorities.clone()) {
             let bytes = read(&path, input::MAX_CERTIFICATES)?;
             files.push(DataFile { path: AUTHORITIES.to_owned(), bytes });
-            let verify = true;
             settings.iter_mut().for_each(|one| {
-                one.tls = TlsSettings { verify, authorities: Some(AUTHORITIES.into()) };
+                (one.tls.verify, one.tls.authorities) = (true, Some(AUTHORITIES.into()));
             });
         }
         files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -113,6 +120,7 @@ impl Bundle {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::plan::TlsSettings;
 
     fn plan(rate: f64) -> LoadPlan {
         LoadPlan::new(LoadSettings::new("http://h/", rate)).unwrap()
@@ -151,7 +159,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ca.pem");
         std::fs::write(&path, "pem").unwrap();
-        let tls = TlsSettings { verify: true, authorities: Some(path) };
+        let tls = TlsSettings { verify: true, authorities: Some(path), ..TlsSettings::default() };
         let plan = LoadPlan::new(LoadSettings { tls, ..LoadSettings::new("https://h/", 1.0) }).unwrap();
         let bundle = Bundle::new(&[plan], vec![]).unwrap();
         assert_eq!((bundle.files[0].path.as_str(), &bundle.files[0].bytes[..]), (AUTHORITIES, &b"pem"[..]));

@@ -1,4 +1,5 @@
 use std::io;
+use std::path::PathBuf;
 
 use super::transport::tls::TlsError;
 use crate::script::ScriptError;
@@ -12,6 +13,8 @@ pub enum LoadError {
     Resolve { host: String, service: String, why: String },
     #[error("unable to connect to {host}:{service} {why}")]
     Connect { host: String, service: String, why: String },
+    #[error("unable to connect to {}: {error}. Check that the server listens there, and that this user may write to it", path.display())]
+    ConnectUnix { path: PathBuf, error: io::Error },
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error(transparent)]

@@ -2,25 +2,32 @@
 //! use writes it as its users do: `--name` on a command line, a key in a file.
 
 /// The options that messages name.
-const OPTIONS: [&str; 22] = [
+const OPTIONS: [&str; 29] = [
     "batch_latency",
     "cacert",
     "catch-up",
+    "cert",
     "connections",
     "drain",
     "duration",
     "http2",
+    "key",
     "max-connections",
+    "max-requests",
+    "method",
     "on-timeout",
     "part",
     "rate",
     "retries",
     "slack",
+    "slo",
+    "sni",
     "spin",
     "streams",
     "threads",
     "timeout",
     "timestamps",
+    "unix-socket",
     "url",
     "verify",
     "warmup",

@@ -1,7 +1,8 @@
 //! Checks before a load starts: the target can be reached, enough files may be open, and the script makes requests.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -55,6 +56,9 @@ pub fn probe_target(plan: &LoadPlan) -> Result<SocketAddr, LoadError> {
 pub(crate) fn connect_target(plan: &LoadPlan) -> Result<(Transport, SocketAddr), LoadError> {
     let target = plan.target();
     let (host, service) = (target.host.clone(), target.service());
+    if let Some(path) = &plan.unix_socket {
+        return connect_unix(plan, path);
+    }
     let addresses = match (host.as_str(), target.port()).to_socket_addrs() {
         Ok(addresses) => addresses,
         Err(error) => {
@@ -78,6 +82,19 @@ pub(crate) fn connect_target(plan: &LoadPlan) -> Result<(Transport, SocketAddr),
         }
     }
     Err(LoadError::Connect { host, service, why })
+}
+
+/// The same for a unix socket, which has no address. Scripts see that of the local host.
+fn connect_unix(plan: &LoadPlan, path: &Path) -> Result<(Transport, SocketAddr), LoadError> {
+    let transport = Transport::new(plan)?;
+    if plan.timestamps == Timestamps::Kernel {
+        return Err(LoadError::Timestamps);
+    }
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, plan.target().port()));
+    match connect_once(plan, &transport, address) {
+        Ok(()) => Ok((transport, address)),
+        Err(error) => Err(LoadError::ConnectUnix { path: path.to_owned(), error }),
+    }
 }
 
 /// Lets the script build `count` requests for `address`, which are not sent. Returns the mean time per request.

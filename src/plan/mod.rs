@@ -198,6 +198,8 @@ impl ExperimentPlan {
             arrivals: load.arrivals,
             seed: load.seed,
             script: load.script.as_ref().map(|script| script.script().clone()),
+            method: load.method.clone().or_else(|| load.body.as_ref().map(|_| "POST".to_owned())),
+            body: load.body.as_deref().map(Into::into),
             args: load.args.iter().map(|arg| arg.as_str().into()).collect(),
             headers: load.headers.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect(),
             when_busy: load.when_busy,

@@ -24,7 +24,7 @@ pub struct Settings {
     pub load: Load,
     #[serde(default)]
     pub phases: Phases,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "VerdictSettings::is_empty")]
     pub verdict: VerdictSettings,
     #[serde(default)]
     pub fault: Vec<Fault>,
@@ -93,6 +93,11 @@ pub struct Load {
     /// Which clock says when a response arrived.
     #[serde(default)]
     pub timestamps: Timestamps,
+    /// The method of the requests. Default: GET, or POST with a body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub script: Option<ScriptSetting>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -140,6 +145,12 @@ pub struct VerdictSettings {
     /// A system that is stuck for this long ends the run, and so does one that recovered. Default: the whole of H.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early: Option<Time>,
+}
+
+impl VerdictSettings {
+    fn is_empty(&self) -> bool {
+        *self == VerdictSettings::default()
+    }
 }
 
 /// `[[fault]]`

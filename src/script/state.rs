@@ -13,6 +13,10 @@ pub struct Environment<'a> {
     pub target: &'a Target,
     /// The initial `wrk.headers`.
     pub headers: &'a [(String, ByteText)],
+    /// The initial `wrk.method`. `GET` without it.
+    pub method: Option<&'a str>,
+    /// The initial `wrk.body`.
+    pub body: Option<&'a ByteText>,
     /// Passed to `init(args)` after the URL.
     pub args: &'a [ByteText],
     /// `wrk.seed`, a number for repeatable randomness. Each state has another.
@@ -116,6 +120,8 @@ fn create_wrk_table(lua: &Lua, environment: &Environment<'_>) -> mlua::Result<Ta
     wrk.set("port", target.port.map(|port| port.to_string()))?;
     wrk.set("authority", target.authority.as_str())?;
     wrk.set("path", target.path.as_str())?;
+    wrk.set("method", environment.method.unwrap_or("GET"))?;
+    wrk.set("body", environment.body.map(|body| lua.create_string(body.as_bytes())).transpose()?)?;
     // A Lua number is a double, which is exact up to 53 bits.
     wrk.set("seed", (environment.seed & ((1 << 53) - 1)) as f64)?;
     let headers = environment.headers.iter().map(|(name, value)| {

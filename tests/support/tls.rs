@@ -7,9 +7,12 @@ use std::sync::{Arc, Mutex};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256};
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{
-    ALL_VERSIONS, HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion,
+    ALL_VERSIONS, HandshakeKind, ProtocolVersion, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
+    SupportedProtocolVersion,
 };
 
 use super::Server;
@@ -43,6 +46,24 @@ impl Identity {
 
     pub fn config(&self) -> ServerConfig {
         self.config_for(ALL_VERSIONS)
+    }
+
+    /// The configuration of a server that accepts only clients with a certificate of this authority.
+    pub fn config_asking_clients(&self, authority: &Authority) -> ServerConfig {
+        let provider = Arc::new(default_provider());
+        let mut roots = RootCertStore::empty();
+        let pem = std::fs::read(&authority.file).unwrap();
+        roots.add(CertificateDer::from_pem_slice(&pem).unwrap()).unwrap();
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build().unwrap();
+        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let builder = builder.with_client_cert_verifier(verifier);
+        builder.with_single_cert(vec![self.certificate.clone()], self.key.clone_key()).unwrap()
+    }
+
+    /// The private key as PEM.
+    pub fn key_pem(&self) -> String {
+        KeyPair::try_from(self.key.secret_der()).unwrap().serialize_pem()
     }
 
     pub fn config_for(&self, versions: &[&'static SupportedProtocolVersion]) -> ServerConfig {

@@ -33,7 +33,7 @@ fn texts_round_trip() {
 fn a_text_that_is_not_a_profile_is_refused_with_a_remedy() {
     let why = |text: &str| text.parse::<Profile>().unwrap_err().to_string();
     insta::assert_snapshot!(why("100-200"), @"`100-200` is not a number. Write digits, optionally followed by k, M or G (2k = 2000)");
-    insta::assert_snapshot!(why("100@10x,200"), @"`10x` is not a time. Write a number and a unit, such as 500us, 20ms, 1.5s, 2m or 1h");
+    insta::assert_snapshot!(why("100@10x,200"), @"`10x` is not a time. Write a number and a unit, such as 500us, 20ms, 1.5s, 2m or 1h; a number alone is in seconds");
     insta::assert_snapshot!(why("100@10s,200,300@5s"), @"`200` has no duration, but another rate follows. Add one, as in `200@10s`");
     insta::assert_snapshot!(why("100@0s,200"), @"`100@0s` has a duration of zero. Give it a longer one, or remove it");
     for text in ["", ",", "100,", "..", "1..", "..1", "-1", "1..-1", "nan", "inf", "1e3", "1@", "@1s", "1@1s@2s"] {

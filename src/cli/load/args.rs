@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::ArgAction;
+use clap::builder::ArgPredicate;
 
 use crate::arrivals::{ArrivalProcess, Profile};
 use crate::cli::parts::PartOptions;
@@ -16,9 +17,21 @@ use crate::units::{Time, parse_count, parse_number};
 /// Heading of the options that are about the program itself.
 pub const GENERAL: &str = "General";
 
-const UNITS_AND_EXIT_CODES: &str = "\
+const SHORT_HELP: &str = "\
+Numbers accept the suffixes k, M and G (2k = 2000). Times accept the units us, ms, s, m and h; a time without a unit \
+is in seconds. --help lists all options, with examples and exit codes.";
+
+const LONG_HELP: &str = "\
 Numbers accept the suffixes k, M and G (2k = 2000). Times accept the units us, ms, s, m and h; a time without a unit \
 is in seconds.
+
+Examples:
+  wrk2 -t2 -c100 -d30s -R2000 -L http://127.0.0.1:8080/         2000 requests/s for 30 s, and the latency spectrum
+  wrk2 -R2k -s post.lua http://127.0.0.1:8080/                  requests that a Lua script makes
+  wrk2 -R100 -n1000 -X PUT --body-file a.json -H 'Content-Type: application/json' http://127.0.0.1:8080/a
+  wrk2 -R100..2k -d5m --when-busy open http://127.0.0.1:8080/   a rate that rises, and new connections for all
+  wrk2 -R2k --fail-if 'p99>50ms' --fail-if 'errors>1%' --junit wrk2.xml http://127.0.0.1:8080/
+  wrk2 -R2k --record requests.parquet --json - http://127.0.0.1:8080/
 
 Exit codes:
   0    the load completed
@@ -34,7 +47,7 @@ Exit codes:
 #[derive(Debug, clap::Args)]
 // As in wrk, the last of repeated options counts, and long options may be shortened (`--lat`), as getopt allows.
 #[command(version, args_override_self = true, infer_long_args = true)]
-#[command(disable_help_flag = true, disable_version_flag = true, after_help = UNITS_AND_EXIT_CODES)]
+#[command(disable_help_flag = true, disable_version_flag = true, after_help = SHORT_HELP, after_long_help = LONG_HELP)]
 pub struct Args {
     /// Target URL. With several URLs, each one gets its own threads, connections and rate
     #[arg(value_name = "URL", required_unless_present = "args")]
@@ -70,6 +83,9 @@ pub struct Args {
     pub general: GeneralOptions,
 }
 
+/// The duration of a load that ends with its last request.
+const LONGEST: &str = "8784h";
+
 /// Rate, duration, concurrency and content of a load.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Load")]
@@ -79,7 +95,13 @@ pub struct LoadOptions {
     pub connections: usize,
 
     /// Duration of the load. At its end, requests in flight get up to --drain to finish
-    #[arg(short, long, value_name = "T", default_value = "10s")]
+    #[arg(
+        short,
+        long,
+        value_name = "T",
+        default_value = "10s",
+        default_value_if("max_requests", ArgPredicate::IsPresent, LONGEST)
+    )]
     pub duration: Time,
 
     /// Number of worker threads
@@ -95,6 +117,22 @@ pub struct LoadOptions {
     #[arg(short, long, value_name = "FILE")]
     pub script: Option<PathBuf>,
 
+    /// End the load after N requests, for each URL. Without --duration, it lasts as long as they take
+    #[arg(short = 'n', long, value_name = "N", value_parser = parse_count)]
+    pub max_requests: Option<usize>,
+
+    /// Method of the requests [default: GET, or POST with a body]
+    #[arg(short = 'X', long, value_name = "METHOD")]
+    pub method: Option<String>,
+
+    /// Body of the requests. Content-Length is added, Content-Type is not: see --header
+    #[arg(long, value_name = "TEXT", conflicts_with = "body_file", allow_hyphen_values = true)]
+    pub body: Option<OsString>,
+
+    /// File with the body of the requests
+    #[arg(long, value_name = "FILE")]
+    pub body_file: Option<PathBuf>,
+
     /// Header to add to every request, as "Name: value". Can be repeated
     #[arg(short = 'H', long, value_name = "HEADER", allow_hyphen_values = true)]
     pub header: Vec<OsString>,
@@ -105,7 +143,7 @@ pub struct LoadOptions {
 #[command(next_help_heading = "Arrivals and pacing")]
 pub struct PacingOptions {
     /// Seed of the random gaps between requests (see --dist)
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", hide_short_help = true)]
     pub seed: u64,
 
     /// What to do if a request is due and all connections are busy: wait for a free connection, pipeline it behind
@@ -114,7 +152,7 @@ pub struct PacingOptions {
     pub when_busy: WhenBusy,
 
     /// Limit on the send rate after a stall, as a multiple of the rate. Only with --when-busy wait [default: no limit]
-    #[arg(long, value_name = "X", value_parser = parse_number)]
+    #[arg(long, value_name = "X", value_parser = parse_number, hide_short_help = true)]
     pub catch_up: Option<f64>,
 
     /// When threads busy-wait for a due time: never, always (uses a full core per thread), or auto (only for the
@@ -126,11 +164,11 @@ pub struct PacingOptions {
     pub spin: Spin,
 
     /// Let requests be late by up to this, to save CPU time: those due within it are sent together. At most 5ms
-    #[arg(long, value_name = "T", default_value = "0s")]
+    #[arg(long, value_name = "T", default_value = "0s", hide_short_help = true)]
     pub slack: Time,
 
     /// Call the script's request() at the due time. By default, the next request is built before it is due
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub no_ahead: bool,
 }
 
@@ -139,7 +177,7 @@ pub struct PacingOptions {
 #[command(next_help_heading = "Connections and protocol")]
 pub struct ConnectionOptions {
     /// Limit on the total number of connections with --when-busy open [default: 10k, or --connections if higher]
-    #[arg(long, value_name = "N", value_parser = parse_count)]
+    #[arg(long, value_name = "N", value_parser = parse_count, hide_short_help = true)]
     pub max_connections: Option<usize>,
 
     /// Verify the certificates of https servers with the certificate authorities of this system
@@ -147,15 +185,31 @@ pub struct ConnectionOptions {
     pub verify: bool,
 
     /// Verify the certificates of https servers with the certificate authorities in this PEM file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub cacert: Option<PathBuf>,
+
+    /// Connect to this unix socket. The URL, with any host, still gives the path and the Host header
+    #[arg(long, value_name = "PATH")]
+    pub unix_socket: Option<PathBuf>,
+
+    /// Certificate of the client, for https servers that ask for one: a PEM file
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub cert: Option<PathBuf>,
+
+    /// Private key of --cert, a PEM file [default: in the file of --cert]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub key: Option<PathBuf>,
+
+    /// Name to ask https servers for (SNI), and to verify, in place of the host of the URL
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    pub sni: Option<String>,
 
     /// Use HTTP/2
     #[arg(long)]
     pub http2: bool,
 
     /// Limit on concurrent requests per connection with --http2 [default: 100]
-    #[arg(long, value_name = "N", value_parser = parse_count)]
+    #[arg(long, value_name = "N", value_parser = parse_count, hide_short_help = true)]
     pub streams: Option<usize>,
 }
 
@@ -174,7 +228,7 @@ pub struct FailureOptions {
 
     /// How long requests in flight may take to finish after the end of --duration
     /// [default: 2s, or --timeout if that is shorter]
-    #[arg(long, value_name = "T")]
+    #[arg(long, value_name = "T", hide_short_help = true)]
     pub drain: Option<Time>,
 
     /// Retry a request up to N times if it gets no response or a status of 500 or above. The wait before a retry is T
@@ -193,16 +247,18 @@ pub struct LatencyOptions {
     pub distribution: bool,
 
     /// Print the corrected and the uncorrected latency distribution (measured from the due time and from the send time)
-    #[arg(short = 'U', long = "u_latency")]
+    // wrk2 accepts this abbreviation, which could be --unix-socket here.
+    #[arg(short = 'U', long = "u_latency", alias = "u")]
     pub uncorrected: bool,
 
     /// Record one latency for each batch of pipelined requests instead of one for each request
-    #[arg(short = 'B', long = "batch_latency")]
+    // wrk2 accepts this abbreviation, which could be --body here.
+    #[arg(short = 'B', long = "batch_latency", alias = "b", hide_short_help = true)]
     pub batch: bool,
 
     /// Which clock says when a response arrived: the kernel's, the generator's when it reads the response (user), or the
     /// kernel's unless the rate keeps the threads busy (auto)
-    #[arg(long, value_name = "CLOCK", value_enum, default_value = "auto")]
+    #[arg(long, value_name = "CLOCK", value_enum, default_value = "auto", hide_short_help = true)]
     pub timestamps: Timestamps,
 
     /// Exclude requests that end before this time from the latencies [default: 10s if --duration is longer, else 0s]
@@ -220,11 +276,11 @@ pub struct ThresholdOptions {
 
     /// End the load and exit with code 4 if this holds over the last 10s, or over the time after the @:
     /// errors>50%@5s. Can be repeated
-    #[arg(long, value_name = "CONDITION")]
+    #[arg(long, value_name = "CONDITION", hide_short_help = true)]
     pub abort_if: Vec<AbortCondition>,
 
     /// The longest response time of a good answer, for conditions on goodput: goodput<99%
-    #[arg(long, value_name = "T")]
+    #[arg(long, value_name = "T", hide_short_help = true)]
     pub slo: Option<Time>,
 }
 
@@ -247,15 +303,15 @@ pub struct OutputOptions {
     pub json: Option<PathBuf>,
 
     /// Write the latency distribution for the plotter of HdrHistogram. With -, it replaces the text report on standard output
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub hgrm: Option<PathBuf>,
 
     /// Write whether each threshold was kept as JUnit XML, for CI systems
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub junit: Option<PathBuf>,
 
     /// Write a summary as Markdown, for CI systems. With -, it replaces the text report on standard output
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub markdown: Option<PathBuf>,
 
     /// Draw figures of the load into this folder
@@ -292,7 +348,7 @@ pub struct DeathStarBenchOptions {
     pub all_latencies: bool,
 
     /// Write the 99th percentile of every 0.2 s, in microseconds, to one file for each URL and thread: url0thread0.txt, ...
-    #[arg(short = 'p')]
+    #[arg(short = 'p', hide_short_help = true)]
     pub percentiles: bool,
 
     /// With several URLs, print the results of each URL too
@@ -300,7 +356,7 @@ pub struct DeathStarBenchOptions {
     pub separate: bool,
 
     /// Print the number of requests sent
-    #[arg(short = 'r', long)]
+    #[arg(short = 'r', long, hide_short_help = true)]
     pub requests: bool,
 }
 
@@ -312,8 +368,8 @@ pub struct GeneralOptions {
     #[arg(short = 'v', long, action = ArgAction::Version)]
     version: Option<bool>,
 
-    /// Print this help
-    #[arg(short = 'h', long, action = ArgAction::HelpShort)]
+    /// Print this help: -h the usual options, --help all of them with examples and exit codes
+    #[arg(short = 'h', long, action = ArgAction::Help)]
     help: Option<bool>,
 }
 

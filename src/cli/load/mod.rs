@@ -55,6 +55,7 @@ const STOP_TIMEOUT: Duration = Duration::from_millis(500);
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let plans = args.plans(script::read_script)?;
     let urls: Vec<String> = plans.iter().map(|plan| plan.url.clone()).collect();
+    let duration = plans.iter().map(|plan| plan.duration).max().unwrap_or_default();
     let wrk2_options = wrk2_options(&args, urls.len());
     let (quiet, strict) = (args.output.quiet, args.output.strict);
     let cluster = match args.join.as_deref().map(|address| find_role(address, &args.parts, &plans)).transpose()? {
@@ -120,7 +121,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     interrupts.enter(Stage::Running);
     if with_text {
         let (threads, connections) = (options.threads * usize::from(parts), options.connections);
-        say(&format_header(&Wrk2Header { urls: &urls, threads, connections, duration: options.duration }))?;
+        say(&format_header(&Wrk2Header { urls: &urls, threads, connections, duration }))?;
     }
     files.mark_start();
     let running = match prepared.start(LEAD) {

@@ -1,5 +1,6 @@
 //! The plan of a load: plain data that one process can send to another. An existing [`LoadPlan`] is valid.
 
+mod request_limit;
 mod settings;
 
 use serde::{Deserialize, Serialize};
@@ -49,7 +50,8 @@ const MAX_TIMESTAMPED_RATE: f64 = 100_000.0;
 const MAX_RANDOM_RATE: f64 = 1e8;
 /// Lower than any limit on the send lag that makes an experiment invalid.
 const MAX_SLACK: Time = Time::from_millis(5);
-const YEAR: Time = Time::from_secs(366 * 24 * 3600);
+/// The longest load: a year.
+pub const MAX_DURATION: Time = Time::from_secs(366 * 24 * 3600);
 const DAY: Time = Time::from_secs(24 * 3600);
 
 impl LoadPlan {
@@ -66,7 +68,7 @@ impl LoadPlan {
         let connections = s.connections..=MAX_CONNECTIONS;
         let is_possible = connections.contains(&s.max_connections);
         range(is_possible, "max-connections", "at least `connections`", &s.max_connections)?;
-        let is_possible = s.duration > Time::ZERO && s.duration <= YEAR;
+        let is_possible = s.duration > Time::ZERO && s.duration <= MAX_DURATION;
         range(is_possible, "duration", "above 0 and at most 8784h (a year)", &s.duration)?;
         let rate = s.rate.resolve(s.duration)?;
         // Random gaps are drawn one by one, also those of requests that are never sent.
@@ -93,6 +95,15 @@ impl LoadPlan {
             let streams = s.connections.saturating_mul(s.streams);
             check_http2(s)?;
             range(streams <= MAX_CONNECTIONS, "streams", "at most 1000000 over all connections", &streams)?;
+        }
+        if let Some(method) = &s.method {
+            let is_token = http::Method::from_bytes(method.as_bytes()).is_ok();
+            range(
+                is_token && method != "CONNECT",
+                "method",
+                "an HTTP method other than CONNECT, such as POST",
+                method,
+            )?;
         }
         check_conflicts(s, &target)?;
         Ok(LoadPlan { settings, target, rate })
@@ -178,6 +189,20 @@ fn check_conflicts(s: &LoadSettings, target: &Target) -> Result<(), PlanError> {
         let why = "needs an https URL: with http there is no certificate to verify. Write https, or leave it out";
         let option = if s.tls.authorities.is_some() { "cacert" } else { "verify" };
         return Err(PlanError::Conflict { option, why });
+    }
+    if s.unix_socket.is_some() && target.is_tls() {
+        let why = "needs an http URL: TLS over a unix socket is not supported. Write http, or leave it out";
+        return Err(PlanError::Conflict { option: "unix-socket", why });
+    }
+    let of_tls =
+        [("cert", s.tls.certificate.is_some()), ("key", s.tls.key.is_some()), ("sni", s.tls.server_name.is_some())];
+    if let Some((option, _)) = of_tls.into_iter().find(|(_, is_given)| *is_given && !target.is_tls()) {
+        let why = "needs an https URL. Write https, or leave it out";
+        return Err(PlanError::Conflict { option, why });
+    }
+    if s.tls.key.is_some() && s.tls.certificate.is_none() {
+        let why = "needs `cert`: a key alone proves nothing. Add `cert`, or leave it out";
+        return Err(PlanError::Conflict { option: "key", why });
     }
     if s.slack > Time::ZERO && s.spin == Spin::Always {
         let why = "cannot be combined with `spin`: it lets requests be late to save CPU time, and spinning uses CPU time so that none is late. Leave out one of the two";

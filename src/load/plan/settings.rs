@@ -31,6 +31,12 @@ pub struct LoadSettings {
     pub script: Option<Script>,
     /// The arguments of the script's `init` function.
     pub args: Vec<ByteText>,
+    /// `wrk.method`, which a script may change. Default: GET.
+    #[serde(default)]
+    pub method: Option<String>,
+    /// `wrk.body`, which a script may change.
+    #[serde(default)]
+    pub body: Option<ByteText>,
     /// Headers that are added to `wrk.headers`.
     pub headers: Vec<(String, ByteText)>,
     pub when_busy: WhenBusy,
@@ -60,6 +66,9 @@ pub struct LoadSettings {
     pub slack: Time,
     pub timestamps: Timestamps,
     pub tls: TlsSettings,
+    /// Connect to this unix socket, and not to the host of the URL.
+    #[serde(default)]
+    pub unix_socket: Option<PathBuf>,
     /// Use HTTP/2: by ALPN over TLS, with prior knowledge otherwise.
     pub http2: bool,
     /// With HTTP/2: the most requests in flight per connection.
@@ -81,6 +90,8 @@ impl LoadSettings {
             generator: GeneratorPart::default(),
             script: None,
             args: Vec::new(),
+            method: None,
+            body: None,
             headers: Vec::new(),
             when_busy: WhenBusy::Wait,
             max_connections: 10_000,
@@ -98,6 +109,7 @@ impl LoadSettings {
             slack: Time::ZERO,
             timestamps: Timestamps::Auto,
             tls: TlsSettings::default(),
+            unix_socket: None,
             http2: false,
             streams: 100,
         }
@@ -138,6 +150,12 @@ pub struct TlsSettings {
     pub verify: bool,
     /// Verify it with the certificate authorities in this PEM file, not with the system's.
     pub authorities: Option<PathBuf>,
+    /// The client's certificate, a PEM file, with the certificates of its authorities after it.
+    pub certificate: Option<PathBuf>,
+    /// The private key of `certificate`, a PEM file. Default: in the same file.
+    pub key: Option<PathBuf>,
+    /// The name that is asked for and verified, in place of the URL's host.
+    pub server_name: Option<String>,
 }
 
 impl TlsSettings {

@@ -67,6 +67,8 @@ pub fn environment(plan: &LoadPlan, thread: usize) -> Environment<'_> {
     let number = u64::from(plan.generator.index) << 16 | u64::from(plan.number(thread));
     Environment {
         target: plan.target(),
+        method: plan.method.as_deref(),
+        body: plan.body.as_ref(),
         headers: &plan.headers,
         args: &plan.args,
         seed: plan.seed.wrapping_mul(1009).wrapping_add(number),

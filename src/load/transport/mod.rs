@@ -1,4 +1,4 @@
-//! Connections to the target: TCP, with TLS if the scheme is `https`, and HTTP/1.1 or HTTP/2 over it.
+//! Connections to the target: TCP, with TLS if the scheme is `https`, or a unix socket, and HTTP/1.1 or HTTP/2 over it.
 
 mod backoff;
 mod connect;
@@ -12,11 +12,13 @@ pub mod tls;
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
 use super::plan::LoadPlan;
@@ -29,6 +31,7 @@ use tls::{Tls, TlsError};
 #[derive(Clone)]
 pub struct Transport {
     tls: Option<Tls>,
+    unix_socket: Option<Arc<Path>>,
     has_timestamps: bool,
 }
 
@@ -39,7 +42,9 @@ impl Transport {
     /// [`TlsError`] if there are none, or if the host is not a valid server name.
     pub fn new(plan: &LoadPlan) -> Result<Transport, TlsError> {
         let tls = plan.target().is_tls().then(|| Tls::new(plan)).transpose()?;
-        Ok(Transport { tls, has_timestamps: plan.wants_timestamps() && are_available() })
+        let unix_socket = plan.unix_socket.as_deref().map(Arc::from);
+        let has_timestamps = unix_socket.is_none() && plan.wants_timestamps() && are_available();
+        Ok(Transport { tls, unix_socket, has_timestamps })
     }
 
     /// What is read has kernel timestamps: the plan wants them, and the system has them.
@@ -49,14 +54,17 @@ impl Transport {
 
     /// The same with a separate TLS session cache. Each worker has one, so that workers share nothing.
     pub fn with_own_sessions(&self) -> Transport {
-        Transport { tls: self.tls.as_ref().map(Tls::with_own_sessions), ..*self }
+        Transport { tls: self.tls.as_ref().map(Tls::with_own_sessions), ..self.clone() }
     }
 
-    /// Opens a connection to `address`, including the TLS handshake.
+    /// Opens a connection to `address`, or to the unix socket of the plan, including the TLS handshake.
     ///
     /// # Errors
     /// The system's, or what is wrong in the TLS handshake and what to do about it.
     pub async fn connect(&self, address: SocketAddr) -> io::Result<Stream> {
+        if let Some(path) = &self.unix_socket {
+            return Ok(Stream::Unix(UnixStream::connect(path).await?));
+        }
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let stream = Socket::new(stream, self.has_timestamps);
@@ -67,11 +75,12 @@ impl Transport {
     }
 }
 
-/// A connection, encrypted or not. With TLS, written bytes are sent only after a flush.
+/// A connection, over TCP and encrypted or not, or over a unix socket. With TLS, written bytes are sent only after a flush.
 #[derive(Debug)]
 pub enum Stream {
     Plain(Socket),
     Tls(Box<TlsStream<Socket>>),
+    Unix(UnixStream),
 }
 
 impl Stream {
@@ -81,6 +90,7 @@ impl Stream {
         match self {
             Stream::Plain(socket) => socket.timestamp(),
             Stream::Tls(stream) => stream.get_ref().0.timestamp(),
+            Stream::Unix(_) => None,
         }
     }
 }
@@ -91,6 +101,7 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
@@ -101,6 +112,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Stream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -112,6 +124,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Stream::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         }
     }
 
@@ -119,6 +132,7 @@ impl AsyncWrite for Stream {
         match self {
             Stream::Plain(stream) => stream.is_write_vectored(),
             Stream::Tls(stream) => stream.is_write_vectored(),
+            Stream::Unix(stream) => stream.is_write_vectored(),
         }
     }
 
@@ -126,6 +140,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Unix(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -133,6 +148,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

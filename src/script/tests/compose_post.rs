@@ -3,7 +3,7 @@ use super::*;
 #[test]
 fn compose_post_makes_the_form_of_the_social_network() {
     let target = Target::parse("http://127.0.0.1:8080/wrk2-api/post/compose").unwrap();
-    let environment = Environment { target: &target, headers: &[], args: &[], seed: 1 };
+    let environment = Environment { target: &target, headers: &[], args: &[], method: None, body: None, seed: 1 };
     let vm = initialized(Vm::load(Script::built_in("compose-post").as_ref(), &environment).unwrap()).unwrap();
     for _ in 0..200 {
         let text = request(&vm).unwrap();
@@ -21,7 +21,7 @@ fn compose_post_has_the_headers_of_the_command_line() {
     let target = Target::parse("http://127.0.0.1:8080/").unwrap();
     let headers = [("X-Run", "7"), ("content-type", "text/plain"), ("host", "front")];
     let headers = headers.map(|(name, value)| (name.to_owned(), value.into()));
-    let environment = Environment { target: &target, headers: &headers, args: &[], seed: 1 };
+    let environment = Environment { target: &target, headers: &headers, args: &[], method: None, body: None, seed: 1 };
     let vm = initialized(Vm::load(Script::built_in("compose-post").as_ref(), &environment).unwrap()).unwrap();
     let text = request(&vm).unwrap();
     for line in ["X-Run: 7", "content-type: text/plain", "Host: front"] {
@@ -34,7 +34,7 @@ fn compose_post_has_the_headers_of_the_command_line() {
 fn compose_post_repeats_with_the_seed() {
     let target = Target::parse("http://127.0.0.1:8080/").unwrap();
     let first = |seed| {
-        let environment = Environment { target: &target, headers: &[], args: &[], seed };
+        let environment = Environment { target: &target, headers: &[], args: &[], method: None, body: None, seed };
         request(&initialized(Vm::load(Script::built_in("compose-post").as_ref(), &environment).unwrap()).unwrap())
             .unwrap()
     };

@@ -76,7 +76,7 @@ fn a_shebang_line_is_counted_and_long_names_are_complete() {
         ("wrk.connect('x')", ":1: `x` is not an address. Use IP:PORT, as in 127.0.0.1:8080, or a result of wrk.lookup"),
     ] {
         let script = Script { name: name.clone(), text: text.into() };
-        let environment = Environment { target: &target(), headers: &[], args: &[], seed: 3 };
+        let environment = Environment { target: &target(), headers: &[], args: &[], method: None, body: None, seed: 3 };
         assert_eq!(Vm::load(Some(&script), &environment).err().unwrap().to_string(), format!("{name}{says}"));
     }
 }

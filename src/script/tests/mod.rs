@@ -22,7 +22,7 @@ fn target() -> Target {
 }
 
 fn loaded(text: &str, headers: &[(String, ByteText)], args: &[ByteText]) -> Result<Vm, ScriptError> {
-    Vm::load(Some(&script(text)), &Environment { target: &target(), headers, args, seed: 3 })
+    Vm::load(Some(&script(text)), &Environment { target: &target(), headers, args, method: None, body: None, seed: 3 })
 }
 
 /// A state that is ready to make requests.
@@ -39,7 +39,10 @@ fn initialized(mut vm: Vm) -> Result<Vm, ScriptError> {
 }
 
 fn main(text: &str) -> Result<MainState, ScriptError> {
-    MainState::load(&script(text), &Environment { target: &target(), headers: &[], args: &[], seed: 3 })
+    MainState::load(
+        &script(text),
+        &Environment { target: &target(), headers: &[], args: &[], method: None, body: None, seed: 3 },
+    )
 }
 
 fn request(vm: &Vm) -> Result<String, ScriptError> {

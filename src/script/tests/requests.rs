@@ -121,7 +121,8 @@ fn scripts_arguments_and_headers_may_be_any_bytes() {
     let script = Script { name: "latin1.lua".into(), text: text.into() };
     let target = target();
     let (headers, args) = ([("X".to_owned(), b"\xfc".to_vec().into())], [b"\xe0".to_vec().into()]);
-    let environment = Environment { target: &target, headers: &headers, args: &args, seed: 3 };
+    let environment =
+        Environment { target: &target, headers: &headers, args: &args, method: None, body: None, seed: 3 };
     let vm = initialized(Vm::load(Some(&script), &environment).unwrap()).unwrap();
     let (mut bytes, mut parts) = (Vec::new(), Vec::new());
     vm.request(&mut bytes, &mut parts).unwrap();

@@ -121,7 +121,7 @@ fn a_target_resolves_to_the_addresses_that_accept_connections() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let target = Target::parse(&format!("http://{address}/")).unwrap();
-    let environment = Environment { target: &target, headers: &[], args: &[], seed: 0 };
+    let environment = Environment { target: &target, headers: &[], args: &[], method: None, body: None, seed: 0 };
     let main = MainState::load(&script("function setup(t) assert(t.addr == wrk.addrs[1]) t:stop() end"), &environment);
     let main = main.unwrap();
     assert_eq!(main.resolve().unwrap(), [address]);

@@ -1,14 +1,16 @@
 //! From arguments to load plans. Pure, except that the caller reads the script.
 
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow, bail};
 
-use super::args::Args;
+use super::args::{Args, LoadOptions};
 use crate::byte_text::ByteText;
-use crate::load::plan::{LoadPlan, LoadSettings, SchedulePart, TlsSettings, WhenBusy};
+use crate::input;
+use crate::load::plan::{LoadPlan, LoadSettings, MAX_DURATION, SchedulePart, TlsSettings, WhenBusy};
 use crate::load::write_options;
 use crate::record::OutputFile;
 use crate::script::Script;
@@ -32,6 +34,7 @@ impl Args {
         };
         let headers = self.load.header.iter().map(|text| parse_header(text)).collect::<anyhow::Result<_>>()?;
         let Args { load, pacing, connection, failure, latency, threshold, dsb, .. } = self;
+        let body = load.body().context("cannot read the body of the requests")?;
         let defaults = LoadSettings::new("", rate);
         let settings = LoadSettings {
             threads: load.threads,
@@ -41,6 +44,8 @@ impl Args {
             seed: pacing.seed,
             script: load.script.as_deref().map(read_script).transpose()?,
             args,
+            method: load.method.clone().or_else(|| body.as_ref().map(|_| "POST".to_owned())),
+            body,
             headers,
             when_busy: pacing.when_busy,
             max_connections: connection.max_connections.unwrap_or(defaults.max_connections.max(load.connections)),
@@ -59,10 +64,18 @@ impl Args {
             tls: TlsSettings {
                 verify: connection.verify || connection.cacert.is_some(),
                 authorities: connection.cacert.clone(),
+                certificate: connection.cert.clone(),
+                key: connection.key.clone(),
+                server_name: connection.sni.clone(),
             },
+            unix_socket: connection.unix_socket.clone(),
             streams: connection.streams.unwrap_or(defaults.streams),
             http2: connection.http2,
             ..defaults
+        };
+        let settings = match load.max_requests {
+            None => settings,
+            Some(count) => limit_requests(settings, count)?,
         };
         let Ok(of) = u16::try_from(urls.len()) else { bail!("too many URLs: {}, at most 65535", urls.len()) };
         let plan = |(index, url): (u16, &str)| {
@@ -118,6 +131,48 @@ impl Args {
                 "--slo applies only to a threshold on goodput. Remove it, or add one, such as --fail-if 'goodput<99%'.",
             ),
         ]
+    }
+}
+
+/// The settings of a load that ends after `count` requests, or earlier at its duration.
+fn limit_requests(settings: LoadSettings, count: usize) -> anyhow::Result<LoadSettings> {
+    if count > MAX_REQUESTS {
+        bail!("--max-requests must be at most 100M, not {count}. Use --duration instead.");
+    }
+    // Due times depend neither on the URL nor on TLS.
+    let (url, tls) = ("http://localhost/".to_owned(), TlsSettings::default());
+    let plan = LoadPlan::new(LoadSettings { url, tls, ..settings.clone() }).map_err(with_flags)?;
+    let duration = match plan.time_of_requests(count as u64) {
+        Some(duration) => duration,
+        None if settings.duration == MAX_DURATION => {
+            bail!(
+                "at this rate, {count} requests are not due within {MAX_DURATION}. Lower --max-requests, or raise --rate."
+            )
+        }
+        None => settings.duration,
+    };
+    let warmup = if settings.warmup == WARMUP && duration <= WARMUP { Time::ZERO } else { settings.warmup };
+    Ok(LoadSettings { duration, warmup, ..settings })
+}
+
+/// Each due time is computed before the load. This takes some seconds.
+const MAX_REQUESTS: usize = 100_000_000;
+
+impl LoadOptions {
+    /// The body of the requests.
+    ///
+    /// # Errors
+    /// If its file cannot be read, or is larger than [`input::MAX_BODY`].
+    fn body(&self) -> io::Result<Option<ByteText>> {
+        match (&self.body, &self.body_file) {
+            (Some(text), _) => Ok(Some(text.clone().into())),
+            (None, Some(file)) => {
+                let bytes = input::read_named(file, input::MAX_BODY);
+                let named = |error| io::Error::other(format!("{}: {error}", file.display()));
+                Ok(Some(bytes.map_err(named)?.into()))
+            }
+            (None, None) => Ok(None),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! TLS 1.2 and 1.3 by rustls: which certificates are accepted, and what is wrong when a handshake fails.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls_native_certs::load_native_certs;
@@ -13,7 +13,7 @@ use tokio_rustls::rustls::client::VerifierBuilderError;
 use tokio_rustls::rustls::client::danger::ServerCertVerifier;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::{AlertDescription, CertificateError, ClientConfig, Error, RootCertStore};
 
 use crate::input;
@@ -39,6 +39,12 @@ pub enum TlsError {
     NoAuthorities { why: String },
     #[error("{host} is not a valid TLS server name. Use a host name or an IP address")]
     Host { host: String },
+    #[error("cannot read the client certificate in {}: {why}. `cert` takes a PEM file of certificates, the client's own first", path.display())]
+    Certificate { path: PathBuf, why: String },
+    #[error("cannot read the private key in {}: {why}. Give a PEM file with an unencrypted key, with `key` if it is not in the file of `cert`", path.display())]
+    Key { path: PathBuf, why: String },
+    #[error("the private key in {} does not fit the certificate of `cert`: {why}", path.display())]
+    KeyMismatch { path: PathBuf, why: Error },
     #[error("cannot set up TLS: {0}")]
     Setup(#[from] Error),
     #[error("cannot set up TLS: {0}")]
@@ -70,7 +76,7 @@ impl Tls {
     /// # Errors
     /// [`TlsError`] if the authorities cannot be read, or the host is not a valid server name.
     pub fn new(plan: &LoadPlan) -> Result<Tls, TlsError> {
-        let host = &plan.target().host;
+        let host = plan.tls.server_name.as_ref().unwrap_or(&plan.target().host);
         // For an IP address rustls sends no SNI.
         let name = ServerName::try_from(host.clone()).map_err(|_| TlsError::Host { host: host.clone() })?;
         let mut provider = aws_lc_rs::default_provider();
@@ -83,7 +89,16 @@ impl Tls {
             Arc::new(AnyCertificate(Arc::clone(&provider)))
         };
         let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-        let mut config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
+        let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
+        let mut config = match &plan.tls.certificate {
+            None => builder.with_no_client_auth(),
+            Some(file) => {
+                let key_file = plan.tls.key.as_ref().unwrap_or(file);
+                let (chain, key) = (read_certificate(file)?, read_key(key_file)?);
+                let config = builder.with_client_auth_cert(chain, key);
+                config.map_err(|why| TlsError::KeyMismatch { path: key_file.clone(), why })?
+            }
+        };
         if plan.http2 {
             config.alpn_protocols = vec![H2.to_vec()];
         }
@@ -138,6 +153,22 @@ fn read_authorities(settings: &TlsSettings) -> Result<(RootCertStore, Vec<Certif
         return Err(unreadable("it contains no certificate".to_owned()));
     }
     Ok((roots, certificates))
+}
+
+/// The client's certificate chain.
+fn read_certificate(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let unreadable = |why: String| TlsError::Certificate { path: path.to_owned(), why };
+    let text = input::read_named(path, input::MAX_CERTIFICATES).map_err(|error| unreadable(error.to_string()))?;
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    let chain = chain.map_err(|_| unreadable("the file is damaged or cut short".to_owned()))?;
+    if chain.is_empty() { Err(unreadable("it contains no certificate".to_owned())) } else { Ok(chain) }
+}
+
+/// The client's private key.
+fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let unreadable = |why: String| TlsError::Key { path: path.to_owned(), why };
+    let text = input::read_named(path, input::MAX_CERTIFICATES).map_err(|error| unreadable(error.to_string()))?;
+    PrivateKeyDer::from_pem_slice(&text).map_err(|_| unreadable("it contains no private key".to_owned()))
 }
 
 /// The cause of a failed handshake. The system's errors keep theirs.
