@@ -223,3 +223,57 @@ fn a_swarm_that_cannot_run_the_parts_is_an_error_with_a_remedy() {
         lab.assert_nothing_is_left();
     });
 }
+
+/// The testbed runs in containers of node 1, and its database is paused.
+#[test]
+#[ignore = "takes up to three minutes, and needs two idle cores: cargo test --test swarm -- --include-ignored"]
+fn an_experiment_with_a_docker_fault_has_its_known_verdict() {
+    with_lab(|lab| {
+        let address = lab.engines.address(1);
+        let [db, storage, compose] = [4000, 4001, 4002].map(|port| format!("{address}:{port}"));
+        let mut testbed = Testbed { engines: lab.engines, containers: Vec::new() };
+        testbed.add("db", &["post-db", "--listen", &db]);
+        testbed.add("storage", &["post-storage", "--listen", &storage, "--db", &db]);
+        let role =
+            ["compose-post", "--listen", &compose, "--storage", &storage, "--budget", "124MiB", "--hold", "500ms"];
+        testbed.add("compose", &role);
+        let experiment = format!(
+            "name = 't'\n[target]\nurl = 'http://{compose}/wrk2-api/post/compose'\nengine = 'docker'\n\
+             [load]\nrate = 100\narrivals = 'exp'\nwhen-busy = 'open'\nscript = 'compose-post'\n\
+             [phases]\nwarmup = '0s'\nbaseline = '5s'\nobserve = '30s'\nduration = '50s'\n\
+             [[fault]]\nkind = 'pause'\ncontainer = 'db'\nfor = '10s'\n"
+        );
+        fs::write(lab.dir.path().join("x.toml"), experiment).unwrap();
+        let args = ["experiment", "--on", "swarm", "-N", "3", "x.toml"];
+        let attempt = || {
+            let mut running = lab.engines.start_on(1, lab.dir.path(), &args);
+            assert!(running.has_ended_within(Duration::from_secs(150)));
+            running.end()
+        };
+        // On a busy machine the generator sends late and the run is INVALID, so there are three attempts.
+        let is_late = |ended: &Ended| ended.out.contains("INVALID: the generator was late");
+        let ended = (0..2).map(|_| attempt()).find(|ended| !is_late(ended)).unwrap_or_else(attempt);
+        assert!(ended.out.contains("METASTABLE"), "{ended:?}");
+        lab.assert_nothing_is_left();
+    });
+}
+
+/// Containers on the network of node 1.
+struct Testbed<'a> {
+    engines: &'a Engines,
+    containers: Vec<&'static str>,
+}
+
+impl Testbed<'_> {
+    fn add(&mut self, name: &'static str, role: &[&str]) {
+        let run = ["run", "--detach", "--network", "host", "--name", name, "metawrk", "testbed"];
+        self.engines.docker(1, &[&run, role].concat());
+        self.containers.push(name);
+    }
+}
+
+impl Drop for Testbed<'_> {
+    fn drop(&mut self) {
+        self.engines.docker(1, &[&["rm", "--force"], &self.containers[..]].concat());
+    }
+}
