@@ -52,7 +52,7 @@ impl PlainValue {
     /// The value of [`PlainValue::to_bytes`].
     ///
     /// # Errors
-    /// [`NoValue`] for any other bytes.
+    /// If the bytes are not those of a value.
     pub fn from_bytes(mut bytes: &[u8]) -> Result<PlainValue, NoValue> {
         let value = read_value(&mut bytes, 0)?;
         if bytes.is_empty() { Ok(value) } else { Err(NoValue) }
