@@ -179,7 +179,7 @@ fn a_load_that_cannot_start_sends_nothing_and_says_why() {
         ),
         (vec!["-c10", "--on", "local", &url], 1, "--on local needs the number of generators. Add --parts N."),
         (vec!["-c10", "-N2", &url], 1, "need --on"),
-        (vec!["-c10", "--on", "moon", "-N2", &url], 1, "`moon` is no place"),
+        (vec!["-c10", "--on", "moon", "-N2", &url], 1, "`moon` is not a place"),
         (vec!["-c10", "--on", "local", "-N2", "--file", "../x", &url], 1, "Name it relative to the working directory"),
         (vec!["-c10", "--on", "local", "-N2", &closed], 2, "unable to connect to 127.0.0.1:"),
         (vec!["-c10", "--on", "local", "-N2", "--listen", "192.0.2.1", &url], 2, "cannot listen at 192.0.2.1:0"),

@@ -92,16 +92,16 @@ impl PartOptions {
 /// The token in the environment, if there is one.
 ///
 /// # Errors
-/// If it is no token.
+/// If the text is not a valid token.
 pub fn token_of_environment() -> anyhow::Result<Option<Token>> {
     if let Some(text) = std::env::var_os(TOKEN_VARIABLE) {
         let token = Token::new(&text.to_string_lossy());
-        return Ok(Some(token.with_context(|| format!("{TOKEN_VARIABLE} is no token"))?));
+        return Ok(Some(token.with_context(|| format!("{TOKEN_VARIABLE} is not a valid token"))?));
     }
     let Some(path) = std::env::var_os(TOKEN_FILE_VARIABLE).map(PathBuf::from) else { return Ok(None) };
     let text = input::read_named_text(&path, MAX_TOKEN);
     let text = text.with_context(|| format!("cannot read {}, which {TOKEN_FILE_VARIABLE} names", path.display()))?;
-    Ok(Some(Token::new(&text).with_context(|| format!("{} has no token", path.display()))?))
+    Ok(Some(Token::new(&text).with_context(|| format!("{} does not contain a valid token", path.display()))?))
 }
 
 /// `10.0.0.1`, `10.0.0.1:7100`, `::1` or `[::1]:7100`.

@@ -19,7 +19,7 @@ pub const PLAN_HASH_VARIABLE: &str = "METAWRK_PLAN_HASH";
 const LEAST: usize = 32;
 const MOST: usize = 1024;
 
-/// Why a text is no token.
+/// The text is not a valid token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it must have {LEAST} to {MOST} characters, and no blanks. `openssl rand -hex 32` makes one")]
 pub struct NoToken;

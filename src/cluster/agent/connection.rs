@@ -57,7 +57,7 @@ impl Connection {
         self.outgoing.capacity() == QUEUE
     }
 
-    /// The next message and its body. `None` if the coordinator is gone, or sends what is no message.
+    /// The next message and its body. `None` if the coordinator is gone, or sends something that is not a message.
     pub async fn receive(&mut self) -> Option<(ToPart, Arc<Vec<u8>>)> {
         let Arrived { frame, at } = self.incoming.recv().await?;
         self.arrived = at;

@@ -133,7 +133,7 @@ impl FromStr for Place {
             ("swarm", _) => Ok(swarm(None)),
             (_, Some(manager)) if !manager.is_empty() => Ok(swarm(Some(manager.to_owned()))),
             _ => Err(format!(
-                "`{text}` is no place for the parts of a load. Write local (processes of this machine), swarm (nodes of the \
+                "`{text}` is not a place where parts can run. Write local (processes of this machine), swarm (nodes of the \
                  Docker Swarm of this machine) or swarm://HOST[:PORT] (of another one)"
             )),
         }
