@@ -57,7 +57,7 @@ fn make_run(results: &Path, requests: u64) -> Result<std::path::PathBuf, Box<dyn
     let mut log = folder.open_events()?;
     let started = EventKind::Started { wall: "2026-01-02T03:04:05Z".into(), version: "1".into() };
     log.append(&Event { at: Instant::START, what: started })?;
-    let mut rows = folder.create_rows()?;
+    let mut rows = folder.create_rows(None)?;
     let mut random = 1u64;
     let mut roll = |most: u64| {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -155,14 +155,25 @@ fn an_experiment_has_its_load_from_several_generators() {
     let summary = json(&results, "summary.json");
     assert_eq!((&summary["account"]["balances"], &summary["plan"]["threads"]), (&true.into(), &2.into()), "{summary}");
     assert_eq!(summary["generator"]["parts"].as_array().unwrap().len(), 2);
-    let rows = rows(&results, "requests.parquet");
+    let of_part = |part: u16| rows(&results.join(format!("parts/part={part}")), "requests.parquet");
+    let (first, second) = (of_part(0), of_part(1));
+    assert!(first.iter().all(|row| row.thread == 0) && second.iter().all(|row| row.thread == 1));
+    assert!(!results.join("requests.parquet").exists());
+    let rows = [first, second].concat();
     assert_eq!(summary["account"]["scheduled"], rows.len());
-    // Both parts have the same number of requests, and each request is there once.
-    let of_part = |part: u16| rows.iter().filter(|row| row.thread == part).count();
-    assert!(of_part(0).abs_diff(of_part(1)) <= 1 && of_part(0) + of_part(1) == rows.len());
+    // Each request is there once.
     let requests: Vec<u64> = due(&rows).into_iter().map(|(_, request)| request).collect();
     assert_eq!(requests, (0..rows.len() as u64).collect::<Vec<_>>());
     assert!(std::fs::read_to_string(results.join("report.html")).unwrap().contains("Several generators"));
+
+    let sums = std::fs::read_to_string(results.join("SHA256SUMS")).unwrap();
+    assert!(sums.contains("  parts/part=1/requests.parquet\n"), "{sums}");
+    let report = || run(METAWRK, dir.path(), &["report", "results/latest"]);
+    let redrawn = report();
+    assert_eq!((redrawn.code, json(&results, "summary.json")), (Some(0), summary), "{redrawn:?}");
+    std::fs::remove_file(results.join("parts/part=1/requests.parquet")).unwrap();
+    let damaged = report();
+    assert!(damaged.code == Some(1) && damaged.err.contains("no parts/part=1/requests.parquet"), "{damaged:?}");
 }
 
 #[test]

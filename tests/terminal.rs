@@ -30,7 +30,7 @@ fn events_of_a_results_folder_do_not_control_the_terminal() {
     let plan = plan::config::read_plan(None, &Overrides::default()).unwrap().plan;
     let folder = ResultsFolder::create(results.path(), "x", jiff::civil::date(2026, 1, 2).at(3, 4, 5, 0)).unwrap();
     folder.write_plan(&plan.to_toml().unwrap()).unwrap();
-    folder.create_rows().unwrap().append(&[RequestRecord::planned(0, Instant(0), 0)]).unwrap();
+    folder.create_rows(None).unwrap().append(&[RequestRecord::planned(0, Instant(0), 0)]).unwrap();
     folder.open_samples().unwrap();
     let mut log = folder.open_events().unwrap();
     let component = format!("db{CONTROL}");

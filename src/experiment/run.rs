@@ -24,6 +24,7 @@ use crate::load::{
 use crate::out::warn;
 use crate::plan::ExperimentPlan;
 use crate::record::event::ComponentState;
+use crate::record::folder::RecordParts;
 use crate::record::sink::{RecordForwarder, Recorder};
 use crate::record::{Abort, Clock, Event, EventKind, FileError, FolderError, RequestRecord, ResultsFolder, Sample};
 use crate::signals::{Signals, StopSignal};
@@ -155,7 +156,8 @@ impl PreparedRun {
     ) -> Result<(PreparedRun, SystemUnderTest), RunError> {
         folder.write_plan(&plan.to_toml()?)?;
         let mut log = RunLog::create(folder)?;
-        let rows = folder.create_rows()?;
+        let threads = plan.load().threads;
+        let rows = folder.create_rows(options.generator.parts().map(|parts| RecordParts { parts, threads }))?;
         let system = SystemUnderTest::prepare(plan, testbed).await?;
         for text in options.notes.into_iter().chain(find_problems(plan, folder.path()).await) {
             warn(&format!("warning: {text}"));

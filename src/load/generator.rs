@@ -10,6 +10,9 @@ use crate::units::Time;
 
 /// Prepares loads.
 pub trait Generator: Debug + Send + Sync {
+    /// How many generators share a load. `None` if it is only this process.
+    fn parts(&self) -> Option<u16>;
+
     /// Prepares a load for each plan. All start together. Blocks. What waits for others asks `is_cancelled` several times a
     /// second.
     ///

@@ -34,6 +34,10 @@ pub struct RunningLoads {
 const RECORD_DELAY: Time = Time::from_millis(300);
 
 impl Generator for LocalGenerator {
+    fn parts(&self) -> Option<u16> {
+        None
+    }
+
     fn prepare(
         &self,
         plans: Vec<LoadPlan>,

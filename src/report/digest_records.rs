@@ -130,7 +130,7 @@ mod tests {
             writer.finish().unwrap();
             let recorded = RunData {
                 plan: String::new(),
-                requests: RequestRows::Parquet(path),
+                requests: RequestRows::Parquet(vec![path]),
                 samples: Vec::new(),
                 events: run.events.clone(),
                 checksums: BTreeMap::new(),

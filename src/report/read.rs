@@ -239,7 +239,7 @@ mod tests {
         let folder =
             ResultsFolder::create(results, run.plan.name(), jiff::civil::date(2026, 1, 2).at(3, 4, 5, 0)).unwrap();
         folder.write_plan(&run.plan.to_toml().unwrap()).unwrap();
-        folder.create_rows().unwrap().append(&run.records()).unwrap();
+        folder.create_rows(None).unwrap().append(&run.records()).unwrap();
         let mut log = folder.open_events().unwrap();
         run.events.iter().for_each(|event| log.append(event).unwrap());
         folder

@@ -15,7 +15,7 @@ pub fn create_results(results: &Path) -> std::path::PathBuf {
     let folder = ResultsFolder::create(results, "small", jiff::civil::date(2026, 1, 2).at(3, 4, 5, 0)).unwrap();
     folder.write_plan(&plan.to_toml().unwrap()).unwrap();
     let records: Vec<RequestRecord> = (0..200u64).map(answered).collect();
-    folder.create_rows().unwrap().append(&records).unwrap();
+    folder.create_rows(None).unwrap().append(&records).unwrap();
     folder.open_events().unwrap();
     let sample = |i| Sample {
         at: metawrk::units::Instant(i * 1_000_000_000),

@@ -66,6 +66,10 @@ struct ReadyCluster {
 }
 
 impl Generator for Cluster {
+    fn parts(&self) -> Option<u16> {
+        Some(self.parts)
+    }
+
     fn prepare(
         &self,
         plans: Vec<LoadPlan>,

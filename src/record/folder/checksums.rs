@@ -1,27 +1,26 @@
 //! `SHA256SUMS`: the checksums of the data in a results folder, as `sha256sum` writes and checks them. Damaged data is an
 //! error, never another verdict.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use aws_lc_rs::digest::{Context, SHA256};
 
-use super::{DIGEST, EVENTS, PLAN, REQUESTS, SAMPLES};
+use super::record_files::{REQUESTS, is_requests_name, names_in};
+use super::{DIGEST, EVENTS, PLAN, SAMPLES, exists};
 use crate::input;
 use crate::record::FileError;
 use crate::whole_file;
 
 pub const CHECKSUMS: &str = "SHA256SUMS";
 
-/// The files that a run wrote.
-pub const DATA: [&str; 4] = [PLAN, REQUESTS, SAMPLES, EVENTS];
+/// The files that may have a checksum, besides those of the records.
+const LISTED: [&str; 4] = [PLAN, SAMPLES, EVENTS, DIGEST];
 
-/// The files that may have a checksum.
-const LISTED: [&str; 5] = [PLAN, REQUESTS, SAMPLES, EVENTS, DIGEST];
-
-const MAX_BYTES: u64 = 4096;
+/// A line for each of 65,535 parts takes 6 MiB.
+const MAX_BYTES: u64 = 8 << 20;
 const REMEDY: &str = "Take the folder from a copy, or run the experiment again. To read a folder that you changed on \
                       purpose, delete its SHA256SUMS";
 const DIGEST_REMEDY: &str = "Delete it: the next report makes it again from requests.parquet";
@@ -33,14 +32,24 @@ pub type Checksums = BTreeMap<String, String>;
 ///
 /// # Errors
 /// [`FileError`] of one of the files, or of `SHA256SUMS`.
-pub fn add(dir: &Path, files: &[&'static str]) -> Result<(), FileError> {
+pub fn add<N: AsRef<str>>(dir: &Path, files: &[N]) -> Result<(), FileError> {
     let mut sums = read(dir)?.unwrap_or_default();
-    for &name in files {
-        sums.insert(name, sum(&dir.join(name))?);
+    for name in files.iter().map(AsRef::as_ref) {
+        sums.insert(name.to_owned(), sum(&dir.join(name))?);
     }
     let path = dir.join(CHECKSUMS);
     let lines: String = sums.iter().map(|(name, sum)| format!("{sum}  {name}\n")).collect();
     whole_file::replace(&path, lines.as_bytes()).map_err(FileError::io(&path, "write"))
+}
+
+/// Adds the checksums of the files that a run wrote, as far as they exist.
+///
+/// # Errors
+/// Those of [`add`].
+pub fn add_data(dir: &Path) -> Result<(), FileError> {
+    let names = [PLAN, SAMPLES, EVENTS].map(str::to_owned).into_iter().chain(names_in(dir, REQUESTS));
+    let written: Vec<_> = names.filter(|name| exists(&dir.join(name))).collect();
+    add(dir, &written)
 }
 
 /// Adds the checksum of `digest.jsonl`, unless the folder has no `SHA256SUMS`.
@@ -52,21 +61,23 @@ pub fn add_digest(dir: &Path) -> Result<(), FileError> {
 }
 
 /// Compares the files of `dir` with their checksums, and returns those of the data. A folder without `SHA256SUMS` is not
-/// checked. If `is_complete`, every data file needs a checksum; otherwise `requests.parquet` is not checked, since it is
+/// checked. If `is_complete`, every data file needs a checksum; otherwise the records are not checked, since they are
 /// written again. `digest.jsonl` may be missing, since it is made of the data.
 ///
 /// # Errors
 /// [`FileError::Invalid`] for a file that differs, or is missing.
 pub fn verify(dir: &Path, is_complete: bool) -> Result<Checksums, FileError> {
     let listed = read(dir)?;
-    let exists = |name: &str| dir.join(name).symlink_metadata().is_ok();
+    let mut names: BTreeSet<String> = LISTED.map(str::to_owned).into();
+    names.extend(listed.iter().flat_map(Checksums::keys).cloned());
+    names.extend(names_in(dir, REQUESTS));
     let mut found = Checksums::new();
-    for name in LISTED.into_iter().filter(|name| is_complete || *name != REQUESTS) {
-        let path = dir.join(name);
-        let expected = listed.as_ref().and_then(|sums| sums.get(name));
+    for name in names.into_iter().filter(|name| is_complete || !is_requests_name(name)) {
+        let path = dir.join(&name);
+        let expected = listed.as_ref().and_then(|sums| sums.get(&name));
         let must_exist = expected.is_some() && name != DIGEST;
         // The digest is of no use without its data, and is checked against it by whoever uses it.
-        let is_read = exists(name) && (name != DIGEST || expected.is_some());
+        let is_read = exists(&path) && (name != DIGEST || expected.is_some());
         if !is_read && !must_exist {
             continue;
         }
@@ -79,14 +90,14 @@ pub fn verify(dir: &Path, is_complete: bool) -> Result<Checksums, FileError> {
             return Err(FileError::invalid(&dir.join(CHECKSUMS), format!("it has no line for {name}"), REMEDY));
         }
         if name != DIGEST {
-            found.insert(name.to_owned(), sum);
+            found.insert(name, sum);
         }
     }
     Ok(found)
 }
 
 /// The checksums by file; `None` if the folder has none.
-fn read(dir: &Path) -> Result<Option<BTreeMap<&'static str, String>>, FileError> {
+fn read(dir: &Path) -> Result<Option<Checksums>, FileError> {
     let path = dir.join(CHECKSUMS);
     if path.symlink_metadata().is_err() {
         return Ok(None);
@@ -96,10 +107,11 @@ fn read(dir: &Path) -> Result<Option<BTreeMap<&'static str, String>>, FileError>
         let line = std::str::from_utf8(line).ok()?;
         let (sum, name) = line.split_once("  ")?;
         let is_sum = sum.len() == 64 && sum.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c));
-        Some((LISTED.into_iter().find(|listed| *listed == name && is_sum)?, sum.to_owned()))
+        let is_listed = LISTED.contains(&name) || is_requests_name(name);
+        (is_sum && is_listed).then(|| (name.to_owned(), sum.to_owned()))
     };
     let text = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-    let lines: Option<BTreeMap<_, _>> = text.split(|&byte| byte == b'\n').map(parse).collect();
+    let lines: Option<Checksums> = text.split(|&byte| byte == b'\n').map(parse).collect();
     lines.map(Some).ok_or_else(|| FileError::invalid(&path, "it is damaged", REMEDY))
 }
 

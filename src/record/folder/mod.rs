@@ -7,23 +7,24 @@ use std::path::{Path, PathBuf};
 
 use super::lines::{self, EventLog, SampleLog};
 use super::parquet::{self, ParquetWriter};
-use super::rows::{RowsReader, RowsWriter};
+use super::rows::RowsReader;
 use super::{Event, FileError, Sample};
 use crate::{input, whole_file};
 pub use checksums::{CHECKSUMS, Checksums};
 pub use digest_file::{read_digest, write_digest, write_latencies};
 pub use lock::ReportLock;
 use lock::RunLock;
+use record_files::names_in;
+pub use record_files::{REQUESTS, ROWS, RecordParts, RunRowsWriter};
 pub use request_rows::{RequestGroup, RequestPart, RequestRows};
 
 mod checksums;
 mod digest_file;
 mod lock;
+mod record_files;
 mod request_rows;
 
 pub const PLAN: &str = "experiment.toml";
-pub const REQUESTS: &str = "requests.parquet";
-pub const ROWS: &str = "requests.rows";
 pub const SAMPLES: &str = "samples.csv";
 pub const EVENTS: &str = "events.jsonl";
 pub const DIGEST: &str = "digest.jsonl";
@@ -38,7 +39,7 @@ pub enum FolderError {
     #[error(transparent)]
     File(#[from] FileError),
     #[error("{} contains no {missing}: {remedy}", dir.display())]
-    Missing { dir: PathBuf, missing: &'static str, remedy: &'static str },
+    Missing { dir: PathBuf, missing: String, remedy: &'static str },
     #[error("cannot link {} to this run: {source}. If a file or folder has that name, move it away", path.display())]
     Latest { path: PathBuf, source: io::Error },
 }
@@ -127,12 +128,12 @@ impl ResultsFolder {
         checksums::add(&self.path, &[PLAN])
     }
 
-    /// Creates `requests.rows`.
+    /// Creates `requests.rows`, or one for each of several generators.
     ///
     /// # Errors
     /// [`FileError::Io`].
-    pub fn create_rows(&self) -> Result<RowsWriter, FileError> {
-        RowsWriter::create(&self.path.join(ROWS))
+    pub fn create_rows(&self, divided: Option<RecordParts>) -> Result<RunRowsWriter, FileError> {
+        RunRowsWriter::create(&self.path, divided)
     }
 
     /// Opens or creates `events.jsonl`.
@@ -151,7 +152,7 @@ impl ResultsFolder {
         SampleLog::open(&self.path.join(SAMPLES))
     }
 
-    /// Converts `requests.rows` to `requests.parquet`, and removes it. The writer of the rows must be finished.
+    /// Converts each `requests.rows` to `requests.parquet`, and removes it. The writer of the rows must be finished.
     ///
     /// # Errors
     /// [`FileError`]. The rows then still exist.
@@ -195,14 +196,24 @@ pub struct RunData {
 /// [`FolderError::Missing`] for a missing file, [`FolderError::File`] for one that cannot be read, or that has changed
 /// since it was written.
 pub fn read_folder(dir: &Path, _lock: &ReportLock) -> Result<RunData, FolderError> {
-    let has_rows = exists(&dir.join(ROWS));
+    let has_rows = !find_rows(dir).is_empty();
     check_files(dir, has_rows)?;
     if has_rows {
         checksums::verify(dir, false)?;
         convert(dir)?;
     }
     let checksums = checksums::verify(dir, true)?;
-    read_texts(dir, RequestRows::Parquet(dir.join(REQUESTS)), checksums)
+    read_texts(dir, RequestRows::Parquet(paths_of(dir, REQUESTS)), checksums)
+}
+
+/// The paths of the files `name` of all parts.
+fn paths_of(dir: &Path, name: &str) -> Vec<PathBuf> {
+    names_in(dir, name).iter().map(|name| dir.join(name)).collect()
+}
+
+/// The raw rows that are not converted yet.
+fn find_rows(dir: &Path) -> Vec<PathBuf> {
+    paths_of(dir, ROWS).into_iter().filter(|path| exists(path)).collect()
 }
 
 /// Reads the results folder of a run in progress, and changes nothing. The last rows and lines may be missing.
@@ -210,15 +221,20 @@ pub fn read_folder(dir: &Path, _lock: &ReportLock) -> Result<RunData, FolderErro
 /// # Errors
 /// Those of [`read_folder`].
 pub fn read_running(dir: &Path) -> Result<RunData, FolderError> {
-    let rows = dir.join(ROWS);
-    let requests = match RowsReader::open(&rows) {
-        Ok(_) => RequestRows::Raw(rows),
+    let rows = paths_of(dir, ROWS);
+    let requests = match rows.iter().try_for_each(|path| RowsReader::open(path).map(drop)) {
+        Ok(()) => RequestRows::Raw(rows),
         // The run has just converted them.
-        Err(_) if !exists(&rows) && exists(&dir.join(REQUESTS)) => RequestRows::Parquet(dir.join(REQUESTS)),
+        Err(_) if has_requests(dir) => RequestRows::Parquet(paths_of(dir, REQUESTS)),
         Err(error) => return Err(error.into()),
     };
     check_files(dir, true)?;
     read_texts(dir, requests, Checksums::new())
+}
+
+/// Whether all parts have their `requests.parquet`.
+fn has_requests(dir: &Path) -> bool {
+    paths_of(dir, REQUESTS).iter().all(|path| exists(path))
 }
 
 fn check_plan(dir: &Path) -> Result<(), FolderError> {
@@ -226,17 +242,20 @@ fn check_plan(dir: &Path) -> Result<(), FolderError> {
     if exists(&dir.join(PLAN)) {
         return Ok(());
     }
-    Err(FolderError::Missing { dir: dir.to_owned(), missing: PLAN, remedy })
+    Err(FolderError::Missing { dir: dir.to_owned(), missing: PLAN.to_owned(), remedy })
 }
 
 fn check_files(dir: &Path, has_rows: bool) -> Result<(), FolderError> {
     check_plan(dir)?;
     let missing = |missing, remedy| Err(FolderError::Missing { dir: dir.to_owned(), missing, remedy });
-    if !has_rows && !exists(&dir.join(REQUESTS)) {
-        return missing("requests.parquet or requests.rows", "the run ended before its load began. Run it again");
+    if !has_rows && let Some(name) = names_in(dir, REQUESTS).into_iter().find(|name| !exists(&dir.join(name))) {
+        return match name == REQUESTS {
+            true => missing(format!("{REQUESTS} or {ROWS}"), "the run ended before its load began. Run it again"),
+            false => missing(name, "take the folder from a copy, or run the experiment again"),
+        };
     }
     if !exists(&dir.join(EVENTS)) {
-        return missing(EVENTS, "without it the time of the fault is unknown. Run the experiment again");
+        return missing(EVENTS.to_owned(), "without it the time of the fault is unknown. Run the experiment again");
     }
     Ok(())
 }
@@ -256,19 +275,21 @@ fn read_texts(dir: &Path, requests: RequestRows, checksums: Checksums) -> Result
     Ok(RunData { plan, requests, samples, events: lines::read_events(&dir.join(EVENTS))?, checksums })
 }
 
-/// Converts `requests.rows` to `requests.parquet`, and adds the checksums. The rows are removed last, so that the
+/// Converts each `requests.rows` to `requests.parquet`, and adds the checksums. The rows are removed last, so that the
 /// conversion can be repeated after a crash.
 fn convert(dir: &Path) -> Result<(), FileError> {
-    let (rows, whole) = (dir.join(ROWS), dir.join(REQUESTS));
-    whole_file::remove_leftovers(&whole);
-    let reader = RowsReader::open(&rows)?;
-    let io = FileError::io(&whole, "write");
-    let part = whole_file::create_beside(&whole).map_err(&io)?;
-    parquet::convert(reader, ParquetWriter::over(part.as_file().try_clone().map_err(&io)?, &whole)?)?;
-    part.persist(&whole).map_err(|error| io(error.error))?;
-    let written: Vec<_> = checksums::DATA.into_iter().filter(|name| exists(&dir.join(name))).collect();
-    checksums::add(dir, &written)?;
-    fs::remove_file(&rows).map_err(FileError::io(&rows, "remove"))
+    let all_rows = find_rows(dir);
+    for rows in &all_rows {
+        let whole = rows.with_file_name(REQUESTS);
+        whole_file::remove_leftovers(&whole);
+        let reader = RowsReader::open(rows)?;
+        let io = FileError::io(&whole, "write");
+        let part = whole_file::create_beside(&whole).map_err(&io)?;
+        parquet::convert(reader, ParquetWriter::over(part.as_file().try_clone().map_err(&io)?, &whole)?)?;
+        part.persist(&whole).map_err(|error| io(error.error))?;
+    }
+    checksums::add_data(dir)?;
+    all_rows.iter().try_for_each(|rows| fs::remove_file(rows).map_err(FileError::io(rows, "remove")))
 }
 
 /// Makes a path component of a name: at most 64 letters, digits, `-`, `_` and `.`, without a dot at the start.

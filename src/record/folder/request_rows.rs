@@ -8,14 +8,14 @@ use crate::record::{FileError, RequestRecord};
 /// The records of a results folder. They are read in batches, since all of them need not fit into memory.
 #[derive(Clone, Debug)]
 pub enum RequestRows {
-    /// `requests.parquet`
-    Parquet(PathBuf),
-    /// `requests.rows`
-    Raw(PathBuf),
+    /// `requests.parquet`, or one for each generator.
+    Parquet(Vec<PathBuf>),
+    /// `requests.rows`, or one for each generator.
+    Raw(Vec<PathBuf>),
 }
 
 impl RequestRows {
-    /// Reads all records, in the order in which they were recorded, and passes them to `consume`.
+    /// Reads all records, those of each generator in the order in which they were recorded, and passes them to `consume`.
     ///
     /// # Errors
     /// [`FileError`] of the file, or the error of `consume`.
@@ -28,19 +28,23 @@ impl RequestRows {
             .try_for_each(|part| part.for_each_group(|group| group.for_each_batch(|_| true, &mut consume)))
     }
 
-    /// Divides the records into parts that can be read at the same time: at most `most`, in the order in which they were
-    /// recorded.
+    /// Divides the records into parts that can be read at the same time: at most `most` of each file, in the order in which
+    /// they were recorded.
     ///
     /// # Errors
     /// [`FileError`] of the file.
     pub fn divide(&self, most: usize) -> Result<Vec<RequestPart<'_>>, FileError> {
         match self {
-            RequestRows::Raw(path) => Ok(vec![RequestPart::Raw(path)]),
-            RequestRows::Parquet(path) => {
-                let groups = ParquetReader::open(path)?.groups();
-                let parts = groups.len().min(most).max(1);
-                let start = |part| groups.len() * part / parts;
-                Ok((0..parts).map(|part| RequestPart::Parquet(path, start(part)..start(part + 1))).collect())
+            RequestRows::Raw(paths) => Ok(paths.iter().map(|path| RequestPart::Raw(path)).collect()),
+            RequestRows::Parquet(paths) => {
+                let mut all = Vec::new();
+                for path in paths {
+                    let groups = ParquetReader::open(path)?.groups();
+                    let parts = groups.len().min(most).max(1);
+                    let start = |part| groups.len() * part / parts;
+                    all.extend((0..parts).map(|part| RequestPart::Parquet(path, start(part)..start(part + 1))));
+                }
+                Ok(all)
             }
         }
     }

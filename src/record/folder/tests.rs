@@ -13,7 +13,7 @@ fn now() -> jiff::civil::DateTime {
 fn filled(results: &Path) -> ResultsFolder {
     let folder = ResultsFolder::create(results, "x", now()).unwrap();
     folder.write_plan("name = \"x\"\n").unwrap();
-    let mut rows = folder.create_rows().unwrap();
+    let mut rows = folder.create_rows(None).unwrap();
     rows.append(&[RequestRecord::planned(2, Instant(20), 0), RequestRecord::planned(1, Instant(10), 0)]).unwrap();
     let ended =
         Event { at: Instant(9), what: EventKind::Ended { how: RunEnd::Complete, detail: String::new(), abort: None } };
@@ -99,6 +99,43 @@ fn after_a_crash_the_rows_are_converted() {
     assert_eq!(records(&read(&folder).unwrap()).len(), 2);
     assert!(folder.path().join(REQUESTS).exists() && !folder.path().join(ROWS).exists() && !half.exists());
     assert_eq!(records(&read(&folder).unwrap()).len(), 2);
+}
+
+#[test]
+fn the_records_of_several_generators_are_in_a_file_for_each() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = ResultsFolder::create(dir.path(), "x", now()).unwrap();
+    folder.write_plan("name = \"x\"\n").unwrap();
+    folder.open_events().unwrap();
+    let mut rows = folder.create_rows(Some(RecordParts { parts: 3, threads: 1 })).unwrap();
+    rows.append(&[1, 0, 1].map(|thread| RequestRecord::planned(7, Instant(20), thread))).unwrap();
+    rows.append(&[RequestRecord::planned(8, Instant(30), 0)]).unwrap();
+    let threads = |data: &RunData| records(data).iter().map(|record| record.thread).collect::<Vec<_>>();
+    let of_parts = [0, 0, 1, 1];
+    assert_eq!(threads(&read_running(folder.path()).unwrap()), of_parts);
+
+    // A crash came after the first of them was removed.
+    folder.write_parquet().unwrap();
+    let part = folder.path().join("parts/part=1");
+    RunRowsWriter::create(&part, None).unwrap().append(&[RequestRecord::planned(9, Instant(40), 1)]).unwrap();
+    let data = read(&folder).unwrap();
+    assert_eq!(threads(&data), [0, 0, 1]);
+    assert!(!part.join(ROWS).exists());
+    let names: Vec<_> = data.checksums.keys().collect();
+    let file = |part: usize| format!("parts/part={part}/requests.parquet");
+    assert_eq!(names, [EVENTS, PLAN, &file(0), &file(1), &file(2)]);
+
+    for part in 0..3 {
+        let path = folder.path().join(file(part));
+        let bytes = fs::read(&path).unwrap();
+        fs::write(&path, &bytes[1..]).unwrap();
+        let error = read(&folder).unwrap_err().to_string();
+        assert!(error.contains(&format!("{}: it has changed", path.display())), "{error}");
+        fs::write(&path, &bytes).unwrap();
+    }
+    fs::remove_file(folder.path().join(file(2))).unwrap();
+    let error = read(&folder).unwrap_err().to_string();
+    assert!(error.contains("contains no") || error.contains(&file(2)), "{error}");
 }
 
 #[test]
