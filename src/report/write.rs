@@ -45,6 +45,6 @@ pub fn write_report(data: &ReportData, dir: &Path) -> Result<Vec<PathBuf>, Repor
         put(format!("{stem}.svg"), images.svg.as_bytes())?;
         figures.push(images);
     }
-    put("report.html".into(), html::render_page(data, &statistics, &figures).as_bytes())?;
+    put("report.html".into(), html::render_page(data, &statistics, &figure_data, &figures).as_bytes())?;
     Ok(written)
 }

@@ -4,6 +4,7 @@
 // Each test uses a part of it.
 #![allow(dead_code)]
 
+pub mod browser;
 pub mod campaign;
 pub mod docker;
 pub mod engines;

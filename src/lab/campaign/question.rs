@@ -7,7 +7,7 @@ use super::run::CampaignResult;
 use super::schedule::Strategy;
 use crate::plan::{ExperimentPlan, InvalidSetting};
 use crate::report::figures::{DrawError, Drawing};
-use crate::report::html::campaign::Tone;
+use crate::report::html::Tone;
 use crate::units::Time;
 
 /// A question about a system, as a command of the laboratory asks it. Its fields are the table `question` of

@@ -7,7 +7,7 @@ use crate::lab::campaign::question::{Answer, AnswerFigure, Question};
 use crate::lab::campaign::run::CampaignResult;
 use crate::plan::{ExperimentPlan, InvalidSetting};
 use crate::report::figures::DrawError;
-use crate::report::html::campaign::Tone;
+use crate::report::html::Tone;
 use crate::units::Time;
 
 /// Whether a system has two states at one load.

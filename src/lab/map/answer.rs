@@ -13,7 +13,7 @@ use crate::lab::statistics::closed_form::RetryStorm;
 use crate::lab::statistics::contradictions::{Contradiction, MapRun, find_contradictions};
 use crate::lab::statistics::interval::Estimate;
 use crate::lab::statistics::isotonic::{OutageColumn, fit_outage_curve};
-use crate::report::html::campaign::Tone;
+use crate::report::html::Tone;
 use crate::units::format_three_digits;
 use crate::verdict::Verdict;
 

@@ -8,7 +8,7 @@ use crate::lab::campaign::run::{CampaignEnd, CampaignResult};
 use crate::lab::campaign::schedule::{Ending, valid_runs};
 use crate::lab::statistics::bisection::{Bisection, BisectionPlan, SearchAnswer, SearchStep};
 use crate::lab::statistics::interval::Estimate;
-use crate::report::html::campaign::Tone;
+use crate::report::html::Tone;
 use crate::verdict::Verdict;
 
 /// The answer of a search.

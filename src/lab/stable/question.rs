@@ -9,7 +9,7 @@ use crate::lab::campaign::question::{Answer, AnswerFigure, Question};
 use crate::lab::campaign::run::CampaignResult;
 use crate::plan::{ExperimentPlan, InvalidSetting};
 use crate::report::figures::DrawError;
-use crate::report::html::campaign::Tone;
+use crate::report::html::Tone;
 use crate::units::Time;
 
 /// Below which rate the system recovers.

@@ -9,7 +9,7 @@ use crate::lab::stable::StableCells;
 use crate::lab::stable::prediction::{Method, Predictor};
 use crate::plan::{ExperimentPlan, InvalidSetting};
 use crate::report::figures::DrawError;
-use crate::report::html::campaign::Tone;
+use crate::report::html::Tone;
 use crate::units::Time;
 
 /// At which loads a system has two states.

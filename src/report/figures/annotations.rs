@@ -34,9 +34,10 @@ pub struct AnnotatedWindow {
 /// The windows and instants of a run, in seconds.
 #[derive(Clone, Debug, Default)]
 pub struct Annotations {
-    windows: Vec<(f64, f64, RGBColor)>,
-    labels: Vec<(f64, String, RGBColor)>,
-    instants: Vec<(f64, RGBColor)>,
+    pub windows: Vec<AnnotatedWindow>,
+    /// Labels that belong to no window.
+    pub labels: Vec<(f64, String, RGBColor)>,
+    pub instants: Vec<(f64, RGBColor)>,
 }
 
 impl Annotations {
@@ -67,12 +68,7 @@ impl Annotations {
     }
 
     pub fn of_windows(windows: impl IntoIterator<Item = AnnotatedWindow>) -> Annotations {
-        let mut annotations = Annotations::default();
-        for AnnotatedWindow { from, to, background, label, color } in windows {
-            annotations.windows.push((from, to, background));
-            annotations.labels.push(((from + to) / 2.0, label, color));
-        }
-        annotations
+        Annotations { windows: windows.into_iter().collect(), ..Annotations::default() }
     }
 
     /// The annotation of a plain load: its warm-up.
@@ -89,17 +85,16 @@ impl Annotations {
     fn add(&mut self, from: Instant, to: Instant, background: RGBColor, label: String, color: RGBColor) {
         if to > from {
             let (from, to) = (from.as_secs_f64(), to.as_secs_f64());
-            self.windows.push((from, to, background));
-            self.labels.push(((from + to) / 2.0, label, color));
+            self.windows.push(AnnotatedWindow { from, to, background, label, color });
         }
     }
 
     /// Draws the backgrounds of the windows. Call it before the data is drawn.
     pub fn draw_windows<DB: DrawingBackend>(&self, c: &Canvas<DB>, plot: &PlotArea) -> Result<(), DrawError> {
-        for &(from, to, color) in &self.windows {
+        for window in &self.windows {
             // At least two px, so that a short fault is visible.
-            let (x0, x1) = (plot.x_px(from), plot.x_px(to));
-            c.fill_rect((x0, plot.top), (x1.max(x0 + 2), plot.bottom), color)?;
+            let (x0, x1) = (plot.x_px(window.from), plot.x_px(window.to));
+            c.fill_rect((x0, plot.top), (x1.max(x0 + 2), plot.bottom), window.background)?;
         }
         Ok(())
     }
@@ -122,9 +117,10 @@ impl Annotations {
     /// Arranges the labels in rows above a plot with this time axis.
     pub fn label_rows(&self, x: Axis) -> Result<LabelRows, DrawError> {
         let plot = PlotArea { left: GUTTER, right: WIDTH - MARGIN, top: 0, bottom: 0, x, y: x };
-        let labels =
-            self.labels.iter().map(|(at, text, color)| Label { at: plot.x_px(*at), text: text.clone(), color: *color });
-        LabelRows::arrange(labels.collect(), plot.left, plot.right)
+        let label = |at: f64, text: &str, color| Label { at: plot.x_px(at), text: text.to_owned(), color };
+        let of_windows = self.windows.iter().map(|w| label((w.from + w.to) / 2.0, &w.label, w.color));
+        let others = self.labels.iter().map(|(at, text, color)| label(*at, text, *color));
+        LabelRows::arrange(of_windows.chain(others).collect(), plot.left, plot.right)
     }
 }
 

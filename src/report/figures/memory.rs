@@ -103,14 +103,14 @@ pub fn draw_sources<DB: DrawingBackend>(
 }
 
 /// A limit over time, which several sources may have.
-struct Limit<'a> {
-    steps: &'a Series,
+pub struct Limit<'a> {
+    pub steps: &'a Series,
     names: Vec<&'a str>,
-    color: RGBColor,
+    pub color: RGBColor,
 }
 
 /// The limits of all sources. Sources with the same limits share a line.
-fn limits(sources: &[MemorySource]) -> Vec<Limit<'_>> {
+pub fn limits(sources: &[MemorySource]) -> Vec<Limit<'_>> {
     let values = |steps: &Series| steps.iter().map(|step| step.1).collect::<Vec<_>>();
     let mut limits: Vec<Limit> = Vec::new();
     for s in sources.iter().filter(|s| !s.limit.is_empty()) {
@@ -129,7 +129,7 @@ fn limits(sources: &[MemorySource]) -> Vec<Limit<'_>> {
 
 impl Limit<'_> {
     /// `limit of db: 200, then 100 MiB`
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let names = match self.names.join(", ") {
             long if self.names.len() > 1 && long.len() > MAX_NAMES => format!("{} sources", self.names.len()),
             names => names,

@@ -20,6 +20,21 @@ pub const BLACK: RGBColor = RGBColor(20, 20, 20);
 /// From one request in a cell to very many.
 pub const DENSITY: [RGBColor; 4] = [SKY, RGBColor(30, 135, 200), RGBColor(0, 85, 140), RGBColor(0, 45, 80)];
 
+/// The name of a colour in the style sheet of `report.html`, which has another shade of it for dark screens.
+pub fn color_name(color: RGBColor) -> &'static str {
+    const NAMES: [(RGBColor, &str); 8] = [
+        (BLUE, "blue"),
+        (SKY, "sky"),
+        (GREEN, "green"),
+        (ORANGE, "orange"),
+        (VERMILION, "vermilion"),
+        (PURPLE, "purple"),
+        (BLACK, "black"),
+        (MUTED, "muted"),
+    ];
+    NAMES.iter().find(|(known, _)| *known == color).map_or("black", |(_, name)| name)
+}
+
 /// Backgrounds of a fault, a system that is stuck, the baseline and the warm-up.
 pub const FAULT_BACKGROUND: RGBColor = RGBColor(252, 227, 205);
 pub const STUCK_BACKGROUND: RGBColor = RGBColor(243, 222, 229);

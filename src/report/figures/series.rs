@@ -21,6 +21,8 @@ pub struct RequestSeries {
     /// Percentiles of the response time in ns, by due time, with lower bounds.
     pub p50: Series,
     /// As `p50`.
+    pub p95: Series,
+    /// As `p50`.
     pub p99: Series,
 }
 
@@ -69,6 +71,7 @@ pub fn request_series(data: &FigureData) -> RequestSeries {
         goodput: data.slo.map(|_| rate(|sum| sum.good, data.arrivals_end)),
         errors: rate(|sum| sum.errors, data.axis_end),
         p50: percentile(50.0),
+        p95: percentile(95.0),
         p99: percentile(99.0),
     }
 }

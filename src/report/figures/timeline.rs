@@ -2,6 +2,7 @@
 
 use plotters::backend::DrawingBackend;
 use plotters::style::RGBColor;
+use serde::Serialize;
 
 use super::axis::{Axis, format_count, format_time};
 use super::canvas::{Anchor, Canvas, DrawError, LABEL};
@@ -14,6 +15,7 @@ use super::memory;
 use super::palette::{BLACK, BLUE, GREEN, ORANGE, SKY, TEXT, VERMILION};
 use super::plot_area::{PlotArea, slo_entry};
 use super::series::{self, Series};
+use crate::units::Time;
 
 /// Heights of a panel in px: the head (title and legend) and the plot.
 const HEAD: i32 = 52;
@@ -34,21 +36,43 @@ pub fn timeline_height(data: &FigureData) -> Result<i32, DrawError> {
     Ok(TOP + labels * ROW + panels * (HEAD + BODY + GAP) + legend + FOOT)
 }
 
-const MEMORY: &str = "memory (MiB)";
+pub const MEMORY: &str = "memory (MiB)";
 
 /// A line in a panel, and its legend entry.
-struct PanelLine {
-    values: Series,
-    color: RGBColor,
-    width: u32,
-    name: &'static str,
+pub struct PanelLine {
+    pub values: Series,
+    pub color: RGBColor,
+    pub width: u32,
+    pub name: &'static str,
 }
 
-struct TimelinePanel {
-    title: &'static str,
-    y: Axis,
-    label: fn(f64) -> String,
-    lines: Vec<PanelLine>,
+/// What the values of a panel are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PanelUnit {
+    Count,
+    /// In ns.
+    Time,
+}
+
+impl PanelUnit {
+    /// What makes a text of a value.
+    pub fn formatter(self) -> fn(f64) -> String {
+        match self {
+            PanelUnit::Count => format_count,
+            PanelUnit::Time => format_time,
+        }
+    }
+}
+
+/// A panel without the memory, which has other lines.
+pub struct TimelinePanel {
+    pub title: &'static str,
+    pub y: Axis,
+    pub unit: PanelUnit,
+    pub lines: Vec<PanelLine>,
+    /// The limit of good response times, if the panel shows it.
+    pub slo: Option<Time>,
 }
 
 pub fn draw_timeline<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData) -> Result<(), DrawError> {
@@ -64,9 +88,8 @@ pub fn draw_timeline<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData) -> R
     let last = panels.len() + usize::from(!sources.is_empty()) - 1;
     let title = |i: usize| (i == last).then_some("seconds since the start of load");
     for (i, panel) in panels.iter().enumerate() {
-        let slo = data.slo.filter(|_| i == RESPONSE_TIMES);
         let lines = panel.lines.iter().map(|l| (LegendSymbol::Line, l.color, l.name.to_owned()));
-        let head = draw_head(c, at, panel.title, lines.chain(slo_entry(slo)).collect())?;
+        let head = draw_head(c, at, panel.title, lines.chain(slo_entry(panel.slo)).collect())?;
         let labels = if i == 0 { ROW * rows.len() } else { 0 };
         (plot.top, plot.bottom, plot.y) = (at + head + labels, at + head + labels + BODY, panel.y);
         if i == 0 {
@@ -74,11 +97,11 @@ pub fn draw_timeline<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData) -> R
         }
         data.annotations.draw_windows(c, &plot)?;
         plot.draw_x_axis(c, format_count, title(i))?;
-        plot.draw_y_axis(c, 4, panel.label)?;
+        plot.draw_y_axis(c, 4, panel.unit.formatter())?;
         for line in &panel.lines {
             plot.draw_series(c, line.values.iter().copied(), line.color, line.width)?;
         }
-        plot.draw_slo(c, slo)?;
+        plot.draw_slo(c, panel.slo)?;
         data.annotations.draw_instants(c, &plot)?;
         plot.draw_frame(c)?;
         at = plot.bottom + GAP;
@@ -114,10 +137,8 @@ fn arrange_legend(title: &str, entries: Vec<LegendEntry>) -> Result<Legend, Draw
     Legend::arrange(entries, (MARGIN + text_width(title, LABEL)? + 40).max(GUTTER + 210), GUTTER)
 }
 
-/// The index of the panel with the response times.
-const RESPONSE_TIMES: usize = 1;
-
-fn timeline_panels(data: &FigureData) -> Vec<TimelinePanel> {
+/// All panels but that of the memory.
+pub fn timeline_panels(data: &FigureData) -> Vec<TimelinePanel> {
     let rates = series::request_series(data);
     let concurrency = series::concurrency_series(data);
     let line = |values, color, width, name| PanelLine { values, color, width, name };
@@ -126,7 +147,8 @@ fn timeline_panels(data: &FigureData) -> Vec<TimelinePanel> {
     let mut per_second = vec![line(rates.due, BLACK, 6, "due"), line(rates.successful, SKY, 4, "successful")];
     per_second.extend(rates.goodput.map(|goodput| line(goodput, GREEN, 4, "goodput (by due time)")));
     per_second.push(line(rates.errors, VERMILION, 3, "errors"));
-    let times = vec![line(rates.p50, BLUE, 3, "p50"), line(rates.p99, ORANGE, 3, "p99")];
+    let times =
+        vec![line(rates.p50, BLUE, 3, "p50"), line(rates.p95, GREEN, 3, "p95"), line(rates.p99, ORANGE, 3, "p99")];
     let has_backlog = exceeds_in_flight(&concurrency);
     let mut outstanding = vec![line(concurrency.in_flight, BLUE, 3, "in flight (sent, not ended)")];
     if has_backlog {
@@ -137,18 +159,26 @@ fn timeline_panels(data: &FigureData) -> Vec<TimelinePanel> {
         (low, high) => (low.max(1e3), high.max(1e3)),
     };
     vec![
-        TimelinePanel { title: "requests/s", y: counts(&per_second), label: format_count, lines: per_second },
+        TimelinePanel {
+            title: "requests/s",
+            y: counts(&per_second),
+            unit: PanelUnit::Count,
+            lines: per_second,
+            slo: None,
+        },
         TimelinePanel {
             title: "response time",
             y: Axis::log(low * 0.7, high.max(data.slo.unwrap_or_default().0 as f64) * 1.6),
-            label: format_time,
+            unit: PanelUnit::Time,
             lines: times,
+            slo: data.slo,
         },
         TimelinePanel {
             title: "outstanding requests",
             y: counts(&outstanding),
-            label: format_count,
+            unit: PanelUnit::Count,
             lines: outstanding,
+            slo: None,
         },
     ]
 }

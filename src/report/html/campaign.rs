@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::STYLE;
 use super::escape::escape;
+use super::{STYLE, Tone};
 
 /// What the page shows.
 #[derive(Clone, Debug, Default)]
@@ -28,27 +28,6 @@ pub struct CampaignRow {
     /// The path of the run's report, relative to the page. The first cell links to it.
     pub report: String,
     pub cells: Vec<String>,
-}
-
-/// What an answer means for the system.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Tone {
-    Good,
-    Bad,
-    Doubtful,
-    #[default]
-    Unknown,
-}
-
-impl Tone {
-    fn class(self) -> &'static str {
-        match self {
-            Tone::Good => "good",
-            Tone::Bad => "bad",
-            Tone::Doubtful => "doubtful",
-            Tone::Unknown => "invalid",
-        }
-    }
 }
 
 /// The text of the file. All text from data is escaped.

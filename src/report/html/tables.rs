@@ -1,4 +1,4 @@
-use crate::record::Latencies;
+use crate::record::{Account, ErrorCounts, Latencies, PartStats};
 use crate::report::ReportData;
 use crate::report::figures::format_time;
 use crate::report::generator::GeneratorReport;
@@ -6,6 +6,7 @@ use crate::report::parts::{COLUMNS, part_rows};
 use crate::report::phases::{PHASE_HEAD, phase_cells, summarize_phases};
 use crate::report::statistics::RunStatistics;
 use crate::report::summary::LatencySummary;
+use crate::threshold::ThresholdResult;
 use crate::units::{Instant, format_wrk_bytes};
 
 /// A table of the report. The first column holds the names of the rows.
@@ -19,13 +20,16 @@ pub(super) struct Table {
 /// All tables that have rows.
 pub(super) fn all_tables(data: &ReportData, statistics: &RunStatistics, generator: &GeneratorReport) -> Vec<Table> {
     let tables = [
-        threshold_table(data),
-        account_table(statistics),
+        threshold_table(&data.thresholds),
+        account_table(&statistics.account),
         phase_table(data),
-        latency_table(statistics, generator),
+        latency_table(&statistics.latencies, generator),
         generator_table(generator),
-        parts_table(generator),
-        error_table(data, statistics),
+        parts_table(&generator.own.parts),
+        error_table(&ErrorCounts {
+            connect: statistics.account.errors.connect.max(data.generator.connect_errors),
+            ..statistics.account.errors
+        }),
         event_table(data),
         plan_table(data),
     ];
@@ -42,17 +46,14 @@ fn phase_table(data: &ReportData) -> Table {
     Table { title: "Response times by phase", head: &PHASE_HEAD, rows, note: Some(note) }
 }
 
-fn threshold_table(data: &ReportData) -> Table {
+pub(super) fn threshold_table(thresholds: &[ThresholdResult]) -> Table {
     let name = |passed: bool| if passed { "passed" } else { "FAILED" };
-    let rows = data
-        .thresholds
-        .iter()
-        .map(|t| row([&name(t.passed), &format!("{} {}", t.action.name(), t.condition), &t.text]));
+    let rows =
+        thresholds.iter().map(|t| row([&name(t.passed), &format!("{} {}", t.action.name(), t.condition), &t.text]));
     Table { title: "Thresholds", head: &["", "condition", "result"], rows: rows.collect(), note: None }
 }
 
-fn account_table(statistics: &RunStatistics) -> Table {
-    let a = &statistics.account;
+pub(super) fn account_table(a: &Account) -> Table {
     let share = |n: u64| match a.scheduled {
         0 => String::new(),
         all => format!("{:.2} %", 100.0 * n as f64 / all as f64),
@@ -71,8 +72,8 @@ fn account_table(statistics: &RunStatistics) -> Table {
     Table { title: "Requests", head: &["", "requests", "of scheduled"], rows, note: Some(note) }
 }
 
-fn latency_table(statistics: &RunStatistics, generator: &GeneratorReport) -> Table {
-    let Latencies { response, lower_bounds, service, .. } = &statistics.latencies;
+pub(super) fn latency_table(latencies: &Latencies, generator: &GeneratorReport) -> Table {
+    let Latencies { response, lower_bounds, service, .. } = latencies;
     let line = |name: &str, l: LatencySummary, is_bound: [bool; 6]| {
         let times = [l.p50, l.p90, l.p95, l.p99, l.p99_9, l.max].map(|us| format_time(us as f64 * 1e3));
         let times: [String; 6] =
@@ -105,7 +106,7 @@ fn latency_table(statistics: &RunStatistics, generator: &GeneratorReport) -> Tab
     Table { title: "Latency", head, rows, note: Some(note) }
 }
 
-fn generator_table(generator: &GeneratorReport) -> Table {
+pub(super) fn generator_table(generator: &GeneratorReport) -> Table {
     let mut rows: Vec<_> = generator.table_rows().iter().map(|(name, value)| row([name, value])).collect();
     rows.push(row([&"records dropped", &generator.own.records_dropped]));
     let note = if generator.warnings().is_empty() {
@@ -117,17 +118,16 @@ fn generator_table(generator: &GeneratorReport) -> Table {
 }
 
 /// Empty with one generator.
-fn parts_table(generator: &GeneratorReport) -> Table {
-    let rows = part_rows(&generator.own.parts);
+pub(super) fn parts_table(parts: &[PartStats]) -> Table {
+    let rows = part_rows(parts);
     let note =
         "The offset is that of the coordinator's clock before the load. Only the common time axis depends on it.";
     Table { title: "Several generators", head: &COLUMNS, rows, note: Some(note.to_owned()) }
 }
 
-fn error_table(data: &ReportData, statistics: &RunStatistics) -> Table {
-    let e = &statistics.account.errors;
+pub(super) fn error_table(e: &ErrorCounts) -> Table {
     let all = [
-        ("connection refused or failed", e.connect.max(data.generator.connect_errors)),
+        ("connection refused or failed", e.connect),
         ("connection broke while reading", e.read),
         ("connection broke while writing", e.write),
         ("exceeded the client timeout", e.timeout),
