@@ -13,7 +13,7 @@ use std::time::{Duration, Instant as Clock};
 use metawrk::procfs;
 use metawrk::record::event::RunEnd;
 use metawrk::record::folder::{DIGEST, LATENCIES, REQUESTS};
-use metawrk::record::{Event, EventKind, Outcome, RequestRecord, ResultsFolder};
+use metawrk::record::{Event, EventKind, Outcome, RequestRecord, ResultsFolder, RunOrigin};
 use metawrk::units::{Instant, Time};
 
 /// Requests per second and generator threads of the made-up run.
@@ -55,7 +55,7 @@ fn make_run(results: &Path, requests: u64) -> Result<std::path::PathBuf, Box<dyn
         "name = \"made-up\"\n[testbed]\n[load]\nrate = {RATE}\nthreads = {THREADS}\n[phases]\nduration = \"{seconds}s\"\n"
     ))?;
     let mut log = folder.open_events()?;
-    let started = EventKind::Started { wall: "2026-01-02T03:04:05Z".into(), version: "1".into() };
+    let started = EventKind::Started { wall: "2026-01-02T03:04:05Z".into(), origin: RunOrigin::default() };
     log.append(&Event { at: Instant::START, what: started })?;
     let mut rows = folder.create_rows(None)?;
     let mut random = 1u64;

@@ -8,9 +8,11 @@ use std::path::Path;
 use metawrk::load::{LoadError, LoadPlan, LoadResult, LoadSettings, PreparedLoad};
 use metawrk::record::event::RunEnd;
 use metawrk::record::sink::{RecordSink, Recorder};
-use metawrk::record::{Account, Clock, LatencyFile, OutputFile, P99Files, create_recording, parquet};
+use metawrk::record::{Account, Clock, LatencyFile, OutputFile, P99Files, RunOrigin, create_recording, parquet};
+use metawrk::report::figures::FigureData;
 use metawrk::report::hgrm;
-use metawrk::report::load_figures::LoadFigures;
+use metawrk::report::load_figures::{LoadFigures, render_load_figures};
+use metawrk::report::load_records::LoadRecords;
 use metawrk::report::load_summary::LoadSummary;
 use metawrk::report::load_totals::LoadTotals;
 use metawrk::units::Time;
@@ -41,21 +43,25 @@ fn all_output_files_of_a_load_agree() {
 
     let (table, columns) = (at("attempts.csv"), at("attempts.parquet"));
     let load_figures = LoadFigures::create(&at("figures")).unwrap();
+    let records = LoadRecords::create_in(load_figures.folder(), load_figures.folder()).unwrap();
     let sinks: Vec<Box<dyn RecordSink>> = vec![
         create_recording(&table).unwrap(),
         create_recording(&columns).unwrap(),
         Box::new(LatencyFile::new(OutputFile::create(&at("latencies.txt")).unwrap(), 2).unwrap()),
         Box::new(P99Files::create(dir.path(), 1, 2).unwrap()),
-        Box::new(load_figures.sink().unwrap()),
+        Box::new(records.sink().unwrap()),
     ];
     let (json, spectrum) = (OutputFile::create(&at("run.json")).unwrap(), OutputFile::create(&at("run.hgrm")).unwrap());
     let loads = [run(plan.clone(), sinks)];
 
     let numbers = LoadTotals::of(&loads);
-    let summary = LoadSummary::of(&plan, "2026-01-01T00:00:00Z".into(), RunEnd::Complete, (&loads, &[]), &[]).unwrap();
+    let started = ("2026-01-01T00:00:00Z".into(), RunOrigin::of_this_process());
+    let summary = LoadSummary::of(&plan, started, RunEnd::Complete, (&loads, &[]), &[]).unwrap();
     json.write_and_finish(summary.to_json().unwrap().as_bytes()).unwrap();
     spectrum.write_and_finish(hgrm::format_spectrum(&numbers.latencies.response).as_bytes()).unwrap();
-    let figures = load_figures.draw(&plan.url, &numbers).unwrap();
+    let digest = records.digest(&numbers).unwrap();
+    let data = FigureData::of_load(&plan.url, &numbers.generator, &digest);
+    let figures = load_figures.write(&render_load_figures(&data, 2).unwrap()).unwrap();
 
     let account = loads[0].account();
     assert_eq!(Account::of(&parquet::read(&columns).unwrap()), account);
@@ -83,12 +89,13 @@ fn a_load_that_cannot_begin_changes_no_file() {
         let at = |name: &str| dir.path().join(name);
         let _json = OutputFile::create(&at("run.json")).unwrap();
         let load_figures = LoadFigures::create(&at("figures")).unwrap();
+        let records = LoadRecords::create_in(load_figures.folder(), load_figures.folder()).unwrap();
         let sinks: Vec<Box<dyn RecordSink>> = vec![
             create_recording(&at("a.csv")).unwrap(),
             create_recording(&at("a.parquet")).unwrap(),
             Box::new(LatencyFile::new(OutputFile::create(&at("latencies.txt")).unwrap(), 1).unwrap()),
             Box::new(P99Files::create(dir.path(), 1, 1).unwrap()),
-            Box::new(load_figures.sink().unwrap()),
+            Box::new(records.sink().unwrap()),
         ];
         let recorder = Recorder::start(sinks).unwrap();
         let settings = LoadSettings { threads: 1, ..LoadSettings::new(format!("http://{closed_port}/"), 10.0) };

@@ -4,8 +4,9 @@ mod support;
 
 use serde_json::{Value, json};
 use support::browser::Browser;
-use support::program::{METAWRK, run};
+use support::program::{METAWRK, WRK2, run};
 use support::results::create_results;
+use support::{OK, Server};
 
 /// Left, top, width and height of an element in the window.
 fn rectangle(browser: &mut Browser, element: &str) -> [f64; 4] {
@@ -105,4 +106,29 @@ fn without_scripts_the_pictures_and_all_tables_are_there() {
     assert!(rows.as_u64() >= Some(2), "{rows}");
     assert_eq!(browser.problems, Vec::<String>::new());
     assert!(browser.evaluate("document.querySelector('.chart')") == Value::Null);
+}
+
+#[test]
+fn a_load_has_a_page_too() {
+    let (server, dir) = (Server::answering(OK), tempfile::tempdir().unwrap());
+    let args = ["-t2", "-c2", "-d2s", "-R50", "-H", "Authorization: Bearer abc", "--fail-if", "errors>1%"];
+    let ended = run(WRK2, dir.path(), &[&args[..], &["--report", "load.html", &server.url()]].concat());
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let page = std::fs::read_to_string(dir.path().join("load.html")).unwrap();
+    for text in [
+        "answers/s</h2>",
+        "verdict good",
+        "Of 100 requests, 100 were answered",
+        "<h3>Thresholds</h3>",
+        "wrk2 -t2 -c2 -d2s -R50 -H &#39;Authorization: ...&#39;",
+        "<th scope=\"row\">seed</th><td>1</td>",
+        "uPlot",
+    ] {
+        assert!(page.contains(text), "{text}");
+    }
+    assert!(!page.contains("Bearer abc"), "secrets stay out of the page");
+    let Some(mut browser) = Browser::start() else { return };
+    browser.open(&dir.path().join("load.html"));
+    assert_eq!(browser.evaluate("document.querySelectorAll('.chart canvas').length"), json!(3));
+    assert_eq!(browser.problems, Vec::<String>::new());
 }

@@ -26,7 +26,9 @@ use crate::plan::ExperimentPlan;
 use crate::record::event::ComponentState;
 use crate::record::folder::RecordParts;
 use crate::record::sink::{RecordForwarder, Recorder};
-use crate::record::{Abort, Clock, Event, EventKind, FileError, FolderError, RequestRecord, ResultsFolder, Sample};
+use crate::record::{
+    Abort, Clock, Event, EventKind, FileError, FolderError, RequestRecord, ResultsFolder, RunOrigin, Sample,
+};
 use crate::signals::{Signals, StopSignal};
 use crate::testbed::Testbed;
 use crate::threshold::{AbortWatch, WatchedLoad};
@@ -300,7 +302,7 @@ impl<'a> ActiveRun<'a> {
 
     fn log_start(&mut self) -> Result<(), FileError> {
         let wall = jiff::Zoned::now().timestamp().to_string();
-        let what = EventKind::Started { wall, version: env!("CARGO_PKG_VERSION").to_owned() };
+        let what = EventKind::Started { wall, origin: RunOrigin::of_this_process() };
         self.log.append_event(Event { at: Instant::START, what })
     }
 

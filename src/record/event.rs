@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ErrorCauses, PartStats};
+use super::{ErrorCauses, PartStats, RunOrigin};
 use crate::units::Instant;
 
 /// An event of a run.
@@ -22,8 +22,8 @@ pub enum EventKind {
     Started {
         /// The wall-clock time of the start of load, RFC 3339.
         wall: String,
-        /// The version of the program.
-        version: String,
+        #[serde(flatten)]
+        origin: RunOrigin,
     },
     /// A step of the fault with the number `fault` in the plan, from 0.
     Fault {

@@ -78,7 +78,7 @@ impl OutputFile {
     }
 
     /// The folder of the file.
-    pub(super) fn folder(&self) -> &Path {
+    pub fn folder(&self) -> &Path {
         folder_of(&self.path)
     }
 

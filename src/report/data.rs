@@ -3,9 +3,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{ExperimentPlan, PlannedFault};
-use crate::record::Sample;
 use crate::record::digest::Digest;
 use crate::record::event::GeneratorStats;
+use crate::record::{RunOrigin, Sample};
 use crate::threshold::ThresholdResult;
 use crate::units::{Instant, Time};
 use crate::verdict::goodput::Bin;
@@ -19,6 +19,10 @@ pub struct ReportData {
     pub name: String,
     /// Wall time of the start of load, RFC 3339.
     pub started: String,
+    /// What made the results.
+    pub origin: RunOrigin,
+    /// The seed of random arrivals.
+    pub seed: u64,
     /// The number of generator threads.
     pub threads: u16,
     /// The planned rate in requests per second, without surges.

@@ -1,30 +1,33 @@
-//! `--plot DIR`: the figures of a plain load.
+//! `--plot DIR`: the figures of a plain load, which its page shows too.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::figures::{DrawError, Figure, FigureData, load_frame};
-use super::load_totals::LoadTotals;
-use crate::record::digest::Digest;
-use crate::record::rows::RowsWriter;
-use crate::record::{FileError, OutputFile, TempRows};
+use super::figures::{DrawError, Figure, FigureData, FigureImages};
+use super::load_records::MAX_THREADS;
+use crate::record::{FileError, OutputFile};
 
-/// The figures could not be drawn.
+/// A figure could not be drawn. No data causes this.
 #[derive(Debug, thiserror::Error)]
-pub enum LoadFiguresError {
-    #[error(transparent)]
-    File(#[from] FileError),
-    #[error("cannot draw {file}: {cause}. This is a bug in metawrk: please report it with the command line")]
-    Draw { file: String, cause: DrawError },
+#[error("cannot draw {file}: {cause}. This is a bug in metawrk: please report it with the command line")]
+pub struct LoadFigureError {
+    file: String,
+    cause: DrawError,
 }
 
-/// Further threads have no figures, because a reader compares only a few.
-const MAX_THREADS: u16 = 8;
+/// Draws the figures of a load: the timeline, and those of the first threads.
+///
+/// # Errors
+/// [`LoadFigureError`]. No data causes this.
+pub fn render_load_figures(data: &FigureData, threads: u16) -> Result<Vec<FigureImages>, LoadFigureError> {
+    let render =
+        |figure: Figure| figure.render(data).map_err(|cause| LoadFigureError { file: figure.file_stem(), cause });
+    Figure::of_requests(threads.min(MAX_THREADS)).into_iter().map(render).collect()
+}
 
-/// Collects the records of a load on disk and draws its figures at the end.
+/// The folder of the figures.
 #[derive(Debug)]
 pub struct LoadFigures {
-    spool: TempRows,
     folder: FigureFolder,
 }
 
@@ -32,18 +35,13 @@ impl LoadFigures {
     /// Creates `folder` if it is missing.
     ///
     /// # Errors
-    /// [`LoadFiguresError`] before the load, if the folder is not writable.
-    pub fn create(folder: &Path) -> Result<LoadFigures, LoadFiguresError> {
-        let folder = FigureFolder::create(folder)?;
-        Ok(LoadFigures { spool: TempRows::create_in(&folder.path, &folder.path)?, folder })
+    /// [`FileError::Output`] before the load, if the folder cannot be created.
+    pub fn create(folder: &Path) -> Result<LoadFigures, FileError> {
+        Ok(LoadFigures { folder: FigureFolder::create(folder)? })
     }
 
-    /// The sink that collects the records. Call it once.
-    ///
-    /// # Errors
-    /// [`FileError`].
-    pub fn sink(&self) -> Result<RowsWriter, FileError> {
-        self.spool.writer()
+    pub fn folder(&self) -> &Path {
+        &self.folder.path
     }
 
     /// Where the figures of a load with `threads` threads will be, and which threads have some.
@@ -55,24 +53,14 @@ impl LoadFigures {
         }
     }
 
-    /// Draws the timeline and the figures of the first eight threads as PNG and SVG, after the sink has finished.
-    /// `name` is the line below the titles, such as the URL. Returns the files.
+    /// Writes figures as PNG and SVG. Returns the files.
     ///
     /// # Errors
-    /// [`LoadFiguresError`]. Figures drawn before the error stay.
-    pub fn draw(self, name: &str, totals: &LoadTotals) -> Result<Vec<PathBuf>, LoadFiguresError> {
-        let threads = totals.generator.threads.min(MAX_THREADS);
-        let mut digest = Digest::new(load_frame(&totals.generator, threads));
-        let mut rows = self.spool.reader()?;
-        while rows.left() > 0 {
-            rows.next_batch(1 << 14)?.iter().for_each(|record| digest.add(record));
-        }
-        let figure_data = FigureData::of_load(name, &totals.generator, &digest);
+    /// [`FileError::Output`]. Figures written before the error stay.
+    pub fn write(self, figures: &[FigureImages]) -> Result<Vec<PathBuf>, FileError> {
         let mut written = Vec::new();
-        for figure in Figure::of_requests(threads) {
-            let stem = figure.file_stem();
-            let images =
-                figure.render(&figure_data).map_err(|cause| LoadFiguresError::Draw { file: stem.clone(), cause })?;
+        for images in figures {
+            let stem = images.figure.file_stem();
             for (ending, bytes) in [("png", &images.png[..]), ("svg", images.svg.as_bytes())] {
                 let path = self.folder.path.join(format!("{stem}.{ending}"));
                 OutputFile::create(&path)?.write_and_finish(bytes)?;
@@ -112,6 +100,8 @@ mod tests {
     use super::*;
     use crate::record::sink::RecordSink;
     use crate::record::{Account, RequestRecord};
+    use crate::report::load_records::LoadRecords;
+    use crate::report::load_totals::LoadTotals;
     use crate::report::tests::synthetic;
     use crate::units::Time;
 
@@ -127,10 +117,14 @@ mod tests {
 
     fn draw(folder: &Path, requests: &[RequestRecord], threads: u16) -> Vec<PathBuf> {
         let figures = LoadFigures::create(folder).unwrap();
-        let mut sink = figures.sink().unwrap();
+        let records = LoadRecords::create_in(figures.folder(), figures.folder()).unwrap();
+        let mut sink = records.sink().unwrap();
         requests.chunks(1024).for_each(|batch| sink.consume(batch).unwrap());
         sink.finish().unwrap();
-        figures.draw("http://127.0.0.1:8000/", &totals(requests, threads)).unwrap()
+        let totals = totals(requests, threads);
+        let digest = records.digest(&totals).unwrap();
+        let data = FigureData::of_load("http://127.0.0.1:8000/", &totals.generator, &digest);
+        figures.write(&render_load_figures(&data, threads).unwrap()).unwrap()
     }
 
     fn names(folder: &Path) -> Vec<String> {

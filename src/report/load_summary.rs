@@ -9,7 +9,7 @@ use super::response_bounds::BoundsSummary;
 use super::summary::{AccountSummary, GeneratorSummary, LatencySummary, Wrk2Values};
 use crate::load::LoadResult;
 use crate::record::event::RunEnd;
-use crate::record::{ErrorCounts, PartStats};
+use crate::record::{ErrorCounts, PartStats, RunOrigin};
 use crate::threshold::ThresholdResult;
 
 /// The version of [`LoadSummary`].
@@ -23,6 +23,9 @@ pub struct LoadSummary {
     pub program: String,
     /// Wall time of the start of load, RFC 3339.
     pub started: String,
+    /// What made the results.
+    #[serde(default)]
+    pub origin: RunOrigin,
     pub ended: RunEnd,
     /// The settings of each URL.
     pub plan: Value,
@@ -100,7 +103,7 @@ impl LoadSummary {
     /// If the plan cannot be written as JSON.
     pub fn of(
         plan: &impl Serialize,
-        started: String,
+        (started, origin): (String, RunOrigin),
         ended: RunEnd,
         (loads, parts): (&[LoadResult], &[PartStats]),
         thresholds: &[ThresholdResult],
@@ -110,6 +113,7 @@ impl LoadSummary {
             schema: SCHEMA,
             program: format!("metawrk {}", env!("CARGO_PKG_VERSION")),
             started,
+            origin,
             ended,
             plan: serde_json::to_value(plan)?,
             total: totals(loads),
@@ -199,7 +203,14 @@ mod tests {
 
     fn summary(loads: &[LoadResult]) -> LoadSummary {
         let plan = serde_json::json!({ "rate": 10.0 });
-        LoadSummary::of(&plan, "2026-01-01T00:00:00Z".into(), RunEnd::Complete, (loads, &[]), &[]).unwrap()
+        LoadSummary::of(
+            &plan,
+            ("2026-01-01T00:00:00Z".into(), RunOrigin::default()),
+            RunEnd::Complete,
+            (loads, &[]),
+            &[],
+        )
+        .unwrap()
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod hgrm;
 pub mod html;
 pub mod interval_counts;
 pub mod load_figures;
+pub mod load_records;
 pub mod load_summary;
 pub mod load_totals;
 pub mod parts;

@@ -81,6 +81,8 @@ pub fn build_report_data(plan: &ExperimentPlan, recorded: RunData, digest: Diges
     let mut data = ReportData {
         name: plan.name().to_owned(),
         started: evidence.timeline.started.clone(),
+        origin: evidence.timeline.origin.clone(),
+        seed: plan.load().seed,
         threads: digest.frame().threads,
         rate: plan.load().rate,
         planned_rate: ratio(plan.rate().cumulated(evidence.end), evidence.end.as_secs_f64()),
@@ -230,7 +232,7 @@ mod tests {
 
     use super::*;
     use crate::record::event::{ComponentState, GeneratorStats};
-    use crate::record::{EventKind, ResultsFolder};
+    use crate::record::{EventKind, ResultsFolder, RunOrigin};
     use crate::report::write_report;
     use crate::units::Time;
     use crate::verdict::tests::builder::{Run, S, profile};
@@ -256,7 +258,10 @@ mod tests {
     #[test]
     fn a_results_folder_is_read_and_judged() {
         let results = tempfile::tempdir().unwrap();
-        let started = EventKind::Started { wall: "2026-01-02T03:04:05Z".into(), version: "1".into() };
+        let started = EventKind::Started {
+            wall: "2026-01-02T03:04:05Z".into(),
+            origin: RunOrigin { version: "1".into(), ..RunOrigin::default() },
+        };
         let state = ComponentState::OutOfMemory;
         let run = Run::new()
             .with(profile(&[(15, 35, 0.0), (35, 38, 0.5)]))

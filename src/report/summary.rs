@@ -10,7 +10,7 @@ use super::response_bounds::BoundsSummary;
 use super::statistics::RunStatistics;
 use super::{FaultWindow, ReportData};
 use crate::record::event::GeneratorStats;
-use crate::record::{Account, ErrorCounts};
+use crate::record::{Account, ErrorCounts, RunOrigin};
 use crate::stats::{Moments, ratio, value_at_percentile, within_stdev};
 use crate::threshold::ThresholdResult;
 use crate::units::Time;
@@ -27,6 +27,12 @@ pub struct Summary {
     pub name: String,
     /// Wall time of the start of load, RFC 3339.
     pub started: String,
+    /// What made the results.
+    #[serde(default)]
+    pub origin: RunOrigin,
+    /// The seed of random arrivals.
+    #[serde(default)]
+    pub seed: u64,
     pub verdict: VerdictText,
 
     #[serde(flatten)]
@@ -239,6 +245,8 @@ impl Summary {
             schema: SCHEMA,
             name: data.name.clone(),
             started: data.started.clone(),
+            origin: data.origin.clone(),
+            seed: data.seed,
             verdict: data.explanation.with_finite_numbers(),
             wrk2_values: Wrk2Values::of(
                 &response,

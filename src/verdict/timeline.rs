@@ -1,7 +1,7 @@
 //! The events of a run, in one place.
 
 use crate::record::event::{ComponentState, GeneratorStats, RunEnd};
-use crate::record::{Abort, Event, EventKind, FaultStep};
+use crate::record::{Abort, Event, EventKind, FaultStep, RunOrigin};
 use crate::units::{Instant, Time};
 
 /// What the events of a run say.
@@ -9,6 +9,8 @@ use crate::units::{Instant, Time};
 pub struct Timeline {
     /// Wall time of the clock's zero, RFC 3339; empty if the load never began.
     pub started: String,
+    /// What made the results.
+    pub origin: RunOrigin,
     /// When the baseline was judged invalid, and why; `None` if it was valid, or not judged.
     pub refused: Option<(Instant, String)>,
     /// In the order of the plan.
@@ -54,7 +56,10 @@ impl Timeline {
     fn add(&mut self, event: &Event) {
         let at = event.at;
         match &event.what {
-            EventKind::Started { wall, .. } => self.started = wall.clone(),
+            EventKind::Started { wall, origin } => {
+                self.started = wall.clone();
+                self.origin = origin.clone();
+            }
             EventKind::Fault { fault, step, detail, warnings, .. } => {
                 let Some(history) = self.faults.get_mut(*fault) else { return };
                 history.warnings.extend(warnings.iter().map(|warning| (at, warning.clone())));

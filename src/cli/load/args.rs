@@ -314,6 +314,10 @@ pub struct OutputOptions {
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub markdown: Option<PathBuf>,
 
+    /// Write the report as a page with figures. With -, it replaces the text report on standard output
+    #[arg(long, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
+
     /// Draw figures of the load into this folder
     #[arg(long, value_name = "DIR")]
     pub plot: Option<PathBuf>,
@@ -328,9 +332,9 @@ pub struct OutputOptions {
 }
 
 impl OutputOptions {
-    /// The files of `--record`, `--json`, `--hgrm`, `--junit` and `--markdown`.
+    /// The files of `--record`, `--json`, `--hgrm`, `--junit`, `--markdown` and `--report`.
     pub fn data_files(&self) -> impl Iterator<Item = &PathBuf> {
-        [&self.record, &self.json, &self.hgrm, &self.junit, &self.markdown].into_iter().flatten()
+        [&self.record, &self.json, &self.hgrm, &self.junit, &self.markdown, &self.report].into_iter().flatten()
     }
 }
 

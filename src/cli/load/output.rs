@@ -8,10 +8,13 @@ use super::args::{DeathStarBenchOptions, OutputOptions};
 use crate::load::{LoadPlan, LoadResult, LoadSettings};
 use crate::record::event::RunEnd;
 use crate::record::sink::RecordSink;
-use crate::record::{LatencyFile, OutputFile, P99Files, PartStats, create_recording};
+use crate::record::{LatencyFile, OutputFile, P99Files, PartStats, RunOrigin, create_recording};
 use crate::report::ci::{CiReport, format_junit, format_markdown};
+use crate::report::figures::FigureData;
 use crate::report::hgrm;
-use crate::report::load_figures::LoadFigures;
+use crate::report::html::load::LoadPage;
+use crate::report::load_figures::{LoadFigures, render_load_figures};
+use crate::report::load_records::LoadRecords;
 use crate::report::load_summary::LoadSummary;
 use crate::report::load_totals::LoadTotals;
 use crate::threshold::ThresholdResult;
@@ -49,12 +52,16 @@ pub struct OutputFiles {
     hgrm: Option<OutputFile>,
     junit: Option<OutputFile>,
     markdown: Option<OutputFile>,
+    report: Option<OutputFile>,
     plot: Option<LoadFigures>,
+    /// The records that the figures of `report` and `plot` show.
+    records: Option<LoadRecords>,
     latencies_file: Option<&'static str>,
     /// The settings of each load, for JSON.
     settings: Vec<LoadSettings>,
     /// Wall-clock time of the start of load.
     started: String,
+    origin: RunOrigin,
 }
 
 impl OutputFiles {
@@ -77,8 +84,14 @@ impl OutputFiles {
             sinks.push(Box::new(P99Files::create(Path::new("."), plans.len(), threads / plans.len().max(1))?));
         }
         let plot = files.plot.as_deref().map(LoadFigures::create).transpose()?;
-        if let Some(plot) = &plot {
-            sinks.push(Box::new(plot.sink()?));
+        let report = create(&files.report)?;
+        let records = match (&plot, &report) {
+            (Some(plot), _) => Some(LoadRecords::create_in(plot.folder(), plot.folder())?),
+            (None, Some(report)) => Some(LoadRecords::create_for(report)?),
+            (None, None) => None,
+        };
+        if let Some(records) = &records {
+            sinks.push(Box::new(records.sink()?));
         }
         Ok(OutputFiles {
             sinks,
@@ -86,10 +99,13 @@ impl OutputFiles {
             hgrm: create(&files.hgrm)?,
             junit: create(&files.junit)?,
             markdown: create(&files.markdown)?,
+            report,
             plot,
+            records,
             latencies_file: all_latencies.then_some(LATENCIES),
             settings: plans.iter().cloned().map(LoadSettings::from).collect(),
             started: String::new(),
+            origin: RunOrigin::of_this_process(),
         })
     }
 
@@ -128,7 +144,8 @@ impl OutputFiles {
         let urls = urls.join(" ");
         if let Some(file) = self.json {
             let loads = (loads, parts);
-            let summary = LoadSummary::of(&self.settings, self.started.clone(), ending, loads, thresholds);
+            let start = (self.started.clone(), self.origin.clone());
+            let summary = LoadSummary::of(&self.settings, start, ending, loads, thresholds);
             let json = summary.and_then(|summary| summary.to_json()).context("cannot write the results as JSON")?;
             file.write_and_finish(json.as_bytes())?;
         }
@@ -142,8 +159,25 @@ impl OutputFiles {
         if let Some(file) = self.markdown {
             file.write_and_finish(format_markdown(&report).as_bytes())?;
         }
-        if let Some(plot) = self.plot {
-            plot.draw(&urls, totals)?;
+        if let Some(records) = self.records {
+            let digest = records.digest(totals)?;
+            let figure_data = FigureData::of_load(&urls, &totals.generator, &digest);
+            let figures = render_load_figures(&figure_data, totals.generator.threads)?;
+            if let Some(file) = self.report {
+                let page = LoadPage {
+                    name: &urls,
+                    started: &self.started,
+                    totals,
+                    thresholds,
+                    parts,
+                    origin: &self.origin,
+                    seed: self.settings.first().map_or(0, |settings| settings.seed),
+                };
+                file.write_and_finish(page.render(&figure_data, &digest.sample, &figures).as_bytes())?;
+            }
+            if let Some(plot) = self.plot {
+                plot.write(&figures)?;
+            }
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ pub mod campaign;
 mod embed;
 mod escape;
 mod interactive;
+pub mod load;
 mod page;
 mod tables;
 mod tone;
@@ -12,6 +13,7 @@ use super::ReportData;
 use super::figures::{ChartSet, FigureData, FigureImages};
 use super::generator::GeneratorReport;
 use super::statistics::RunStatistics;
+use crate::record::digest::RequestSample;
 pub(super) use escape::escape;
 use page::{Headline, Page};
 pub use tone::Tone;
@@ -41,14 +43,13 @@ pub fn render_page(
         charts: ChartSet::of(figure_data),
         figures,
         tables: tables::all_tables(data, statistics, &generator),
-        note: describe_sample(data),
+        note: describe_sample(&data.digest.sample),
     };
     page.render()
 }
 
 /// Which requests the figures of single requests show, unless it is all of them.
-fn describe_sample(data: &ReportData) -> Option<String> {
-    let sample = &data.digest.sample;
+fn describe_sample(sample: &RequestSample) -> Option<String> {
     (!sample.is_whole()).then(|| {
         format!(
             "The figures with the response times of single requests show a random sample: {} of {} requests. All other \

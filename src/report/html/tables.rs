@@ -1,4 +1,4 @@
-use crate::record::{Account, ErrorCounts, Latencies, PartStats};
+use crate::record::{Account, ErrorCounts, Host, Latencies, PartStats, RunOrigin};
 use crate::report::ReportData;
 use crate::report::figures::format_time;
 use crate::report::generator::GeneratorReport;
@@ -32,6 +32,7 @@ pub(super) fn all_tables(data: &ReportData, statistics: &RunStatistics, generato
         }),
         event_table(data),
         plan_table(data),
+        origin_table(&data.origin, data.seed, Some("metawrk experiment experiment.toml")),
     ];
     tables.into_iter().filter(|t| !t.rows.is_empty()).collect()
 }
@@ -152,6 +153,19 @@ fn event_table(data: &ReportData) -> Table {
     let unverified = data.faults.iter().find(|f| f.to.is_none());
     let note = unverified.map(|f| format!("The removal of this fault was not verified: {}", f.label));
     Table { title: "Events", head: &["since the start of load", "event"], rows, note }
+}
+
+/// What repeats the run. `again` is the command that repeats it exactly, in the folder of the page.
+pub(super) fn origin_table(origin: &RunOrigin, seed: u64, again: Option<&str>) -> Table {
+    let known = |text: String| if text.is_empty() { "not recorded".to_owned() } else { text };
+    let mut rows = vec![
+        row([&"command", &known(origin.command_text())]),
+        row([&"version", &known(origin.version.clone())]),
+        row([&"host", &origin.host.as_ref().map_or_else(|| known(String::new()), Host::describe)]),
+        row([&"seed", &seed]),
+    ];
+    rows.extend(again.map(|again| row([&"the same run, in this folder", &again])));
+    Table { title: "Reproduce", head: &[], rows, note: None }
 }
 
 fn plan_table(data: &ReportData) -> Table {

@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use crate::record::digest::{Digest, Frame};
 use crate::record::event::GeneratorStats;
-use crate::record::{Outcome, RequestRecord, Sample};
+use crate::record::{Outcome, RequestRecord, RunOrigin, Sample};
 use crate::report::{FaultWindow, Incident, ReportData};
 use crate::units::{Instant, Time};
 use crate::verdict::goodput::Bin;
@@ -99,6 +99,8 @@ fn empty_data() -> ReportData {
     ReportData {
         name: "empty".into(),
         started: "2026-01-01T00:00:00Z".into(),
+        origin: RunOrigin::default(),
+        seed: 1,
         threads: 1,
         rate: 0.0,
         planned_rate: 0.0,

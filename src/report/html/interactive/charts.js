@@ -74,6 +74,18 @@
     return [Math.max(min, 1e3) * 0.7, Math.max(max, limit, min * 10, 1e3) * 1.6];
   };
 
+  // Round values for the labels of a logarithmic axis: powers of ten, or more of them over less than three decades.
+  const logTicks = (u, axis, min, max) => {
+    const decades = Math.log10(max / min);
+    const steps = decades > 3 ? [1] : [1, 2, 5];
+    const ticks = [];
+    for (let power = 10 ** Math.floor(Math.log10(min)); power <= max; power *= 10) {
+      ticks.push(...steps.map((step) => step * power).filter((tick) => tick >= min && tick <= max));
+    }
+    return ticks;
+  };
+  const logAxis = { splits: logTicks, filter: (u, ticks) => ticks };
+
   const axis = (format, more) => ({
     stroke: color("text"),
     font: FONT,
@@ -92,6 +104,10 @@
     value: (u, value) => (value == null ? "–" : formats[chart.unit](value)),
   });
 
+  // The values are those of the nearest points, and the time is that of the crosshair, which is the same in all figures.
+  const crosshairTime = (u, at) => (at == null ? "–" : u.posToVal(u.cursor.left, "x").toFixed(1) + " s");
+
+  let plots = [];
   const create = (chart, width) => {
     const figure = document.createElement("figure");
     figure.className = "chart";
@@ -102,13 +118,17 @@
     const options = {
       width,
       height: HEIGHT,
-      scales: { x: { time: false }, y: { distr: chart.log ? 3 : 1, range: yRange(chart) } },
-      axes: [axis(seconds, { size: 32 }), axis(formats[chart.unit], { size: 58 })],
+      scales: { x: { time: false, min: 0, max: data.end }, y: { distr: chart.log ? 3 : 1, range: yRange(chart) } },
+      axes: [axis(seconds, { size: 32 }), axis(formats[chart.unit], { size: 62, ...(chart.log ? logAxis : {}) })],
       series: [
-        { label: "time", value: (u, at) => (at == null ? "–" : at.toFixed(1) + " s") },
+        { label: "time", value: crosshairTime },
         ...chart.lines.map((line) => series(chart, line)),
       ],
-      cursor: { sync: { key: "run", setSeries: false }, drag: { x: true, y: false } },
+      cursor: {
+        sync: { key: "run" },
+        drag: { x: true, y: false },
+        bind: { dblclick: () => () => plots.forEach((plot) => plot.setScale("x", { min: 0, max: data.end })) },
+      },
       hooks: { drawClear: [drawWindows], draw: [(u) => drawLimits(u, chart.limit)] },
     };
     section.append(figure);
@@ -150,7 +170,6 @@
     return list;
   };
 
-  let plots = [];
   const width = () => section.clientWidth - 18;
   const draw = () => {
     plots.forEach((plot) => plot.destroy());
