@@ -39,6 +39,7 @@
 //! | [`cluster`] | several generators that send one load |
 //! | [`plan`] | an experiment file, resolved to a plan that can be carried out |
 //! | [`verdict`] | goodput, and what a run showed: pure |
+//! | [`twin`] | a simulated system, for predictions: pure |
 //! | [`report`] | texts, JSON, figures and pages, drawn from recorded data |
 //! | [`experiment`] | load, faults and monitors on one clock |
 //! | [`lab`] | from single runs to an answer that states its confidence |
@@ -61,6 +62,7 @@ pub mod script;
 pub mod stats;
 pub mod target;
 pub mod threshold;
+pub mod twin;
 pub mod units;
 pub mod verdict;
 

@@ -226,7 +226,12 @@ fn known_names(experiment: &str) -> Names {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("x.toml"), experiment).unwrap();
     let ended = run(METAWRK, dir.path(), &["check", "x.toml"]);
-    let (_, expected) = ended.out.split_once("expected").unwrap_or_else(|| panic!("{experiment}: {ended:?}"));
+    expected_names(&ended.out)
+}
+
+/// The valid names in an error about an unknown one.
+fn expected_names(error: &str) -> Names {
+    let (_, expected) = error.split_once("expected").unwrap_or_else(|| panic!("{error}"));
     codes(expected.lines().next().unwrap().split(';').next().unwrap())
 }
 
@@ -258,6 +263,33 @@ fn every_key_of_an_experiment_file_is_documented() {
 }
 
 #[test]
+fn every_key_of_a_twin_and_of_its_answer_is_documented() {
+    let page = read("docs/twin.md");
+    let dir = tempfile::tempdir().unwrap();
+    let known = |text: &str| {
+        fs::write(dir.path().join("x.toml"), text).unwrap();
+        expected_names(&run(METAWRK, dir.path(), &["twin", "run", "x.toml"]).err)
+    };
+    let top = section(&page, "## The twin file").split("\n### ").next().unwrap();
+    compare("twin", top, &known("bogus = 1"));
+    for table in ["system", "mitigation", "outage"] {
+        let heading = format!("### `[{table}]`");
+        compare(&heading, section(&page, &heading), &known(&format!("[{table}]\nbogus = 1")));
+    }
+    for (key, table) in [("costly", "system"), ("admission", "mitigation"), ("shed", "mitigation")] {
+        for name in known(&format!("[{table}]\n{key} = {{ bogus = 1 }}")) {
+            let (_, row) = rows(&page).into_iter().find(|(row, _)| row == key).unwrap();
+            assert!(row.contains(&format!("`{name}`")), "{key}: {name} is not documented");
+        }
+    }
+
+    let file = root().join("experiments/twin/sregym.toml");
+    let ended = run(METAWRK, dir.path(), &["twin", "run", file.to_str().unwrap(), "--json", "x.json"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    compare("twin --json", section(&page, "## The answer as JSON"), &json(&dir.path().join("x.json")));
+}
+
+#[test]
 fn every_kind_of_fault_is_documented() {
     let known = known_names(&with_fault("kind = 'bogus'"));
     let (experiments, docker) = (read("docs/experiments.md"), read("docs/docker.md"));
@@ -280,7 +312,8 @@ fn every_option_that_a_page_names_exists() {
         .map(|command| vec![command]);
     let parts = ["run", "compose-post", "post-storage", "post-db", "link"].map(|part| vec!["testbed", part]);
     let searches = ["stable", "outage", "rate"].map(|boundary| vec!["search", boundary]);
-    let commands = commands.into_iter().chain(parts).chain(searches).chain([vec!["swarm", "manifest"], vec![]]);
+    let more = [vec!["twin", "run"], vec!["swarm", "manifest"], vec![]];
+    let commands = commands.into_iter().chain(parts).chain(searches).chain(more);
     let all: String = commands.map(|command| help(METAWRK, &command)).chain([help(WRK2, &[])]).collect();
     let option = Regex::new(r"(?:^|[^\w-])(--[a-z][a-z0-9_-]*)").unwrap();
     let options = |text: &str| option.captures_iter(text).map(|found| found[1].to_owned()).collect::<Names>();

@@ -29,20 +29,9 @@ impl NormalGaps {
 
     fn draw_gap(&mut self) -> f64 {
         loop {
-            let gap = 1.0 + self.draw_normal() / 4.0;
+            let gap = 1.0 + self.random.draw_normal() / 4.0;
             if gap > 0.0 {
                 return gap / MEAN;
-            }
-        }
-    }
-
-    /// A standard normal number, by Marsaglia's polar method (SIAM Review 6, 1964).
-    fn draw_normal(&mut self) -> f64 {
-        loop {
-            let (x, y) = (2.0 * self.random.draw_unit() - 1.0, 2.0 * self.random.draw_unit() - 1.0);
-            let square = x * x + y * y;
-            if square > 0.0 && square < 1.0 {
-                return x * (-2.0 * square.ln() / square).sqrt();
             }
         }
     }

@@ -17,4 +17,16 @@ impl RandomStream {
     pub fn draw_unit(&mut self) -> f64 {
         (self.0.next_u64() >> 11) as f64 / (1u64 << 53) as f64
     }
+
+    /// A standard normal number, by Marsaglia's polar method (SIAM Review 6, 1964).
+    #[inline]
+    pub fn draw_normal(&mut self) -> f64 {
+        loop {
+            let (x, y) = (2.0 * self.draw_unit() - 1.0, 2.0 * self.draw_unit() - 1.0);
+            let square = x * x + y * y;
+            if square > 0.0 && square < 1.0 {
+                return x * (-2.0 * square.ln() / square).sqrt();
+            }
+        }
+    }
 }

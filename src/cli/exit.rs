@@ -38,7 +38,7 @@ fn parse<P: Parser>(args: impl Iterator<Item = OsString>) -> Result<P, ExitCode>
 }
 
 /// Words that users of other tools try, and the command that does it here.
-const OTHER_WORDS: [(&str, &[&str]); 8] = [
+const OTHER_WORDS: [(&str, &[&str]); 9] = [
     ("init", &["new", "create", "setup"]),
     ("experiment", &["run", "exp", "start", "chaos", "inject"]),
     ("load", &["attack", "bench", "benchmark", "http", "wrk", "wrk2", "generate"]),
@@ -47,6 +47,7 @@ const OTHER_WORDS: [(&str, &[&str]); 8] = [
     ("restore", &["undo", "heal", "clean", "cleanup", "reset", "stop", "rollback"]),
     ("search", &["find", "bisect"]),
     ("testbed", &["demo", "serve", "server"]),
+    ("twin", &["simulate", "simulation", "model", "predict"]),
 ];
 
 /// Commands that this program starts itself with.

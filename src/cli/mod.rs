@@ -35,6 +35,7 @@ mod search;
 mod swarm;
 mod sweep;
 mod testbed;
+mod twin;
 
 use std::process::ExitCode;
 
@@ -122,6 +123,9 @@ enum VisibleCommand {
     Sweep(Box<sweep::Args>),
     /// Find for each rate how long an outage must be to leave the system stuck
     Map(Box<map::Args>),
+    /// Predict by simulation what an experiment would show
+    #[command(arg_required_else_help = true)]
+    Twin(twin::Args),
     /// Check the prerequisites of an experiment without generating load
     Check(check::Args),
     /// Judge the results of an experiment again, and write its report again
@@ -232,6 +236,7 @@ fn run_visible(command: VisibleCommand) -> anyhow::Result<ExitCode> {
         Command::Search(args) => search::run(*args),
         Command::Sweep(args) => sweep::run(*args),
         Command::Map(args) => map::run(*args),
+        Command::Twin(args) => twin::run(args),
         Command::Check(args) => check::run(args),
         Command::Report(args) => report::run(args),
         Command::Load(args) => load::run(*args),

@@ -1,0 +1,67 @@
+//! `metawrk twin run` as users type it: the answer as text and as JSON, and what is refused.
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use support::program::{METAWRK, assert_refused, run};
+
+fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/twin").join(name)
+}
+
+#[test]
+fn the_answer_has_the_verdict_and_both_boundaries() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = example("sregym.toml");
+    let twin = |options: &[&str]| {
+        let ended = run(METAWRK, dir.path(), &[&["twin", "run", file.to_str().unwrap()], options].concat());
+        assert_eq!(ended.err, "", "{ended:?}");
+        ended
+    };
+    let text = twin(&["--exit-code", "--json", "x.json"]);
+    assert_eq!(text.code, Some(10), "{text:?}");
+    assert!(text.out.starts_with("sregym at 8 requests/s with an outage of 30 s, simulated: METASTABLE\n"), "{text:?}");
+    let written = fs::read_to_string(dir.path().join("x.json")).unwrap();
+    let answer: Value = serde_json::from_str(&written).unwrap();
+    assert_eq!((&answer["verdict"], &answer["exit_code"]), (&"METASTABLE".into(), &10.into()));
+    // The service serves 20 requests/s, and a stuck client makes three attempts.
+    let stable_rate = answer["stable_rate"]["value"].as_f64().unwrap();
+    assert!((stable_rate / (20.0 / 3.0) - 1.0).abs() < 0.05, "{written}");
+    let tips = &answer["tipping_outage_s"];
+    assert!(tips["low"].as_f64() < tips["high"].as_f64() && tips["high"].as_f64() < Some(30.0), "{written}");
+    // The same seed gives the same answer, and with `-` JSON is all that is printed.
+    let again = twin(&["--json", "-"]);
+    assert_eq!((again.code, again.out), (Some(0), written));
+
+    let safe = twin(&["--rate", "4", "--exit-code"]);
+    assert_eq!(safe.code, Some(0), "{safe:?}");
+    assert!(safe.out.contains("simulated: RECOVERED\n"), "{safe:?}");
+    let healthy = twin(&["--outage", "0s", "--exit-code"]);
+    assert_eq!(healthy.code, Some(0), "{healthy:?}");
+    assert!(healthy.out.contains(" with no outage, simulated: STABLE\n"), "{healthy:?}");
+}
+
+#[test]
+fn what_cannot_be_simulated_is_refused_with_a_remedy() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = example("sregym.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(dir.path().join("profile.toml"), text.replace("rate = 8", "rate = 8\nprofile = \"8@10s,4\"")).unwrap();
+    fs::write(dir.path().join("key.toml"), text.replace("servers = 1", "server = 1")).unwrap();
+    let refused = |args: &[&str], message| {
+        assert_refused(METAWRK, dir.path(), &[&["twin", "run"], args].concat(), message);
+    };
+    let file = file.to_str().unwrap();
+    refused(&["none.toml"], "cannot read none.toml");
+    refused(&["key.toml"], "key.toml:8: system.server: unknown field `server`");
+    refused(&["profile.toml", "--rate", "4"], "profile.toml:14: load.profile: must not be set for another rate");
+    refused(&[file, "--rate", "0"], "--rate: must be between 0.001 and 1000000 requests/s");
+    refused(&[file, "--rate", "100k"], "--rate: makes up to");
+    refused(&[file, "--outage", "30h"], "--outage: must be above 0");
+    refused(&[file, "--json", "none/x.json"], "none/x.json");
+    refused(&[], "<FILE>");
+    assert_refused(METAWRK, dir.path(), &["twin"], "Usage: metawrk twin");
+}
