@@ -12,7 +12,7 @@ pub struct RunOrigin {
     /// The version of the program.
     #[serde(default)]
     pub version: String,
-    /// The command line: the program and its arguments, without [secret headers](hide_secrets). Empty if an earlier version
+    /// The command line: the program and its arguments, without secret headers. Empty if an earlier version
     /// wrote the results.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
