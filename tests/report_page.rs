@@ -117,7 +117,7 @@ fn a_load_has_a_page_too() {
     let page = std::fs::read_to_string(dir.path().join("load.html")).unwrap();
     for text in [
         "answers/s</h2>",
-        "verdict good",
+        "class=\"verdict ",
         "Of 100 requests, 100 were answered",
         "<h3>Thresholds</h3>",
         "wrk2 -t2 -c2 -d2s -R50 -H &#39;Authorization: ...&#39;",

@@ -104,8 +104,12 @@
     value: (u, value) => (value == null ? "–" : formats[chart.unit](value)),
   });
 
-  // The values are those of the nearest points, and the time is that of the crosshair, which is the same in all figures.
-  const crosshairTime = (u, at) => (at == null ? "–" : u.posToVal(u.cursor.left, "x").toFixed(1) + " s");
+  // The values are those of the nearest points, and the time is that of the crosshair, which is the same in all figures. uPlot
+  // writes the legend only when the nearest point changes.
+  const showTime = (u) => {
+    const { left } = u.cursor;
+    u.root.querySelector(".u-series .u-value").textContent = left < 0 ? "–" : u.posToVal(left, "x").toFixed(1) + " s";
+  };
 
   let plots = [];
   const create = (chart, width) => {
@@ -121,7 +125,7 @@
       scales: { x: { time: false, min: 0, max: data.end }, y: { distr: chart.log ? 3 : 1, range: yRange(chart) } },
       axes: [axis(seconds, { size: 32 }), axis(formats[chart.unit], { size: 62, ...(chart.log ? logAxis : {}) })],
       series: [
-        { label: "time", value: crosshairTime },
+        { label: "time" },
         ...chart.lines.map((line) => series(chart, line)),
       ],
       cursor: {
@@ -129,7 +133,7 @@
         drag: { x: true, y: false },
         bind: { dblclick: () => () => plots.forEach((plot) => plot.setScale("x", { min: 0, max: data.end })) },
       },
-      hooks: { drawClear: [drawWindows], draw: [(u) => drawLimits(u, chart.limit)] },
+      hooks: { drawClear: [drawWindows], draw: [(u) => drawLimits(u, chart.limit)], setLegend: [showTime], setCursor: [showTime] },
     };
     section.append(figure);
     const plot = new uPlot(options, uPlot.join(chart.lines.map((line) => [line.x, line.y])), figure);
