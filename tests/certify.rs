@@ -123,7 +123,7 @@ fn a_campaign_that_is_killed_is_resumed_and_a_complete_one_makes_no_more_runs() 
     running.send(Signal::KILL);
     assert_eq!(running.end().code, None);
 
-    let ended = certify(dir.path(), &resume[1..]);
+    let ended = certify(dir.path(), &[&resume[1..], &["--json", "answer.json"]].concat());
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let answer = json(&folder);
     // On a busy machine a run is INVALID, and is repeated.
