@@ -22,7 +22,7 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// `None` if there is no Chromium.
+    /// Starts the browser. Returns `None` where Chromium is not installed.
     pub fn start() -> Option<Browser> {
         let program = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|name| {
             let version = Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
