@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-use super::command::{CommandTarget, short_name};
+use super::command::target::{CommandTarget, short_name};
 use super::container::reachability::Reachability;
 use super::container::target::ContainerTarget;
 use super::error::RESTORE;

@@ -1,7 +1,7 @@
 //! What every kind of fault says of itself, as a plan has it.
 
 use super::InvalidKey;
-use super::command::short_name;
+use super::command::target::short_name;
 use super::process::name::ProcessName;
 use crate::testbed::Role;
 use crate::units::Time;

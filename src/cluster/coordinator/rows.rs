@@ -1,6 +1,5 @@
 use std::io::{self, ErrorKind};
 
-use super::server::Shared;
 use crate::record::RequestRecord;
 use crate::record::sink::{RecordSender, RecordSenders};
 
@@ -17,9 +16,9 @@ pub struct RowsReceiver {
 }
 
 impl RowsReceiver {
-    pub fn new(senders: &RecordSenders, shared: &Shared, part: u16) -> RowsReceiver {
-        let (threads, parts) = shared.shape;
-        let loads = shared.desk().loads();
+    /// `shape`: the threads of one load in one part, and the number of parts.
+    pub fn new(senders: &RecordSenders, shape: (usize, u16), loads: usize, part: u16) -> RowsReceiver {
+        let (threads, parts) = shape;
         RowsReceiver {
             sender: Some(senders.sender()),
             threads,

@@ -115,7 +115,8 @@ async fn meet(stream: TcpStream, id: ConnectionId, shared: Arc<Shared>, is_admit
     let writer = tokio::spawn(write_all(write, queue));
     let _ = outgoing.send(Frame::new(&ToPart::Answer(answer))).await;
     if let Some(part) = accepted {
-        let rows = shared.senders.as_ref().map(|senders| RowsReceiver::new(senders, &shared, part));
+        let loads = shared.desk().loads();
+        let rows = shared.senders.as_ref().map(|senders| RowsReceiver::new(senders, shared.shape, loads, part));
         // The error has no reader: the part is lost, and the meeting says so.
         let _ = serve_part(&mut read, id, &shared, &outgoing, rows).await;
         shared.desk().close(now(), id);

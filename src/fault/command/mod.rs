@@ -1,5 +1,7 @@
 //! `command`: a fault that the user's own commands apply and undo, on anything that a shell can reach.
 
+pub mod target;
+
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -7,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
+use self::target::{CommandTarget, short_name};
 use super::kept::{Inspected, KeptSpec, Machine, Snapshot, Target};
 use super::{CheckContext, Fault, FaultError, InvalidKey, Spec, StepFuture, StepReport, TargetName};
 
@@ -31,37 +34,11 @@ pub struct CommandSnapshot {
     folder: PathBuf,
 }
 
-/// What the commands act on is not known: it goes by the name of the first one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CommandTarget {
-    pub command: String,
-}
-
-impl CommandTarget {
-    /// A name for files, the same for the same command.
-    pub fn id(&self) -> String {
-        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, self.command.as_bytes());
-        hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-    }
-}
-
 /// A command that takes longer is killed, and has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What a command does may take this long to show.
 const VERIFY_WITHIN: Duration = Duration::from_secs(10);
 const VERIFY_EVERY: Duration = Duration::from_millis(200);
-/// The most characters of a command in names.
-const MAX_NAME: usize = 40;
-
-/// The command, cut for names.
-pub fn short_name(command: &str) -> String {
-    let line = command.lines().next().unwrap_or_default().trim();
-    match line.char_indices().nth(MAX_NAME) {
-        Some((end, _)) => format!("{}...", &line[..end]),
-        None => line.to_owned(),
-    }
-}
 
 impl Spec for CommandFault {
     fn example() -> &'static str {
@@ -246,12 +223,5 @@ mod tests {
         let target = spec.find(&Machine::default(), None).await.unwrap();
         let error = spec.snapshot(&target, None).await.unwrap_err().to_string();
         assert!(error.contains("`verify` command succeeds already"), "{error}");
-    }
-
-    #[test]
-    fn long_commands_are_cut_in_names() {
-        assert_eq!(short_name("tc qdisc del"), "tc qdisc del");
-        assert_eq!(short_name(&"x".repeat(60)), format!("{}...", "x".repeat(40)));
-        assert_eq!(short_name("a\nb"), "a");
     }
 }
