@@ -1,5 +1,5 @@
-//! Parses the files of `/proc/PID`. Every function takes the text of a file, and returns `None` if the text has no such
-//! value.
+//! Parses the files of `/proc/PID`. Almost every function takes the text of a file, and returns `None` if the text has no
+//! such value.
 
 /// A field of `status` in kB (`VmData`, `VmRSS`, ...), converted to bytes; also of `/proc/meminfo`.
 pub fn status_bytes(status: &str, field: &str) -> Option<u64> {
@@ -42,6 +42,11 @@ pub fn core_wait_ns(schedstat: &str) -> Option<u64> {
 /// identify a process.
 pub fn start_ticks(stat: &str) -> Option<u64> {
     stat_field(stat, 22)
+}
+
+/// The start time of a process of this machine. `None` if it has ended.
+pub fn start_ticks_of(pid: u32) -> Option<u64> {
+    start_ticks(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
 /// The state from `stat` (field 3): `R` runs, `S` sleeps, `T` is stopped, `Z` has ended.

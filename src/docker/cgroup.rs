@@ -24,14 +24,14 @@ impl Engine {
         if !text.contains(&container.id) {
             return None;
         }
-        let cgroup = Cgroup::of(&text, controller)?;
+        let cgroup = Cgroup::parse(&text, controller)?;
         cgroup.folder.is_dir().then_some(cgroup)
     }
 }
 
 impl Cgroup {
-    /// From `/proc/PID/cgroup`.
-    fn of(text: &str, controller: &str) -> Option<Cgroup> {
+    /// From `/proc/PID/cgroup`. `None` without a group for this controller.
+    pub fn parse(text: &str, controller: &str) -> Option<Cgroup> {
         let lines = text.lines().filter_map(|line| {
             let mut parts = line.splitn(3, ':').skip(1);
             Some((parts.next()?, parts.next()?.trim_start_matches('/')))
@@ -91,15 +91,15 @@ mod tests {
     #[test]
     fn either_version_s_folders_are_found() {
         let v1 = "12:pids:/docker/f00\n3:cpu,cpuacct:/docker/f00\n1:name=systemd:/docker/f00\n0::/system.slice\n";
-        let cgroup = Cgroup::of(v1, "cpu").unwrap();
+        let cgroup = Cgroup::parse(v1, "cpu").unwrap();
         assert_eq!((cgroup.folder.to_str().unwrap(), cgroup.unified), ("/sys/fs/cgroup/cpu,cpuacct/docker/f00", false));
         let v2 = "0::/system.slice/docker-f00.scope\n";
-        let cgroup = Cgroup::of(v2, "memory").unwrap();
+        let cgroup = Cgroup::parse(v2, "memory").unwrap();
         assert_eq!(
             (cgroup.folder.to_str().unwrap(), cgroup.unified),
             ("/sys/fs/cgroup/system.slice/docker-f00.scope", true)
         );
-        assert_eq!(Cgroup::of("", "cpu"), None);
+        assert_eq!(Cgroup::parse("", "cpu"), None);
     }
 
     #[test]

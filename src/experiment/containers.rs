@@ -17,7 +17,7 @@ pub async fn find_problems(plan: &ExperimentPlan, engine: &Engine) -> Vec<String
     });
     let monitors = plan.monitors().iter().filter_map(|planned| match &planned.component {
         MonitoredComponent::Container(name) => Some((name.clone(), None)),
-        MonitoredComponent::Process(_) => None,
+        MonitoredComponent::Testbed(_) | MonitoredComponent::Process(_) | MonitoredComponent::Unit(_) => None,
     });
     let mut problems = BTreeSet::new();
     for (name, network) in faults.chain(monitors) {

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod containers;
+mod monitors;
 mod overlap;
 mod processes;
 pub mod progress;

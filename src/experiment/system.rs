@@ -4,16 +4,17 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::monitors::{PreparedMonitor, prepare_monitors};
 use super::overlap::{Overlap, refuse_overlaps};
 use crate::docker::{DockerError, Engine};
-use crate::fault::keeper::journal::{JournalError, refuse_listed};
+use crate::fault::keeper::journal::JournalError;
 use crate::fault::surge::CountLoad;
 use crate::fault::{
     self, Fault, FaultError, FaultGroup, FaultSpec, KeeperClient, LoadCount, LoadFault, Machine, Target,
 };
 use crate::load::RequestCounter;
-use crate::monitor::{self, ContainerMonitorError, Monitor, ProcessMonitor, RunningContainer};
-use crate::plan::{EngineAddress, ExperimentPlan, MonitoredComponent, PlannedFault, System};
+use crate::monitor::{ContainerMonitorError, UnitError};
+use crate::plan::{EngineAddress, ExperimentPlan, PlannedFault, System};
 use crate::record::{Clock, Event, Sample};
 use crate::testbed::{Role, Testbed, TestbedError};
 use crate::units::Time;
@@ -27,6 +28,8 @@ pub enum StartError {
     Docker(#[from] DockerError),
     #[error(transparent)]
     Monitor(#[from] ContainerMonitorError),
+    #[error(transparent)]
+    Unit(#[from] UnitError),
     #[error(transparent)]
     Fault(#[from] FaultError),
     #[error(transparent)]
@@ -44,8 +47,8 @@ pub struct SystemUnderTest {
     testbed: Option<Testbed>,
     /// In the order of the plan. Preparing them changed nothing.
     faults: Vec<PreparedFault>,
-    /// In the order of the plan, with the interval between samples.
-    monitors: Vec<(PreparedMonitor, Time)>,
+    /// In the order of the plan.
+    monitors: Vec<PreparedMonitor>,
 }
 
 /// Holds the faults back until the baseline is judged.
@@ -74,14 +77,8 @@ enum PreparedFault {
     OnLoad(LoadFault),
 }
 
-/// A running component.
-enum PreparedMonitor {
-    Process(ProcessMonitor),
-    Container(Box<RunningContainer>),
-}
-
 impl SystemUnderTest {
-    /// Finds the containers that the plan names, and prepares faults and monitors. `testbed` must be there if the plan has
+    /// Finds the containers and processes that the plan names, and prepares faults and monitors. `testbed` must be there if the plan has
     /// one.
     ///
     /// # Errors
@@ -141,16 +138,10 @@ impl SystemUnderTest {
         driven.collect()
     }
 
-    /// Samples the monitored components on the run's clock until the receiver of `samples` is closed. Events of
-    /// containers go to `events`.
+    /// Samples the monitored components on the run's clock until the receiver of `samples` is closed. What happens to them
+    /// goes to `events`.
     pub fn start_monitors(&mut self, clock: Clock, samples: &UnboundedSender<Sample>, events: &UnboundedSender<Event>) {
-        for (prepared, every) in std::mem::take(&mut self.monitors) {
-            let monitor: Box<dyn Monitor> = match prepared {
-                PreparedMonitor::Process(process) => Box::new(process),
-                PreparedMonitor::Container(container) => Box::new(container.monitor(clock, events.clone())),
-            };
-            tokio::spawn(monitor::sample_periodically(vec![monitor], every, move || clock.now(), samples.clone()));
-        }
+        std::mem::take(&mut self.monitors).into_iter().for_each(|monitor| monitor.start(clock, samples, events));
     }
 
     /// Waits until a component of the testbed dies: its name, and how it died.
@@ -177,36 +168,6 @@ pub async fn connect_engine(plan: &ExperimentPlan) -> Result<Option<Engine>, Doc
         Some(EngineAddress::Host(host)) => Engine::connect_to(host).await.map(Some),
         None => Ok(None),
     }
-}
-
-async fn prepare_monitors(
-    plan: &ExperimentPlan,
-    testbed: Option<&Testbed>,
-    engine: Option<&Engine>,
-) -> Result<Vec<(PreparedMonitor, Time)>, StartError> {
-    let missing = |name: &str, needs| StartError::Unplanned { what: format!("the monitor of {name}"), needs };
-    let mut prepared = Vec::new();
-    let mut containers = Vec::new();
-    for planned in plan.monitors() {
-        let monitor = match &planned.component {
-            MonitoredComponent::Process(role) => {
-                let testbed = testbed.ok_or_else(|| missing(role.name(), "[testbed]"))?;
-                PreparedMonitor::Process(ProcessMonitor::new(role.name(), testbed.pid(*role)))
-            }
-            MonitoredComponent::Container(name) => {
-                let engine = engine.ok_or_else(|| missing(name, "engine in [target]"))?;
-                let container = RunningContainer::find(engine, name).await?;
-                containers.push(container.id().to_owned());
-                PreparedMonitor::Container(Box::new(container))
-            }
-        };
-        prepared.push((monitor, planned.every));
-    }
-    if let Some(engine) = engine {
-        // A fault that an earlier run left would be taken for a fault of this run.
-        refuse_listed(engine, &containers.iter().map(String::as_str).collect::<Vec<_>>())?;
-    }
-    Ok(prepared)
 }
 
 /// Prepares a fault without changing anything. Gives the containers or processes that it is on, too.

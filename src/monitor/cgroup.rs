@@ -1,14 +1,14 @@
-//! The resource usage of a container on this machine, from the files of its control group (cgroup v1 or v2).
+//! The resource usage of a container or a systemd unit on this machine, from the files of its control group (cgroup v1 or v2).
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::docker::{self, Details, Engine, Usage, used_memory};
+use crate::docker::{Cgroup, Details, Engine, Usage, used_memory};
 
 /// cgroup v1 reports "no limit" as the largest multiple of a page, which is above this value.
 const NO_LIMIT: u64 = 1 << 62;
 
-/// The folders of a container's control group: one per controller in v1, and the same for all in v2.
+/// The folders of a control group: one per controller in v1, and the same for all in v2.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CgroupFiles {
     is_v2: bool,
@@ -20,14 +20,18 @@ pub struct CgroupFiles {
 impl CgroupFiles {
     /// `None` if the container does not run, or runs on another machine.
     pub fn find(engine: &Engine, container: &Details) -> Option<CgroupFiles> {
-        let group = |controller| engine.cgroup(container, controller);
-        let docker::Cgroup { folder: memory, unified: is_v2 } = group("memory")?;
+        CgroupFiles::of(|controller| engine.cgroup(container, controller))
+    }
+
+    /// The files of the control group that `group` gives for a controller. `None` without one for memory.
+    pub fn of(group: impl Fn(&str) -> Option<Cgroup>) -> Option<CgroupFiles> {
+        let Cgroup { folder: memory, unified: is_v2 } = group("memory")?;
         // A controller may be missing. Its values are then missing too.
         let folder = |controller| group(controller).map(|group| group.folder).unwrap_or_default();
         Some(CgroupFiles { is_v2, memory, cpu: folder("cpuacct"), pids: folder("pids") })
     }
 
-    /// Reads the current usage. `None` if the container has ended.
+    /// Reads the current usage. `None` if the group is gone.
     pub fn read_usage(&self) -> Option<Usage> {
         let CgroupFiles { is_v2, memory, cpu, pids } = self;
         let (stat, threads) = (read_text(memory, "memory.stat")?, read_number(pids, "pids.current"));

@@ -11,9 +11,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use super::Monitor;
 use super::cgroup::CgroupFiles;
 use super::component_events::ComponentEvents;
+use super::{Monitor, sample_of};
 use crate::docker::{ContainerEventKind, DockerError, Engine, Usage};
 use crate::record::{Clock, Event, Sample};
 use crate::units::Instant;
@@ -116,18 +116,7 @@ impl Monitor for ContainerMonitor {
             UsageSource::Engine(_) if !is_new => return None,
             UsageSource::Engine(usage) => *usage,
         };
-        let no_values = Sample { at, source: self.source.clone(), ..Sample::default() };
-        Some(match usage {
-            None => no_values,
-            Some(usage) => Sample {
-                memory_bytes: Some(usage.used),
-                resident_bytes: usage.anonymous,
-                limit_bytes: usage.limit,
-                threads: usage.threads,
-                cpu_ns: usage.cpu_ns,
-                ..no_values
-            },
-        })
+        Some(sample_of(&self.source, at, usage))
     }
 }
 

@@ -3,18 +3,23 @@
 mod cgroup;
 mod component_events;
 mod container;
+mod local;
 mod process;
+mod unit;
 
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::sleep;
 
+use crate::docker::Usage;
 use crate::record::Sample;
 use crate::units::{Instant, Time};
 
 pub use container::{ContainerMonitor, ContainerMonitorError, RunningContainer};
+pub use local::{FindAgain, LocalComponent, LocalMonitor, RunningLocal};
 pub use process::ProcessMonitor;
+pub use unit::{UnitCgroup, UnitError, full_unit_name};
 
 /// A source of samples.
 pub trait Monitor: Send {
@@ -24,6 +29,22 @@ pub trait Monitor: Send {
     /// This takes microseconds. A monitor that must wait for its values collects them in its own task, and returns the
     /// latest ones.
     fn read_sample(&mut self, at: Instant) -> Option<Sample>;
+}
+
+/// The sample of a source with this usage; without values if it does not run.
+fn sample_of(source: &str, at: Instant, usage: Option<Usage>) -> Sample {
+    let no_values = Sample { at, source: source.to_owned(), ..Sample::default() };
+    match usage {
+        None => no_values,
+        Some(usage) => Sample {
+            memory_bytes: Some(usage.used),
+            resident_bytes: usage.anonymous,
+            limit_bytes: usage.limit,
+            threads: usage.threads,
+            cpu_ns: usage.cpu_ns,
+            ..no_values
+        },
+    }
 }
 
 /// Reads a sample of each monitor at 0, `interval`, 2 x `interval`, ... on the clock `now`, until the receiver of `samples` is

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::Monitor;
+use super::{Monitor, sample_of};
+use crate::docker::Usage;
 use crate::procfs;
 use crate::record::Sample;
 use crate::units::Instant;
@@ -30,24 +31,33 @@ impl ProcessMonitor {
 
     /// Reads a sample, which has no values if the process has ended.
     pub fn read(&self, at: Instant) -> Sample {
-        let no_values = Sample { at, source: self.source.clone(), ..Sample::default() };
+        sample_of(&self.source, at, self.read_usage())
+    }
+
+    /// The current usage. `None` if the process has ended.
+    ///
+    /// Its memory is what its limit counts (`RLIMIT_DATA`), and the resident set if it has no limit.
+    pub fn read_usage(&self) -> Option<Usage> {
         let stat = self.read_file("stat");
         if self.started.is_none() || procfs::start_ticks(&stat) != self.started {
-            return no_values;
+            return None;
         }
         let status = self.read_file("status");
-        let Some(memory_bytes) = procfs::status_bytes(&status, "VmData") else {
-            // A zombie: the process has ended, and its parent has not waited for it.
-            return no_values;
+        // Missing for a zombie: the process has ended, and its parent has not waited for it.
+        let resident = procfs::status_bytes(&status, "VmRSS")?;
+        let limit = procfs::data_limit(&self.read_file("limits"));
+        let used = match limit {
+            Some(_) => procfs::status_bytes(&status, "VmData")?,
+            None => resident,
         };
-        Sample {
-            memory_bytes: Some(memory_bytes),
-            resident_bytes: procfs::status_bytes(&status, "VmRSS"),
-            limit_bytes: procfs::data_limit(&self.read_file("limits")),
+        Some(Usage {
+            used,
+            anonymous: Some(resident),
+            limit,
             threads: procfs::status_number(&status, "Threads"),
             cpu_ns: procfs::cpu_ticks(&stat).map(|ticks| ticks.saturating_mul(self.tick_ns)),
-            ..no_values
-        }
+            oom_kills: None,
+        })
     }
 
     /// The contents of a file in the process's folder; empty if the process has ended.

@@ -173,6 +173,15 @@ pub struct Fault {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Monitor {
     pub kind: MonitorKind,
+    /// A process of this machine, by its number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// A process of this machine, by the name of its program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<String>,
+    /// All processes of a systemd unit of this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
     /// A component of the testbed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub component: Option<String>,
@@ -187,7 +196,7 @@ pub struct Monitor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MonitorKind {
-    /// A process of the testbed, read from procfs.
+    /// A process of this machine, or a unit of them.
     Process,
     /// A container of the target's engine.
     Container,

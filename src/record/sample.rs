@@ -11,7 +11,8 @@ pub struct Sample {
     pub at: Instant,
     /// The name of the component in the plan.
     pub source: String,
-    /// Memory that counts against the limit, in bytes: VmData of a process, usage minus inactive files of a container.
+    /// Memory that counts against the limit, in bytes: VmData of a process, or its resident set if it has no limit; usage
+    /// minus inactive files of a container or unit.
     pub memory_bytes: Option<u64>,
     /// The resident set, in bytes.
     pub resident_bytes: Option<u64>,

@@ -22,7 +22,7 @@ pub async fn check_containers(plan: &ExperimentPlan, report: &mut dyn FnMut(Find
         for planned in plan.monitors() {
             match &planned.component {
                 MonitoredComponent::Container(name) => report(check_monitor(engine, name).await),
-                MonitoredComponent::Process(_) => {}
+                MonitoredComponent::Testbed(_) | MonitoredComponent::Process(_) | MonitoredComponent::Unit(_) => {}
             }
         }
     }

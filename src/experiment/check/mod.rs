@@ -2,7 +2,7 @@
 //! sent.
 //!
 //! One file per part: the system under test and the script (`system`), its answer to a request (`request`), its
-//! containers (`docker`), the limits of the load (`limits`), the disk (`disk`), the machine (`machine`). To add a check,
+//! containers (`docker`), its processes (`processes`), the limits of the load (`limits`), the disk (`disk`), the machine (`machine`). To add a check,
 //! write a function from the plan to a [`Finding`] in one of them and call it in [`check`], and in [`find_problems`] if a
 //! run should say it too.
 
@@ -10,6 +10,7 @@ mod disk;
 mod docker;
 mod limits;
 mod machine;
+mod processes;
 mod request;
 mod step;
 mod system;

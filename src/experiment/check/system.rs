@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::processes::check_processes;
 use super::request::{check_request, unreachable_target};
 use super::step::run_blocking;
 use super::{Finding, docker, limits, machine};
@@ -13,6 +14,7 @@ use crate::testbed::{LinkProbe, Role, Testbed};
 
 /// Checks the system and the load's connection to it. A testbed is started for this, and stopped.
 pub async fn check_system(plan: &ExperimentPlan, report: &mut dyn FnMut(Finding)) {
+    check_processes(plan, report);
     match plan.system() {
         System::Target { url, .. } => {
             docker::check_containers(plan, report).await;

@@ -256,7 +256,7 @@ fn invalid_container_settings_are_refused_with_line_and_key() {
         (
             "kind = \"container\"",
             "kind = \"process\"",
-            "x.toml:12: monitor.0.kind: a process monitor needs the key `component`",
+            "x.toml:14: monitor.0.container: a process monitor has no key `container`. Remove it.",
         ),
         (
             "\"web\"",
