@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::arrivals::Profile;
 use crate::plan::config::Overrides;
 use crate::threshold::{AbortCondition, Condition, Thresholds};
 use crate::units::{Time, parse_count, parse_number};
@@ -12,6 +13,18 @@ use crate::units::{Time, parse_count, parse_number};
 pub struct ExperimentOptions {
     #[command(flatten)]
     variant: VariantOptions,
+
+    /// URL of the load, for an experiment on a running system
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+
+    /// How the rate changes, such as 100..1000@1m (a ramp) or 100@30s,300@10s,100 (steps)
+    #[arg(long, value_name = "PROFILE", conflicts_with = "rate")]
+    profile: Option<Profile>,
+
+    /// The longest response time of a good answer. Without it, the SLO follows from the baseline
+    #[arg(long, value_name = "T")]
+    slo: Option<Time>,
 
     /// Total duration of the load
     #[arg(long, value_name = "T")]
@@ -61,7 +74,8 @@ impl ExperimentOptions {
     pub fn resolve(self) -> (Overrides, PathBuf) {
         let (overrides, out) = self.variant.resolve();
         let thresholds = Thresholds { fail_if: self.fail_if, abort_if: self.abort_if };
-        (Overrides { duration: self.duration, thresholds, ..overrides }, out)
+        let ExperimentOptions { url, profile, slo, duration, .. } = self;
+        (Overrides { url, profile, slo, duration, thresholds, ..overrides }, out)
     }
 }
 

@@ -4,7 +4,7 @@ mod fit;
 
 use std::path::Path;
 
-use super::settings::{ScriptSetting, Settings};
+use super::settings::{ScriptSetting, Settings, Target};
 use super::source::{ConfigError, Source};
 use super::{ExperimentPlan, InvalidSetting, find_windows};
 use super::{load, thresholds};
@@ -17,13 +17,17 @@ use crate::units::Time;
 /// The default experiment.
 pub const DEFAULT: &str = include_str!("../../../experiments/embedded.toml");
 
+const NO_TARGET: &str = "starts a testbed. Give a file with a [target]: `metawrk init --url URL` writes one.";
+
 /// Flags that change the settings of a file before they are resolved.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Overrides {
     pub name: Option<String>,
+    /// `target.url`
+    pub url: Option<String>,
     /// `load.rate`
     pub rate: Option<f64>,
-    /// `load.profile`
+    /// `load.profile`. The rate is then that at its beginning, unless `rate` is set.
     pub profile: Option<Profile>,
     /// `load.connections`. Raises `max-connections` if that is less.
     pub connections: Option<usize>,
@@ -33,6 +37,8 @@ pub struct Overrides {
     pub outage: Option<Time>,
     /// `phases.duration`, the length of the whole load. `observe` then follows from it.
     pub duration: Option<Time>,
+    /// `verdict.slo`
+    pub slo: Option<Time>,
     /// `verdict.early`
     pub early: Option<Time>,
     /// Further `[[threshold]]` sections.
@@ -41,10 +47,15 @@ pub struct Overrides {
 
 impl Overrides {
     fn apply(&self, settings: &mut Settings) {
-        let Overrides { name, rate, profile, connections, seed, outage, duration, early, thresholds: added } = self;
+        let Overrides { name, url, rate, profile, connections, seed, outage, duration, slo, early, .. } = self;
         settings.name = name.clone().unwrap_or_else(|| settings.name.clone());
+        if let Some(url) = url.clone() {
+            let engine = settings.target.take().and_then(|target| target.engine);
+            settings.target = Some(Target { url, engine });
+        }
         let load = &mut settings.load;
-        load.rate = rate.unwrap_or(load.rate);
+        let initial = profile.as_ref().map(Profile::initial_rate);
+        load.rate = rate.or(initial).unwrap_or(load.rate);
         load.profile = profile.clone().or_else(|| load.profile.take());
         load.seed = seed.unwrap_or(load.seed);
         if let Some(connections) = *connections {
@@ -61,7 +72,8 @@ impl Overrides {
             }
             None => {}
         }
-        settings.threshold.extend(thresholds::to_settings(added));
+        settings.threshold.extend(thresholds::to_settings(&self.thresholds));
+        settings.verdict.slo = slo.or(settings.verdict.slo);
         settings.verdict.early = early.or(settings.verdict.early);
         if let Some(duration) = *duration {
             settings.phases.duration = Some(duration);
@@ -87,9 +99,13 @@ impl Overrides {
     fn flag(&self, key: &str) -> Option<&'static str> {
         let set = match key {
             "name" => (self.name.is_some(), "--name"),
+            "target.url" => (self.url.is_some(), "--url"),
+            "load.rate" if self.profile.is_some() => (true, "--profile"),
             "load.rate" => (self.rate.is_some(), "--rate"),
+            "load.profile" => (self.profile.is_some(), "--profile"),
             "load.connections" | "load.max-connections" => (self.connections.is_some(), "--connections"),
             "phases.duration" => (self.duration.is_some(), "--duration"),
+            "verdict.slo" => (self.slo.is_some(), "--slo"),
             "verdict.early" => (self.early.is_some(), "--dwell"),
             _ if key.starts_with("fault.") && key.ends_with(".for") => (self.outage.is_some(), "--outage"),
             _ => (false, ""),
@@ -155,6 +171,9 @@ pub fn vary(plan: &ExperimentPlan, overrides: &Overrides) -> Result<ExperimentPl
 fn parse_and_adapt(text: &str, origin: &str, folder: &Path, overrides: &Overrides) -> Result<AdaptedPlan, ConfigError> {
     let source = Source { origin, text };
     let mut settings: Settings = source.parse()?;
+    if settings.testbed.is_some() && overrides.url.is_some() {
+        return Err(ConfigError::Flag { flag: "--url", why: format!("{origin} {NO_TARGET}") });
+    }
     overrides.apply(&mut settings);
     let notes = overrides.adapt(&mut settings);
     read_script(&mut settings.load.script, folder).map_err(|why| source.error("load.script", why))?;

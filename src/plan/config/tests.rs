@@ -378,6 +378,32 @@ fn flags_change_settings_and_are_named_in_errors() {
 }
 
 #[test]
+fn url_slo_and_profile_replace_those_of_the_file() {
+    let parsed = |text: &str, overrides: &Overrides| parse(text, "x.toml", Path::new(""), overrides);
+    let overrides = Overrides {
+        url: Some("http://other:81/".into()),
+        slo: Some(Time::from_millis(200)),
+        profile: Some("50..300@1m,100".parse().unwrap()),
+        ..Overrides::default()
+    };
+    let plan = parsed(DOCKER, &overrides).unwrap();
+    let System::Target { url, engine } = plan.system() else { panic!() };
+    assert_eq!((url.as_str(), engine.clone()), ("http://other:81/", Some(EngineAddress::Environment)));
+    assert_eq!((plan.slo(), plan.load().rate), (Some(Time::from_millis(200)), 50.0));
+    assert_eq!(plan.load_settings("http://x/").rate.to_string(), "50..300@1m,100");
+    assert_eq!(read(&plan.to_toml().unwrap()).unwrap(), plan);
+    let error = |text: &str, overrides: Overrides| parsed(text, &overrides).unwrap_err().to_string();
+    let errors = [
+        error(DOCKER, Overrides { url: Some("ftp://x/".into()), ..Overrides::default() }),
+        error(SMALL, Overrides { url: Some("http://x/".into()), ..Overrides::default() }),
+        error(DOCKER, Overrides { slo: Some(Time::ZERO), ..Overrides::default() }),
+        error(DOCKER, Overrides { profile: Some("0.0001..9@1m".parse().unwrap()), ..Overrides::default() }),
+        error(DOCKER, Overrides { profile: Some("9@2h,10".parse().unwrap()), ..Overrides::default() }),
+    ];
+    insta::assert_snapshot!(errors.join("\n"), @"");
+}
+
+#[test]
 fn every_shipped_experiment_is_valid() {
     for file in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments")).unwrap() {
         let path = file.unwrap().path();
