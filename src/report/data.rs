@@ -49,6 +49,8 @@ pub struct ReportData {
     /// The counts and histograms of all records.
     pub digest: Digest,
     pub samples: Vec<Sample>,
+    /// The memory for requests in the testbed's compose-post, in bytes. It is less than its limit, which counts all memory.
+    pub budget: Option<u64>,
     /// Components that died, restarted or ran out of memory.
     pub incidents: Vec<Incident>,
     /// Warnings of faults, which do not change the verdict: instant and text.

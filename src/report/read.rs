@@ -107,6 +107,7 @@ pub fn build_report_data(plan: &ExperimentPlan, recorded: RunData, digest: Diges
         facts: plan_facts(plan),
         digest,
         samples,
+        budget: find_budget(plan),
         thresholds: Vec::new(),
     };
     data.thresholds = evaluate_thresholds(plan, &data, aborted.as_ref());
@@ -210,6 +211,14 @@ fn plan_facts(plan: &ExperimentPlan) -> Vec<(String, String)> {
         add("time limit for recovery", plan.phases().observe.to_string());
     }
     facts
+}
+
+/// The memory for requests of a testbed whose memory is limited, in bytes.
+fn find_budget(plan: &ExperimentPlan) -> Option<u64> {
+    match plan.system() {
+        System::Testbed(testbed) if testbed.scenario == Scenario::Memory => Some(testbed.budget.0),
+        System::Testbed(_) | System::Target { .. } => None,
+    }
 }
 
 fn describe_system(plan: &ExperimentPlan) -> String {

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use super::scenario::memory::{ERROR_BYTES, REQUEST_BYTES};
 use crate::units::Time;
 
-/// The settings of a testbed. [`TestbedPlan`] holds settings that are valid.
+/// The settings of a testbed. [`TestbedPlan`] holds settings that are valid. Written are those of its scenario.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case", into = "ScenarioSettings")]
 pub struct TestbedSettings {
     pub scenario: Scenario,
     /// Memory that requests in compose-post may use in total.
@@ -26,6 +26,40 @@ pub struct TestbedSettings {
     pub service_time: Time,
     /// Retry storm: number of requests that may wait for a worker.
     pub queue: usize,
+}
+
+/// The settings that have an effect in a scenario.
+#[derive(Serialize)]
+#[serde(tag = "scenario", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+enum ScenarioSettings {
+    Memory {
+        #[serde(with = "crate::units::exact_size")]
+        budget: ByteSize,
+        hold: Time,
+        db_timeout: Time,
+        storage_time: Time,
+        leak: bool,
+    },
+    RetryStorm {
+        workers: usize,
+        service_time: Time,
+        queue: usize,
+        db_timeout: Time,
+        storage_time: Time,
+    },
+}
+
+impl From<TestbedSettings> for ScenarioSettings {
+    fn from(settings: TestbedSettings) -> ScenarioSettings {
+        let TestbedSettings { budget, hold, db_timeout, storage_time, leak, workers, service_time, queue, .. } =
+            settings;
+        match settings.scenario {
+            Scenario::Memory => ScenarioSettings::Memory { budget, hold, db_timeout, storage_time, leak },
+            Scenario::RetryStorm => {
+                ScenarioSettings::RetryStorm { workers, service_time, queue, db_timeout, storage_time }
+            }
+        }
+    }
 }
 
 /// The feedback loop that sustains the failure.
@@ -83,7 +117,7 @@ pub enum TestbedPlanError {
     Range { what: &'static str, range: &'static str, value: String },
 }
 
-/// Valid [`TestbedSettings`].
+/// Valid [`TestbedSettings`]. Those that have no effect in its scenario have their defaults.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "TestbedSettings", into = "TestbedSettings")]
 pub struct TestbedPlan(TestbedSettings);
@@ -109,7 +143,18 @@ impl TestbedPlan {
         range((1..=10_000).contains(&workers), "workers", "between 1 and 10000", &workers)?;
         range(times.contains(&service_time), "service-time", "between 1ms and 60s", &service_time)?;
         range(queue <= 1_000_000, "queue", "at most 1000000", &queue)?;
-        Ok(TestbedPlan(settings))
+        let default = TestbedSettings::default();
+        Ok(TestbedPlan(match settings.scenario {
+            Scenario::Memory => TestbedSettings {
+                workers: default.workers,
+                service_time: default.service_time,
+                queue: default.queue,
+                ..settings
+            },
+            Scenario::RetryStorm => {
+                TestbedSettings { budget: default.budget, hold: default.hold, leak: default.leak, ..settings }
+            }
+        }))
     }
 
     /// Number n of requests that fit on the costly error path at once: floor(budget / 10 MiB).
@@ -183,6 +228,30 @@ mod tests {
         );
         let again: TestbedPlan = toml::from_str(&toml::to_string(&plan).unwrap()).unwrap();
         assert_eq!(again, plan);
+    }
+
+    #[test]
+    fn only_the_settings_of_the_scenario_are_written() {
+        let written = |text: &str| toml::to_string(&toml::from_str::<TestbedPlan>(text).unwrap()).unwrap();
+        insta::assert_snapshot!(written("workers = 9"), @r#"
+        scenario = "memory"
+        budget = "124MiB"
+        hold = "100ms"
+        db-timeout = "300ms"
+        storage-time = "7ms"
+        leak = false
+        "#);
+        insta::assert_snapshot!(written("scenario = 'retry-storm'\nleak = true"), @r#"
+        scenario = "retry-storm"
+        workers = 4
+        service-time = "10ms"
+        queue = 1000
+        db-timeout = "300ms"
+        storage-time = "7ms"
+        "#);
+        // What has no effect makes no other plan.
+        let plan: TestbedPlan = toml::from_str("workers = 9").unwrap();
+        assert_eq!(plan, TestbedPlan::default());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::testbed::plan::Scenario;
 use crate::testbed::role::{Role, tie_to_parent, until_stopped};
 use crate::testbed::{compose_post, heap, link, post_db, post_storage};
 use crate::units::Time;
-use options::{ScenarioOptions, ServeOptions, parse_peer};
+use options::{ScenarioOptions, ServeOptions, StorageOptions, parse_peer};
 
 /// The arguments of `metawrk testbed`.
 #[derive(Debug, clap::Args)]
@@ -29,7 +29,7 @@ enum TestbedCommand {
     /// Run the whole testbed until standard input ends
     ///
     /// Prints the address to send posts to. Lines on standard input set the state of the link between post-storage and
-    /// post-db: `cut`, `delay 50ms`, `loss 0.1`, `bandwidth 100000` (bytes/s), or `heal`.
+    /// post-db: `cut`, `reset`, `delay 50ms`, `loss 0.1`, `bandwidth 100000` (bytes/s), or `heal`.
     Run {
         #[command(flatten)]
         scenario: ScenarioOptions,
@@ -59,7 +59,7 @@ enum TestbedCommand {
         #[arg(long, value_name = "HOST:PORT", value_parser = parse_peer)]
         db: String,
         #[command(flatten)]
-        scenario: ScenarioOptions,
+        storage: StorageOptions,
     },
     /// Run the role post-db: a database behind HTTP
     PostDb {
@@ -97,8 +97,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             let role = compose_post::run(serve.listen, &storage, &plan, give_back_after.map(Time::std));
             run_role(Role::ComposePost, &serve, role)
         }
-        TestbedCommand::PostStorage { serve, db, scenario } => {
-            let plan = scenario.resolve()?;
+        TestbedCommand::PostStorage { serve, db, storage } => {
+            let plan = storage.resolve()?;
             serve.tie_to_parent()?;
             run_role(Role::PostStorage, &serve, post_storage::run(serve.listen, &db, &plan))
         }

@@ -27,6 +27,17 @@ impl ServeOptions {
     }
 }
 
+/// What post-storage does.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct StorageOptions {
+    /// Timeout of post-storage for a call to post-db
+    #[arg(long, value_name = "T", default_value_t = TestbedSettings::default().db_timeout)]
+    db_timeout: Time,
+    /// Service time of post-storage, with its call to post-db
+    #[arg(long, value_name = "T", default_value_t = TestbedSettings::default().storage_time)]
+    storage_time: Time,
+}
+
 /// The failure scenario, and its parameters.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Scenario")]
@@ -41,12 +52,8 @@ pub struct ScenarioOptions {
     /// How long a request that found no memory holds 10 MiB
     #[arg(long, value_name = "T", default_value_t = TestbedSettings::default().hold)]
     hold: Time,
-    /// Timeout of post-storage for a call to post-db
-    #[arg(long, value_name = "T", default_value_t = TestbedSettings::default().db_timeout)]
-    db_timeout: Time,
-    /// Service time of post-storage, with its call to post-db
-    #[arg(long, value_name = "T", default_value_t = TestbedSettings::default().storage_time)]
-    storage_time: Time,
+    #[command(flatten)]
+    storage: StorageOptions,
     /// Never return the 5 MiB of a request whose storage call fails (only memory)
     #[arg(long)]
     leak: bool,
@@ -61,12 +68,21 @@ pub struct ScenarioOptions {
     queue: usize,
 }
 
+impl StorageOptions {
+    /// # Errors
+    /// If a parameter is out of range.
+    pub fn resolve(self) -> anyhow::Result<TestbedPlan> {
+        let StorageOptions { db_timeout, storage_time } = self;
+        Ok(TestbedPlan::new(TestbedSettings { db_timeout, storage_time, ..TestbedSettings::default() })?)
+    }
+}
+
 impl ScenarioOptions {
     /// # Errors
     /// If a parameter is out of range, or the failure could not sustain itself.
     pub fn resolve(&self) -> anyhow::Result<TestbedPlan> {
-        let ScenarioOptions { budget, hold, db_timeout, storage_time, leak, scenario, workers, service_time, queue } =
-            *self;
+        let ScenarioOptions { budget, hold, storage, leak, scenario, workers, service_time, queue } = *self;
+        let StorageOptions { db_timeout, storage_time } = storage;
         let settings =
             TestbedSettings { budget, hold, db_timeout, storage_time, leak, scenario, workers, service_time, queue };
         Ok(TestbedPlan::new(settings)?)

@@ -24,7 +24,7 @@ pub fn run(plan: &TestbedPlan) -> anyhow::Result<()> {
             }
         }
         if plan.scenario == Scenario::Memory {
-            say(&format!("memory limit: {}\n", ByteSize(testbed.limit_bytes())))?;
+            say(&format!("memory limit: {}, {} of it for requests\n", ByteSize(testbed.limit_bytes()), plan.budget))?;
         }
         say(&format!("serving: {}/wrk2-api/post/compose\n", testbed.url()))?;
         let (sender, mut lines) = tokio::sync::mpsc::unbounded_channel();

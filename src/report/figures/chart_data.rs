@@ -128,7 +128,7 @@ impl ChartSet {
 }
 
 fn memory_chart(data: &FigureData) -> Option<Chart> {
-    let sources = memory::memory_sources(data.samples);
+    let sources = memory::memory_sources(data.samples, data.budget);
     let step = data.axis_end.as_secs_f64() / MAX_POINTS as f64;
     let values = sources.iter().map(|source| {
         let values = keep_greatest(&source.values, step);

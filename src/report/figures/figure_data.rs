@@ -14,6 +14,8 @@ pub struct FigureData<'a> {
     pub(super) subtitle: String,
     pub(super) digest: &'a Digest,
     pub(super) samples: &'a [Sample],
+    /// The memory for requests in the testbed's compose-post, in bytes.
+    pub(super) budget: Option<u64>,
     /// The planned rate in requests per second.
     pub(super) rate: f64,
     pub(super) arrivals_end: Instant,
@@ -31,6 +33,7 @@ impl<'a> FigureData<'a> {
             subtitle: format!("{}: {}", describe_run(&data.name, data.rate), data.explanation.name),
             digest: &data.digest,
             samples: &data.samples,
+            budget: data.budget,
             rate: data.rate,
             arrivals_end: data.arrivals_end,
             axis_end: statistics.last_instant,
@@ -46,6 +49,7 @@ impl<'a> FigureData<'a> {
             subtitle: describe_run(name, generator.planned_rate),
             digest,
             samples: &[],
+            budget: None,
             rate: generator.planned_rate,
             arrivals_end,
             axis_end,

@@ -15,6 +15,7 @@ use super::palette::{LINES, MUTED, TEXT};
 use super::plot_area::PlotArea;
 use super::series::Series;
 use crate::record::Sample;
+use crate::testbed::Role;
 use crate::units::format_three_digits;
 
 const MIB: f64 = (1u64 << 20) as f64;
@@ -25,11 +26,14 @@ pub struct MemorySource {
     pub values: Series,
     /// The limit over time, in MiB: its changes, and its end.
     pub limit: Series,
+    /// How much of the limit the plan gives to requests, in MiB. The rest is what the program itself uses.
+    pub budget: Option<f64>,
     pub color: RGBColor,
 }
 
-/// The sources in `samples`, ordered by name.
-pub fn memory_sources(samples: &[Sample]) -> Vec<MemorySource> {
+/// The sources in `samples`, ordered by name. `budget` is that of the testbed's compose-post, in bytes.
+pub fn memory_sources(samples: &[Sample], budget: Option<u64>) -> Vec<MemorySource> {
+    let of_requests = |name: &str| budget.filter(|_| name == Role::ComposePost.name()).map(|bytes| bytes as f64 / MIB);
     let mut by_name: BTreeMap<&str, Vec<&Sample>> = BTreeMap::new();
     for sample in samples {
         by_name.entry(&sample.source).or_default().push(sample);
@@ -43,6 +47,7 @@ pub fn memory_sources(samples: &[Sample]) -> Vec<MemorySource> {
                 name: name.to_owned(),
                 values: series_with_gaps(&samples),
                 limit: limit_steps(&samples),
+                budget: of_requests(name),
                 color: LINES[i % LINES.len()],
             }
         })
@@ -106,6 +111,7 @@ pub fn draw_sources<DB: DrawingBackend>(
 pub struct Limit<'a> {
     pub steps: &'a Series,
     names: Vec<&'a str>,
+    budget: Option<f64>,
     pub color: RGBColor,
 }
 
@@ -121,7 +127,7 @@ pub fn limits(sources: &[MemorySource]) -> Vec<Limit<'_>> {
                 limit.names.push(&s.name);
                 limit.color = TEXT;
             }
-            None => limits.push(Limit { steps: &s.limit, names: vec![&s.name], color: s.color }),
+            None => limits.push(Limit { steps: &s.limit, names: vec![&s.name], budget: s.budget, color: s.color }),
         }
     }
     limits
@@ -142,7 +148,8 @@ impl Limit<'_> {
             }
             _ => values.join(", then "),
         };
-        format!("limit of {names}: {values} MiB")
+        let budget = self.budget.map(|budget| format!(", {} of it for requests", format_three_digits(budget)));
+        format!("limit of {names}: {values} MiB{}", budget.unwrap_or_default())
     }
 }
 
@@ -159,12 +166,12 @@ pub fn legend_entries(sources: &[MemorySource]) -> Vec<LegendEntry> {
 }
 
 pub fn heading(data: &FigureData) -> Result<Heading, DrawError> {
-    let sources = memory_sources(data.samples);
+    let sources = memory_sources(data.samples, data.budget);
     Heading::new(legend_entries(&sources), data.annotations.label_rows(data.time_axis())?)
 }
 
 pub fn draw_memory<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData) -> Result<(), DrawError> {
-    let sources = memory_sources(data.samples);
+    let sources = memory_sources(data.samples, data.budget);
     let heading = heading(data)?;
     heading.draw(c, data, "Memory (MiB)")?;
     let plot = PlotArea {
@@ -224,7 +231,7 @@ mod tests {
         let steps = limit_steps(&samples.iter().collect::<Vec<_>>());
         assert_eq!(steps, [(0.0, Some(200.0)), (2.0, Some(100.0)), (5.0, Some(200.0)), (6.0, Some(200.0))]);
         let texts = |samples: &[Sample]| -> Vec<String> {
-            legend_entries(&memory_sources(samples)).into_iter().map(|entry| entry.2).collect()
+            legend_entries(&memory_sources(samples, None)).into_iter().map(|entry| entry.2).collect()
         };
         assert_eq!(texts(&samples), ["a", "limit of a: 200, then 100, then 200 MiB"]);
         let b = Sample { source: "b".into(), ..sample(0.5, Some(1), Some(200)) };
@@ -232,5 +239,8 @@ mod tests {
         let changing: Vec<_> = (1..9).map(|i| sample(f64::from(i as u32), Some(5), Some(10 * i))).collect();
         assert_eq!(texts(&changing), ["a", "limit of a: 10, then 7 changes to 80 MiB"]);
         assert_eq!(texts(&[sample(0.0, Some(5), None)]), ["a"]);
+        let post = Sample { source: "compose-post".into(), ..sample(0.0, Some(5), Some(125)) };
+        let text = &legend_entries(&memory_sources(&[post], Some(124 << 20)))[1].2;
+        assert_eq!(text, "limit of compose-post: 125 MiB, 124 of it for requests");
     }
 }

@@ -30,7 +30,7 @@ const USUAL_ROWS: i32 = 3;
 /// The height of the figure in px.
 pub fn timeline_height(data: &FigureData) -> Result<i32, DrawError> {
     let labels = data.annotations.label_rows(data.time_axis())?.len().max(USUAL_ROWS);
-    let memory = memory::legend_entries(&memory::memory_sources(data.samples));
+    let memory = memory::legend_entries(&memory::memory_sources(data.samples, data.budget));
     let legend = arrange_legend(MEMORY, memory.clone())?.extra_height();
     let panels = if memory.is_empty() { 3 } else { 4 };
     Ok(TOP + labels * ROW + panels * (HEAD + BODY + GAP) + legend + FOOT)
@@ -78,7 +78,7 @@ pub struct TimelinePanel {
 pub fn draw_timeline<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData) -> Result<(), DrawError> {
     heading::draw_title(c, data, "Timeline")?;
     let x = data.time_axis();
-    let sources = memory::memory_sources(data.samples);
+    let sources = memory::memory_sources(data.samples, data.budget);
     let mut plot = PlotArea { left: GUTTER, right: WIDTH - MARGIN, top: 0, bottom: 0, x, y: x };
     let rows = data.annotations.label_rows(x)?;
     // Labels stand directly above the first plot, and its head stands above them.

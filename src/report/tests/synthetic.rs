@@ -123,6 +123,7 @@ fn empty_data() -> ReportData {
         },
         digest: no_digest(),
         samples: vec![],
+        budget: None,
         incidents: vec![],
         warnings: vec![],
         problems: vec![],
