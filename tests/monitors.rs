@@ -3,9 +3,11 @@
 mod support;
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::Signal;
 use support::program::{Ended, METAWRK, eventually, run, started};
 use support::{OK, Server};
 
@@ -14,7 +16,14 @@ struct Sleeper(Child);
 
 impl Sleeper {
     fn start(program: impl AsRef<std::ffi::OsStr>) -> Sleeper {
-        Sleeper(Command::new(program).arg("600").stdin(Stdio::null()).spawn().unwrap())
+        let spawn = || Command::new(program.as_ref()).arg("600").stdin(Stdio::null()).spawn();
+        loop {
+            match spawn() {
+                // Another test started a process while this program was written, which holds it open for a moment.
+                Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
+                child => return Sleeper(child.unwrap()),
+            }
+        }
     }
 }
 
@@ -32,11 +41,11 @@ fn own_program(dir: &Path, name: &str) -> PathBuf {
     program
 }
 
-/// The shortest experiment on a healthy server, with monitors.
-fn write_experiment(dir: &Path, server: &Server, monitors: &str) {
+/// An experiment on a healthy server, with monitors.
+fn write_experiment(dir: &Path, server: &Server, seconds: u32, monitors: &str) {
     let text = format!(
         "name = \"t\"\n[target]\nurl = \"{}\"\n[load]\nrate = 100\n\
-         [phases]\nwarmup = \"0s\"\nbaseline = \"5s\"\nduration = \"5s\"\n{monitors}",
+         [phases]\nwarmup = \"0s\"\nbaseline = \"5s\"\nduration = \"{seconds}s\"\n{monitors}",
         server.url()
     );
     fs::write(dir.join("x.toml"), text).unwrap();
@@ -67,39 +76,39 @@ fn a_process_is_sampled_by_pid_and_by_name_across_its_restart() {
     let (first, other) = (Sleeper::start(&program), Sleeper::start("sleep"));
     let server = Server::answering(OK);
     let monitors = monitor("process = \"metawrk-monitored\"") + &monitor(&format!("pid = {}", other.0.id()));
-    write_experiment(dir.path(), &server, &monitors);
+    write_experiment(dir.path(), &server, 120, &monitors);
     let experiment = started(METAWRK, dir.path(), &["experiment", "x.toml"]);
     eventually("the first samples", || {
         let file = dir.path().join("results/latest/samples.csv");
         fs::read_to_string(file).is_ok_and(|text| text.lines().count() > 3)
     });
+    let happened = |source: &str, state: &str| {
+        let event = format!("\"component\":\"{source}\",\"state\":\"{state}\"");
+        eventually(&event, || events(dir.path()).contains(&event));
+    };
     drop(first);
-    eventually("the end of the process", || events(dir.path()).contains("\"state\":\"died\""));
-    let again = Sleeper::start(&program);
-    eventually("its restart", || events(dir.path()).contains("\"state\":\"restarted\""));
+    happened("metawrk-monitored", "died");
+    let _again = Sleeper::start(&program);
+    happened("metawrk-monitored", "restarted");
+    let pid = format!("pid {}", other.0.id());
     drop(other);
+    happened(&pid, "died");
+    experiment.send(Signal::INT);
     let ended = experiment.end();
-    drop(again);
-    let named = samples(dir.path(), "metawrk-monitored");
-    // With values, without any, and with values again.
-    let mut changes = named.clone();
-    changes.dedup();
-    assert_eq!(changes, [(true, true), (false, false), (true, true)], "{named:?}");
-    let pid = samples(dir.path(), &monitors_pid(dir.path()));
-    assert!(pid.first() == Some(&(true, true)), "{pid:?}");
     // A process that is named by its pid has ended for good.
-    assert!(ended.out.contains("died and did not restart"), "{ended:?}");
-}
-
-/// The name of the process that the plan of the run monitors by its pid.
-fn monitors_pid(dir: &Path) -> String {
-    let plan = fs::read_to_string(dir.join("results/latest/experiment.toml")).unwrap();
-    let pid = plan.lines().find_map(|line| line.strip_prefix("pid = ")).unwrap();
-    format!("pid {pid}")
+    assert!(ended.out.contains(&format!("{pid} died and did not restart")), "{ended:?}");
+    // With values, without any, and with values again.
+    let changes = |source: &str| {
+        let mut changes = samples(dir.path(), source);
+        changes.dedup();
+        changes
+    };
+    assert_eq!(changes("metawrk-monitored"), [(true, true), (false, false), (true, true)]);
+    assert_eq!(changes(&pid), [(true, true), (false, false)]);
 }
 
 fn check(dir: &Path, server: &Server, key: &str) -> Ended {
-    write_experiment(dir, server, &monitor(key));
+    write_experiment(dir, server, 5, &monitor(key));
     run(METAWRK, dir, &["check", "x.toml"])
 }
 
@@ -114,7 +123,10 @@ fn a_process_that_is_missing_or_ambiguous_is_an_error_with_a_remedy() {
     insta::assert_snapshot!(line(&missing), @"FAIL  monitor      cannot find process metawrk-ambiguous: no process runs this program. Start the system under test first.");
     let _processes = [Sleeper::start(&program), Sleeper::start(&program)];
     let ambiguous = line(&check(dir.path(), &server, "process = \"metawrk-ambiguous\""));
-    assert!(ambiguous.contains("2 processes run this program: pid ") && ambiguous.ends_with("by `pid`."), "{ambiguous}");
+    assert!(
+        ambiguous.contains("2 processes run this program: pid ") && ambiguous.ends_with("by `pid`."),
+        "{ambiguous}"
+    );
     let unit = line(&check(dir.path(), &server, "unit = \"metawrk-no-such\""));
     insta::assert_snapshot!(unit, @"FAIL  monitor      cannot monitor unit metawrk-no-such.service: no process of this machine runs in it. Start it first (`systemctl start metawrk-no-such.service`).");
     // The run ends with the same error, before any load.
@@ -160,7 +172,7 @@ fn all_processes_of_a_unit_are_sampled_together() {
     processes.iter().for_each(|process| groups.add(process.0.id()));
     let dir = tempfile::tempdir().unwrap();
     let server = Server::answering(OK);
-    write_experiment(dir.path(), &server, &monitor(&format!("unit = \"{name}\"")));
+    write_experiment(dir.path(), &server, 5, &monitor(&format!("unit = \"{name}\"")));
     let checked = run(METAWRK, dir.path(), &["check", "x.toml"]);
     assert!(checked.out.contains(&format!("unit {name}: runs on this machine")), "{checked:?}");
     let ended = run(METAWRK, dir.path(), &["experiment", "x.toml"]);

@@ -182,7 +182,17 @@ fn experiment_text(found: &Found) -> String {
          # apply = \"systemctl stop my-database\"\n\
          # undo = \"systemctl start my-database\"\n\
          # verify = \"! systemctl is-active --quiet my-database\"\n\
+         #\n\
+         # A proxy between two programs, which the calling one must use instead of `to`:\n\
+         # kind = \"proxy\"\n\
+         # listen = \"127.0.0.1:15432\"\n\
+         # to = \"127.0.0.1:5432\"\n\
+         # delay = \"200ms\"         # Or cut = \"hang\", cut = \"reset\", loss = 0.1, bandwidth = \"100KiB\"\n\
          {monitors}\
+         \n\
+         # [[monitor]]               # Memory and CPU time of a program of this machine\n\
+         # kind = \"process\"\n\
+         # unit = \"nginx\"           # A systemd unit. Or process = \"my-service\", or pid = 4242\n\
          \n\
          # [[threshold]]             # The exit code is 4 if this holds at the end\n\
          # fail-if = \"p99>2s\"\n"

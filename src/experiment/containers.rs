@@ -13,7 +13,11 @@ use crate::plan::{ExperimentPlan, MonitoredComponent};
 pub async fn find_problems(plan: &ExperimentPlan, engine: &Engine) -> Vec<String> {
     let faults = plan.faults().iter().filter_map(|planned| match planned.spec.spec().target() {
         TargetName::Container(name) => Some((name, planned.spec.spec().network().map(str::to_owned))),
-        TargetName::Link | TargetName::Process(_) | TargetName::Load | TargetName::Command(_) => None,
+        TargetName::Link
+        | TargetName::Proxy(_)
+        | TargetName::Process(_)
+        | TargetName::Load
+        | TargetName::Command(_) => None,
     });
     let monitors = plan.monitors().iter().filter_map(|planned| match &planned.component {
         MonitoredComponent::Container(name) => Some((name.clone(), None)),

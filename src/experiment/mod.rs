@@ -6,6 +6,7 @@ mod monitors;
 mod overlap;
 mod processes;
 pub mod progress;
+mod proxies;
 mod removal;
 pub mod run;
 mod run_log;

@@ -106,8 +106,9 @@ pub fn find_running(component: &MonitoredComponent) -> Result<LocalComponent, St
             Ok(LocalComponent::Process(ProcessMonitor::new(component.name(), name.find()?.pid)))
         }
         MonitoredComponent::Unit(unit) => Ok(LocalComponent::Unit(UnitCgroup::find(unit)?)),
-        MonitoredComponent::Testbed(_) | MonitoredComponent::Container(_) => {
-            Err(StartError::Unplanned { what: format!("the monitor of {}", component.name()), needs: "process or unit" })
-        }
+        MonitoredComponent::Testbed(_) | MonitoredComponent::Container(_) => Err(StartError::Unplanned {
+            what: format!("the monitor of {}", component.name()),
+            needs: "process or unit",
+        }),
     }
 }

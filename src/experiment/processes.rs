@@ -47,7 +47,11 @@ pub async fn find_processes(
 fn find_local(plan: &ExperimentPlan) -> impl Iterator<Item = RunningProcess> {
     let faults = plan.faults().iter().filter_map(|planned| match planned.spec.spec().target() {
         TargetName::Process(name) => Some(MonitoredComponent::Process(name)),
-        TargetName::Link | TargetName::Container(_) | TargetName::Load | TargetName::Command(_) => None,
+        TargetName::Link
+        | TargetName::Proxy(_)
+        | TargetName::Container(_)
+        | TargetName::Load
+        | TargetName::Command(_) => None,
     });
     let monitors = plan.monitors().iter().map(|planned| planned.component.clone());
     faults.chain(monitors).filter_map(|component| {
@@ -70,7 +74,11 @@ fn read_process(component: &str, process_id: u32) -> Option<RunningProcess> {
 fn container_names(plan: &ExperimentPlan) -> Vec<String> {
     let faults = plan.faults().iter().filter_map(|planned| match planned.spec.spec().target() {
         TargetName::Container(name) => Some(name),
-        TargetName::Link | TargetName::Process(_) | TargetName::Load | TargetName::Command(_) => None,
+        TargetName::Link
+        | TargetName::Proxy(_)
+        | TargetName::Process(_)
+        | TargetName::Load
+        | TargetName::Command(_) => None,
     });
     let monitors = plan.monitors().iter().filter_map(|planned| match &planned.component {
         MonitoredComponent::Container(name) => Some(name.clone()),

@@ -126,7 +126,7 @@ pub(super) async fn run_prepared(
     match prepared.and_then(|prepared| folder.make_latest().map(|()| prepared).map_err(RunError::from)) {
         Ok((prepared, mut system)) => {
             let result = execute(plan, prepared, &mut system, &folder, signals, show_progress).await;
-            *testbed = system.into_testbed();
+            *testbed = system.release().await;
             match result {
                 Ok((stopped, failure)) => Ok(RunResult { folder, stopped, failure }),
                 Err(cause) => Err(RunError::Incomplete { dir: folder.path().to_owned(), cause: Box::new(cause) }),

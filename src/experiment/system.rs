@@ -6,6 +6,7 @@ use tokio::task::JoinHandle;
 
 use super::monitors::{PreparedMonitor, prepare_monitors};
 use super::overlap::{Overlap, refuse_overlaps};
+use super::proxies::Proxies;
 use crate::docker::{DockerError, Engine};
 use crate::fault::keeper::journal::JournalError;
 use crate::fault::surge::CountLoad;
@@ -24,6 +25,8 @@ use crate::units::Time;
 pub enum StartError {
     #[error("cannot start the testbed: {0}")]
     Testbed(#[from] TestbedError),
+    #[error(transparent)]
+    Proxy(TestbedError),
     #[error(transparent)]
     Docker(#[from] DockerError),
     #[error(transparent)]
@@ -45,6 +48,7 @@ pub enum StartError {
 pub struct SystemUnderTest {
     url: String,
     testbed: Option<Testbed>,
+    proxies: Proxies,
     /// In the order of the plan. Preparing them changed nothing.
     faults: Vec<PreparedFault>,
     /// In the order of the plan.
@@ -78,7 +82,7 @@ enum PreparedFault {
 }
 
 impl SystemUnderTest {
-    /// Finds the containers and processes that the plan names, and prepares faults and monitors. `testbed` must be there if the plan has
+    /// Finds the containers and processes that the plan names, starts its proxies, and prepares faults and monitors. `testbed` must be there if the plan has
     /// one.
     ///
     /// # Errors
@@ -93,14 +97,15 @@ impl SystemUnderTest {
         };
         let machine = Machine { engine: connect_engine(plan).await? };
         let monitors = prepare_monitors(plan, testbed.as_ref(), machine.engine.as_ref()).await?;
+        let proxies = Proxies::start(plan).await.map_err(StartError::Proxy)?;
         let (mut faults, mut targets) = (Vec::new(), Vec::new());
         for planned in plan.faults() {
-            let (fault, on) = prepare_fault(planned, testbed.as_ref(), &machine).await?;
+            let (fault, on) = prepare_fault(planned, testbed.as_ref(), &proxies, &machine).await?;
             faults.push(fault);
             targets.push(on);
         }
         refuse_overlaps(plan.faults(), &targets)?;
-        Ok(SystemUnderTest { url, testbed, faults, monitors })
+        Ok(SystemUnderTest { url, testbed, proxies, faults, monitors })
     }
 
     /// The URL of the load.
@@ -144,19 +149,26 @@ impl SystemUnderTest {
         std::mem::take(&mut self.monitors).into_iter().for_each(|monitor| monitor.start(clock, samples, events));
     }
 
-    /// Waits until a component of the testbed dies: its name, and how it died.
+    /// Waits until a component of the testbed or a proxy dies: its name, and how it died.
     pub async fn wait_for_death(&mut self) -> (String, String) {
-        match &mut self.testbed {
-            Some(testbed) => match testbed.next_exit().await {
-                Some(exit) => (exit.role.name().to_owned(), format!("{} {}", exit.status, exit.stderr)),
+        let testbed = async {
+            match &mut self.testbed {
+                Some(testbed) => match testbed.next_exit().await {
+                    Some(exit) => (exit.role.name().to_owned(), format!("{} {}", exit.status, exit.stderr)),
+                    None => std::future::pending().await,
+                },
                 None => std::future::pending().await,
-            },
-            None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            death = testbed => death,
+            death = self.proxies.wait_for_death() => death,
         }
     }
 
-    /// The testbed, which still runs.
-    pub fn into_testbed(self) -> Option<Testbed> {
+    /// Ends the proxies. Returns the testbed, which still runs.
+    pub async fn release(self) -> Option<Testbed> {
+        self.proxies.stop().await;
         self.testbed
     }
 }
@@ -174,14 +186,19 @@ pub async fn connect_engine(plan: &ExperimentPlan) -> Result<Option<Engine>, Doc
 async fn prepare_fault(
     planned: &PlannedFault,
     testbed: Option<&Testbed>,
+    proxies: &Proxies,
     machine: &Machine,
 ) -> Result<(PreparedFault, Vec<Target>), StartError> {
     let mut targets = Vec::new();
     let prepared = match &planned.spec {
         FaultSpec::Link(fault) => {
+            let (link, needs) = match fault.spec().proxy() {
+                Some(address) => (proxies.link(address.listen).cloned(), "proxy"),
+                None => (testbed.map(Testbed::link), "[testbed]"),
+            };
             let what = || format!("the fault {}", fault.kind());
-            let testbed = testbed.ok_or_else(|| StartError::Unplanned { what: what(), needs: "[testbed]" })?;
-            PreparedFault::Ready(fault.spec().fault(testbed.link()))
+            let link = link.ok_or_else(|| StartError::Unplanned { what: what(), needs })?;
+            PreparedFault::Ready(fault.spec().fault(link))
         }
         FaultSpec::Load(fault) => PreparedFault::OnLoad(fault.clone()),
         FaultSpec::Kept(fault) => {

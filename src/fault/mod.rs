@@ -32,7 +32,7 @@ pub use group::FaultGroup;
 pub use keeper::client::KeeperClient;
 pub use kept::{Machine, Target};
 pub use keys::InvalidKey;
-pub use link::{LinkBandwidth, LinkCut, LinkDelay, LinkLoss, LinkSpec};
+pub use link::{CutKind, LinkBandwidth, LinkCut, LinkDelay, LinkLoss, LinkSpec, ProxyAddress, ProxyEffect, ProxyFault};
 pub use registry::{FaultSpec, KeptFault, LinkFault, LoadFault, UndoRecord, examples};
 pub use spec::{CheckContext, Spec, TargetName};
 pub use step_report::StepReport;

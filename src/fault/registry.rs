@@ -10,7 +10,7 @@ use super::container::reachability::Reachability;
 use super::container::{blackhole, disconnect, kill, memory_limit, pause, restart, stop, throttle};
 use super::kept::{Inspected, KeptSpec, Machine, Snapshot, Target};
 use super::keys::{self, InvalidKey};
-use super::link::{LinkBandwidth, LinkCut, LinkDelay, LinkLoss, LinkSpec};
+use super::link::{LinkBandwidth, LinkCut, LinkDelay, LinkLoss, LinkSpec, ProxyFault};
 use super::process::freeze;
 use super::stress_cpu::StressCpu;
 use super::surge::{LoadSpec, Surge};
@@ -20,7 +20,7 @@ use super::{CheckContext, Fault, FaultError, Spec};
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum FaultSpec {
-    /// On the testbed's link. It ends with the testbed.
+    /// On a link that ends with the run: the testbed's, or a proxy.
     Link(LinkFault),
     /// On the load: part of its plan.
     Load(LoadFault),
@@ -34,7 +34,7 @@ macro_rules! faults {
         load { $($load:ident($load_spec:ty) = $load_kind:literal,)* }
         kept { $($kept:ident($kept_spec:ty) = $kept_kind:literal,)* }
     ) => {
-        /// A fault on the testbed's link.
+        /// A fault on a link that ends with the run.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "kind")]
         pub enum LinkFault {
@@ -292,6 +292,7 @@ faults! {
         LinkDelay(LinkDelay) = "link-delay",
         LinkLoss(LinkLoss) = "link-loss",
         LinkBandwidth(LinkBandwidth) = "link-bandwidth",
+        Proxy(ProxyFault) = "proxy",
     }
     load {
         Surge(Surge) = "surge",
@@ -354,6 +355,7 @@ mod tests {
         link-delay of 50ms each way
         link-loss of 10.0 %
         link-bandwidth of 50.0 KiB/s
+        proxy on 127.0.0.1:15432 with a delay of 200ms each way
         surge of 4 times the load
         disconnect db
         blackhole db

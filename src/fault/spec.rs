@@ -1,5 +1,7 @@
 //! What every kind of fault says of itself, as a plan has it.
 
+use std::net::SocketAddr;
+
 use super::InvalidKey;
 use super::command::target::short_name;
 use super::process::name::ProcessName;
@@ -51,6 +53,8 @@ pub trait Spec {
 pub enum TargetName {
     /// The testbed's link between post-storage and post-db.
     Link,
+    /// A proxy in front of a service, by the address that it listens on.
+    Proxy(SocketAddr),
     /// By name, compose service or id.
     Container(String),
     /// A process of this machine.
@@ -100,6 +104,7 @@ impl TargetName {
     pub(super) fn label(&self) -> Option<String> {
         match self {
             TargetName::Link | TargetName::Load => None,
+            TargetName::Proxy(listen) => Some(format!("on {listen}")),
             TargetName::Container(container) => Some(container.clone()),
             TargetName::Command(command) => Some(short_name(command)),
             TargetName::Process(ProcessName::Pid(pid)) => Some(format!("pid {pid}")),
@@ -111,6 +116,7 @@ impl TargetName {
     pub fn in_words(&self) -> &'static str {
         match self {
             TargetName::Link => "on the link",
+            TargetName::Proxy(_) => "on the same proxy",
             TargetName::Container(_) => "on the same container",
             TargetName::Process(_) => "on the same process",
             TargetName::Load => "on the load",

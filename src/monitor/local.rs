@@ -147,8 +147,7 @@ mod tests {
         let next = Arc::new(Mutex::new(None));
         let find = Arc::clone(&next);
         let find_again: FindAgain = Arc::new(move || find.lock().unwrap().clone());
-        let running =
-            RunningLocal { source: "web".into(), component: process(&first), find_again: Some(find_again) };
+        let running = RunningLocal { source: "web".into(), component: process(&first), find_again: Some(find_again) };
         let (sender, mut events) = unbounded_channel();
         let mut monitor = running.monitor(sender);
         let at = |ms: u64| Instant::START.plus(Time::from_millis(ms));
@@ -175,11 +174,8 @@ mod tests {
         }
         let restarted = at(ms);
         let ended = at(ms + 100);
-        let wanted = [
-            (ComponentState::Died, at(100)),
-            (ComponentState::Restarted, restarted),
-            (ComponentState::Died, ended),
-        ];
+        let wanted =
+            [(ComponentState::Died, at(100)), (ComponentState::Restarted, restarted), (ComponentState::Died, ended)];
         assert_eq!(states, wanted);
     }
 

@@ -151,7 +151,10 @@ mod tests {
         assert_eq!(found.into_iter().collect::<Vec<_>>(), [V2.trim()]);
         let found = unit_groups(&[V1.to_owned()], "web.service");
         let text = found.first().unwrap();
-        assert_eq!(Cgroup::parse(text, "memory").unwrap().folder, Path::new("/sys/fs/cgroup/memory/system.slice/web.service"));
+        assert_eq!(
+            Cgroup::parse(text, "memory").unwrap().folder,
+            Path::new("/sys/fs/cgroup/memory/system.slice/web.service")
+        );
         assert_eq!(Cgroup::parse(text, "cpuacct"), None, "not a group of its own");
     }
 

@@ -79,6 +79,16 @@ pub fn resolve_faults(
         if planned.iter().any(overlaps) {
             return refuse("at", format!("overlaps an earlier fault {}. Change at or for.", target.in_words()));
         }
+        let proxy = |fault: &PlannedFault| match &fault.spec {
+            FaultSpec::Link(link) => link.spec().proxy().cloned(),
+            FaultSpec::Load(_) | FaultSpec::Kept(_) => None,
+        };
+        if let Some(own) = proxy(&new)
+            && let Some(other) =
+                planned.iter().filter_map(proxy).find(|other| other.listen == own.listen && *other != own)
+        {
+            return refuse("to", format!("must be \"{}\", as an earlier fault on {} has it", other.to, own.listen));
+        }
         let context = CheckContext {
             lasts: new.end().since(new.at),
             rate,

@@ -101,9 +101,7 @@ fn resolve_process(monitor: &Monitor, system: &System) -> Result<MonitoredCompon
     match (named.next(), named.next()) {
         (Some(component), None) => Ok(component),
         (None, _) => Err(("kind", format!("a process monitor needs one of the keys {PROCESS_KEYS}"))),
-        (Some(_), Some(second)) => {
-            Err((second.key(), format!("{PROCESS_KEYS} exclude each other: set one of them")))
-        }
+        (Some(_), Some(second)) => Err((second.key(), format!("{PROCESS_KEYS} exclude each other: set one of them"))),
     }
 }
 

@@ -1,4 +1,5 @@
 use std::io;
+use std::net::SocketAddr;
 
 use super::role::Role;
 
@@ -13,6 +14,8 @@ pub enum TestbedError {
     Spawn { role: Role, source: io::Error },
     #[error("the testbed's process {role} did not become ready ({status}): {stderr}")]
     NotReady { role: Role, status: String, stderr: String },
-    #[error("the testbed's link did not execute `{command}`: {why}")]
-    Link { command: String, why: String },
+    #[error("{link} did not execute `{command}`: {why}")]
+    Link { link: String, command: String, why: String },
+    #[error("cannot start the proxy on {listen}: {why}. Choose another `listen`, or end the program that uses it.")]
+    Proxy { listen: SocketAddr, why: String },
 }

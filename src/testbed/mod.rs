@@ -8,7 +8,8 @@
 //!
 //! * `compose-post` accepts posts over HTTP. Its memory is limited, or its workers are.
 //! * `post-storage` stores posts in `post-db`, with a timeout.
-//! * `link` is a TCP proxy that can be cut, delayed or limited. Faults act on it.
+//! * `link` is a TCP proxy that can be cut, delayed or limited. Faults act on it. A [`ProxyProcess`] is such a link in front of
+//!   a service of the user.
 //! * `post-db` is a database behind HTTP.
 //!
 //! [`Testbed`] starts the processes, and they end with it. The testbed is made to fail metastably: while the link is cut,
@@ -29,6 +30,7 @@ pub(crate) mod plan;
 pub(crate) mod post_db;
 pub(crate) mod post_storage;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod role;
 pub(crate) mod scenario;
 pub(crate) mod serve;
@@ -43,5 +45,6 @@ pub use link::state::{LinkCommand, RETRANSMISSION_TIMEOUT};
 pub use link_handle::{LinkHandle, LinkProbe};
 pub use plan::{Scenario, TestbedPlan, TestbedPlanError, TestbedSettings};
 pub use process::ProcessExit;
+pub use proxy::ProxyProcess;
 pub use role::Role;
 pub use supervisor::Testbed;

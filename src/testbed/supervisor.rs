@@ -6,10 +6,13 @@ use tokio::process::Command;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::error::TestbedError;
-use super::link_handle::{LinkHandle, LinkProbe};
+use super::link_handle::{LinkHandle, LinkProbe, ProbeKind};
 use super::plan::TestbedPlan;
 use super::process::{ProcessExit, ProcessSpawner, RoleProcess};
 use super::role::Role;
+
+/// The link's name in errors.
+const LINK: &str = "the testbed's link";
 
 /// A running testbed. Its processes end when it is dropped, and when this process ends for any reason.
 pub struct Testbed {
@@ -80,9 +83,10 @@ impl Testbed {
             )
             .await?;
         let (Some(stdin), Some(stdout)) = (link.stdin.take(), link.stdout.take()) else {
-            return Err(TestbedError::Link { command: "start".into(), why: "it has no pipes".into() });
+            let (command, why) = ("start".into(), "it has no pipes".into());
+            return Err(TestbedError::Link { link: LINK.into(), command, why });
         };
-        let handle = LinkHandle::new(link.ready.address, stdin, stdout);
+        let handle = LinkHandle::new(LINK, ProbeKind::Health, link.ready.address, stdin, stdout);
         let url = format!("http://{}", compose.ready.address);
         Ok(Testbed { processes: [compose, storage, link, db], link: handle, url, exits, _spawner: starter.spawner })
     }

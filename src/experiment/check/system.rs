@@ -1,13 +1,17 @@
 //! Whether the system under test is reachable, its faults can be applied, and the script generates requests.
 
 use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
 
 use super::processes::check_processes;
 use super::request::{check_request, unreachable_target};
 use super::step::run_blocking;
 use super::{Finding, docker, limits, machine};
+use crate::experiment::proxies::{Proxies, proxy_addresses};
 use crate::experiment::system::component_pid;
-use crate::fault::Machine;
+use crate::fault::{Machine, ProxyAddress};
 use crate::load::preflight;
 use crate::plan::{ExperimentPlan, System};
 use crate::testbed::{LinkProbe, Role, Testbed};
@@ -18,6 +22,8 @@ pub async fn check_system(plan: &ExperimentPlan, report: &mut dyn FnMut(Finding)
     match plan.system() {
         System::Target { url, .. } => {
             docker::check_containers(plan, report).await;
+            // The load may pass them.
+            let _proxies = check_proxies(plan, report).await;
             check_load(plan, url, report).await;
         }
         System::Testbed(testbed) => match Testbed::start(testbed, None).await {
@@ -32,6 +38,30 @@ pub async fn check_system(plan: &ExperimentPlan, report: &mut dyn FnMut(Finding)
             Err(error) => report(Finding::fail("testbed", error.to_string())),
         },
     }
+}
+
+/// Whether the proxies can listen, and the services behind them accept connections. They go on until they are dropped.
+async fn check_proxies(plan: &ExperimentPlan, report: &mut dyn FnMut(Finding)) -> Option<Proxies> {
+    const SUBJECT: &str = "proxy";
+    const PATIENCE: Duration = Duration::from_secs(5);
+    let proxies = match Proxies::start(plan).await {
+        Ok(proxies) => proxies,
+        Err(error) => {
+            report(Finding::fail(SUBJECT, error.to_string()));
+            return None;
+        }
+    };
+    for ProxyAddress { listen, to } in proxy_addresses(plan) {
+        let connected = tokio::time::timeout(PATIENCE, TcpStream::connect(to)).await;
+        let connected = connected.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
+        report(match connected {
+            Ok(_) => Finding::ok(SUBJECT, format!("{listen} forwards connections to {to}")),
+            Err(error) => {
+                Finding::fail(SUBJECT, format!("cannot connect to {to}: {error}. Start the service, or correct `to`."))
+            }
+        });
+    }
+    Some(proxies)
 }
 
 /// Whether each process of the testbed may open as many files as the load may open connections.
@@ -61,6 +91,7 @@ async fn check_link(testbed: &Testbed) -> Finding {
     match testbed.probe_link().await {
         LinkProbe::Answered => Finding::ok(SUBJECT, "post-db answers through the link"),
         LinkProbe::Unanswered => failed("a request through the link got no answer".to_owned()),
+        LinkProbe::Reset => failed("a connection through the link was reset".to_owned()),
         LinkProbe::Failed(why) => failed(format!("a request through the link failed: {why}")),
     }
 }

@@ -72,7 +72,7 @@ impl LinkBandwidthFault {
     }
 
     async fn probe(&self, action: &'static str, is_so: fn(Duration) -> bool) -> Result<StepReport, FaultError> {
-        probe_until(action, || async {
+        probe_until(&self.link, action, || async {
             let took = self.transfer().await;
             let seen = format!("bytes that take {TRANSFER:?} at {} bytes/s take {took:.1?}", self.bandwidth);
             if is_so(took) { Ok(seen) } else { Err(seen) }

@@ -26,12 +26,15 @@ impl Spec for LinkCut {
 
 impl LinkSpec for LinkCut {
     fn fault(&self, link: LinkHandle) -> Box<dyn Fault> {
-        Box::new(LinkCutFault { link })
+        Box::new(LinkCutFault { link, resets: false })
     }
 }
 
-struct LinkCutFault {
-    link: LinkHandle,
+/// A link that passes nothing.
+pub(super) struct LinkCutFault {
+    pub link: LinkHandle,
+    /// Connections are reset. Otherwise they hang.
+    pub resets: bool,
 }
 
 /// An answer that is an error seldom goes away by waiting.
@@ -47,7 +50,7 @@ impl LinkCutFault {
             }
             let patience = if matches!(seen, LinkProbe::Failed(_)) { PATIENCE_WITH_ERRORS } else { PATIENCE };
             if start.elapsed() >= patience {
-                return Err(failed(action, format!("a request through it was {seen:?}, not {wanted:?}")));
+                return Err(failed(&self.link, action, format!("a request through it was {seen:?}, not {wanted:?}")));
             }
             sleep(PAUSE).await;
         }
@@ -60,11 +63,16 @@ impl Fault for LinkCutFault {
     }
 
     fn apply(&mut self) -> StepFuture<'_> {
-        Box::pin(command(&self.link, LinkCommand::Cut))
+        let with = if self.resets { LinkCommand::Reset } else { LinkCommand::Cut };
+        Box::pin(command(&self.link, with))
     }
 
     fn verify_applied(&mut self) -> StepFuture<'_> {
-        Box::pin(self.probe_for(LinkProbe::Unanswered, "verify the cut of", "a request through it gets no answer"))
+        let (wanted, found) = match self.resets {
+            true => (LinkProbe::Reset, "a connection through it is reset"),
+            false => (LinkProbe::Unanswered, "a request through it gets no answer"),
+        };
+        Box::pin(self.probe_for(wanted, "verify the cut of", found))
     }
 
     fn remove(&mut self) -> StepFuture<'_> {

@@ -72,7 +72,7 @@ impl LinkDelayFault {
         action: &'static str,
         is_so: fn(Duration, Duration) -> bool,
     ) -> Result<StepReport, FaultError> {
-        probe_until(action, || async {
+        probe_until(&self.link, action, || async {
             let (fastest, least) = (self.fastest().await, self.least());
             let seen = format!("a request through it takes {fastest:.1?}");
             if is_so(fastest, least) { Ok(seen) } else { Err(format!("{seen}; delayed it takes {least:?} at least")) }

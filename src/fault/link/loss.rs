@@ -86,6 +86,7 @@ impl LinkLossFault {
             }
         }
         Err(failed(
+            &self.link,
             "verify the loss of",
             format!("only {delayed} of {sent} requests through it came a retransmission later"),
         ))
@@ -104,6 +105,7 @@ impl LinkLossFault {
             }
         }
         Err(failed(
+            &self.link,
             "verify the end of the loss of",
             format!("some of {sent} requests through it still came a retransmission later"),
         ))

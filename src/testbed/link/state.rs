@@ -20,6 +20,8 @@ use crate::units::Time;
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LinkState {
     pub cut: bool,
+    /// Every connection is reset, also each new one.
+    pub reset: bool,
     /// Delay in each direction.
     pub delay: Duration,
     /// Share of chunks that are lost, from 0 to 1.
@@ -33,6 +35,8 @@ pub struct LinkState {
 pub enum LinkCommand {
     /// Nothing passes.
     Cut,
+    /// Every connection is reset, also each new one.
+    Reset,
     /// Everything passes at once.
     Heal,
     /// Delay in each direction.
@@ -44,7 +48,7 @@ pub enum LinkCommand {
 }
 
 /// Examples of all commands, for error messages.
-const COMMANDS: &str = "cut, delay 50ms, loss 0.1, bandwidth 100000 (bytes/s), or heal";
+const COMMANDS: &str = "cut, reset, delay 50ms, loss 0.1, bandwidth 100000 (bytes/s), or heal";
 
 impl LinkCommand {
     /// The state after this command. Earlier commands have no effect on it.
@@ -52,6 +56,7 @@ impl LinkCommand {
         let perfect = LinkState::default();
         match self {
             LinkCommand::Cut => LinkState { cut: true, ..perfect },
+            LinkCommand::Reset => LinkState { reset: true, ..perfect },
             LinkCommand::Heal => perfect,
             LinkCommand::Delay(delay) => LinkState { delay: delay.std(), ..perfect },
             LinkCommand::Loss(loss) => LinkState { loss, ..perfect },
@@ -64,6 +69,7 @@ impl fmt::Display for LinkCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             LinkCommand::Cut => f.write_str("cut"),
+            LinkCommand::Reset => f.write_str("reset"),
             LinkCommand::Heal => f.write_str("heal"),
             LinkCommand::Delay(delay) => write!(f, "delay {delay}"),
             LinkCommand::Loss(share) => write!(f, "loss {share}"),
@@ -80,6 +86,7 @@ impl FromStr for LinkCommand {
         let (command, value) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
         Ok(match (command, value) {
             ("cut", "") => LinkCommand::Cut,
+            ("reset", "") => LinkCommand::Reset,
             ("heal", "") => LinkCommand::Heal,
             ("delay", value) => LinkCommand::Delay(value.parse().map_err(|_| unknown())?),
             ("loss", value) => match value.parse() {
@@ -151,7 +158,7 @@ mod tests {
 
     #[test]
     fn commands_round_trip_and_others_are_refused() {
-        for line in ["cut", "heal", "delay 50ms", "loss 0.1", "bandwidth 100000"] {
+        for line in ["cut", "reset", "heal", "delay 50ms", "loss 0.1", "bandwidth 100000"] {
             assert_eq!(line.parse::<LinkCommand>().unwrap().to_string(), line);
         }
         for line in ["", "cut it", "delay", "delay x", "loss 1", "loss -1", "loss nan", "bandwidth 0", "repair"] {
