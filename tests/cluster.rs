@@ -10,6 +10,8 @@ use serde_json::Value;
 use support::program::{METAWRK, WRK2, run};
 use support::{OK, Server};
 
+const BUSY: &[u8] = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n";
+
 /// The report of a load as JSON.
 fn json(dir: &Path, name: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(dir.join(name)).unwrap()).unwrap()
@@ -72,10 +74,50 @@ fn several_generators_send_what_one_would_send() {
         assert_eq!(threads, [0, 1, 2, 3, 4, 5]);
         let parts = report["parts"].as_array().unwrap();
         assert_eq!(parts.len(), 3);
+        for part in parts {
+            // All parts mean the same instant by a due time. The fastest send shows it on a busy machine, too.
+            let number = part["part"].as_u64().unwrap();
+            let of_part = three.iter().filter(|row| u64::from(row.thread) / 2 == number);
+            let lag = |row: &RequestRecord| row.sent.0.abs_diff(row.due.0);
+            let least = of_part.filter(|row| row.sent.0 > 0).map(lag).min().unwrap();
+            let uncertainty = part["clock_uncertainty_ns"].as_u64().unwrap();
+            assert!(least <= 5_000_000 + uncertainty, "part {number}: {least} ns, {part}");
+        }
         let sum: u64 = parts.iter().map(|part| part["sent"].as_u64().unwrap()).sum();
         assert_eq!(sum, report["generator"]["sent"].as_u64().unwrap_or(sum), "{report}");
         assert!(text.contains("6 threads and 12 connections") && text.contains("Parts:\n"), "{text}");
     }
+}
+
+#[test]
+fn a_load_is_aborted_by_what_all_generators_see_together() {
+    // The requests of one of three parts fail: a third of all, which no part sees alone.
+    let server = Server::start(|mut peer| {
+        while let Some(request) = peer.request() {
+            peer.send(if request.starts_with(b"GET /bad ") { BUSY } else { OK });
+        }
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let script = "count = 0\n\
+        function setup(thread) thread:set('path', count == 0 and '/bad' or '/'); count = count + 1 end\n\
+        function request() return wrk.format('GET', path) end";
+    std::fs::write(dir.path().join("s.lua"), script).unwrap();
+    let load = |condition: &str, duration: &str| {
+        let base = ["load", "-t1", "-c6", "-R90", "-s", "s.lua", "--on", "local", "-N3", "--json", "x.json"];
+        let ended =
+            run(METAWRK, dir.path(), &[&base[..], &[duration, "--abort-if", condition, &server.url()]].concat());
+        (ended, json(dir.path(), "x.json"))
+    };
+    let (ended, report) = load("errors>20%@1s", "-d60s");
+    assert_eq!(ended.code, Some(4), "{ended:?}");
+    assert_eq!((&report["ended"], &report["thresholds"][0]["action"]), (&"aborted".into(), &"abort-if".into()));
+    assert_eq!(report["account"]["balances"], true, "{report}");
+    assert!(report["tot_duration"].as_f64().unwrap() < 30_000.0, "{report}");
+    let sent: Vec<u64> =
+        report["parts"].as_array().unwrap().iter().map(|part| part["sent"].as_u64().unwrap()).collect();
+    assert!(sent.len() == 3 && sent.iter().all(|sent| *sent > 0), "{report}");
+    let (ended, report) = load("errors>60%@1s", "-d3s");
+    assert_eq!((ended.code, &report["thresholds"][0]["passed"]), (Some(0), &true.into()), "{ended:?} {report}");
 }
 
 #[test]

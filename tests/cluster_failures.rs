@@ -215,6 +215,26 @@ fn a_signal_before_the_start_ends_everything_at_once() {
     assert!(server.requests.lock().unwrap().is_empty());
 }
 
+#[test]
+fn a_signal_while_an_experiment_prepares_leaves_no_part() {
+    let server = Server::answering(OK);
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("s.lua"), "function setup() os.execute('sleep 30') end").unwrap();
+    let text = format!("name = 't'\n[target]\nurl = '{}'\n[load]\nrate = 50\nscript = 's.lua'\n", server.url());
+    std::fs::write(dir.path().join("x.toml"), text).unwrap();
+    let experiment = started(METAWRK, dir.path(), &["experiment", "--on", "local", "-N2", "x.toml"]);
+    eventually("two parts", || parts(experiment.pid()).len() == 2);
+    let parts = parts(experiment.pid());
+    // Lua ignores SIGINT while it waits for the command.
+    experiment.send(Signal::TERM);
+    let ended = experiment.end();
+    assert_eq!(ended.code, Some(143), "{ended:?}");
+    assert!(ended.err.contains("stopped before the load began"), "{ended:?}");
+    // Not later: what a launcher started on other machines would stay.
+    assert!(!parts.iter().any(|(pid, _)| is_alive(*pid)), "{ended:?}");
+    assert!(!dir.path().join("results/latest").exists());
+}
+
 /// Starts the parts with these arguments besides those that they need: one list for each part that is started.
 #[derive(Default)]
 struct TestLauncher {

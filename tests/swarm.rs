@@ -9,6 +9,7 @@ use std::process::Command;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use metawrk::record::{RequestRecord, parquet};
 use rustix::process::Signal;
 use serde_json::Value;
 use support::engines::Engines;
@@ -51,6 +52,10 @@ impl Lab<'_> {
         serde_json::from_str(&fs::read_to_string(self.dir.path().join(file)).unwrap()).unwrap()
     }
 
+    fn rows(&self, file: &str) -> Vec<RequestRecord> {
+        parquet::read(&self.dir.path().join(file)).unwrap()
+    }
+
     /// Requests that have arrived so far.
     fn requests(&self) -> usize {
         self.server.requests.lock().unwrap().len()
@@ -86,17 +91,33 @@ fn number(value: &Value, key: &str) -> u64 {
 #[test]
 fn three_nodes_send_the_requests_of_one_load() {
     with_lab(|lab| {
-        let ended = lab.run(&["-N", "3", "-R", "300", "-d", "2s", "--json", "x.json"]);
+        let load = ["-R", "300", "-d", "2s", "-D", "exp", "--json", "x.json", "--record"];
+        let ended = lab.run(&[&load[..], &["three.parquet", "-N", "3"]].concat());
         assert_eq!(ended.code, Some(0), "{ended:?}");
         let json = lab.json("x.json");
-        assert_eq!(number(&json["account"], "scheduled"), 600, "{json}");
-        assert_eq!(number(&json["account"], "answered"), 600, "{json}");
-        assert_eq!(lab.requests(), 600);
+        let scheduled = number(&json["account"], "scheduled");
+        assert_eq!(number(&json["account"], "answered"), scheduled, "{json}");
+        assert_eq!(lab.requests() as u64, scheduled);
         let parts = json["parts"].as_array().unwrap();
         let mut nodes: Vec<_> = parts.iter().map(|part| part["node"].as_str().unwrap()).collect();
         nodes.sort_unstable();
         assert_eq!(nodes, ["node1", "node2", "node3"]);
+        let three = lab.rows("three.parquet");
+        for part in parts {
+            // All parts mean the same instant by a due time. The fastest send shows it on a busy machine, too.
+            let of_part = three.iter().filter(|row| u64::from(row.thread) == number(part, "part") && row.sent.0 > 0);
+            let least = of_part.map(|row| row.sent.0.abs_diff(row.due.0)).min().unwrap();
+            assert!(least <= 5_000_000 + number(part, "clock_uncertainty_ns"), "{least} ns: {part}");
+        }
         lab.assert_nothing_is_left();
+        let one = lab.run(&[&load[..], &["one.parquet", "-N", "1"]].concat());
+        assert_eq!(one.code, Some(0), "{one:?}");
+        let due = |rows: &[RequestRecord]| {
+            let mut due: Vec<_> = rows.iter().map(|row| (row.due.0, row.request)).collect();
+            due.sort_unstable();
+            due
+        };
+        assert_eq!(due(&three), due(&lab.rows("one.parquet")), "as one generator sends them");
     });
 }
 
@@ -169,6 +190,26 @@ fn ctrl_c_removes_the_service_and_reports() {
         let ended = running.end();
         assert_eq!(ended.code, Some(130), "{ended:?}");
         assert!(ended.out.contains("requests in"), "{ended:?}");
+        lab.assert_nothing_is_left();
+    });
+}
+
+#[test]
+fn a_signal_while_an_experiment_prepares_removes_the_service() {
+    with_lab(|lab| {
+        let text = format!(
+            "name = 't'\n[target]\nurl = 'http://{}/'\n[load]\nrate = 50\nscript = 's.lua'\n",
+            lab.server.address
+        );
+        fs::write(lab.dir.path().join("x.toml"), text).unwrap();
+        fs::write(lab.dir.path().join("s.lua"), "function setup() os.execute('sleep 60') end").unwrap();
+        let args = ["experiment", "--on", "swarm", "-N", "3", "x.toml"];
+        let running = lab.engines.start_on(1, lab.dir.path(), &args);
+        eventually("the service", || !lab.services().is_empty());
+        // Lua ignores SIGINT while it waits for the command.
+        running.send(Signal::TERM);
+        let ended = running.end();
+        assert_eq!(ended.code, Some(143), "{ended:?}");
         lab.assert_nothing_is_left();
     });
 }

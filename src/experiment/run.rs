@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
@@ -90,6 +90,9 @@ pub struct RunResult {
 /// The interval at which the run checks its state.
 const TICK: Duration = Duration::from_millis(100);
 
+/// How long several generators get to remove what they have started, for a signal that arrives before the load.
+const MAX_CANCELLATION: Duration = Duration::from_secs(10);
+
 /// What a run does besides its plan.
 #[derive(Clone, Debug)]
 pub struct RunOptions {
@@ -116,10 +119,19 @@ pub(super) async fn run_prepared(
     options: RunOptions,
     show_progress: &mut dyn FnMut(&Progress),
 ) -> Result<RunResult, RunError> {
+    let (busy, mut idle) = mpsc::channel(1);
     let prepared = tokio::select! {
-        prepared = PreparedRun::prepare(plan, &folder, options, testbed.take()) => prepared,
+        prepared = PreparedRun::prepare(plan, &folder, options, testbed.take(), busy) => prepared,
         signal = signals.next() => Err(RunError::StoppedBeforeLoad(signal)),
     };
+    if matches!(prepared, Err(RunError::StoppedBeforeLoad(_))) {
+        // Nobody sends: this waits until the last sender is dropped.
+        tokio::select! {
+            _ = idle.recv() => {}
+            _ = signals.next() => {}
+            () = tokio::time::sleep(MAX_CANCELLATION) => {}
+        }
+    }
     if let Some(problem) = folder.lock_problem() {
         warn(&problem);
     }
@@ -150,11 +162,13 @@ struct PreparedRun {
 }
 
 impl PreparedRun {
+    /// `busy` is dropped once nothing is left of several generators, if this future is dropped.
     async fn prepare(
         plan: &ExperimentPlan,
         folder: &ResultsFolder,
         options: RunOptions,
         testbed: Option<Testbed>,
+        busy: mpsc::Sender<()>,
     ) -> Result<(PreparedRun, SystemUnderTest), RunError> {
         folder.write_plan(&plan.to_toml()?)?;
         let mut log = RunLog::create(folder)?;
@@ -175,9 +189,13 @@ impl PreparedRun {
         // Preparing resolves names and runs scripts, and both may block.
         let prepare = move || {
             let is_cancelled = || is_dropped.load(Ordering::Relaxed);
-            generator.prepare(plans, Some(recorder.senders()), &is_cancelled).map(|load| (load, recorder))
+            // One generator leaves nothing behind, and its script may never return.
+            let busy = generator.parts().map(|_| busy);
+            let prepared = generator.prepare(plans, Some(recorder.senders()), &is_cancelled);
+            // Dropped in this order.
+            prepared.map(|load| (load, recorder, busy))
         };
-        let (load, recorder) = tokio::task::spawn_blocking(prepare).await.map_err(io::Error::other)??;
+        let (load, recorder, _busy) = tokio::task::spawn_blocking(prepare).await.map_err(io::Error::other)??;
         Ok((PreparedRun { recorder, records, plan, load, log, anyway: options.anyway }, system))
     }
 }
