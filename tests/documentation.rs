@@ -287,6 +287,24 @@ fn every_key_of_a_twin_and_of_its_answer_is_documented() {
     let ended = run(METAWRK, dir.path(), &["twin", "run", file.to_str().unwrap(), "--json", "x.json"]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     compare("twin --json", section(&page, "## The answer as JSON"), &json(&dir.path().join("x.json")));
+
+    let map = ["twin", "map", file.to_str().unwrap(), "--rates", "8", "--seeds", "1", "--json", "map.json"];
+    let ended = run(METAWRK, dir.path(), &map);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    compare("map.json", section(&page, "## The map as JSON"), &json(&dir.path().join("map.json")));
+}
+
+#[test]
+fn every_key_of_a_comparison_is_documented() {
+    let server = Server::answering(OK);
+    let dir = tempfile::tempdir().unwrap();
+    let url = server.url();
+    let ended = run(WRK2, dir.path(), &["-t1", "-c2", "-d300ms", "-R50", "--record", "x.parquet", &url]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let ended = run(METAWRK, dir.path(), &["compare", "x.parquet", "x.parquet", "--json", "x.json"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let page = read("docs/compare-runs.md");
+    compare("compare --json", section(&page, "## The comparison as JSON"), &json(&dir.path().join("x.json")));
 }
 
 #[test]
@@ -308,11 +326,12 @@ const OF_OTHERS: [&str; 2] = ["--release", "--rm"];
 
 #[test]
 fn every_option_that_a_page_names_exists() {
-    let commands = ["experiment", "init", "certify", "map", "check", "report", "load", "restore", "image", "testbed"]
-        .map(|command| vec![command]);
+    let commands =
+        ["experiment", "init", "certify", "map", "compare", "check", "report", "load", "restore", "image", "testbed"]
+            .map(|command| vec![command]);
     let parts = ["run", "compose-post", "post-storage", "post-db", "link"].map(|part| vec!["testbed", part]);
     let searches = ["stable", "outage", "rate"].map(|boundary| vec!["search", boundary]);
-    let more = [vec!["twin", "run"], vec!["swarm", "manifest"], vec![]];
+    let more = [vec!["twin", "run"], vec!["twin", "map"], vec!["swarm", "manifest"], vec![]];
     let commands = commands.into_iter().chain(parts).chain(searches).chain(more);
     let all: String = commands.map(|command| help(METAWRK, &command)).chain([help(WRK2, &[])]).collect();
     let option = Regex::new(r"(?:^|[^\w-])(--[a-z][a-z0-9_-]*)").unwrap();

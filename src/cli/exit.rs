@@ -38,7 +38,7 @@ fn parse<P: Parser>(args: impl Iterator<Item = OsString>) -> Result<P, ExitCode>
 }
 
 /// Words that users of other tools try, and the command that does it here.
-const OTHER_WORDS: [(&str, &[&str]); 9] = [
+const OTHER_WORDS: [(&str, &[&str]); 10] = [
     ("init", &["new", "create", "setup"]),
     ("experiment", &["run", "exp", "start", "chaos", "inject"]),
     ("load", &["attack", "bench", "benchmark", "http", "wrk", "wrk2", "generate"]),
@@ -46,6 +46,7 @@ const OTHER_WORDS: [(&str, &[&str]); 9] = [
     ("report", &["show", "plot", "analyze", "analyse", "view", "results"]),
     ("restore", &["undo", "heal", "clean", "cleanup", "reset", "stop", "rollback"]),
     ("search", &["find", "bisect"]),
+    ("compare", &["diff", "vs", "versus"]),
     ("testbed", &["demo", "serve", "server"]),
     ("twin", &["simulate", "simulation", "model", "predict"]),
 ];

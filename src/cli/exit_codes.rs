@@ -21,21 +21,30 @@ macro_rules! with_exit_codes {
 }
 pub(super) use with_exit_codes;
 
+/// The exit codes of verdicts, with text after the last one.
+macro_rules! verdict_exit_codes {
+    ($after:literal) => {
+        concat!(
+            "\n\nExit codes of the verdict, with --exit-code:\n",
+            "  0    STABLE, UNAFFECTED or RECOVERED\n",
+            "  10   METASTABLE\n",
+            "  11   DRAINING\n",
+            "  12   DEGRADED\n",
+            "  13   OSCILLATING\n",
+            "  14   OVERLOADED\n",
+            "  20   INVALID",
+            $after
+        )
+    };
+}
+pub(super) use verdict_exit_codes;
+
 /// The same for commands whose exit code may be that of a verdict.
 macro_rules! with_verdict_exit_codes {
     ($before:literal) => {
-        $crate::cli::exit_codes::with_exit_codes!(
-            $before,
-            "  4    a threshold failed\n",
-            "\n\n\
-Exit codes of the verdict, with --exit-code:
-  0    STABLE, UNAFFECTED or RECOVERED
-  10   METASTABLE
-  11   DRAINING
-  12   DEGRADED
-  13   OSCILLATING
-  14   OVERLOADED
-  20   INVALID, or the run has not ended"
+        concat!(
+            $crate::cli::exit_codes::with_exit_codes!($before, "  4    a threshold failed\n", ""),
+            $crate::cli::exit_codes::verdict_exit_codes!(", or the run has not ended")
         )
     };
 }

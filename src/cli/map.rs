@@ -1,11 +1,13 @@
 //! `metawrk map`: for each rate, how long an outage must be to leave the system stuck.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::campaign::{self, CampaignOptions, add_default_dwell};
 use super::exit_codes::with_exit_codes;
 use super::search::parse_outages;
 use crate::lab::map::{DEFAULT_MAX_RUNS, MapQuestion};
+use crate::twin::plan::{TwinOverrides, TwinPlan};
 use crate::units::{Time, parse_count, parse_number};
 
 const AFTER_HELP: &str = with_exit_codes!(
@@ -14,6 +16,7 @@ Examples:
   metawrk map                                                    the embedded testbed
   metawrk map experiments/retry-storm.toml --rates 140,200,260,320,360
   metawrk map FILE --rates 100,200 --between 50ms..10s           fewer runs
+  metawrk map FILE --twin experiments/twin/retry-storm.toml      with the prediction of a twin
 
 ",
     "\n\n\
@@ -41,6 +44,10 @@ pub struct Args {
     #[arg(long, value_name = "T..T", value_parser = parse_outages, help_heading = "Map", conflicts_with = "resume")]
     between: Option<(Time, Time)>,
 
+    /// Twin file (TOML). What this twin predicts is drawn below the map. With --resume, a campaign gets it later
+    #[arg(long, value_name = "FILE", help_heading = "Map")]
+    twin: Option<PathBuf>,
+
     /// End after this many runs [default: 50]
     #[arg(long, value_name = "N", value_parser = parse_count, help_heading = "Map")]
     max_runs: Option<usize>,
@@ -49,11 +56,13 @@ pub struct Args {
 /// Runs the campaign, and prints its answer.
 ///
 /// # Errors
-/// As [`campaign::run`].
+/// As [`campaign::run`], and if the twin file is invalid.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let Args { campaign, rates, between, max_runs } = args;
+    let Args { campaign, rates, between, twin, max_runs } = args;
+    let twin = twin.map(|file| TwinPlan::read(&file, &TwinOverrides::default())).transpose()?;
+    let twin = twin.map(|twin| Box::new(twin.settings().clone()));
     campaign::run(campaign, |resumed| {
-        let asked = resumed.unwrap_or(MapQuestion { rates, between, max_runs: DEFAULT_MAX_RUNS });
-        MapQuestion { max_runs: max_runs.unwrap_or(asked.max_runs), ..asked }
+        let asked = resumed.unwrap_or(MapQuestion { rates, between, max_runs: DEFAULT_MAX_RUNS, twin: None });
+        MapQuestion { max_runs: max_runs.unwrap_or(asked.max_runs), twin: twin.or(asked.twin), ..asked }
     })
 }

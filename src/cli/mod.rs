@@ -6,7 +6,7 @@
 //! * 1: invalid usage, or an error. The message is on standard error.
 //! * 2: not all of several generators were ready. Nothing was sent.
 //! * 3: `--strict` is given, and the load report has a warning about the validity of its numbers.
-//! * 4: a threshold failed: `--fail-if`, `--abort-if`, or one of an experiment file.
+//! * 4: a threshold failed: `--fail-if`, `--abort-if`, one of an experiment file, or `compare --fail-if-worse`.
 //! * 10 to 14 and 20: the verdict, with `experiment --exit-code` or `report --exit-code`.
 //! * 10, 14 to 20: the answer, with `--exit-code` of a command of the laboratory.
 //! * 130, 143 and 129: SIGINT, SIGTERM or SIGHUP ended the run. Its report is complete.
@@ -15,6 +15,7 @@ mod agent;
 mod campaign;
 mod certify;
 mod check;
+mod compare;
 mod earlier_runs;
 mod exit;
 mod exit_codes;
@@ -126,6 +127,8 @@ enum VisibleCommand {
     /// Predict by simulation what an experiment would show
     #[command(arg_required_else_help = true)]
     Twin(twin::Args),
+    /// Compare two runs: what differs, and whether that may be chance
+    Compare(compare::Args),
     /// Check the prerequisites of an experiment without generating load
     Check(check::Args),
     /// Judge the results of an experiment again, and write its report again
@@ -237,6 +240,7 @@ fn run_visible(command: VisibleCommand) -> anyhow::Result<ExitCode> {
         Command::Sweep(args) => sweep::run(*args),
         Command::Map(args) => map::run(*args),
         Command::Twin(args) => twin::run(args),
+        Command::Compare(args) => compare::run(args),
         Command::Check(args) => check::run(args),
         Command::Report(args) => report::run(args),
         Command::Load(args) => load::run(*args),

@@ -98,26 +98,86 @@ pub fn find_stable_rate(plan: &TwinPlan) -> Result<Option<Boundary>, InvalidSett
     Ok(Some(if recovers { Boundary::Above(low) } else { Boundary::Below(high) }))
 }
 
-/// The shortest outage in seconds that leaves the twin stuck at its rate. `None` if the twin is overloaded without one.
+/// Where the shortest outage is searched that leaves a twin stuck. Outages are in seconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OutageSearch {
+    /// The range, both ends above 0.
+    pub shortest: f64,
+    pub longest: f64,
+    /// How close the two outages are in the end between which the boundary lies, as a ratio.
+    pub precision: f64,
+    /// Where the boundary probably is. The search needs fewer runs then.
+    pub guess: Option<f64>,
+}
+
+impl Default for OutageSearch {
+    fn default() -> OutageSearch {
+        let (shortest, longest) = OUTAGES;
+        OutageSearch { shortest, longest, precision: OUTAGE_PRECISION, guess: None }
+    }
+}
+
+/// A guess is probably wrong by less than this factor.
+const GUESS: f64 = 1.2;
+
+impl OutageSearch {
+    /// The shortest outage that leaves the twin stuck at its rate. `None` if the twin is overloaded without one.
+    ///
+    /// `record` gets each simulated run: its outage, and its verdict.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] if a run with another outage is not possible.
+    pub fn run(
+        &self,
+        plan: &TwinPlan,
+        mut record: impl FnMut(Time, &Verdict),
+    ) -> Result<Option<Boundary>, InvalidSetting> {
+        let mut outcome = |seconds: f64| -> Result<BoundaryOutcome, InvalidSetting> {
+            let outage = Time((seconds * 1e9).round() as u64);
+            let with_outage = plan.vary(&TwinOverrides { outage: Some(outage), ..TwinOverrides::default() })?;
+            let verdict = TwinRun::simulate(&with_outage).judgement.verdict;
+            record(outage, &verdict);
+            Ok(BoundaryOutcome::of(&verdict))
+        };
+        let OutageSearch { shortest, longest, precision, guess } = *self;
+        let within = |outage: f64| outage.clamp(shortest, longest);
+        let mut low = within(guess.map_or(shortest, |guess| guess / GUESS));
+        let mut high = within(guess.map_or(longest, |guess| guess * GUESS));
+        // Each step outwards is twice as long as the one before.
+        let mut step = GUESS * GUESS;
+        let mut is_above_low = false;
+        loop {
+            match outcome(high)? {
+                BoundaryOutcome::Overloaded => return Ok(None),
+                BoundaryOutcome::Stuck => break,
+                BoundaryOutcome::Recovers if high >= longest => return Ok(Some(Boundary::Above(longest))),
+                BoundaryOutcome::Recovers => {
+                    (low, high, is_above_low) = (high, within(high * step), true);
+                    step *= step;
+                }
+            }
+        }
+        while !is_above_low {
+            is_above_low = outcome(low)? == BoundaryOutcome::Recovers;
+            if !is_above_low && low <= shortest {
+                return Ok(Some(Boundary::Below(shortest)));
+            }
+            if !is_above_low {
+                (low, high) = (within(low / step), low);
+                step *= step;
+            }
+        }
+        bisect(low, high, precision, outcome).map(Some)
+    }
+}
+
+/// The shortest outage in seconds that leaves the twin stuck at its rate, from 10 ms to 60 s. `None` if the twin is
+/// overloaded without one.
 ///
 /// # Errors
 /// [`InvalidSetting`] if a run with another outage is not possible.
 pub fn find_tipping_outage(plan: &TwinPlan) -> Result<Option<Boundary>, InvalidSetting> {
-    let outcome = |seconds: f64| -> Result<BoundaryOutcome, InvalidSetting> {
-        let outage = Some(Time((seconds * 1e9).round() as u64));
-        let with_outage = plan.vary(&TwinOverrides { outage, ..TwinOverrides::default() })?;
-        Ok(BoundaryOutcome::of(&TwinRun::simulate(&with_outage).judgement.verdict))
-    };
-    let (shortest, longest) = OUTAGES;
-    match outcome(longest)? {
-        BoundaryOutcome::Recovers => return Ok(Some(Boundary::Above(longest))),
-        BoundaryOutcome::Overloaded => return Ok(None),
-        BoundaryOutcome::Stuck => {}
-    }
-    if outcome(shortest)? != BoundaryOutcome::Recovers {
-        return Ok(Some(Boundary::Below(shortest)));
-    }
-    bisect(shortest, longest, OUTAGE_PRECISION, outcome).map(Some)
+    OutageSearch::default().run(plan, |_, _| {})
 }
 
 /// Halves the range in its logarithm until its ends are as close as `precision`.
@@ -125,7 +185,7 @@ fn bisect(
     mut low: f64,
     mut high: f64,
     precision: f64,
-    outcome: impl Fn(f64) -> Result<BoundaryOutcome, InvalidSetting>,
+    mut outcome: impl FnMut(f64) -> Result<BoundaryOutcome, InvalidSetting>,
 ) -> Result<Boundary, InvalidSetting> {
     while high / low > precision {
         let middle = (low * high).sqrt();

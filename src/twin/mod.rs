@@ -11,10 +11,12 @@
 //! | [`plan`] | a twin file, resolved |
 //! | [`run`] | one simulated run and its verdict |
 //! | [`boundary`] | the stable rate, and the shortest outage that tips, by many simulated runs |
+//! | [`map`] | the shortest outage that tips, for many rates and seeds |
 //! | [`answer`] | what `metawrk twin run` says |
 
 pub mod answer;
 pub mod boundary;
+pub mod map;
 pub mod model;
 pub mod plan;
 pub mod run;

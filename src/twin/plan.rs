@@ -116,8 +116,8 @@ impl TwinPlan {
             let key = key.strip_prefix("fault.0.").map_or(key.clone(), |key| format!("outage.{key}"));
             InvalidSetting { key, why }
         })?;
-        let requests = experiment.rate().cumulated(Instant::START.plus(experiment.phases().duration));
-        let attempts = requests * (1.0 + f64::from(settings.load.retries.count));
+        let plan = TwinPlan { settings, experiment };
+        let attempts = plan.most_attempts();
         if attempts > MAX_ATTEMPTS {
             let why = format!(
                 "makes up to {attempts:.0} attempts, and at most {MAX_ATTEMPTS:.0} are simulated. Lower the rate and the \
@@ -125,7 +125,18 @@ impl TwinPlan {
             );
             return Err(InvalidSetting::new("load.rate", why));
         }
-        Ok(TwinPlan { settings, experiment })
+        Ok(plan)
+    }
+
+    /// The most attempts that a run makes.
+    fn most_attempts(&self) -> f64 {
+        let requests = self.experiment.rate().cumulated(Instant::START.plus(self.experiment.phases().duration));
+        requests * (1.0 + f64::from(self.settings.load.retries.count))
+    }
+
+    /// How many runs of this plan have enough memory at once: one, or a few.
+    pub fn runs_at_once(&self) -> usize {
+        (MAX_ATTEMPTS / self.most_attempts().max(1.0)).max(1.0) as usize
     }
 
     /// Reads a twin file.

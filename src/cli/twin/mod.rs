@@ -1,5 +1,6 @@
 //! `metawrk twin`: what a simulation predicts about a system.
 
+mod map;
 mod run;
 
 use std::process::ExitCode;
@@ -17,7 +18,12 @@ pub struct Args {
 enum Question {
     /// Simulate a run, and search for the stable rate and the shortest outage that leaves the system stuck
     Run(run::Args),
+    /// Predict for each rate how long an outage must be to leave the system stuck
+    Map(map::Args),
 }
+
+/// The heading of options that change the twin.
+const REPLACE: &str = "Options that replace settings of the twin file";
 
 /// Simulates, and prints the answer.
 ///
@@ -26,5 +32,6 @@ enum Question {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.question {
         Question::Run(args) => run::run(args),
+        Question::Map(args) => map::run(args),
     }
 }

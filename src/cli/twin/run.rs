@@ -5,13 +5,16 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
+use super::REPLACE;
+use crate::cli::exit_codes::verdict_exit_codes;
 use crate::out::say;
 use crate::record::OutputFile;
 use crate::twin::answer::TwinAnswer;
 use crate::twin::plan::{TwinOverrides, TwinPlan};
 use crate::units::{Time, parse_number};
 
-const AFTER_HELP: &str = "\
+const AFTER_HELP: &str = concat!(
+    "\
 Examples:
   metawrk twin run experiments/twin/retry-storm.toml
   metawrk twin run experiments/twin/retry-storm.toml --rate 120
@@ -19,16 +22,9 @@ Examples:
 
 Exit codes:
   0    success
-  1    error or invalid usage
-
-Exit codes of the verdict, with --exit-code:
-  0    STABLE, UNAFFECTED or RECOVERED
-  10   METASTABLE
-  11   DRAINING
-  12   DEGRADED
-  13   OSCILLATING
-  14   OVERLOADED
-  20   INVALID";
+  1    error or invalid usage",
+    verdict_exit_codes!("")
+);
 
 /// The twin to simulate.
 #[derive(clap::Args)]
@@ -57,8 +53,6 @@ pub struct Args {
     #[arg(long, help_heading = "Output")]
     exit_code: bool,
 }
-
-const REPLACE: &str = "Options that replace settings of the twin file";
 
 /// Simulates, and prints the answer.
 ///

@@ -13,6 +13,7 @@ use crate::lab::statistics::closed_form::RetryStorm;
 use crate::lab::statistics::contradictions::{Contradiction, MapRun, find_contradictions};
 use crate::lab::statistics::interval::Estimate;
 use crate::lab::statistics::isotonic::{OutageColumn, fit_outage_curve};
+use crate::lab::twin_map::TwinMapAnswer;
 use crate::report::html::Tone;
 use crate::units::format_three_digits;
 use crate::verdict::Verdict;
@@ -203,6 +204,8 @@ pub struct MapDetails {
     pub closed_form_stable_rate: Option<f64>,
     pub columns: Vec<ColumnDetails>,
     pub contradictions: Vec<ContradictionDetails>,
+    /// What the twin predicts, if there is one.
+    pub twin: Option<TwinMapAnswer>,
 }
 
 /// A column, with outages in seconds.
@@ -227,7 +230,7 @@ pub struct ContradictionDetails {
 }
 
 impl MapDetails {
-    pub fn new(answer: &MapAnswer, storm: Option<RetryStorm>) -> MapDetails {
+    pub fn new(answer: &MapAnswer, storm: Option<RetryStorm>, twin: Option<TwinMapAnswer>) -> MapDetails {
         let column = |column: &Column| ColumnDetails {
             rate: column.rate,
             answer: column.answer(),
@@ -247,6 +250,7 @@ impl MapDetails {
             closed_form_stable_rate: storm.map(|storm| storm.stable_rate()),
             columns: answer.columns.iter().map(column).collect(),
             contradictions: answer.contradictions.iter().map(contradiction).collect(),
+            twin,
         }
     }
 }

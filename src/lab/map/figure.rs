@@ -2,6 +2,7 @@ use super::answer::MapAnswer;
 use super::columns::Column;
 use crate::lab::statistics::bisection::{BisectionPlan, SearchAnswer};
 use crate::lab::statistics::closed_form::RetryStorm;
+use crate::lab::twin_map::{TwinMapAnswer, to_map_columns};
 use crate::report::figures::{MapColumn, MapDot, MapFigure};
 use crate::units::format_three_digits;
 
@@ -9,7 +10,12 @@ use crate::units::format_three_digits;
 const POINTS: i32 = 120;
 
 /// The figure of a map. `None` before its first run with a fault.
-pub fn draw_map(answer: &MapAnswer, experiment: &str, storm: Option<RetryStorm>) -> Option<MapFigure> {
+pub fn draw_map(
+    answer: &MapAnswer,
+    experiment: &str,
+    storm: Option<RetryStorm>,
+    twin: Option<&TwinMapAnswer>,
+) -> Option<MapFigure> {
     if answer.points.is_empty() {
         return None;
     }
@@ -37,6 +43,7 @@ pub fn draw_map(answer: &MapAnswer, experiment: &str, storm: Option<RetryStorm>)
                 high: point.outage.interval.high,
             })
             .collect(),
+        interval: "90 % interval",
         never: rates(SearchAnswer::NeverTipped),
         always: rates(SearchAnswer::AlwaysTipped),
         dots: answer
@@ -46,6 +53,7 @@ pub fn draw_map(answer: &MapAnswer, experiment: &str, storm: Option<RetryStorm>)
             .collect(),
         rates: lines.into_iter().flatten().collect(),
         closed_form: storm.map(|storm| draw_closed_form(storm, &answer.columns)).unwrap_or_default(),
+        twin: twin.map(to_map_columns).unwrap_or_default(),
     })
 }
 

@@ -12,8 +12,11 @@ use crate::lab::search::{
 };
 use crate::lab::stable::prediction::Predictor;
 use crate::lab::statistics::bisection::{BisectionPlan, InvalidSearch};
+use crate::lab::twin_map::TwinMapAnswer;
 use crate::plan::{ExperimentPlan, InvalidSetting};
 use crate::report::figures::DrawError;
+use crate::twin::map::{DEFAULT_SEEDS, TwinMap, TwinMapPlan};
+use crate::twin::plan::{TwinPlan, TwinSettings};
 use crate::units::Time;
 
 /// A map ends after this many runs.
@@ -34,6 +37,21 @@ pub struct MapQuestion {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub between: Option<(Time, Time)>,
     pub max_runs: usize,
+    /// The twin whose prediction is drawn below the map.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub twin: Option<Box<TwinSettings>>,
+}
+
+impl MapQuestion {
+    /// What the twin predicts for these columns. `None` without a twin, or before the columns are known.
+    fn predict(&self, answer: &MapAnswer) -> Result<Option<TwinMapAnswer>, InvalidSetting> {
+        let Some(settings) = self.twin.as_deref().filter(|_| !answer.columns.is_empty()) else { return Ok(None) };
+        let twin = TwinPlan::resolve(settings.clone())?;
+        let rates = Some(answer.columns.iter().map(|column| column.rate).collect());
+        let outages = [answer.search.low, answer.search.high].map(to_outage);
+        let plan = TwinMapPlan { rates, outages: outages.into(), seeds: DEFAULT_SEEDS, stable_rate: false };
+        Ok(Some(TwinMapAnswer::new(&twin, &plan, &TwinMap::simulate(&twin, &plan)?)))
+    }
 }
 
 impl Question for MapQuestion {
@@ -44,6 +62,9 @@ impl Question for MapQuestion {
 
     fn strategy(&self, plan: &ExperimentPlan) -> Result<MapStrategy, InvalidSetting> {
         check_outages(plan)?;
+        if let Some(twin) = self.twin.as_deref() {
+            TwinPlan::resolve(twin.clone())?;
+        }
         let (timing, base) = (RunTiming::of(plan)?, Cell::of(plan));
         let outages = plan_outages(self.between.unwrap_or_else(|| default_outages(plan)));
         let search = BisectionPlan { stop_ratio: STOP_RATIO, max_runs: MAX_RUNS_OF_A_COLUMN, ..outages };
@@ -82,15 +103,21 @@ impl Question for MapQuestion {
         result: &CampaignResult,
     ) -> Result<Answer<MapDetails>, DrawError> {
         let answer = MapAnswer::of(strategy, result);
-        let sentence = answer.sentence();
         let storm = find_retry_storm(plan);
-        let figure = draw_map(&answer, plan.name(), storm);
+        let (twin, refused) = match self.predict(&answer) {
+            Ok(twin) => (twin, None),
+            // The measured map is complete without a prediction.
+            Err(error) => (None, Some(format!(" The twin cannot be simulated at these rates: {error}."))),
+        };
+        let predicted = twin.as_ref().map(|twin| format!(" {}", twin.compare(&answer.curve)));
+        let sentence = format!("{}{}", answer.sentence(), predicted.or(refused).unwrap_or_default());
+        let figure = draw_map(&answer, plan.name(), storm, twin.as_ref());
         let figure = figure.map(|figure| AnswerFigure::draw("map", &figure, sentence.clone())).transpose()?;
         Ok(Answer {
             name: answer.name().to_owned(),
             exit_code: answer.exit_code(),
             tone: answer.tone(),
-            details: MapDetails::new(&answer, storm),
+            details: MapDetails::new(&answer, storm, twin),
             figures: figure.into_iter().collect(),
             sentence,
         })

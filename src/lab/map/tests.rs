@@ -19,6 +19,7 @@ use crate::lab::statistics::interval::{Confidence, Estimate, Interval};
 use crate::plan::ExperimentPlan;
 use crate::plan::config::{Overrides, parse, read_plan};
 use crate::signals::StopSignal;
+use crate::twin::plan::{TwinOverrides, TwinPlan};
 use crate::units::Time;
 
 const RATES: [f64; 5] = [140.0, 200.0, 260.0, 320.0, 360.0];
@@ -34,7 +35,7 @@ fn storm() -> RetryStorm {
 }
 
 fn question(rates: &[f64]) -> MapQuestion {
-    MapQuestion { rates: Some(rates.into()), between: None, max_runs: 50 }
+    MapQuestion { rates: Some(rates.into()), between: None, max_runs: 50, twin: None }
 }
 
 fn strategy(rates: &[f64]) -> MapStrategy {
@@ -148,7 +149,7 @@ fn runs_that_contradict_each_other_are_reported() {
     let result = CampaignResult { runs: [result.runs, vec![run(cell, "RECOVERED", 1.0)]].concat(), ..result };
     let answer = MapAnswer::of(&map, &result);
     assert!(answer.sentence().contains("Tipping was not monotone"), "{}", answer.sentence());
-    let details = MapDetails::new(&answer, None);
+    let details = MapDetails::new(&answer, None, None);
     assert!(details.contradictions.iter().any(|pair| pair.outage_ratio > 1.5), "{details:?}");
 }
 
@@ -218,7 +219,7 @@ fn a_map_that_ends_early_says_why() {
 fn without_given_rates_the_first_run_is_the_experiment() {
     let embedded = Overrides { early: Some(secs(20)), ..Overrides::default() };
     let plan = read_plan(None, &embedded).unwrap().plan;
-    let map = MapQuestion { rates: None, between: None, max_runs: 50 };
+    let map = MapQuestion { rates: None, between: None, max_runs: 50, twin: None };
     let strategy = map.strategy(&plan).unwrap();
     assert_eq!(strategy.next(&[], true).unwrap().cell, Cell::of(&plan));
     assert!((25..=50).contains(&strategy.left(&[], true).runs), "{:?}", strategy.left(&[], true));
@@ -231,7 +232,7 @@ fn without_given_rates_the_first_run_is_the_experiment() {
 
 #[test]
 fn without_given_rates_the_columns_follow_from_the_predicted_stable_rate() {
-    let map = MapQuestion { rates: None, between: None, max_runs: 50 };
+    let map = MapQuestion { rates: None, between: None, max_runs: 50, twin: None };
     let strategy = map.strategy(&plan()).unwrap();
     let mut tips = noisy_storm(4);
     let mut runs: Vec<RunOutcome> = Vec::new();
@@ -252,7 +253,7 @@ fn without_given_rates_the_columns_follow_from_the_predicted_stable_rate() {
 
 #[test]
 fn no_column_is_close_to_the_capacity() {
-    let strategy = MapQuestion { rates: None, between: None, max_runs: 50 }.strategy(&plan()).unwrap();
+    let strategy = MapQuestion { rates: None, between: None, max_runs: 50, twin: None }.strategy(&plan()).unwrap();
     let interval = Interval { low: 200.0, high: 220.0, confidence: Confidence::P90 };
     let capacity = |value| Some(Estimate { value, interval });
     let largest = [None, capacity(400.0), capacity(210.0)].map(|capacity| strategy.largest_rate(capacity));
@@ -286,8 +287,33 @@ fn the_same_runs_give_the_same_answer_and_the_file_has_the_question() {
     let [figure] = &answer.figures[..] else { panic!("{}", answer.figures.len()) };
     assert!(figure.file_stem == "map" && figure.svg.contains("closed form"));
     assert_eq!(toml::from_str::<MapQuestion>(&toml::to_string(&question).unwrap()).unwrap(), question);
-    let default = MapQuestion { rates: None, between: Some((Time::from_millis(50), secs(10))), max_runs: 9 };
+    let default =
+        MapQuestion { rates: None, between: Some((Time::from_millis(50), secs(10))), max_runs: 9, twin: None };
     assert_eq!(toml::from_str::<MapQuestion>(&toml::to_string(&default).unwrap()).unwrap(), default);
+}
+
+#[test]
+fn the_prediction_of_a_twin_is_below_the_map() {
+    let text = include_str!("../../../experiments/twin/retry-storm.toml");
+    let twin = TwinPlan::parse(text, "x.toml", &TwinOverrides::default()).unwrap();
+    let question = MapQuestion { twin: Some(Box::new(twin.settings().clone())), ..question(&[240.0]) };
+    // The twin is in the file of the campaign, so the prediction can be made again.
+    assert_eq!(toml::from_str::<MapQuestion>(&toml::to_string(&question).unwrap()).unwrap(), question);
+    let (plan, map) = (plan(), question.strategy(&plan()).unwrap());
+    let answer = question.answer(&plan, &map, &campaign(&map, noisy_storm(3))).unwrap();
+    assert!(answer.sentence.contains(" The twin retry-storm predicts (range of 5 seeds): 0."), "{}", answer.sentence);
+    assert!(answer.figures[0].svg.contains("predicted by the twin"));
+    let json = serde_json::to_value(&answer.details).unwrap();
+    assert_documented(&json);
+    let predicted = json["twin"]["columns"][0]["value"].as_f64().unwrap();
+    assert!((predicted / 0.267 - 1.0).abs() < 0.2, "{predicted}");
+    // Without runs there is nothing to compare with, and a twin that is too large leaves the measured map as it is.
+    let nothing = CampaignResult { runs: vec![], end: CampaignEnd::Stopped(StopSignal::Interrupt) };
+    assert!(question.answer(&plan, &map, &nothing).unwrap().figures.is_empty());
+    let mut large = twin.settings().clone();
+    large.load.threads = 0;
+    let large = MapQuestion { twin: Some(Box::new(large)), ..question };
+    assert!(large.strategy(&plan).is_err());
 }
 
 #[test]

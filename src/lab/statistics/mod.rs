@@ -6,6 +6,7 @@
 //! | [`wilson`] | a share of requests or runs, with its interval |
 //! | [`rate`] | how often something happens that was seen rarely or never |
 //! | [`batch_means`] | the mean of a series whose neighbours depend on each other |
+//! | [`block_bootstrap`] | any statistic of such a series |
 //! | [`certificate`] | whether a system has two states at one load |
 //! | [`bisection`] | where a boundary is, by runs whose outcomes may be wrong |
 //! | [`stuck_throughput`], [`capacity`], [`sweep`], [`slowing_down`] | the stable rate, by four other methods |
@@ -18,6 +19,7 @@
 pub mod advice;
 pub mod batch_means;
 pub mod bisection;
+pub mod block_bootstrap;
 pub mod capacity;
 pub mod certificate;
 pub mod closed_form;

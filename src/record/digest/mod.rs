@@ -27,7 +27,7 @@ pub use file::{DigestOrigin, format_digest, parse_digest};
 pub use frame::{Baseline, Frame, JudgedFrame};
 pub use interval::{Interval, Intervals};
 pub use request_sample::{MOST, RequestResult, RequestSample, SampledRequest};
-pub use sparse_histogram::{SparseHistogram, TWO_DIGITS};
+pub use sparse_histogram::{SparseHistogram, THREE_DIGITS, TWO_DIGITS};
 pub use thread_counts::ThreadCounts;
 pub use totals::Totals;
 

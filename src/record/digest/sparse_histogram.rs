@@ -75,6 +75,12 @@ impl<const BITS: u32> SparseHistogram<BITS> {
         })
     }
 
+    /// The greatest value of the bucket of `value`.
+    pub fn highest_beside(value: u64) -> u64 {
+        let lost = lost_bits::<BITS>(value);
+        (value >> lost << lost) + ((1 << lost) - 1)
+    }
+
     /// The number of samples.
     pub fn count(&self) -> u64 {
         self.pages.iter().flatten().sum()
@@ -89,7 +95,7 @@ impl<const BITS: u32> SparseHistogram<BITS> {
             seen += count;
             seen >= rank
         });
-        at_rank.map(|(lowest, _)| lowest + ((1 << lost_bits::<BITS>(lowest)) - 1))
+        at_rank.map(|(lowest, _)| Self::highest_beside(lowest))
     }
 }
 

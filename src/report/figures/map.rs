@@ -10,7 +10,7 @@ use super::drawing::Drawing;
 use super::heading::draw_titles;
 use super::layout::{GUTTER, MARGIN, ROW, WIDTH};
 use super::legend::{Legend, LegendEntry, LegendSymbol};
-use super::palette::{BLUE, GREEN, MUTED, PURPLE, STUCK_BACKGROUND, TEXT, VERMILION};
+use super::palette::{BLUE, GREEN, MUTED, ORANGE, PURPLE, STUCK_BACKGROUND, TEXT, VERMILION};
 use super::plot_area::PlotArea;
 use super::symbols::draw_ring;
 
@@ -23,6 +23,8 @@ pub struct MapFigure {
     pub outages: (f64, f64),
     /// The curve, by rate.
     pub curve: Vec<MapColumn>,
+    /// What the ends of a column are, for the legend.
+    pub interval: &'static str,
     /// Rates at which no outage of the range tips the system.
     pub never: Vec<f64>,
     /// Rates at which every outage of the range tips the system.
@@ -32,9 +34,11 @@ pub struct MapFigure {
     pub rates: Vec<(f64, String)>,
     /// The curve that a formula predicts: rates and outages.
     pub closed_form: Vec<(f64, f64)>,
+    /// The curve that a twin predicts, by rate.
+    pub twin: Vec<MapColumn>,
 }
 
-/// The shortest outage that tips, at one rate, with its 90 % interval.
+/// The shortest outage that tips, at one rate, with its interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MapColumn {
     pub rate: f64,
@@ -65,14 +69,15 @@ impl MapFigure {
     fn rate_axis(&self) -> Axis {
         let columns = self.curve.iter().map(|column| column.rate).chain(self.never.iter().chain(&self.always).copied());
         let runs = self.dots.iter().map(|dot| dot.rate).chain(self.closed_form.iter().map(|point| point.0));
-        let all = columns.chain(runs).chain(self.rates.iter().map(|rate| rate.0));
+        let twin = self.twin.iter().map(|column| column.rate);
+        let all = columns.chain(runs).chain(twin).chain(self.rates.iter().map(|rate| rate.0));
         let (low, high) = all.fold((f64::INFINITY, 0.0f64), |(low, high), rate| (low.min(rate), high.max(rate)));
         let margin = 0.06 * (high - low).max(high * 0.1);
         if high > 0.0 { Axis::linear((low - margin).max(0.0), high + margin) } else { Axis::linear(0.0, 1.0) }
     }
 
     fn plot(&self, top: i32) -> PlotArea {
-        let columns = self.curve.iter().flat_map(|column| [column.low, column.high]);
+        let columns = self.curve.iter().chain(&self.twin).flat_map(|column| [column.low, column.high]);
         let runs = self.dots.iter().map(|dot| dot.outage).chain(self.closed_form.iter().map(|point| point.1));
         let outages = columns.chain(runs);
         let (low, high) = outages.fold((f64::INFINITY, 0.0f64), |(low, high), s| (low.min(s), high.max(s)));
@@ -83,14 +88,21 @@ impl MapFigure {
 
     fn legend(&self) -> Result<Legend, DrawError> {
         let entry = |symbol, color, text: &str| -> LegendEntry { (symbol, color, text.to_owned()) };
-        let mut entries =
-            vec![entry(LegendSymbol::Dot, VERMILION, "METASTABLE"), entry(LegendSymbol::Ring, GREEN, "not stuck")];
+        let mut entries = Vec::new();
+        if !self.dots.is_empty() {
+            entries.push(entry(LegendSymbol::Dot, VERMILION, "METASTABLE"));
+            entries.push(entry(LegendSymbol::Ring, GREEN, "not stuck"));
+        }
         if !self.curve.is_empty() {
             entries.push(entry(LegendSymbol::Line, BLUE, "shortest outage that tips"));
-            entries.push(entry(LegendSymbol::Box, BAND, "90 % interval"));
+            entries.push(entry(LegendSymbol::Box, BAND, self.interval));
         }
         if !self.closed_form.is_empty() {
             entries.push(entry(LegendSymbol::Dashes, MUTED, "closed form"));
+        }
+        if !self.twin.is_empty() {
+            entries.push(entry(LegendSymbol::Dashes, ORANGE, "predicted by the twin"));
+            entries.push(entry(LegendSymbol::Box, TWIN_BAND, "range of its seeds"));
         }
         Legend::arrange(entries, MARGIN, MARGIN)
     }
@@ -122,6 +134,29 @@ impl MapFigure {
         let highs = self.curve.iter().map(|column| point(column, |c| c.high));
         let lows = self.curve.iter().rev().map(|column| point(column, |c| c.low));
         c.fill_polygon(&highs.chain(lows).collect::<Vec<_>>(), BAND)
+    }
+
+    /// The prediction of the twin lies below what was measured: its band, and a dotted line.
+    fn draw_twin<DB: DrawingBackend>(&self, c: &Canvas<DB>, plot: &PlotArea) -> Result<(), DrawError> {
+        if self.twin.is_empty() {
+            return Ok(());
+        }
+        let at = |column: &MapColumn, outage: f64| (plot.x_px(column.rate), plot.y_px(outage));
+        let highs = self.twin.iter().map(|column| at(column, column.high));
+        let lows = self.twin.iter().rev().map(|column| at(column, column.low));
+        c.fill_polygon(&highs.chain(lows).collect::<Vec<_>>(), TWIN_BAND)?;
+        let points: Vec<(i32, i32)> = self.twin.iter().map(|column| at(column, column.value)).collect();
+        // A single column has no line.
+        let ends = points.windows(2).map(|pair| (pair[0], pair[1])).chain(points.last().map(|&last| (last, last)));
+        for (from, to) in ends {
+            let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+            let steps = (f64::from(dx).hypot(f64::from(dy)) / f64::from(DOTTED)).ceil().max(1.0) as i32;
+            for i in 0..steps {
+                let (x, y) = (from.0 + dx * i / steps, from.1 + dy * i / steps);
+                c.fill_rect((x - 3, y - 3), (x + 3, y + 3), ORANGE)?;
+            }
+        }
+        Ok(())
     }
 
     /// The interval of each column. A single column has no band.
@@ -172,6 +207,10 @@ const MAX_SHIFTS: i32 = 3;
 const CAP: i32 = 12;
 /// The background of the curve's interval.
 const BAND: RGBColor = RGBColor(190, 212, 232);
+/// The background of what the seeds of a twin predict.
+const TWIN_BAND: RGBColor = RGBColor(250, 226, 170);
+/// The distance of the dots of a dotted line in px.
+const DOTTED: i32 = 12;
 
 impl Drawing for MapFigure {
     fn size(&self) -> Result<(u32, u32), DrawError> {
@@ -188,6 +227,7 @@ impl Drawing for MapFigure {
         c.draw_text("outage (log scale)", (MARGIN, TOP + legend.extra_height() + 72), LABEL, TEXT, Anchor::Left)?;
         labels.draw(c, top)?;
         self.draw_regions(c, &plot)?;
+        self.draw_twin(c, &plot)?;
         plot.draw_x_axis(c, format_count, Some("load (requests/s)"))?;
         plot.draw_y_axis(c, 7, |seconds| format_time(seconds * 1e9))?;
         for (rate, _) in &self.rates {
@@ -224,11 +264,42 @@ mod tests {
             outages: (0.02, 30.0),
             dots: dots.chain([dot(200.0, 17.0, true), dot(360.0, 0.03, false), dot(120.0, 30.0, false)]).collect(),
             curve,
+            interval: "90 % interval",
             never: vec![120.0],
             always: vec![380.0],
             rates: vec![(133.0, "stable rate 133/s".to_owned()), (398.0, "capacity 398/s".to_owned())],
             closed_form: (135..=360).step_by(4).map(|rate| (f64::from(rate), 60.0 / f64::from(rate))).collect(),
+            twin: vec![],
         }
+    }
+
+    #[test]
+    fn the_prediction_of_a_twin_is_drawn_below_the_runs() {
+        let twin: Vec<MapColumn> = [150.0, 250.0, 350.0]
+            .map(|rate| MapColumn { rate, low: 45.0 / rate, value: 50.0 / rate, high: 55.0 / rate })
+            .into();
+        let predicted = MapFigure { twin: twin.clone(), ..figure() };
+        let (with, without) = (predicted.render_svg().unwrap(), figure().render_svg().unwrap());
+        assert!(with.contains("predicted by the twin") && !without.contains("predicted by the twin"));
+        // The legend, which comes first, has one of each too.
+        let (band, dots) = (with.rfind("#FAE2AA").unwrap(), with.rfind("<circle").unwrap());
+        assert!(band < dots, "the runs are on top");
+        // A prediction beyond what was measured has space.
+        let alone = MapFigure {
+            curve: vec![],
+            closed_form: vec![],
+            dots: vec![],
+            rates: vec![],
+            never: vec![],
+            always: vec![],
+            ..predicted
+        };
+        let plot = alone.plot(0);
+        assert!(twin.iter().all(|column| plot.x.from < column.rate && column.rate < plot.x.to));
+        assert!(twin.iter().all(|column| plot.y.from < column.low && column.high < plot.y.to));
+        assert!(!alone.render_svg().unwrap().contains("METASTABLE"), "a map without runs does not explain them");
+        let one = MapFigure { twin: twin[..1].to_vec(), ..alone };
+        assert!(one.render_svg().unwrap().contains("#E69F00"), "a single column is a dot");
     }
 
     #[test]
