@@ -337,7 +337,7 @@ fn every_option_that_a_page_names_exists() {
     let option = Regex::new(r"(?:^|[^\w-])(--[a-z][a-z0-9_-]*)").unwrap();
     let options = |text: &str| option.captures_iter(text).map(|found| found[1].to_owned()).collect::<Names>();
     let known = &options(&all) | &OF_OTHERS.map(str::to_owned).into();
-    let of_others = Regex::new(r"^\s*(?:[A-Z0-9_]+=\S+ )*(?:cargo|docker|docker-compose|git|ssh) ").unwrap();
+    let of_others = Regex::new(r"^\s*(?:[A-Z0-9_]+=\S+ )*(?:cargo|docker|docker-compose|git|ssh|valgrind) ").unwrap();
     let span = Regex::new("`([^`\n]*)`").unwrap();
     for (path, page) in pages() {
         for line in page.lines().filter(|line| !of_others.is_match(line)) {
