@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct ByteText(Vec<u8>);
 
 impl ByteText {
+    /// The bytes, unchanged.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }

@@ -2,83 +2,102 @@
 //!
 //! The programs `wrk2` and `metawrk` only call this library. A load from Rust:
 //!
-//! ```no_run
-//! use metawrk::load::{LoadPlan, LoadSettings, PreparedLoad};
-//! use metawrk::record::Clock;
-//! use metawrk::stats::value_at_percentile;
-//! use metawrk::units::Time;
+//! ```
+//! # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+//! # let url = format!("http://{}/", listener.local_addr().unwrap());
+//! # std::thread::spawn(move || {
+//! #     for mut stream in listener.incoming().flatten() {
+//! #         std::thread::spawn(move || {
+//! #             use std::io::{Read, Write};
+//! #             while stream.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {
+//! #                 stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
+//! #             }
+//! #         });
+//! #     }
+//! # });
+//! # fn main_of_the_example(url: &str) -> Result<(), metawrk::RunError> {
+//! use std::time::Duration;
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let settings = LoadSettings {
-//!     connections: 8,
-//!     duration: Time::from_secs(10),
-//!     ..LoadSettings::new("http://127.0.0.1:8080/", 500.0) // requests/s
-//! };
-//! let load = PreparedLoad::new(LoadPlan::new(settings)?, None)?; // connects, and checks the script if there is one
-//! let result = load.start(Clock::starting_in(Time::from_millis(10))).finish()?;
-//! let p99_us = value_at_percentile(&result.latencies().response, 99.0);
-//! println!("{} answered, p99 {p99_us} us from the due time", result.account().answered);
+//! let result = metawrk::Load::new(url, 500.0) // requests/s
+//!     .connections(8)
+//!     .duration(Duration::from_millis(300))
+//!     .on_second(|second| println!("{second}"))
+//!     .run()?;
+//! for percent in [50.0, 99.0, 99.9] {
+//!     let time = result.latencies().response_time(percent);
+//!     println!("p{percent} {} from the due time", time.expect("a request was answered"));
+//! }
+//! # assert_eq!(result.account().answered, 150);
 //! # Ok(())
 //! # }
+//! # main_of_the_example(&url).unwrap();
 //! ```
 //!
-//! # Modules
+//! [`Load`] has the settings that most loads need, and [`LoadSettings`](load::LoadSettings) all of them. `examples/load.rs` is a program.
 //!
-//! In order of dependency: a module imports only modules above it in this list.
+//! # What is public
 //!
-//! | module | content |
+//! | item | content |
 //! |---|---|
-//! | [`units`], [`stats`], [`byte_text`], [`target`], [`http1`] | spans and instants, percentiles, text that need not be UTF-8, URLs, framing of HTTP/1.1: pure |
-//! | [`option_name`] | how the users of a command write an option, for warnings and remedies |
+//! | [`Load`] | one load: from a URL to percentiles, with a callback each second |
+//! | [`load`] | the generator: plans, control of a running load, results |
 //! | [`arrivals`] | when each request is due |
-//! | [`record`] | what happened: records, events, histograms, and the files that hold them |
-//! | [`threshold`] | conditions that a run must keep, such as `p99>50ms`: pure |
+//! | [`record`] | what happened: records, counts, histograms, and files of records |
 //! | [`script`] | Lua scripts, with the API of wrk |
-//! | [`load`] | the generator: threads, pacing, connections |
-//! | `docker`, `testbed`, `monitor`, `fault` | the engine, the embedded system under test, sampling, faults that are always removed |
-//! | [`cluster`] | several generators that send one load |
-//! | [`plan`] | an experiment file, resolved to a plan that can be carried out |
-//! | [`verdict`] | goodput, and what a run showed: pure |
-//! | [`twin`] | a simulated system, for predictions: pure |
-//! | [`report`] | texts, JSON, figures and pages, drawn from recorded data |
-//! | [`experiment`] | load, faults and monitors on one clock |
-//! | [`lab`] | from single runs to an answer that states its confidence |
-//! | `cli` | command lines of both programs |
+//! | [`units`], [`stats`], [`byte_text`] | spans and instants, percentiles, text that need not be UTF-8 |
 //!
-//! Modules without a link are not part of the public API: they are visible only to this package's own programs and tests.
+//! The crate has further modules, for the programs: experiments, faults, monitors, verdicts, reports and campaigns of
+//! runs. They change with the programs, so they are not documented here. Programs that need them call `metawrk` and read
+//! the files that it writes.
+
+#![warn(missing_docs)]
 
 pub mod arrivals;
 pub mod byte_text;
-pub mod cluster;
-pub mod experiment;
-pub mod http1;
-pub mod lab;
 pub mod load;
-pub mod option_name;
-pub mod plan;
 pub mod record;
-pub mod report;
 pub mod script;
 pub mod stats;
-pub mod target;
-pub mod threshold;
-pub mod twin;
 pub mod units;
-pub mod verdict;
 
-// Not public API: the programs in this package and the tests in tests/ need them.
+pub use load::builder::Load;
+pub use load::{IntervalStatistics, RunError};
+
+// Not public API: the programs in this package, its benches and the tests in tests/ need them.
 #[doc(hidden)]
 pub mod cli;
 #[doc(hidden)]
+pub mod cluster;
+#[doc(hidden)]
 pub mod docker;
+#[doc(hidden)]
+pub mod experiment;
 #[doc(hidden)]
 pub mod fault;
 #[doc(hidden)]
+pub mod http1;
+#[doc(hidden)]
+pub mod lab;
+#[doc(hidden)]
 pub mod monitor;
+#[doc(hidden)]
+pub mod option_name;
+#[doc(hidden)]
+pub mod plan;
 #[doc(hidden)]
 pub mod procfs;
 #[doc(hidden)]
+pub mod report;
+#[doc(hidden)]
+pub mod target;
+#[doc(hidden)]
 pub mod testbed;
+#[doc(hidden)]
+pub mod threshold;
+#[doc(hidden)]
+pub mod twin;
+#[doc(hidden)]
+pub mod verdict;
 
 pub(crate) mod base64;
 pub(crate) mod input;

@@ -111,9 +111,11 @@ pub fn within_stdev(histogram: &Histogram<u64>) -> f64 {
 /// What wrk prints about a set of samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Moments {
+    /// The arithmetic mean.
     pub mean: f64,
     /// The standard deviation of the sample (divided by n - 1), 0 for fewer than two samples.
     pub stdev: f64,
+    /// The greatest sample.
     pub max: f64,
     /// The 99th percentile, by [`percentile_rank`].
     pub p99: f64,

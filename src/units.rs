@@ -50,6 +50,7 @@ impl Instant {
         Time(self.0.saturating_sub(earlier.0))
     }
 
+    /// The seconds since the start of load.
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 / 1e9
     }
@@ -57,6 +58,7 @@ impl Instant {
 
 /// Why a text is not a time or a number.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what the variants mean")]
 pub enum UnitError {
     #[error(
         "`{0}` is not a time. Write a number and a unit, such as 500us, 20ms, 1.5s, 2m or 1h; a number alone is in seconds"
@@ -69,16 +71,20 @@ pub enum UnitError {
 }
 
 impl Time {
+    /// No time.
     pub const ZERO: Time = Time(0);
 
+    /// A span of `ms` milliseconds.
     pub const fn from_millis(ms: u64) -> Time {
         Time(ms * 1_000_000)
     }
 
+    /// A span of `s` seconds.
     pub const fn from_secs(s: u64) -> Time {
         Time(s * 1_000_000_000)
     }
 
+    /// The span in seconds.
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 / 1e9
     }
@@ -107,6 +113,13 @@ impl Time {
     /// `self * n`, or the greatest time where that overflows.
     pub const fn times(self, n: u64) -> Time {
         Time(self.0.saturating_mul(n))
+    }
+}
+
+impl From<std::time::Duration> for Time {
+    /// The same span, or the greatest time where that overflows.
+    fn from(duration: std::time::Duration) -> Time {
+        Time(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
     }
 }
 
@@ -228,6 +241,7 @@ fn format_scaled(mut n: f64, units: &[(&str, f64)]) -> String {
 }
 
 /// Serializes sizes exactly: `124MiB`, `1500KiB`, `7B`. (`ByteSize` itself writes one decimal and so loses bytes.)
+#[doc(hidden)]
 pub mod exact_size {
     use bytesize::{ByteSize, KIB, MIB};
     use serde::{Deserialize, Deserializer, Serializer, de};

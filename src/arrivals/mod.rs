@@ -52,7 +52,9 @@ pub enum ArrivalProcess {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SchedulePart {
+    /// Its number, from 0.
     pub index: u16,
+    /// How many loads share the schedule.
     pub of: u16,
 }
 
@@ -71,7 +73,9 @@ impl Default for SchedulePart {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GeneratorPart {
+    /// Its number, from 0.
     pub index: u16,
+    /// How many generators send the load.
     pub of: u16,
 }
 
@@ -93,9 +97,13 @@ impl GeneratorPart {
 /// The part of a schedule that one thread sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ThreadShare {
+    /// Its number in the load, from 0.
     pub thread: u64,
+    /// How many threads the load has.
     pub threads: u64,
+    /// The place of the load in the schedule.
     pub part: SchedulePart,
+    /// The place of the generator in the load.
     pub generator: GeneratorPart,
 }
 

@@ -28,6 +28,7 @@ struct Segment {
 
 /// Why a text is not a profile.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what the variants mean")]
 pub enum ProfileError {
     #[error(transparent)]
     Unit(#[from] UnitError),
@@ -39,6 +40,7 @@ pub enum ProfileError {
 
 /// Why a profile cannot be the rate of a run.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what the variants mean")]
 pub enum RateError {
     #[error("the rate must be above 0 and at most 100G requests/s, but it is {0}")]
     Range(Profile),

@@ -7,6 +7,7 @@ use crate::script::ScriptError;
 /// Why a load did not start, or did not end properly. Messages name options as
 /// [`write_options`](super::write_options) replaces them.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what the variants mean")]
 pub enum LoadError {
     // The first words of these two are wrk's.
     #[error("unable to resolve {host}:{service} {why}")]

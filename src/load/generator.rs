@@ -87,6 +87,7 @@ pub struct GeneratorResult {
 pub struct PartsProgress {
     /// How many of the parts are not lost.
     pub active: u16,
+    /// How many parts there are.
     pub parts: u16,
     /// The worst send lag since the last call, and the machine of that part.
     pub send_lag: Option<(Time, String)>,

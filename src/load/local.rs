@@ -30,8 +30,8 @@ pub struct RunningLoads {
     live: Vec<Arc<LiveCounters>>,
 }
 
-/// Workers send their records every 100 ms.
-const RECORD_DELAY: Time = Time::from_millis(300);
+/// Within this time after the end of a request its record arrives at the sinks: workers send records every 100 ms.
+pub(super) const RECORD_DELAY: Time = Time::from_millis(300);
 
 impl Generator for LocalGenerator {
     fn parts(&self) -> Option<u16> {
@@ -59,6 +59,7 @@ impl LoadedLoads {
         Ok(LoadedLoads(loaded.collect::<Result<_, _>>()?))
     }
 
+    /// The loads, in the order of the plans.
     pub fn loads(&self) -> &[LoadedLoad] {
         &self.0
     }

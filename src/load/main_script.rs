@@ -15,6 +15,7 @@ use crate::script::{DoneSummary, MainState, PlainValue, Script, ScriptError, Thr
 
 /// The arguments of a script's `done` function.
 pub struct DoneArguments {
+    /// Counts of the load.
     pub summary: DoneSummary,
     /// Response times, in us.
     pub latency: Histogram<u64>,

@@ -14,6 +14,7 @@ pub struct RequestCounter {
 }
 
 impl RequestCounter {
+    /// The counter of a load with `plan`, from the live counters of its threads.
     pub fn new(plan: &LoadPlan, threads: Vec<Arc<LiveCounters>>) -> RequestCounter {
         let arrivals = (0..plan.threads).map(|thread| plan.schedule(thread).peekable()).collect();
         RequestCounter { threads, arrivals, due: 0 }

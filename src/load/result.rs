@@ -10,7 +10,9 @@ use crate::units::{Instant, Time};
 
 /// What a load returns at its end.
 pub struct LoadResult {
+    /// What was planned.
     pub plan: LoadPlan,
+    /// What each thread returned, in their order.
     pub threads: Vec<WorkerResult>,
     pub(crate) script: Option<ScriptHandle>,
 }

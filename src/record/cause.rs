@@ -40,6 +40,7 @@ pub enum ErrorCause {
 }
 
 impl ErrorCause {
+    /// All causes.
     pub const ALL: [ErrorCause; 14] = [
         ErrorCause::Refused,
         ErrorCause::Unreachable,
@@ -134,6 +135,7 @@ impl ErrorCause {
 /// How often a cause occurred.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CauseCount {
+    /// What went wrong.
     pub cause: ErrorCause,
     /// Connections and attempts.
     pub count: u64,

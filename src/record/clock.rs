@@ -6,9 +6,11 @@ use crate::units::{Instant, Time};
 /// The wall clock (`CLOCK_REALTIME`), read between two readings of the run's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WallReading {
+    /// The run's clock before the reading.
     pub before: Instant,
     /// ns since the epoch.
     pub wall_ns: u64,
+    /// The run's clock after the reading.
     pub after: Instant,
 }
 

@@ -7,6 +7,7 @@ use crate::units::Instant;
 
 /// An event of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[doc(hidden)] // Of experiments.
 pub struct Event {
     #[serde(rename = "at_ns")]
     pub at: Instant,
@@ -17,6 +18,7 @@ pub struct Event {
 /// The kinds of events.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
+#[doc(hidden)] // Of experiments.
 pub enum EventKind {
     /// The load began.
     Started {
@@ -68,6 +70,7 @@ pub enum EventKind {
 /// The steps of a fault. The run observes `Effective` and `RemovalVerified`; it does not assume them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[doc(hidden)] // Of experiments.
 pub enum FaultStep {
     Commanded,
     Effective,
@@ -79,6 +82,7 @@ pub enum FaultStep {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[doc(hidden)] // Of experiments.
 pub enum ComponentState {
     Died,
     OutOfMemory,
@@ -104,6 +108,7 @@ pub enum RunEnd {
 pub struct Abort {
     /// The condition, such as `errors>50%@5s`.
     pub condition: String,
+    /// When it held.
     #[serde(rename = "at_ns")]
     pub at: Instant,
     /// The value of its metric, in the unit of the limit: ns, percent, or a number.

@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 
 /// Why a file could not be written or read. Each message names the file, and most contain a remedy.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what the variants mean")]
 pub enum FileError {
     /// A file of a results folder.
     #[error("cannot {operation} {}: {source}{}", path.display(), remedy(operation, source))]

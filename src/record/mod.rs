@@ -10,13 +10,16 @@ mod cause;
 mod clock;
 mod columns;
 mod csv;
+#[doc(hidden)]
 pub mod digest;
 pub mod event;
 mod file_error;
+#[doc(hidden)]
 pub mod folder;
 pub(crate) mod histogram;
 mod latencies;
 mod latency_file;
+#[doc(hidden)]
 pub mod lines;
 mod lower_bounds;
 mod origin;
@@ -27,7 +30,10 @@ pub mod parquet;
 mod part;
 mod recording;
 mod request_record;
+mod response_time;
+#[doc(hidden)]
 pub mod rows;
+#[doc(hidden)]
 pub mod sample;
 pub mod sink;
 mod temp_rows;
@@ -35,18 +41,29 @@ mod temp_rows;
 pub use account::{Account, ErrorCounts};
 pub use cause::{CauseCount, ErrorCause, ErrorCauses};
 pub use clock::{Clock, WallReading};
-pub use event::{Abort, Event, EventKind, FaultStep};
 pub use file_error::FileError;
-pub use folder::{FolderError, ResultsFolder, RunData};
 pub use latencies::Latencies;
-pub use latency_file::{LatencyFile, LatencyLines};
 pub use lower_bounds::LowerBounds;
-pub use origin::{Host, RunOrigin};
 pub use outcome::Outcome;
-pub use output_file::OutputFile;
-pub use p99::P99Files;
 pub use part::PartStats;
 pub use recording::create_recording;
 pub use request_record::RequestRecord;
+pub use response_time::ResponseTime;
+
+// What the programs write is not public API.
+#[doc(hidden)]
+pub use event::{Abort, Event, EventKind, FaultStep};
+#[doc(hidden)]
+pub use folder::{FolderError, ResultsFolder, RunData};
+#[doc(hidden)]
+pub use latency_file::{LatencyFile, LatencyLines};
+#[doc(hidden)]
+pub use origin::{Host, RunOrigin};
+#[doc(hidden)]
+pub use output_file::OutputFile;
+#[doc(hidden)]
+pub use p99::P99Files;
+#[doc(hidden)]
 pub use sample::Sample;
+#[doc(hidden)]
 pub use temp_rows::TempRows;

@@ -16,6 +16,7 @@ pub struct RunOrigin {
     /// wrote the results.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
+    /// The machine. `None` if an earlier version wrote the results.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<Host>,
 }
@@ -23,6 +24,7 @@ pub struct RunOrigin {
 /// The machine that ran the command.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Host {
+    /// Its host name.
     pub name: String,
     /// The system, its version and the architecture, such as `Linux 6.12.9 x86_64`.
     pub system: String,
@@ -30,6 +32,7 @@ pub struct Host {
     pub cpu: String,
     /// How many cores the program may use.
     pub cores: u64,
+    /// Its memory.
     pub memory_bytes: u64,
 }
 

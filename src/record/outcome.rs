@@ -22,6 +22,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// All outcomes, by their numbers in files.
     pub const ALL: [Outcome; 7] = [
         Outcome::Answered,
         Outcome::ConnectError,

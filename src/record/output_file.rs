@@ -73,6 +73,7 @@ impl OutputFile {
                 .is_ok_and(|found| is_same_file(&found, &io::stdout()) && !is_same_file(&found, &io::stderr()))
     }
 
+    /// Where the file is, as the user named it.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -20,9 +20,11 @@ pub struct PartStats {
     pub scheduled: u64,
     /// Requests that it sent.
     pub sent: u64,
-    /// Percentiles of its send lag.
+    /// The median of its send lag.
     pub send_lag_p50_ns: u64,
+    /// The 99th percentile of its send lag.
     pub send_lag_p99_ns: u64,
+    /// Its greatest send lag.
     pub send_lag_max_ns: u64,
     /// CPU time of its threads.
     pub cpu_ns: u64,

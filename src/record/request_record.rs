@@ -83,6 +83,7 @@ impl RequestRecord {
         Outcome::ALL.get(usize::from(self.outcome)).copied()
     }
 
+    /// Sets how the attempt ended.
     pub fn set_outcome(&mut self, outcome: Outcome) {
         self.outcome = outcome as u8;
     }
@@ -103,14 +104,17 @@ impl RequestRecord {
         self.flags & WARMUP != 0
     }
 
+    /// Sets whether [`Self::is_last`].
     pub fn set_last(&mut self, on: bool) {
         self.set_flag(LAST, on);
     }
 
+    /// Sets whether it [`Self::timed_out`].
     pub fn set_timed_out(&mut self, on: bool) {
         self.set_flag(TIMED_OUT, on);
     }
 
+    /// Sets whether [`Self::is_warmup`].
     pub fn set_warmup(&mut self, on: bool) {
         self.set_flag(WARMUP, on);
     }

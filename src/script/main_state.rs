@@ -26,6 +26,7 @@ pub struct DoneSummary {
     pub requests: u64,
     /// Bytes of these responses.
     pub bytes: u64,
+    /// Errors by kind.
     pub errors: ErrorCounts,
 }
 

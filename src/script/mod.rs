@@ -1,8 +1,8 @@
-//! Lua scripts in LuaJIT. A [`Vm`] per thread makes the requests; the [`MainState`] runs `setup` and `done`. A
-//! [`PlainValue`] is what scripts copy between states.
+//! Lua scripts in LuaJIT. A `Vm` per thread makes the requests; the `MainState` runs `setup` and `done`. A `PlainValue` is
+//! what scripts copy between states.
 //!
-//! The caller follows the order of wrk: every state loads the script; [`MainState::resolve`]; for each thread
-//! [`MainState::setup`], then [`Vm::init`]; requests; at the end [`MainState::done`]. This module starts no threads.
+//! The caller follows the order of wrk: every state loads the script; `MainState::resolve`; for each thread
+//! `MainState::setup`, then `Vm::init`; requests; at the end `MainState::done`. This module starts no threads.
 //!
 //! A script is the user's own program, and may do what the user may do: all libraries, `ffi` and C modules are available.
 
@@ -23,17 +23,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::byte_text::ByteText;
 
-pub use main_state::{DoneSummary, MainState};
+pub use main_state::DoneSummary;
+
+// A load runs the scripts. Benches and tests run them alone.
+pub(crate) use main_state::MainState;
+#[doc(hidden)]
 pub use plain_value::PlainValue;
+#[doc(hidden)]
 pub use state::Environment;
-pub use thread_object::ThreadHandle;
-pub use vm::{Vm, quote_line};
+pub(crate) use thread_object::ThreadHandle;
+#[doc(hidden)]
+pub use vm::Vm;
+pub(crate) use vm::quote_line;
 
 /// A Lua script: its text, which may be any bytes, and its name in error messages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Script {
+    /// Its name in error messages.
     pub name: String,
+    /// The Lua program.
     pub text: ByteText,
 }
 
@@ -53,6 +62,7 @@ impl Script {
 /// As data it is its message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[serde(into = "String", from = "String")]
+#[allow(missing_docs, reason = "the messages say what the variants mean")]
 pub enum ScriptError {
     /// The script does not load, or raised an error: `file:line: message`.
     #[error("{0}")]

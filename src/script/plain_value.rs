@@ -11,9 +11,13 @@ pub(super) const MAX_DEPTH: usize = 200;
 /// A Lua value that can be copied from one state to another.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PlainValue {
+    /// `nil`.
     Nil,
+    /// A boolean.
     Boolean(bool),
+    /// A number.
     Number(f64),
+    /// A string, which may be any bytes.
     String(Vec<u8>),
     /// Keys and values, in no particular order.
     Table(Vec<(PlainValue, PlainValue)>),

@@ -10,6 +10,7 @@ use crate::target::Target;
 /// What a script can read about the run.
 #[derive(Clone, Debug)]
 pub struct Environment<'a> {
+    /// The parts of the URL.
     pub target: &'a Target,
     /// The initial `wrk.headers`.
     pub headers: &'a [(String, ByteText)],

@@ -116,6 +116,7 @@ impl Vm {
         self.thread.address()
     }
 
+    /// Changes the address that the thread connects to.
     pub fn set_address(&self, address: SocketAddr) {
         self.thread.set_address(address);
     }

@@ -17,6 +17,7 @@ use crate::units::{Instant, Time};
 /// Why a load is not possible with its settings. Messages name options as [`write_options`](super::write_options)
 /// replaces them.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what the variants mean")]
 pub enum PlanError {
     #[error(transparent)]
     Target(#[from] TargetError),
@@ -109,6 +110,7 @@ impl LoadPlan {
         Ok(LoadPlan { settings, target, rate })
     }
 
+    /// The parts of the URL.
     pub fn target(&self) -> &Target {
         &self.target
     }

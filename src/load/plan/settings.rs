@@ -13,6 +13,7 @@ use crate::units::Time;
 pub struct LoadSettings {
     /// `http://host:port/path?query`, or `https`.
     pub url: String,
+    /// Threads of the generator.
     pub threads: usize,
     /// Connections of all threads together, spread evenly over the threads.
     pub connections: usize,
@@ -20,6 +21,7 @@ pub struct LoadSettings {
     pub duration: Time,
     /// Requests per second of all threads together.
     pub rate: Profile,
+    /// The distribution of the gaps between requests.
     pub arrivals: ArrivalProcess,
     /// The seed of random arrivals.
     pub seed: u64,
@@ -28,6 +30,7 @@ pub struct LoadSettings {
     /// The place of this generator among those that send this load.
     #[serde(default)]
     pub generator: GeneratorPart,
+    /// The script that makes the requests. Without one all requests are the same.
     pub script: Option<Script>,
     /// The arguments of the script's `init` function.
     pub args: Vec<ByteText>,
@@ -39,14 +42,18 @@ pub struct LoadSettings {
     pub body: Option<ByteText>,
     /// Headers that are added to `wrk.headers`.
     pub headers: Vec<(String, ByteText)>,
+    /// What happens to a due request if all connections are busy.
     pub when_busy: WhenBusy,
     /// With `open`: the most connections of all threads together.
     pub max_connections: usize,
     /// With `wait`: a late schedule is caught up at no more than this multiple of the planned rate. `None` for no limit:
     /// late requests are sent as soon as a connection is free, as wrk2 does in fact.
     pub catch_up: Option<f64>,
+    /// An attempt that lasts longer counts as a timeout.
     pub timeout: Time,
+    /// What happens to it then.
     pub on_timeout: OnTimeout,
+    /// How often a failed attempt is retried.
     pub retries: Retries,
     /// After the end of arrivals, requests in flight may finish within this time.
     pub drain: Time,
@@ -61,10 +68,13 @@ pub struct LoadSettings {
     pub ahead: bool,
     /// Of the requests that a script returns in one string, only the latency of the last one counts.
     pub batch_latency: bool,
+    /// How a thread waits for the due time of a request.
     pub spin: Spin,
     /// A request may be sent late by this, so that those due within it are sent together.
     pub slack: Time,
+    /// Which clock says when a response arrived.
     pub timestamps: Timestamps,
+    /// How the certificate of the target is verified, and which one the client has.
     pub tls: TlsSettings,
     /// Connect to this unix socket, and not to the host of the URL.
     #[serde(default)]

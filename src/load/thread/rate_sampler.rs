@@ -21,6 +21,7 @@ pub struct RateSampler {
 }
 
 impl RateSampler {
+    /// A sampler that does not count yet.
     pub fn new() -> RateSampler {
         RateSampler { interval: Time::ZERO, start: Instant::START, count: 0, samples: Vec::new(), is_running: false }
     }

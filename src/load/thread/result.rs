@@ -17,11 +17,14 @@ use crate::units::Instant;
 pub struct WorkerResult {
     /// The number of the worker's thread, from 0.
     pub thread: usize,
+    /// How its requests ended.
     pub account: Account,
+    /// The latencies of its requests.
     pub latencies: Latencies,
     /// Response times within the warm-up, in us.
     #[serde(with = "histogram::latency")]
     pub calibration: Histogram<u64>,
+    /// Samples of its responses per second.
     pub rates: RateSampler,
     /// Responses up to the end of arrivals, and the bytes read up to then.
     pub in_time: (u64, u64),
@@ -31,6 +34,7 @@ pub struct WorkerResult {
     pub ended: Instant,
     /// The times of the thread since the start of load.
     pub times: ThreadTimes,
+    /// What happened to its connections.
     pub connections: ConnectionCounts,
     /// Connections that the plan keeps open; 0 with `open`.
     pub connections_planned: u64,
@@ -42,6 +46,7 @@ pub struct WorkerResult {
     pub unsolicited: u64,
     /// With HTTP/2: the lowest limit on the streams of a connection, the plan's or the server's.
     pub fewest_streams: usize,
+    /// The most attempts that were in flight at a time.
     pub in_flight_max: u64,
     /// A request waited because of the limit on connections.
     pub limit_reached: bool,

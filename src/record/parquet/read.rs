@@ -24,7 +24,9 @@ pub struct ParquetReader {
 /// What a file says of the rows of a row group without reading them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GroupSummary {
+    /// The earliest due time.
     pub first_due: Instant,
+    /// The latest due time.
     pub last_due: Instant,
     /// The last end that is known.
     pub last_end: Instant,

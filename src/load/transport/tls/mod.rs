@@ -30,6 +30,7 @@ mod p521;
 
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what the variants mean")]
 pub enum TlsError {
     #[error("cannot read the certificate authorities in {}: {why}. `cacert` takes a PEM file of certificates", path.display())]
     Authorities { path: PathBuf, why: String },
