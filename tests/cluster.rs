@@ -8,7 +8,7 @@ use std::path::Path;
 use metawrk::record::{RequestRecord, parquet};
 use serde_json::Value;
 use support::program::{METAWRK, WRK2, run};
-use support::{OK, Server};
+use support::{OK, Server, schema};
 
 const BUSY: &[u8] = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n";
 
@@ -128,6 +128,7 @@ fn wrk2_takes_the_same_options_and_several_urls_too() {
     let ended = run(WRK2, dir.path(), &[&args[..], &[&a.url(), &b.url()]].concat());
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let report = json(dir.path(), "x.json");
+    schema::check("load", &report);
     assert_eq!(report["account"]["scheduled"], 100);
     for (url, server) in report["urls"].as_array().unwrap().iter().zip([&a, &b]) {
         assert_eq!(url["account"]["scheduled"], 50, "{report}");
@@ -195,6 +196,7 @@ fn an_experiment_has_its_load_from_several_generators() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let results = dir.path().join("results/latest");
     let summary = json(&results, "summary.json");
+    schema::check("summary", &summary);
     assert_eq!((&summary["account"]["balances"], &summary["plan"]["threads"]), (&true.into(), &2.into()), "{summary}");
     assert_eq!(summary["generator"]["parts"].as_array().unwrap().len(), 2);
     let of_part = |part: u16| rows(&results.join(format!("parts/part={part}")), "requests.parquet");

@@ -13,7 +13,7 @@ use regex::Regex;
 use rustix::process::Signal;
 use serde_json::Value;
 use support::program::{METAWRK, WRK2, children, eventually, kill, run, started};
-use support::{OK, Server};
+use support::{OK, Server, schema};
 
 type Names = BTreeSet<String>;
 
@@ -105,6 +105,17 @@ fn expanded(section: &str, models: &[(&str, &str)]) -> String {
     section
 }
 
+/// The schema `name` has exactly the documented keys, and the file is as it says.
+fn check_schema(name: &str, documented: &str, file: &Path) {
+    schema::check(name, &serde_json::from_str(&read(file)).unwrap());
+    // The documentation does not repeat the keys of a URL, and those of a generator in a list of several.
+    let is_repeated = |path: &str| path.starts_with("generator.parts[]") || path.starts_with("urls[]");
+    let of_schema: Names = schema::paths(name).into_iter().filter(|path| !is_repeated(path)).collect();
+    let documented: Names =
+        names(documented).into_iter().filter(|path| path != "generator.parts" && !is_repeated(path)).collect();
+    assert_eq!(of_schema, documented, "schema/{name}.schema.json");
+}
+
 #[test]
 fn what_a_load_writes_is_documented() {
     let server = Server::answering(OK);
@@ -140,6 +151,7 @@ fn what_a_load_writes_is_documented() {
         ("wakeup_latency_ns", "response"),
     ];
     let documented = expanded(documented, &models);
+    check_schema("load", &documented, &dir.path().join("x.json"));
     let all = json(&dir.path().join("x.json"));
     // Each URL's own numbers are those of the whole.
     let total: Names = all.iter().filter(|path| !path.starts_with("urls[].")).cloned().collect();
@@ -204,6 +216,7 @@ fn what_an_experiment_writes_is_documented() {
 
     let documented = expanded(section(&page, "## summary.json"), &[("service", "response")]);
     compare("summary.json", &documented, &json(&results.join("summary.json")));
+    check_schema("summary", &documented, &results.join("summary.json"));
 
     let files: Names = fs::read_dir(&results)
         .unwrap()

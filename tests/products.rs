@@ -74,7 +74,7 @@ fn all_output_files_of_a_load_agree() {
     let summary: LoadSummary = serde_json::from_str(&read(&at("run.json"))).unwrap();
     assert_eq!((summary.total.account.account, summary.urls.len()), (account, 1));
     assert!(read(&at("run.hgrm")).contains(&format!("Total count    = {:>12}]", summary.total.response.count)));
-    assert_eq!(figures.len(), 10);
+    assert_eq!(figures.len(), 14);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 8, "five files of records, two documents and a folder");
 }
 

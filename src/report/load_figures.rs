@@ -15,7 +15,7 @@ pub struct LoadFigureError {
     cause: DrawError,
 }
 
-/// Draws the figures of a load: the timeline, and those of the first threads.
+/// Draws the figures of a load: the timeline, and those of its threads, together and the first ones each.
 ///
 /// # Errors
 /// [`LoadFigureError`]. No data causes this.
@@ -49,7 +49,7 @@ impl LoadFigures {
         let folder = self.folder.path.display();
         match threads {
             ..=MAX_THREADS => format!("in {folder}"),
-            _ => format!("in {folder}: the timeline, and the first {MAX_THREADS} of {threads} threads"),
+            _ => format!("in {folder}: all threads together, and each of the first {MAX_THREADS} of {threads}"),
         }
     }
 
@@ -97,13 +97,16 @@ impl Drop for FigureFolder {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::record::sink::RecordSink;
-    use crate::record::{Account, RequestRecord};
+    use crate::record::{Account, Outcome, RequestRecord};
+    use crate::report::figures::DENSITY;
     use crate::report::load_records::LoadRecords;
     use crate::report::load_totals::LoadTotals;
     use crate::report::tests::synthetic;
-    use crate::units::Time;
+    use crate::units::{Instant, Time};
 
     /// The numbers of a run with the synthetic records.
     fn totals(requests: &[RequestRecord], threads: u16) -> LoadTotals {
@@ -139,25 +142,54 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("deep/figures");
         let written = draw(&folder, &synthetic::metastable().requests, 2);
-        let figures =
-            ["latencies-t0", "latencies-t1", "latency-hist-t0", "latency-hist-t1", "timeline"].map(|f| format!("{f}."));
-        let expected: Vec<_> = figures.iter().flat_map(|f| [format!("{f}png"), format!("{f}svg")]).collect();
+        let figures = ["latencies-all", "latencies-t0", "latencies-t1"].into_iter();
+        let figures = figures.chain(["latency-hist-all", "latency-hist-t0", "latency-hist-t1", "timeline"]);
+        let figures = figures.map(|f| format!("{f}."));
+        let expected: Vec<_> = figures.flat_map(|f| [format!("{f}png"), format!("{f}svg")]).collect();
         assert_eq!(names(&folder), expected);
-        assert_eq!(written.len(), 10);
+        assert_eq!(written.len(), 14);
         let svg = fs::read_to_string(folder.join("timeline.svg")).unwrap();
         assert!(svg.contains("http://127.0.0.1:8000/, 300 requests/s") && svg.contains("warm-up"));
         assert!(!svg.contains("SLO") && !svg.contains("goodput") && !svg.contains("memory"));
+    }
+
+    /// Many requests in each column, most of which take about as long as the others.
+    fn many_requests(count: u64) -> Vec<RequestRecord> {
+        let request = |number: u64| {
+            let mut record =
+                RequestRecord::planned(number, Instant(number * (95_000_000_000 / count)), (number % 2) as u16);
+            // A distribution with a long tail, without random numbers.
+            let rank = (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 11) as f64 / (1u64 << 53) as f64;
+            record.sent = record.due;
+            record.end = record.due.plus(Time((500_000.0 / (1.0 - rank).sqrt()) as u64));
+            record.status = if number.is_multiple_of(1000) { 503 } else { 200 };
+            record.set_outcome(Outcome::Answered);
+            record.set_last(true);
+            record
+        };
+        (0..count).map(request).collect()
+    }
+
+    #[test]
+    fn the_colours_of_many_requests_show_where_most_of_them_are() {
+        let dir = tempfile::tempdir().unwrap();
+        draw(dir.path(), &many_requests(150_000), 2);
+        let svg = fs::read_to_string(dir.path().join("latencies-all.svg")).unwrap();
+        assert!(svg.contains("requests in a cell, estimated:") && svg.contains(" and more"));
+        let fills: BTreeSet<&str> = svg.split("fill=\"").filter_map(|rest| rest.split('"').next()).collect();
+        let used = DENSITY.map(|color| format!("#{:02X}{:02X}{:02X}", color.0, color.1, color.2));
+        assert!(used.iter().all(|color| fills.contains(&color[..])), "{used:?} in {fills:?}");
     }
 
     #[test]
     fn only_the_first_eight_threads_have_figures() {
         let dir = tempfile::tempdir().unwrap();
         let written = draw(dir.path(), &[], 20);
-        assert_eq!(written.len(), 2 * (1 + 2 * 8));
+        assert_eq!(written.len(), 2 * (1 + 2 * 9));
         let figures = LoadFigures::create(dir.path()).unwrap();
         let folder = dir.path().display();
         assert_eq!(figures.describe(8), format!("in {folder}"));
-        assert_eq!(figures.describe(20), format!("in {folder}: the timeline, and the first 8 of 20 threads"));
+        assert_eq!(figures.describe(20), format!("in {folder}: all threads together, and each of the first 8 of 20"));
     }
 
     #[test]

@@ -43,12 +43,12 @@ impl LoadRecords {
         self.spool.writer()
     }
 
-    /// The digest of all records, with counts of the first eight threads, after the sink has finished.
+    /// The digest of all records, after the sink has finished.
     ///
     /// # Errors
     /// [`FileError`].
     pub fn digest(&self, totals: &LoadTotals) -> Result<Digest, FileError> {
-        let mut digest = Digest::new(load_frame(&totals.generator, totals.generator.threads.min(MAX_THREADS)));
+        let mut digest = Digest::new(load_frame(&totals.generator, totals.generator.threads));
         let mut rows = self.spool.reader()?;
         while rows.left() > 0 {
             rows.next_batch(1 << 14)?.iter().for_each(|record| digest.add(record));

@@ -12,6 +12,7 @@ pub mod http2;
 pub mod load;
 pub mod program;
 pub mod results;
+pub mod schema;
 pub mod state;
 pub mod tls;
 

@@ -55,6 +55,11 @@ impl CellGrid {
         })
     }
 
+    /// The number of points in the fullest cell.
+    pub fn most(&self) -> u32 {
+        self.counts.iter().copied().max().unwrap_or(0)
+    }
+
     #[cfg(test)]
     fn size(&self) -> i32 {
         self.size

@@ -25,6 +25,8 @@ pub fn draw_titles<DB: DrawingBackend>(c: &Canvas<DB>, title: &str, subtitle: &s
 /// The heading of a figure with one plot. The figure grows with it, so the plot keeps its height.
 pub struct Heading {
     legend: Legend,
+    /// The height of a further row of the legend, which the figure draws itself.
+    scale: i32,
     labels: LabelRows,
 }
 
@@ -36,17 +38,27 @@ const USUAL_ROWS: i32 = 3;
 
 impl Heading {
     pub fn new(legend: Vec<LegendEntry>, labels: LabelRows) -> Result<Heading, DrawError> {
-        Ok(Heading { legend: Legend::arrange(legend, MARGIN, MARGIN)?, labels })
+        Ok(Heading { legend: Legend::arrange(legend, MARGIN, MARGIN)?, scale: 0, labels })
+    }
+
+    /// With space for a further row of the legend: see [`Heading::scale_base`].
+    pub fn with_scale(self) -> Heading {
+        Heading { scale: ROW, ..self }
+    }
+
+    /// The base line of that row.
+    pub fn scale_base(&self) -> i32 {
+        LEGEND + self.legend.extra_height() + ROW
     }
 
     /// The height of the figure in px.
     pub fn figure_height(&self) -> i32 {
-        HEIGHT + self.legend.extra_height() + ROW * (self.labels.len() - USUAL_ROWS).max(0)
+        HEIGHT + self.legend.extra_height() + self.scale + ROW * (self.labels.len() - USUAL_ROWS).max(0)
     }
 
     /// The top of the plot in px.
     pub fn plot_top(&self) -> i32 {
-        PLOT + self.legend.extra_height() + ROW * self.labels.len()
+        PLOT + self.legend.extra_height() + self.scale + ROW * self.labels.len()
     }
 
     /// The bottom of the plot in px: its axis and the title of the axis are below it.

@@ -1,5 +1,5 @@
-//! `latencies-t<N>`: the response time of each request over its due time, for one generator thread. Of a long run it shows
-//! a sample.
+//! `latencies-t<N>`, `latencies-all`: the response time of each request over its due time, for one generator thread or all of
+//! them. Of a long run it shows a sample.
 
 use plotters::backend::DrawingBackend;
 use plotters::style::RGBColor;
@@ -7,50 +7,58 @@ use plotters::style::RGBColor;
 use super::axis::{Axis, format_count, format_time};
 use super::canvas::{Anchor, Canvas, DrawError, LABEL};
 use super::cell_grid::CellGrid;
+use super::density::DensityScale;
 use super::figure_data::FigureData;
 use super::heading::Heading;
 use super::layout::{GUTTER, MARGIN, WIDTH};
 use super::legend::LegendSymbol;
-use super::palette::{DENSITY, MUTED, ORANGE, PURPLE, VERMILION};
+use super::palette::{BAD_STATUS_DENSITY, DENSITY, MUTED, PURPLE, VERMILION};
 use super::plot_area::{PlotArea, slo_entry};
 use super::symbols::{draw_cross, draw_triangle};
+use super::threads::Threads;
 use crate::record::digest::{RequestResult, ThreadCounts};
+use crate::stats::ratio;
 use crate::units::Time;
 
 /// Limits of occupied cells. They keep the file small.
 const MAX_CELLS: usize = 14_000;
 const MAX_SYMBOLS: usize = 2_500;
 
-/// What is known of a thread; nothing of a thread without records.
-fn counts_of(data: &FigureData, thread: u16) -> ThreadCounts {
-    data.digest.threads.get(usize::from(thread)).cloned().unwrap_or_default()
-}
-
-pub fn heading(data: &FigureData, thread: u16) -> Result<Heading, DrawError> {
+pub fn heading(data: &FigureData, threads: Threads) -> Result<Heading, DrawError> {
     let kinds = [
         (RequestResult::Successful, LegendSymbol::Box, DENSITY[1], "successful"),
-        (RequestResult::BadStatus, LegendSymbol::Box, ORANGE, "status ≥ 400"),
+        (RequestResult::BadStatus, LegendSymbol::Box, BAD_STATUS_DENSITY[1], "status ≥ 400"),
         (RequestResult::Failed, LegendSymbol::Cross, VERMILION, "failed"),
         (RequestResult::LowerBound, LegendSymbol::Triangle, PURPLE, "lower bound"),
     ];
-    let counts = counts_of(data, thread).results;
+    let counts = threads.counts(data);
     let entry = |(kind, symbol, color, text): (RequestResult, LegendSymbol, RGBColor, &str)| {
-        let count = counts[kind as usize];
+        let count = counts.results[kind as usize];
         (count > 0).then(|| (symbol, color, format!("{text}: {}", format_count(count as f64))))
     };
     let legend = kinds.into_iter().filter_map(entry).chain(slo_entry(data.slo)).collect();
-    Heading::new(legend, data.annotations.label_rows(data.time_axis())?)
+    let heading = Heading::new(legend, data.annotations.label_rows(data.time_axis())?)?;
+    Ok(if has_cells(&counts) { heading.with_scale() } else { heading })
 }
 
-pub fn draw_latencies<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData, thread: u16) -> Result<(), DrawError> {
-    let heading = heading(data, thread)?;
-    let counts = counts_of(data, thread);
-    let shown = || data.digest.sample.requests().filter(|request| request.thread == thread);
+/// Whether requests are drawn as cells whose colour depends on their number.
+fn has_cells(counts: &ThreadCounts) -> bool {
+    counts.results[RequestResult::Successful as usize] + counts.results[RequestResult::BadStatus as usize] > 0
+}
+
+pub fn draw_latencies<DB: DrawingBackend>(
+    c: &Canvas<DB>,
+    data: &FigureData,
+    threads: Threads,
+) -> Result<(), DrawError> {
+    let heading = heading(data, threads)?;
+    let counts = threads.counts(data);
+    let shown = || data.digest.sample.requests().filter(|request| threads.contain(request.thread));
     let title = if data.digest.sample.is_whole() {
-        format!("Response time of each request, thread {thread}")
+        format!("Response time of each request, {threads}")
     } else {
         let all: u64 = counts.results.iter().sum();
-        format!("Response times of thread {thread}: a random sample of {} of its {all} requests", shown().count())
+        format!("Response times, {threads}: a random sample of {} of {all} requests", shown().count())
     };
     heading.draw(c, data, &title)?;
 
@@ -75,13 +83,26 @@ pub fn draw_latencies<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData, thr
         points[request.result as usize].push(at);
     }
     let [successful, bad_status, failed, bounds] = &points;
-    for run in CellGrid::new(&plot, successful, &[4, 6, 8], MAX_CELLS).runs(density_class) {
-        let [x0, y0, x1, y1] = run.corners;
-        c.fill_rect((x0, y0), (x1, y1), DENSITY[run.class])?;
+    let cells = |points| CellGrid::new(&plot, points, &[4, 6, 8], MAX_CELLS);
+    let kinds =
+        [(RequestResult::Successful, successful, DENSITY), (RequestResult::BadStatus, bad_status, BAD_STATUS_DENSITY)];
+    let grids = kinds.map(|(kind, points, colors)| {
+        // How many requests each of the sample stands for.
+        let weight = ratio(counts.results[kind as usize] as f64, points.len() as f64).max(1.0);
+        (cells(points), weight, colors)
+    });
+    let most = grids.iter().map(|(grid, weight, _)| f64::from(grid.most()) * weight).fold(0.0, f64::max);
+    let scale = DensityScale::new(most);
+    for (grid, weight, colors) in &grids {
+        for run in grid.runs(|count| scale.class(f64::from(count) * weight)) {
+            let [x0, y0, x1, y1] = run.corners;
+            c.fill_rect((x0, y0), (x1, y1), scale.color(run.class, *colors))?;
+        }
     }
-    for run in CellGrid::new(&plot, bad_status, &[5, 7, 9], MAX_CELLS / 2).runs(|_| 0) {
-        let [x0, y0, x1, y1] = run.corners;
-        c.fill_rect((x0, y0), (x1, y1), ORANGE)?;
+    if has_cells(&counts) {
+        let colors = if successful.is_empty() { BAD_STATUS_DENSITY } else { DENSITY };
+        let is_estimated = grids.iter().any(|(_, weight, _)| *weight > 1.0);
+        scale.legend(colors, is_estimated)?.draw(c, heading.scale_base())?;
     }
     let symbols = |points| CellGrid::new(&plot, points, &[10, 14, 20], MAX_SYMBOLS);
     for at in symbols(bounds).centres() {
@@ -99,13 +120,4 @@ pub fn draw_latencies<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData, thr
         c.draw_text("no requests", middle, LABEL, MUTED, Anchor::Center)?;
     }
     Ok(())
-}
-
-fn density_class(count: u32) -> usize {
-    match count {
-        0..=2 => 0,
-        3..=9 => 1,
-        10..=39 => 2,
-        _ => 3,
-    }
 }

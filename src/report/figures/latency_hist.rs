@@ -1,4 +1,4 @@
-//! `latency-hist-t<N>`: a histogram of the response times, for one generator thread.
+//! `latency-hist-t<N>`, `latency-hist-all`: a histogram of the response times, for one generator thread or all of them.
 
 use plotters::backend::DrawingBackend;
 
@@ -11,6 +11,7 @@ use super::layout::{GUTTER, HEIGHT, MARGIN, ROW, WIDTH};
 use super::legend::{Legend, LegendSymbol};
 use super::palette::{BLUE, MUTED, ORANGE, PURPLE, TEXT, VERMILION};
 use super::plot_area::PlotArea;
+use super::threads::Threads;
 use crate::record::LowerBounds;
 use crate::stats::{latency_histogram, value_at_percentile};
 
@@ -24,27 +25,30 @@ struct BinCount {
     all: u64,
 }
 
-pub fn draw_histogram<DB: DrawingBackend>(c: &Canvas<DB>, data: &FigureData, thread: u16) -> Result<(), DrawError> {
-    heading::draw_title(c, data, &format!("Requests by response time, thread {thread} (log scale)"))?;
+pub fn draw_histogram<DB: DrawingBackend>(
+    c: &Canvas<DB>,
+    data: &FigureData,
+    threads: Threads,
+) -> Result<(), DrawError> {
+    heading::draw_title(c, data, &format!("Requests by response time, {threads} (log scale)"))?;
 
     // The bins are logarithmic. The warm-up is excluded, as in all percentiles.
     let mut bins: Vec<BinCount> = Vec::new();
     let (mut times, mut lower_bounds) = (latency_histogram(), LowerBounds::default());
-    if let Some(counts) = data.digest.threads.get(usize::from(thread)) {
-        let parts = [(&counts.successful_us, true, true), (&counts.bad_status_us, true, false)];
-        for (part, is_answered, is_successful) in parts.into_iter().chain([(&counts.lower_bounds_us, false, false)]) {
-            for (us, count) in part.buckets() {
-                let bin = ((us.max(1) as f64 * 1e3).log10() * BINS_PER_DECADE) as usize;
-                if bin >= bins.len() {
-                    bins.resize(bin + 1, BinCount::default());
-                }
-                bins[bin].all += count;
-                bins[bin].answered += if is_answered { count } else { 0 };
-                bins[bin].successful += if is_successful { count } else { 0 };
-                times.saturating_record_n(us, count);
-                if !is_answered {
-                    lower_bounds.add(&times, us, count);
-                }
+    let counts = threads.counts(data);
+    let parts = [(&counts.successful_us, true, true), (&counts.bad_status_us, true, false)];
+    for (part, is_answered, is_successful) in parts.into_iter().chain([(&counts.lower_bounds_us, false, false)]) {
+        for (us, count) in part.buckets() {
+            let bin = ((us.max(1) as f64 * 1e3).log10() * BINS_PER_DECADE) as usize;
+            if bin >= bins.len() {
+                bins.resize(bin + 1, BinCount::default());
+            }
+            bins[bin].all += count;
+            bins[bin].answered += if is_answered { count } else { 0 };
+            bins[bin].successful += if is_successful { count } else { 0 };
+            times.saturating_record_n(us, count);
+            if !is_answered {
+                lower_bounds.add(&times, us, count);
             }
         }
     }

@@ -20,6 +20,8 @@ pub enum LegendSymbol {
     Triangle,
     Dot,
     Ring,
+    /// No symbol: a title of the entries after it.
+    None,
 }
 
 /// An entry: its symbol, colour and text.
@@ -35,6 +37,12 @@ pub struct Legend {
 const SYMBOL: i32 = 38;
 const GAP: i32 = 30;
 
+impl LegendSymbol {
+    fn width(self) -> i32 {
+        if matches!(self, LegendSymbol::None) { 0 } else { SYMBOL }
+    }
+}
+
 impl Legend {
     /// Arranges entries in rows. The first row starts at `first`, the others at `left`. Only an entry wider than a whole row
     /// is shortened.
@@ -44,7 +52,7 @@ impl Legend {
         let mut x = first;
         for (symbol, color, text) in entries {
             let text = fit_text(&text, LABEL, right - left - SYMBOL)?;
-            let width = SYMBOL + text_width(&text, LABEL)?;
+            let width = symbol.width() + text_width(&text, LABEL)?;
             if x + width > right {
                 legend.rows.push(Vec::new());
                 x = left;
@@ -76,8 +84,9 @@ impl Legend {
                     LegendSymbol::Triangle => draw_triangle(c, middle, 9, *color)?,
                     LegendSymbol::Dot => c.fill_circle(middle, 11, *color)?,
                     LegendSymbol::Ring => draw_ring(c, middle, 11, *color)?,
+                    LegendSymbol::None => {}
                 }
-                c.draw_text(text, (x + SYMBOL, base), LABEL, TEXT, Anchor::Left)?;
+                c.draw_text(text, (x + symbol.width(), base), LABEL, TEXT, Anchor::Left)?;
             }
         }
         Ok(())

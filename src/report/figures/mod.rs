@@ -6,6 +6,7 @@ mod canvas;
 mod cell_grid;
 mod certificate;
 mod chart_data;
+mod density;
 mod drawing;
 mod figure_data;
 mod heading;
@@ -22,6 +23,7 @@ mod plot_area;
 mod search;
 mod series;
 mod symbols;
+mod threads;
 mod timeline;
 
 use plotters::backend::DrawingBackend;
@@ -40,7 +42,10 @@ pub use hysteresis::{FigureEstimate, HysteresisFigure};
 pub use map::{MapColumn, MapDot, MapFigure};
 #[cfg(test)]
 pub use measure::text_width;
+#[cfg(test)]
+pub use palette::DENSITY;
 pub use search::{SearchFigure, SearchMark};
+pub use threads::Threads;
 
 /// A figure of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,10 +53,10 @@ pub enum Figure {
     /// Rates, response times, requests in flight, backlog and memory over one time axis.
     Timeline,
     Memory,
-    /// The response time of each request of a thread.
-    Latencies(u16),
-    /// The histogram of the response times of a thread.
-    LatencyHistogram(u16),
+    /// The response time of each request.
+    Latencies(Threads),
+    /// The histogram of the response times.
+    LatencyHistogram(Threads),
 }
 
 /// The content of the two files of a figure.
@@ -80,11 +85,12 @@ impl Figure {
         Figure::of_requests(threads).into_iter().chain([Figure::Memory]).collect()
     }
 
-    /// The figures that show requests, for the first `threads` threads.
+    /// The figures that show requests: of several threads together, and of each of the first `threads`.
     pub fn of_requests(threads: u16) -> Vec<Figure> {
-        let scatters = (0..threads).map(Figure::Latencies);
-        let histograms = (0..threads).map(Figure::LatencyHistogram);
-        [Figure::Timeline].into_iter().chain(scatters).chain(histograms).collect()
+        let together = (threads > 1).then_some(Threads::All);
+        let shown = || together.into_iter().chain((0..threads).map(Threads::One));
+        let figures = shown().map(Figure::Latencies).chain(shown().map(Figure::LatencyHistogram));
+        [Figure::Timeline].into_iter().chain(figures).collect()
     }
 
     /// The name of the files without the extension.
@@ -92,8 +98,8 @@ impl Figure {
         match self {
             Figure::Timeline => "timeline".into(),
             Figure::Memory => "memory-usage".into(),
-            Figure::Latencies(thread) => format!("latencies-t{thread}"),
-            Figure::LatencyHistogram(thread) => format!("latency-hist-t{thread}"),
+            Figure::Latencies(threads) => format!("latencies-{}", threads.file_name()),
+            Figure::LatencyHistogram(threads) => format!("latency-hist-{}", threads.file_name()),
         }
     }
 
@@ -102,8 +108,8 @@ impl Figure {
         match self {
             Figure::Timeline => "Rates, response times, requests in flight, backlog and memory over time".into(),
             Figure::Memory => "Memory over time".into(),
-            Figure::Latencies(thread) => format!("Response time of each request over time, thread {thread}"),
-            Figure::LatencyHistogram(thread) => format!("Histogram of response times, thread {thread}"),
+            Figure::Latencies(threads) => format!("Response time of each request over time, {threads}"),
+            Figure::LatencyHistogram(threads) => format!("Histogram of response times, {threads}"),
         }
     }
 
@@ -129,7 +135,7 @@ impl Drawing for FigureOfData<'_> {
         let height = match figure {
             Figure::Timeline => timeline::timeline_height(data)?,
             Figure::Memory => memory::heading(data)?.figure_height(),
-            Figure::Latencies(thread) => latencies::heading(data, *thread)?.figure_height(),
+            Figure::Latencies(threads) => latencies::heading(data, *threads)?.figure_height(),
             Figure::LatencyHistogram(_) => HEIGHT,
         };
         Ok((WIDTH as u32, height as u32))
@@ -140,8 +146,8 @@ impl Drawing for FigureOfData<'_> {
         match figure {
             Figure::Timeline => timeline::draw_timeline(c, data),
             Figure::Memory => memory::draw_memory(c, data),
-            Figure::Latencies(thread) => latencies::draw_latencies(c, data, *thread),
-            Figure::LatencyHistogram(thread) => latency_hist::draw_histogram(c, data, *thread),
+            Figure::Latencies(threads) => latencies::draw_latencies(c, data, *threads),
+            Figure::LatencyHistogram(threads) => latency_hist::draw_histogram(c, data, *threads),
         }
     }
 }

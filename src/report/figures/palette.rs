@@ -17,8 +17,17 @@ pub const VERMILION: RGBColor = RGBColor(200, 80, 0);
 pub const PURPLE: RGBColor = RGBColor(150, 50, 120);
 pub const BLACK: RGBColor = RGBColor(20, 20, 20);
 
-/// From one request in a cell to very many.
-pub const DENSITY: [RGBColor; 4] = [SKY, RGBColor(30, 135, 200), RGBColor(0, 85, 140), RGBColor(0, 45, 80)];
+/// Of successful requests, from the fewest in a cell to the most.
+pub const DENSITY: [RGBColor; 5] = [
+    RGBColor(140, 203, 240),
+    RGBColor(70, 165, 222),
+    RGBColor(10, 120, 185),
+    RGBColor(0, 78, 130),
+    RGBColor(0, 38, 72),
+];
+/// The same for answers with a bad status.
+pub const BAD_STATUS_DENSITY: [RGBColor; 5] =
+    [RGBColor(247, 200, 95), ORANGE, RGBColor(190, 118, 0), RGBColor(140, 80, 0), RGBColor(90, 46, 0)];
 
 /// The name of a colour in the style sheet of `report.html`, which has another shade of it for dark screens.
 pub fn color_name(color: RGBColor) -> &'static str {

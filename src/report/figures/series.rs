@@ -26,17 +26,23 @@ pub struct RequestSeries {
     pub p99: Series,
 }
 
+#[cfg(test)]
 const SECOND: u64 = 1_000_000_000;
 
-/// The width of bins: one second, or more for a long run or a low rate. A figure shows about 400 bins at most, and a
-/// bin should hold at least 5 requests.
+/// The width of bins: one second, less for a short run, and more for a long run or a low rate. A figure shows about 400 bins at
+/// most, and a bin should hold at least 5 requests.
 pub fn bin_width(rate: f64, axis_end: Instant) -> Time {
-    let span = axis_end.0;
-    const WIDTHS: [u64; 12] = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];
-    let enough = |s: &u64| span / (s * SECOND) <= 400 && *s as f64 * rate >= 5.0;
-    let long = |s: &u64| span / (s * SECOND) <= 20;
-    let width = WIDTHS.into_iter().find(|s| enough(s) || (long(s) && span / SECOND <= 400 * s));
-    Time::from_secs(width.unwrap_or(3600))
+    // Widths are multiples of the digest's intervals.
+    const SHORT: [Time; 3] = [Time::from_millis(100), Time::from_millis(200), Time::from_millis(500)];
+    const SECONDS: [u64; 12] = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];
+    let bins = |width: Time| axis_end.0 / width.0;
+    let is_full = |width: Time| width.as_secs_f64() * rate >= 5.0;
+    let short = SHORT.into_iter().find(|&width| bins(width) <= 120 && is_full(width));
+    let long = || {
+        let widths = SECONDS.into_iter().map(Time::from_secs);
+        widths.into_iter().find(|&width| bins(width) <= 400 && (is_full(width) || bins(width) <= 20))
+    };
+    short.or_else(long).unwrap_or(Time::from_secs(3600))
 }
 
 pub fn request_series(data: &FigureData) -> RequestSeries {
@@ -97,6 +103,9 @@ mod tests {
     fn bins_are_wider_for_long_runs_and_low_rates() {
         let width = |rate, seconds: u64| bin_width(rate, Instant(seconds * SECOND)).0 / SECOND;
         assert_eq!([width(300.0, 100), width(300.0, 3600), width(1.0, 100), width(0.0, 100)], [1, 10, 5, 5]);
+        let short = |rate, seconds: u64| bin_width(rate, Instant(seconds * SECOND)).0 / 1_000_000;
+        assert_eq!([short(300.0, 10), short(300.0, 20), short(300.0, 60), short(300.0, 61)], [100, 200, 500, 1000]);
+        assert_eq!([short(30.0, 10), short(8.0, 10), short(2.0, 10)], [200, 1000, 1000], "a bin holds some requests");
         assert_eq!(width(f64::NAN, 48 * 3600), 3600);
     }
 
