@@ -66,12 +66,12 @@ const SECOND: u64 = 1_000_000_000;
 const MAX_LENGTH: u64 = 1_000_000;
 
 impl Frame {
-    /// The width of the intervals of [`super::Intervals`]: 1 s, less in a run of up to a minute, and more in one of over an
-    /// hour. The bins of figures are multiples of it.
+    /// The width of the intervals of [`super::Intervals`]: 1 s, or more in a run of over an hour. A plain load of up to a
+    /// minute has short ones: they are only drawn, and nothing is judged by them. The bins of figures are multiples of it.
     pub fn interval(&self) -> Time {
         match self.axis_end.0 / SECOND {
-            ..=60 => Time::from_millis(100),
-            61..=3600 => Time::from_secs(1),
+            ..=60 if self.judged.is_none() => Time::from_millis(100),
+            ..=3600 => Time::from_secs(1),
             3601..=18_000 => Time::from_secs(5),
             _ => Time::from_secs(60),
         }

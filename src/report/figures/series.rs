@@ -46,9 +46,9 @@ pub fn bin_width(rate: f64, axis_end: Instant) -> Time {
 }
 
 pub fn request_series(data: &FigureData) -> RequestSeries {
-    let width = bin_width(data.rate, data.axis_end).0;
-    let bins = (data.axis_end.0 / width + 1) as usize;
     let intervals = &data.digest.intervals;
+    let width = bin_width(data.rate, data.axis_end).max(intervals.width).0;
+    let bins = (data.axis_end.0 / width + 1) as usize;
     let mut sums = vec![Interval::default(); bins];
     for (number, interval) in intervals.list.iter().enumerate() {
         if let Some(sum) = sums.get_mut((number as u64 * intervals.width.0 / width) as usize) {
