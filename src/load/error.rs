@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use super::transport::tls::TlsError;
 use crate::script::ScriptError;
 
-/// Why a load did not start, or did not end properly. Messages name options as
-/// [`write_options`](super::write_options) replaces them.
+/// Why a load did not start, or did not end properly. Messages name options in backticks;
+/// the commands write them as their users do.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say what the variants mean")]
 pub enum LoadError {

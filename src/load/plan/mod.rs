@@ -14,8 +14,8 @@ use crate::stats::ratio;
 use crate::target::{Target, TargetError};
 use crate::units::{Instant, Time};
 
-/// Why a load is not possible with its settings. Messages name options as [`write_options`](super::write_options)
-/// replaces them.
+/// Why a load is not possible with its settings. Messages name options in backticks; the commands write them
+/// as their users do.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say what the variants mean")]
 pub enum PlanError {
