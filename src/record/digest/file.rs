@@ -21,7 +21,7 @@ use crate::record::{Account, Latencies, LowerBounds};
 use crate::stats::{lag_histogram, latency_histogram};
 
 /// The version of the format, and of what is counted. A change of either needs a new one.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// What a digest was made from, and by what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
