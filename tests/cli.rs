@@ -154,15 +154,40 @@ fn the_progress_line_is_shown_only_on_a_terminal() {
     let (url, args) = (server.url(), ["-R100", "-d1200ms"]);
     let shown = run_on_terminal(WRK2, dir.path(), &[args[0], args[1], &url]);
     assert_eq!(shown.code, Some(0), "{shown:?}");
-    assert!(shown.err.contains("1s of 1200ms  ") && shown.err.contains("/s of 100.00/s  p50 "), "{shown:?}");
-    let last = shown.err.rsplit("errors").next().unwrap();
-    assert!(last.contains("\x1b[2K") && !last.contains("1200ms"), "it is erased at the end: {shown:?}");
+    let line = "\r\x1b[J\x1b[?7l  1s of 1200ms  ";
+    assert!(shown.err.contains(line) && shown.err.contains("/s of 100/s  "), "{shown:?}");
+    assert!(shown.err.contains("/s good  p50 "), "{shown:?}");
+    assert!(shown.err.ends_with("\x1b[?7h\r\r\x1b[J"), "it is erased at the end: {shown:?}");
     assert!(!shown.err.contains("\x1b[3"), "no colours: {shown:?}");
     assert!(shown.out.contains("Requests/sec:") && !shown.out.contains('\x1b'), "{shown:?}");
     let quiet = run_on_terminal(WRK2, dir.path(), &[args[0], args[1], "--quiet", &url]);
     assert_eq!((quiet.code, quiet.err.as_str()), (Some(0), ""));
     let piped = run(WRK2, dir.path(), &[args[0], args[1], &url]);
     assert_eq!((piped.code, piped.err.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn progress_is_shown_without_a_terminal_if_it_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::answering(OK);
+    let url = server.url();
+    let load = |how: &str| run(WRK2, dir.path(), &["-R100", "-d1200ms", "--progress", how, &url]);
+    let lines = load("line");
+    assert_eq!(lines.code, Some(0), "{lines:?}");
+    assert!(lines.err.starts_with("  1s of 1200ms  ") && lines.err.contains("/s of 100/s  "), "{lines:?}");
+    let json = load("json");
+    let line: serde_json::Value = serde_json::from_str(json.err.lines().next().unwrap()).unwrap();
+    assert!(line["phase"] == "load" && line["sent_per_s"].as_f64().unwrap() > 0.0, "{json:?}");
+    let file = load("json=x.jsonl");
+    assert_eq!((file.code, file.err.as_str()), (Some(0), ""));
+    let text = fs::read_to_string(dir.path().join("x.jsonl")).unwrap();
+    let line: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    assert!(line["p99_ns"].as_u64().unwrap() > 0 && line["errors"]["status"] == 0, "{text}");
+    let none = load("none");
+    assert_eq!((none.code, none.err.as_str()), (Some(0), ""));
+    assert_refused(WRK2, dir.path(), &["-R1", "--progress", "bar", &url], "Write line, json, json=FILE or none.");
+    assert_refused(WRK2, dir.path(), &["-R1", "--progress", "json=no/x", &url], "cannot create no/x");
+    assert_refused(WRK2, dir.path(), &["-R1", "--progress", "json", "--quiet", &url], "cannot be used with");
 }
 
 #[test]

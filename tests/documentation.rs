@@ -171,6 +171,22 @@ fn what_a_load_writes_is_documented() {
     assert_eq!(own, &numbers | &owned(["url"]), "--json, each URL");
 }
 
+#[test]
+fn progress_as_json_is_documented() {
+    let server = Server::answering(OK);
+    let dir = tempfile::tempdir().unwrap();
+    let ended = run(WRK2, dir.path(), &["-d1200ms", "-R50", "--progress", "json=x.jsonl", &server.url()]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let lines = read(dir.path().join("x.jsonl"));
+    let mut written = Names::new();
+    paths(&serde_json::from_str(lines.lines().next().unwrap()).unwrap(), "", &mut written);
+    let page = read("docs/output.md");
+    let first_cells = Regex::new(r"(?m)^\| (`[^|]*`) \|").unwrap();
+    let cells = first_cells.captures_iter(section(&page, "### Progress as JSON"));
+    let documented: Names = cells.flat_map(|found| codes(&found[1])).collect();
+    assert_eq!(documented, written);
+}
+
 /// The experiment has few connections, which is a warning, is stopped for a while, and ends early, because a component dies after the fault. So it
 /// writes every kind of event.
 #[test]

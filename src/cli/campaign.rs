@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use super::experiment_options::VariantOptions;
-use super::progress_line::ProgressLine;
 use crate::experiment::ExperimentRunner;
 use crate::lab::campaign::folder::{CampaignFile, CampaignFolder};
 use crate::lab::campaign::outcome::RunOutcome;
@@ -17,6 +16,7 @@ use crate::lab::campaign::run::{Campaign, CampaignEnd, CampaignObserver};
 use crate::out::{say, warn};
 use crate::plan::config::{AdaptedPlan, read_plan};
 use crate::plan::{ExperimentPlan, InvalidSetting};
+use crate::progress::StatusLine;
 use crate::units::Time;
 use crate::whole_file;
 
@@ -100,7 +100,7 @@ pub fn run<Q: Question>(options: CampaignOptions, ask: impl FnOnce(Option<Q>) ->
     };
     let strategy = question.strategy(&plan)?;
     say(&format!("{}: {}, in {}\n", plan.name(), question.title(&plan), folder.path().display()))?;
-    let mut observer = Observer { line: ProgressLine::new(), plan: &plan };
+    let mut observer = Observer { line: StatusLine::new(), plan: &plan };
     let work = Campaign { folder: &folder, base: &plan, strategy: &strategy, shed: campaign.shed, budget };
     let result = ExperimentRunner::with(async |runner| work.run(runner, &mut observer).await)?;
     drop(observer);
@@ -147,13 +147,13 @@ fn open_campaign<Q: Question>(
 
 /// Shows the progress line, and a line for each run.
 struct Observer<'a> {
-    line: ProgressLine,
+    line: StatusLine,
     plan: &'a ExperimentPlan,
 }
 
 impl CampaignObserver for Observer<'_> {
     fn show_progress(&mut self, progress: &CampaignProgress) {
-        self.line.show(progress.to_line());
+        self.line.show(&progress.to_line());
     }
 
     fn show_run(&mut self, run: &RunOutcome) {

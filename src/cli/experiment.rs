@@ -9,14 +9,12 @@ use super::exit_codes::with_verdict_exit_codes;
 use super::experiment_options::ExperimentOptions;
 use super::interrupts::{Interrupts, Stage};
 use super::parts::PartOptions;
-use super::progress_line::ProgressLine;
+use super::progress_options::ProgressOptions;
 use super::report::{EXIT_CODES, ReportOptions, report_code, write_report};
-use crate::experiment::progress::Progress;
 use crate::experiment::{RunOptions, run_experiment};
 use crate::load::{Generator, LocalGenerator};
 use crate::out::{say, warn};
 use crate::plan::config::{AdaptedPlan, read_plan};
-use crate::units::{Time, format_wrk_time};
 
 const LONG_HELP: &str = with_verdict_exit_codes!(
     "\
@@ -49,6 +47,9 @@ pub struct Args {
 
     #[command(flatten)]
     output: ReportOptions,
+
+    #[command(flatten)]
+    progress: ProgressOptions,
 }
 
 /// Runs an experiment, and reports on it. SIGINT, SIGTERM and SIGHUP end the load early, and the report is then still written.
@@ -60,14 +61,14 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let AdaptedPlan { plan, notes } = read_plan(args.file.as_deref(), &overrides)?;
     say(&format!("{}: {} requests/s, at most {}\n", plan.name(), plan.load().rate, plan.phases().duration))?;
     let files = args.output.create_files()?;
-    let line = ProgressLine::new();
     let generator: Arc<dyn Generator> = match args.parts.resolve()? {
         Some(cluster) => Arc::new(cluster),
         None => Arc::new(LocalGenerator),
     };
     let options = RunOptions { anyway: args.anyway, notes, generator };
-    let result = run_experiment(&plan, &out, options, &mut |progress| line.show(progress_text(progress)));
-    drop(line);
+    let mut outputs = args.progress.experiment_outputs()?;
+    let result = run_experiment(&plan, &out, options, &mut |progress| outputs.show(progress));
+    drop(outputs);
     let result = match result {
         Ok(result) => result,
         Err(error) => {
@@ -96,56 +97,4 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(signal) => ExitCode::from(signal.exit_code()),
         None => report_code(args.output.exit_code, &data),
     })
-}
-
-/// The text of the progress line.
-fn progress_text(p: &Progress) -> String {
-    let time = |time: Option<Time>| time.map_or_else(|| "-".to_owned(), |t| format_wrk_time(t.0 as f64 / 1e3));
-    let goodput = p.interval.goodput.map_or_else(|| "-".to_owned(), |g| format!("{:.0}%", 100.0 * g));
-    let mut text = format!(
-        "{:>3.0}s {} ({:.0}s left)  {:.0}/s of {:.0}/s answered  goodput {goodput}  p50 {} p99 {}  {} in flight",
-        p.at.as_secs_f64(),
-        p.phase,
-        p.left.as_secs_f64().ceil(),
-        p.interval.answered,
-        p.offered,
-        time(p.interval.p50),
-        time(p.interval.p99),
-        p.in_flight,
-    );
-    if let Some((used, limit)) = p.interval.memory {
-        let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-        text.push_str(&format!("  memory {:.0}", mib(used)));
-        limit.inspect(|limit| text.push_str(&format!("/{:.0}", mib(*limit))));
-        text.push_str(" MiB");
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::experiment::progress::{IntervalStats, Phase};
-    use crate::units::Instant;
-
-    #[test]
-    fn the_progress_line_shows_the_last_second() {
-        let mut progress = Progress {
-            phase: Phase::Fault,
-            at: Instant(17_400_000_000),
-            left: Time::from_millis(17_600),
-            offered: 300.0,
-            in_flight: 612,
-            interval: IntervalStats::default(),
-        };
-        insta::assert_snapshot!(progress_text(&progress), @" 17s fault (18s left)  0/s of 300/s answered  goodput -  p50 - p99 -  612 in flight");
-        progress.interval = IntervalStats {
-            answered: 41.2,
-            p50: Some(Time::from_millis(12)),
-            p99: Some(Time::from_millis(4200)),
-            goodput: Some(0.125),
-            memory: Some((130 << 20, Some(140 << 20))),
-        };
-        insta::assert_snapshot!(progress_text(&progress), @" 17s fault (18s left)  41/s of 300/s answered  goodput 12%  p50 12.00ms p99 4.20s  612 in flight  memory 130/140 MiB");
-    }
 }

@@ -29,7 +29,7 @@ mod load;
 mod map;
 mod parts;
 mod probe;
-mod progress_line;
+mod progress_options;
 mod report;
 mod restore;
 mod search;

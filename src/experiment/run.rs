@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use super::check::find_problems;
-use super::progress::{IntervalCollector, Phase, Progress, find_phase};
+use super::phase::find_phase;
 use super::removal::await_removal;
 use super::run_log::{RunEnding, RunLog};
 use super::stalls::StallDetector;
@@ -23,6 +23,7 @@ use crate::load::{
 };
 use crate::out::warn;
 use crate::plan::ExperimentPlan;
+use crate::progress::{LiveCounts, Phase, Progress, ProgressMeter, Stage};
 use crate::record::event::ComponentState;
 use crate::record::folder::RecordParts;
 use crate::record::sink::{RecordForwarder, Recorder};
@@ -33,7 +34,7 @@ use crate::signals::{Signals, StopSignal};
 use crate::testbed::Testbed;
 use crate::threshold::{AbortWatch, WatchedLoad};
 use crate::units::{Instant, Time};
-use crate::verdict::goodput::Cohorts;
+use crate::verdict::goodput::{Bin, Cohorts};
 use crate::verdict::{DueTimes, explain_baseline, judge_live, observation_is_over};
 
 /// Why an experiment did not run, or left an incomplete results folder.
@@ -158,6 +159,7 @@ struct PreparedRun {
     plan: LoadPlan,
     load: Box<dyn ReadyLoad>,
     log: RunLog,
+    progress: ProgressMeter,
     anyway: bool,
 }
 
@@ -180,8 +182,9 @@ impl PreparedRun {
             log.append_event(Event { at: Instant::START, what: EventKind::Warning { text } })?;
         }
         let (forward, records) = RecordForwarder::new();
-        let recorder = Recorder::start(vec![Box::new(rows), Box::new(forward)])?;
         let plan = plan.load_plan(system.url())?;
+        let mut progress = ProgressMeter::new(std::slice::from_ref(&plan));
+        let recorder = Recorder::start(vec![Box::new(rows), Box::new(forward), Box::new(progress.sink())])?;
         let (generator, plans) = (options.generator, vec![plan.clone()]);
         // A signal drops this future. Then nobody waits for the load any more.
         let is_dropped = Arc::new(AtomicBool::new(false));
@@ -196,7 +199,7 @@ impl PreparedRun {
             prepared.map(|load| (load, recorder, busy))
         };
         let (load, recorder, _busy) = tokio::task::spawn_blocking(prepare).await.map_err(io::Error::other)??;
-        Ok((PreparedRun { recorder, records, plan, load, log, anyway: options.anyway }, system))
+        Ok((PreparedRun { recorder, records, plan, load, log, progress, anyway: options.anyway }, system))
     }
 }
 
@@ -218,11 +221,11 @@ async fn execute(
     signals: &mut Signals,
     show_progress: &mut dyn FnMut(&Progress),
 ) -> Result<(Option<StopSignal>, Option<String>), RunError> {
-    let PreparedRun { recorder, records, plan: load_plan, load, log, anyway } = prepared;
+    let PreparedRun { recorder, records, plan: load_plan, load, log, progress, anyway } = prepared;
     // Several generators agree on the start.
     let load = tokio::task::spawn_blocking(move || load.start(LEAD)).await.map_err(io::Error::other)??;
     let clock = load.clock();
-    let mut run = ActiveRun::new(plan, (load, &load_plan), log, records);
+    let mut run = ActiveRun::new(plan, (load, &load_plan), (log, progress), records);
     run.log_start()?;
     let stalls = StallDetector::start(clock, run.event_sender.clone())?;
     let (cancel, cancelled) = watch::channel(false);
@@ -235,9 +238,15 @@ async fn execute(
     // Faults are removed even if the load failed.
     cancel.send_replace(true);
     let stopped = result.as_ref().map_or_else(RunError::stopped, |stopped| *stopped);
-    let show = || show_progress(&Progress { phase: Phase::FaultRemoval, left: Time::ZERO, ..run.progress() });
+    let mut logged = Ok(());
+    let show = || {
+        if logged.is_ok() {
+            logged = run.show_removal(show_progress);
+        }
+    };
     let removed = await_removal(faults, stopped, async || signals.next().await, show).await;
     let stopped = result?;
+    logged.and_then(|()| run.show_end(show_progress))?;
     let stopped_later = removed.map_err(RunError::StoppedInRemoval)?;
     let ActiveRun { load, mut log, mut events, failure, aborted, records, received, .. } = run;
     let GeneratorResult { loads, parts, lost } =
@@ -273,7 +282,9 @@ struct ActiveRun<'a> {
     received: u64,
     cohorts: Cohorts,
     due_times: DueTimes,
-    interval: IntervalCollector,
+    progress: ProgressMeter,
+    /// Goodput of the last final bin.
+    goodput: Option<f64>,
     failure: Option<String>,
     watch: AbortWatch,
     /// The condition that ended the run, and what it says in words.
@@ -289,7 +300,7 @@ impl<'a> ActiveRun<'a> {
     fn new(
         plan: &'a ExperimentPlan,
         (load, load_plan): (Box<dyn ActiveLoad>, &LoadPlan),
-        log: RunLog,
+        (log, progress): (RunLog, ProgressMeter),
         records: Receiver<Vec<RequestRecord>>,
     ) -> ActiveRun<'a> {
         let watched = watched_load(load_plan, plan.slo());
@@ -308,7 +319,8 @@ impl<'a> ActiveRun<'a> {
             received: 0,
             cohorts: Cohorts::default(),
             due_times: DueTimes::of(plan),
-            interval: IntervalCollector::default(),
+            progress,
+            goodput: None,
             failure: None,
             watch: AbortWatch::new(plan.thresholds().abort_if.clone(), watched),
             aborted: None,
@@ -359,7 +371,7 @@ impl<'a> ActiveRun<'a> {
             if self.judge_each_second() || self.baseline_ends_run(anyway)? {
                 self.load.end_arrivals();
             }
-            show_progress(&self.progress());
+            self.show(show_progress);
         }
         self.receive()?;
         Ok(stopped)
@@ -369,27 +381,36 @@ impl<'a> ActiveRun<'a> {
         let detail = how.trim().to_owned();
         self.failure.get_or_insert_with(|| format!("{component} died: {detail}"));
         let what = EventKind::Component { component, state: ComponentState::Died, detail };
-        self.log.append_event(Event { at: self.clock.now(), what })
+        self.append_event(Event { at: self.clock.now(), what })
+    }
+
+    fn append_event(&mut self, event: Event) -> Result<(), FileError> {
+        self.progress.add_event(&event);
+        self.log.append_event(event)
+    }
+
+    fn receive_events(&mut self) -> Result<(), FileError> {
+        while let Ok(event) = self.events.try_recv() {
+            self.append_event(event)?;
+        }
+        Ok(())
     }
 
     /// Receives the events, samples and records that have arrived since the last call.
     fn receive(&mut self) -> Result<(), FileError> {
-        while let Ok(event) = self.events.try_recv() {
-            self.log.append_event(event)?;
-        }
+        self.receive_events()?;
         let mut samples = Vec::new();
         while let Ok(sample) = self.samples.try_recv() {
             samples.push(sample);
         }
         if !samples.is_empty() {
-            self.interval.add_samples(&samples);
+            self.progress.add_samples(&samples);
             self.log.append_samples(&samples)?;
         }
         while let Ok(batch) = self.records.try_recv() {
             self.received += batch.len() as u64;
             self.cohorts.add(&batch);
             batch.iter().for_each(|record| self.watch.add(record));
-            self.interval.add_records(&batch);
         }
         Ok(())
     }
@@ -404,7 +425,8 @@ impl<'a> ActiveRun<'a> {
         }
         self.judged_second = second;
         let live = judge_live(self.plan, &self.cohorts, &mut self.due_times, self.log.events(), now);
-        self.interval.end_interval(self.clock.now(), live.bins.last());
+        self.goodput = live.bins.last().map(Bin::goodput);
+        self.progress.set_slo(live.slo);
         if self.aborted.is_none()
             && let Some(abort) = self.watch.check(self.clock.now())
         {
@@ -429,25 +451,47 @@ impl<'a> ActiveRun<'a> {
         let valid = detail.is_none();
         let ends = !valid && !anyway;
         let what = EventKind::Baseline { valid, detail: detail.unwrap_or_default() };
-        self.log.append_event(Event { at, what })?;
+        self.append_event(Event { at, what })?;
         if !ends {
             self.approve_faults.send_replace(true);
         }
         Ok(ends)
     }
 
-    fn progress(&self) -> Progress {
-        let at = self.clock.now();
-        let (phase, until) = find_phase(self.plan, self.log.events(), at);
-        let live = self.load.live();
-        Progress {
-            phase,
-            at,
-            left: until.since(at),
-            offered: self.plan.rate().at(at),
-            in_flight: live.iter().map(|thread| thread.in_flight()).sum(),
-            interval: self.interval.stats(),
+    /// Shows the progress if the last second is over.
+    fn show(&mut self, show_progress: &mut dyn FnMut(&Progress)) {
+        let now = self.clock.now();
+        if self.progress.is_due(now) {
+            let (phase, until) = find_phase(self.plan, self.log.events(), now);
+            self.show_stage(Stage { phase, until, goodput: self.goodput }, show_progress);
         }
+    }
+
+    /// Shows the progress while faults are removed after the load.
+    fn show_removal(&mut self, show_progress: &mut dyn FnMut(&Progress)) -> Result<(), FileError> {
+        self.receive_events()?;
+        if self.progress.is_due(self.clock.now()) {
+            self.show_stage(self.removal_stage(), show_progress);
+        }
+        Ok(())
+    }
+
+    /// Shows the last events of the run, such as the verified removal of a fault.
+    fn show_end(&mut self, show_progress: &mut dyn FnMut(&Progress)) -> Result<(), FileError> {
+        self.receive_events()?;
+        if self.progress.has_events() {
+            self.show_stage(self.removal_stage(), show_progress);
+        }
+        Ok(())
+    }
+
+    fn removal_stage(&self) -> Stage {
+        Stage { phase: Phase::FaultRemoval, until: self.clock.now(), goodput: self.goodput }
+    }
+
+    fn show_stage(&mut self, stage: Stage, show_progress: &mut dyn FnMut(&Progress)) {
+        let live = LiveCounts::read(self.load.as_ref());
+        show_progress(&self.progress.end_interval(self.clock.now(), live, stage));
     }
 }
 

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::processes::{RunningProcess, find_processes};
-use super::progress::Progress;
 use super::run::{RunError, RunOptions, RunResult, run_prepared};
 use super::system::StartError;
 use crate::plan::{ExperimentPlan, System};
+use crate::progress::Progress;
 use crate::record::ResultsFolder;
 use crate::signals::{Signals, StopSignal};
 use crate::testbed::Testbed;
@@ -60,7 +60,7 @@ impl ExperimentRunner {
     }
 
     /// Runs `plan` and writes all results to `folder`. A testbed that already runs is used as it is, and it must be the
-    /// plan's. It is kept, unless one of its components died. Calls `show_progress` ten times a second.
+    /// plan's. It is kept, unless one of its components died. Calls `show_progress` once a second.
     ///
     /// # Errors
     /// [`RunError`] if no load began, or if its results could not be kept. The testbed is stopped.
@@ -121,7 +121,7 @@ impl ExperimentRunner {
     }
 }
 
-/// Runs `plan` and writes all results to a new folder in `out`. Calls `show_progress` ten times a second.
+/// Runs `plan` and writes all results to a new folder in `out`. Calls `show_progress` once a second.
 ///
 /// Right before the first fault the baseline is judged. If the run cannot become valid, it ends there, and nothing is
 /// touched.

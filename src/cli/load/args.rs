@@ -10,6 +10,7 @@ use clap::builder::ArgPredicate;
 
 use crate::arrivals::{ArrivalProcess, Profile};
 use crate::cli::parts::PartOptions;
+use crate::cli::progress_options::ProgressOptions;
 use crate::load::plan::{OnTimeout, Retries, Spin, Timestamps, WhenBusy};
 use crate::threshold::{AbortCondition, Condition, Thresholds};
 use crate::units::{Time, parse_count, parse_number};
@@ -322,8 +323,11 @@ pub struct OutputOptions {
     #[arg(long, value_name = "DIR")]
     pub plot: Option<PathBuf>,
 
+    #[command(flatten)]
+    pub progress: ProgressOptions,
+
     /// Do not show the progress line (it is shown only if standard error is a terminal)
-    #[arg(long)]
+    #[arg(long, conflicts_with = "progress")]
     pub quiet: bool,
 
     /// Exit with code 3 if the report has a warning about the validity of the results

@@ -16,7 +16,6 @@ use anyhow::{Context, bail};
 
 use super::exit::THRESHOLD_FAILED;
 use super::interrupts::{Interrupts, Stage};
-use super::progress_line::ProgressLine;
 use crate::cluster::run_agent;
 use crate::load::{ActiveLoad, Generator, GeneratorResult, LoadError, LoadPlan, LoadResult, LocalGenerator, ReadyLoad};
 use crate::out::{redirect_to_stderr, say, warn};
@@ -30,7 +29,7 @@ use abort::AbortMonitor;
 use args::Args;
 use join::{Role, find_role};
 use output::{OutputFiles, OutputRequest};
-use progress::ProgressDisplay;
+use progress::LoadProgress;
 use report::{ReportContext, done_arguments, report_text};
 
 /// Exit code with `--strict` if the report has a warning.
@@ -57,7 +56,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let urls: Vec<String> = plans.iter().map(|plan| plan.url.clone()).collect();
     let duration = plans.iter().map(|plan| plan.duration).max().unwrap_or_default();
     let wrk2_options = wrk2_options(&args, urls.len());
-    let (quiet, strict) = (args.output.quiet, args.output.strict);
+    let strict = args.output.strict;
     let cluster = match args.join.as_deref().map(|address| find_role(address, &args.parts, &plans)).transpose()? {
         Some(Role::Agent(agent)) => {
             run_agent(&agent)?;
@@ -69,6 +68,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let parts = cluster.as_ref().map_or(1, |cluster| cluster.parts);
     let Args { load: options, output, threshold, dsb, .. } = args;
     let thresholds = threshold.thresholds();
+    let outputs = output.progress.load_outputs(output.quiet)?;
     let request = OutputRequest::new(output, &dsb, parts);
     let with_text = !request.replaces_text();
 
@@ -85,14 +85,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         redirect_to_stderr().context("cannot send the output of scripts to standard error")?;
     }
     let mut sinks = files.take_sinks();
-    let mut progress = (!quiet && ProgressLine::is_visible()).then(|| {
-        let (progress, sink) = ProgressDisplay::new(&plans);
-        // The records of several generators do not travel just for that.
-        if cluster.is_none() {
-            sinks.push(Box::new(sink));
-        }
-        progress
-    });
+    let mut progress = (!outputs.is_empty()).then(|| LoadProgress::new(&plans, outputs));
+    if let Some(sink) = progress.as_mut().and_then(|progress| progress.sink(cluster.is_some())) {
+        sinks.push(Box::new(sink));
+    }
     let mut abort = (!thresholds.abort_if.is_empty()).then(|| {
         let (monitor, sink) = AbortMonitor::new(thresholds.abort_if.clone(), &plans);
         sinks.push(Box::new(sink));
@@ -204,7 +200,7 @@ fn not_started(error: &LoadError) -> ExitCode {
 fn run_loads(
     mut loads: Box<dyn ActiveLoad>,
     interrupts: &Interrupts,
-    mut progress: Option<&mut ProgressDisplay>,
+    mut progress: Option<&mut LoadProgress>,
     mut abort: Option<&mut AbortMonitor>,
 ) -> anyhow::Result<GeneratorResult> {
     let mut stopped: Option<Instant> = None;

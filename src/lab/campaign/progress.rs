@@ -1,7 +1,7 @@
 //! What is shown while a campaign runs.
 
 use super::cell::Cell;
-use crate::experiment::progress::Progress;
+use crate::progress::Progress;
 use crate::units::Time;
 
 /// The state of a campaign at an instant.
@@ -35,7 +35,7 @@ impl CampaignProgress {
             CampaignPhase::Report => "writing the report".to_owned(),
             CampaignPhase::Run(progress) => {
                 let goodput =
-                    progress.interval.goodput.map_or_else(|| "-".to_owned(), |share| format!("{:.0}%", 100.0 * share));
+                    progress.goodput.map_or_else(|| "-".to_owned(), |share| format!("{:.0}%", 100.0 * share));
                 let (phase, left, in_flight) = (progress.phase, seconds(progress.left), progress.in_flight);
                 format!("{phase} (at most {left:.0}s left)  goodput {goodput}  {in_flight} in flight")
             }
@@ -61,19 +61,16 @@ pub fn minutes(time: Time) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::progress::{IntervalStats, Phase};
-    use crate::units::Instant;
+    use crate::progress::{Phase, example};
 
     #[test]
     fn the_progress_line_names_the_run_its_phase_and_the_time_left() {
-        let interval = IntervalStats { goodput: Some(0.024), ..IntervalStats::default() };
         let run = Progress {
             phase: Phase::Observation,
-            at: Instant::START,
             left: Time::from_millis(29_300),
-            offered: 200.0,
             in_flight: 1800,
-            interval,
+            goodput: Some(0.024),
+            ..example()
         };
         let cell = Cell { rate: 200.0, outage: Time::from_millis(300), seed: 1, ramp: None };
         let phase = CampaignPhase::Run(run);

@@ -46,6 +46,11 @@ impl ConnectionCounts {
         self.up = self.up.saturating_sub(1);
     }
 
+    /// How many are up.
+    pub fn up(&self) -> u64 {
+        self.up
+    }
+
     /// How many were up on average, from the start until `end`.
     pub fn mean_up(mut self, end: Instant) -> f64 {
         self.advance(end);

@@ -21,6 +21,7 @@ pub struct LiveCounters {
     ended: AtomicU64,
     answered: AtomicU64,
     failed: AtomicU64,
+    connections: AtomicU64,
     /// In ns, since it was last taken.
     send_lag: AtomicU64,
     over: AtomicBool,
@@ -51,6 +52,15 @@ impl LiveCounters {
     /// Requests that failed.
     pub fn failed(&self) -> u64 {
         self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Connections that are up, as of at most 100 ms ago.
+    pub fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_connections(&self, up: u64) {
+        self.connections.store(up, Ordering::Relaxed);
     }
 
     /// The worst send lag of the attempts that ended since the last call.

@@ -246,7 +246,10 @@ async fn maintain(state: Rc<WorkerState>) {
         let now = state.now();
         let expires = state.abandon_expired(now);
         if now >= maintain_at {
-            state.metrics.borrow_mut().maintain(now);
+            let mut metrics = state.metrics.borrow_mut();
+            metrics.maintain(now);
+            metrics.live().set_connections(state.connections.borrow().up());
+            drop(metrics);
             maintain_at = now.plus(MAINTENANCE);
         }
         let next = expires.unwrap_or(Instant::NEVER).min(now.plus(round));
