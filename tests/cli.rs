@@ -188,6 +188,7 @@ fn progress_is_shown_without_a_terminal_if_it_is_asked_for() {
     assert_refused(WRK2, dir.path(), &["-R1", "--progress", "bar", &url], "Write line, json, json=FILE or none.");
     assert_refused(WRK2, dir.path(), &["-R1", "--progress", "json=no/x", &url], "cannot create no/x");
     assert_refused(WRK2, dir.path(), &["-R1", "--progress", "json", "--quiet", &url], "cannot be used with");
+    assert_refused(WRK2, dir.path(), &["-R1", "--tui", &url], "--tui needs a terminal as standard error");
 }
 
 #[test]

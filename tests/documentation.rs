@@ -13,6 +13,7 @@ use regex::Regex;
 use rustix::process::Signal;
 use serde_json::Value;
 use support::program::{METAWRK, WRK2, children, eventually, kill, run, started};
+use support::scrape::{Metrics, free_address, get};
 use support::{OK, Server, schema};
 
 type Names = BTreeSet<String>;
@@ -185,6 +186,39 @@ fn progress_as_json_is_documented() {
     let cells = first_cells.captures_iter(section(&page, "### Progress as JSON"));
     let documented: Names = cells.flat_map(|found| codes(&found[1])).collect();
     assert_eq!(documented, written);
+}
+
+#[test]
+fn live_metrics_are_documented() {
+    let server = Server::answering(OK);
+    let (url, address) = (server.url(), free_address());
+    let at = address.to_string();
+    let running = started(WRK2, root(), &["-d1h", "-R50", "--prometheus", &at, &url]);
+    let mut text = String::new();
+    eventually("metrics", || {
+        text = get(address, "/metrics").map_or_else(String::new, |(_, text)| text);
+        text.contains("metawrk_phase")
+    });
+    running.send(Signal::INT);
+    assert_eq!(running.end().code, Some(130));
+    let page = read("docs/output.md");
+    let documented = section(&page, "### Metrics for Prometheus");
+    let first_cells = Regex::new(r"(?m)^\| (`[^|]*`) \|.*$").unwrap();
+    // One row for each name.
+    let rows = first_cells.captures_iter(documented);
+    let rows: String = rows
+        .flat_map(|row| {
+            codes(&row[1]).into_iter().map(|name| row[0].replace(&row[1], &format!("`{name}`"))).collect::<Vec<_>>()
+        })
+        .map(|row| row + "\n")
+        .collect();
+    compare("metrics", &rows, &Metrics::parse(&text).types.into_keys().collect());
+    let dashboard = read("grafana/metawrk.json");
+    serde_json::from_str::<Value>(&dashboard).unwrap();
+    let name = Regex::new(r"metawrk_[a-z_]+").unwrap();
+    for found in name.find_iter(&dashboard).map(|found| found.as_str().trim_end_matches("_bucket")) {
+        assert!(names(&rows).contains(found), "grafana/metawrk.json: there is no {found}");
+    }
 }
 
 /// The experiment has few connections, which is a warning, is stopped for a while, and ends early, because a component dies after the fault. So it

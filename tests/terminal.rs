@@ -12,7 +12,7 @@ use metawrk::record::event::{ComponentState, EventKind, RunEnd};
 use metawrk::record::{Event, RequestRecord, ResultsFolder};
 use metawrk::units::Instant;
 use rustix::process::Signal;
-use support::program::{Ended, METAWRK, WRK2, eventually, run, started};
+use support::program::{ControllingTerminal, Ended, METAWRK, WRK2, eventually, run, started};
 use support::{OK, Server};
 
 /// Clears the screen and sets the title of a terminal.
@@ -135,4 +135,45 @@ fn nohup_keeps_a_load_going() {
     let ended = nohup.end();
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(ended.out.contains("200 requests in "), "{ended:?}");
+}
+
+#[test]
+fn the_whole_screen_is_given_back_after_ctrl_c() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::answering(OK);
+    let (wrk2, terminal) = ControllingTerminal::start(WRK2, dir.path(), &["-R100", "-d1h", "--tui", &server.url()]);
+    let before = terminal.settings();
+    eventually("the screen", || terminal.shown().contains("What happened"));
+    let shown = terminal.shown();
+    assert!(shown.contains("\x1b[?1049h") && !shown.contains("\x1b[?1049l"), "{shown}");
+    assert_ne!(terminal.settings(), before, "typed characters are not shown");
+    terminal.send_keys("x\x03");
+    let ended = wrk2.end();
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    assert!(ended.out.contains("Requests/sec:"), "{ended:?}");
+    assert_eq!(terminal.settings(), before);
+    eventually("the end of the screen", || terminal.shown().ends_with("\x1b[?25h\x1b[?1049l"));
+    assert!(!terminal.shown().contains("^C"), "{}", terminal.shown());
+}
+
+#[test]
+fn an_experiment_uses_the_whole_screen_of_its_terminal_unless_told_otherwise() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::answering(OK);
+    let text = "name = 't'\n[target]\nurl = 'URL'\n[load]\nrate = 100\n[phases]\nwarmup = '0s'\nbaseline = '1h'\n";
+    fs::write(dir.path().join("x.toml"), text.replace("URL", &server.url())).unwrap();
+    for (options, awaited, is_full_screen) in [
+        (&["x.toml"][..], "What happened", true),
+        (&["x.toml", "--no-tui"], "/s of 100/s", false),
+        (&["x.toml", "--progress", "json"], "\"phase\":", false),
+    ] {
+        let args = [&["experiment"], options].concat();
+        let (experiment, terminal) = ControllingTerminal::start(METAWRK, dir.path(), &args);
+        eventually("progress", || terminal.shown().contains(awaited));
+        assert_eq!(terminal.shown().contains("\x1b[?1049h"), is_full_screen, "{}", terminal.shown());
+        terminal.send_keys("\x03");
+        let ended = experiment.end();
+        assert_eq!(ended.code, Some(130), "{ended:?}");
+        assert_eq!(terminal.shown().contains("\x1b[?1049l"), is_full_screen, "{}", terminal.shown());
+    }
 }

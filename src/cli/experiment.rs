@@ -50,6 +50,10 @@ pub struct Args {
 
     #[command(flatten)]
     progress: ProgressOptions,
+
+    /// Show progress on one line of the terminal instead of the whole screen
+    #[arg(long, help_heading = "Output")]
+    no_tui: bool,
 }
 
 /// Runs an experiment, and reports on it. SIGINT, SIGTERM and SIGHUP end the load early, and the report is then still written.
@@ -66,7 +70,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         None => Arc::new(LocalGenerator),
     };
     let options = RunOptions { anyway: args.anyway, notes, generator };
-    let mut outputs = args.progress.experiment_outputs()?;
+    let title = format!("{}, {} requests/s", plan.name(), plan.load().rate);
+    let has_tui = !args.no_tui && !args.progress.has_style();
+    let mut outputs = args.progress.experiment_outputs(has_tui.then_some(title))?;
     let result = run_experiment(&plan, &out, options, &mut |progress| outputs.show(progress));
     drop(outputs);
     let result = match result {

@@ -3,7 +3,11 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::progress::{JsonOutput, LineOutput, LogOutput, Progress, ProgressOutput, StatusLine};
+use crate::out::warn;
+use crate::progress::{
+    JsonOutput, LineOutput, LogOutput, Progress, ProgressOutput, PrometheusOutput, StatusLine, TuiOutput,
+    can_use_full_screen,
+};
 
 /// How progress is shown.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -12,12 +16,18 @@ pub struct ProgressOptions {
     /// json=FILE writes them to a file), or none
     #[arg(long, value_name = "HOW", help_heading = "Output")]
     progress: Option<ProgressStyle>,
+
+    /// Serve live metrics to Prometheus at this address, such as 127.0.0.1:9464
+    #[arg(long, value_name = "HOST:PORT", help_heading = "Output", hide_short_help = true)]
+    prometheus: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum ProgressStyle {
     Line,
     Json(Option<PathBuf>),
+    /// With this title. The option does not name it, because it replaces every other style.
+    FullScreen(String),
     None,
 }
 
@@ -40,32 +50,56 @@ impl FromStr for ProgressStyle {
 pub struct ProgressOutputs(Vec<Box<dyn ProgressOutput>>);
 
 impl ProgressOptions {
-    /// The outputs of a load. Without an option it has a line on a terminal, and nothing elsewhere.
+    /// The user chose how progress is shown.
+    pub fn has_style(&self) -> bool {
+        self.progress.is_some()
+    }
+
+    /// The outputs of a load. Without an option it has a line on a terminal, and nothing elsewhere. `tui` is the title of the
+    /// full screen, if it is wanted.
     ///
     /// # Errors
-    /// If a file cannot be created.
-    pub fn load_outputs(&self, quiet: bool) -> anyhow::Result<ProgressOutputs> {
+    /// If there is no terminal for the full screen, a file cannot be created, or the address of the metrics is not free.
+    pub fn load_outputs(&self, quiet: bool, tui: Option<String>) -> anyhow::Result<ProgressOutputs> {
+        if let Some(title) = tui {
+            anyhow::ensure!(
+                can_use_full_screen(),
+                "--tui needs a terminal as standard error, and this program in its foreground. Leave it out, or write \
+                 --progress line."
+            );
+            return self.outputs(ProgressStyle::FullScreen(title), LineOutput::default);
+        }
         let is_shown = !quiet && StatusLine::is_visible();
         // Its header is printed first.
         let line = LineOutput::default;
         self.outputs(if is_shown { ProgressStyle::Line } else { ProgressStyle::None }, line)
     }
 
-    /// The outputs of an experiment. Without an option it has a line on a terminal, and the lines of a log elsewhere.
+    /// The outputs of an experiment. Without an option it has the full screen of a terminal, with the title `tui`, or a line if
+    /// that is not wanted. Without a terminal it has the lines of a log.
     ///
     /// # Errors
-    /// If a file cannot be created.
-    pub fn experiment_outputs(&self) -> anyhow::Result<ProgressOutputs> {
+    /// If a file cannot be created, or the address of the metrics is not free.
+    pub fn experiment_outputs(&self, tui: Option<String>) -> anyhow::Result<ProgressOutputs> {
+        if let Some(title) = tui.filter(|_| can_use_full_screen()) {
+            return self.outputs(ProgressStyle::FullScreen(title), LineOutput::starting);
+        }
         self.outputs(ProgressStyle::Line, LineOutput::starting)
     }
 
     fn outputs(&self, default: ProgressStyle, line: fn() -> LineOutput) -> anyhow::Result<ProgressOutputs> {
         let mut outputs: Vec<Box<dyn ProgressOutput>> = Vec::new();
+        if let Some(address) = &self.prometheus {
+            let prometheus = PrometheusOutput::listen(address)?;
+            warn(&format!("metrics for Prometheus: http://{}/metrics", prometheus.address()));
+            outputs.push(Box::new(prometheus));
+        }
         match self.progress.as_ref().unwrap_or(&default) {
             ProgressStyle::Line if StatusLine::is_visible() => outputs.push(Box::new(line())),
             ProgressStyle::Line => outputs.push(Box::new(LogOutput::default())),
             ProgressStyle::Json(None) => outputs.push(Box::new(JsonOutput::to_stderr())),
             ProgressStyle::Json(Some(file)) => outputs.push(Box::new(JsonOutput::create(file)?)),
+            ProgressStyle::FullScreen(title) => outputs.push(Box::new(TuiOutput::new(title.clone()))),
             ProgressStyle::None => {}
         }
         Ok(ProgressOutputs(outputs))

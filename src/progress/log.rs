@@ -22,7 +22,9 @@ impl LogOutput {
         let mut lines: Vec<String> = events.map(|e| format!("{:>3.0}s {e}", e.at.as_secs_f64().floor())).collect();
         if self.phase != Some(progress.phase) || progress.at >= self.next {
             self.phase = Some(progress.phase);
-            self.next = progress.at.plus(INTERVAL);
+            // Seconds are not exactly 1 s long.
+            let second = progress.at.0 / 1_000_000_000;
+            self.next = Instant(second * 1_000_000_000).plus(INTERVAL);
             lines.push(format_fields(progress).join("  "));
         }
         lines

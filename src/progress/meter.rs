@@ -50,8 +50,7 @@ pub struct Stage {
 impl Stage {
     /// The stage of loads at `at`, by their plans.
     pub fn of_loads(plans: &[LoadPlan], at: Instant) -> Stage {
-        let latest =
-            |of: fn(&LoadPlan) -> Time| Instant::START.plus(plans.iter().map(of).max().unwrap_or(Time::ZERO));
+        let latest = |of: fn(&LoadPlan) -> Time| Instant::START.plus(plans.iter().map(of).max().unwrap_or(Time::ZERO));
         let (warmup, end) = (latest(|plan| plan.warmup), latest(|plan| plan.duration));
         let (phase, until) = match at {
             _ if at >= end => (Phase::Drain, latest(|plan| plan.duration.plus(plan.drain))),
@@ -244,7 +243,8 @@ mod tests {
 
     #[test]
     fn requests_are_offered_until_the_end_of_the_load() {
-        let plan = LoadPlan::new(LoadSettings { duration: Time::from_secs(4), ..LoadSettings::new("http://h/", 100.0) });
+        let plan =
+            LoadPlan::new(LoadSettings { duration: Time::from_secs(4), ..LoadSettings::new("http://h/", 100.0) });
         let mut meter = ProgressMeter::new(&[plan.unwrap()]);
         let stage = Stage { phase: Phase::Load, until: s(4), goodput: None };
         let mut offered = |at| meter.end_interval(at, LiveCounts::default(), stage).offered;
@@ -272,7 +272,10 @@ mod tests {
         meter.add_samples(&[sample("web", 4)]);
         let stage = Stage { phase: Phase::Observation, until: s(9), goodput: Some(0.5) };
         let progress = meter.end_interval(s(2), LiveCounts::default(), stage);
-        assert_eq!(progress.events, [ProgressEvent { at: s(1), text: "removal of link-cut verified".into(), detail: String::new() }]);
+        assert_eq!(
+            progress.events,
+            [ProgressEvent { at: s(1), text: "removal of link-cut verified".into(), detail: String::new() }]
+        );
         assert_eq!(progress.memory, Some(MemoryUse { source: "db".into(), used_bytes: 2, limit_bytes: Some(9) }));
         assert_eq!((progress.left, progress.goodput, progress.requests), (Time::from_secs(7), Some(0.5), None));
         assert_eq!(meter.end_interval(s(3), LiveCounts::default(), stage).events, []);

@@ -2,7 +2,8 @@
 //!
 //! Once a second a [`ProgressMeter`] makes one [`Progress`], from the live counters of the generator and from the records
 //! that have arrived. All outputs show the same value. Each output is one file: the [line](LineOutput) of a terminal, the
-//! [lines](LogOutput) of a log, and [JSON](JsonOutput).
+//! [lines](LogOutput) of a log, [JSON](JsonOutput), the [whole screen](TuiOutput) of a
+//! terminal, and [Prometheus](PrometheusOutput).
 
 mod event_text;
 mod format;
@@ -11,7 +12,9 @@ mod json;
 mod line;
 mod log;
 mod meter;
+mod prometheus;
 mod status_line;
+mod tui;
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,7 +30,9 @@ pub use json::JsonOutput;
 pub use line::LineOutput;
 pub use log::LogOutput;
 pub use meter::{LiveCounts, ProgressMeter, Stage};
+pub use prometheus::PrometheusOutput;
 pub use status_line::StatusLine;
+pub use tui::{TuiOutput, can_use_full_screen};
 
 /// Shows the progress of a run.
 pub trait ProgressOutput {

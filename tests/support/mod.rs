@@ -13,6 +13,7 @@ pub mod load;
 pub mod program;
 pub mod results;
 pub mod schema;
+pub mod scrape;
 pub mod state;
 pub mod tls;
 

@@ -1,14 +1,16 @@
 //! The two programs, started as a shell does.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
 
 pub const METAWRK: &str = env!("CARGO_BIN_EXE_metawrk");
 pub const WRK2: &str = env!("CARGO_BIN_EXE_wrk2");
@@ -44,14 +46,64 @@ fn start(program: &str, dir: &Path, args: &[&str], err: Stdio) -> Started {
     Started { child, out: BufReader::new(out) }
 }
 
-/// Runs a program in `dir` to its end, with a terminal as its standard error. [`Ended::err`] is what it wrote there.
-pub fn run_on_terminal(program: &str, dir: &Path, args: &[&str]) -> Ended {
+/// Our end and the program's end of a new terminal.
+fn open_terminal() -> (OwnedFd, OwnedFd) {
     let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     grantpt(&ours).unwrap();
     unlockpt(&ours).unwrap();
     let size = Winsize { ws_row: 24, ws_col: 120, ws_xpixel: 0, ws_ypixel: 0 };
     tcsetwinsize(&ours, size).unwrap();
     let theirs = ioctl_tiocgptpeer(&ours, OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    (ours, theirs)
+}
+
+/// The terminal that a program was started from.
+pub struct ControllingTerminal {
+    ours: OwnedFd,
+    shown: Arc<Mutex<Vec<u8>>>,
+}
+
+impl ControllingTerminal {
+    /// Starts a program in `dir` in the foreground of a new terminal. Its standard output is a pipe.
+    pub fn start(program: &str, dir: &Path, args: &[&str]) -> (Started, ControllingTerminal) {
+        let (ours, theirs) = open_terminal();
+        let mut command = Command::new("setsid");
+        command.arg("--ctty").arg(program).args(args).current_dir(dir).env("TERM", "xterm").stdout(Stdio::piped());
+        command.stdin(theirs.try_clone().unwrap()).stderr(theirs);
+        let mut child = command.spawn().unwrap();
+        drop(command);
+        let out: Box<dyn Read> = Box::new(child.stdout.take().unwrap());
+        let shown = Arc::new(Mutex::new(Vec::new()));
+        let (mut reader, all) = (File::from(ours.try_clone().unwrap()), Arc::clone(&shown));
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            // The read fails when the program has closed the terminal.
+            while let Ok(count) = reader.read(&mut buffer) {
+                all.lock().unwrap().extend_from_slice(&buffer[..count]);
+            }
+        });
+        (Started { child, out: BufReader::new(out) }, ControllingTerminal { ours, shown })
+    }
+
+    /// All that was written to it so far.
+    pub fn shown(&self) -> String {
+        String::from_utf8_lossy(&self.shown.lock().unwrap()).into_owned()
+    }
+
+    /// Types on it.
+    pub fn send_keys(&self, keys: &str) {
+        File::from(self.ours.try_clone().unwrap()).write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Its settings, such as whether it echoes.
+    pub fn settings(&self) -> String {
+        format!("{:?}", tcgetattr(&self.ours).unwrap())
+    }
+}
+
+/// Runs a program in `dir` to its end, with a terminal as its standard error. [`Ended::err`] is what it wrote there.
+pub fn run_on_terminal(program: &str, dir: &Path, args: &[&str]) -> Ended {
+    let (ours, theirs) = open_terminal();
     let running = start(program, dir, args, theirs.into());
     let reader = std::thread::spawn(move || {
         let mut all = Vec::new();

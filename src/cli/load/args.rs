@@ -330,6 +330,10 @@ pub struct OutputOptions {
     #[arg(long, conflicts_with = "progress")]
     pub quiet: bool,
 
+    /// Show progress on the whole screen of the terminal
+    #[arg(long, conflicts_with_all = ["progress", "quiet"])]
+    pub tui: bool,
+
     /// Exit with code 3 if the report has a warning about the validity of the results
     #[arg(long)]
     pub strict: bool,

@@ -68,7 +68,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let parts = cluster.as_ref().map_or(1, |cluster| cluster.parts);
     let Args { load: options, output, threshold, dsb, .. } = args;
     let thresholds = threshold.thresholds();
-    let outputs = output.progress.load_outputs(output.quiet)?;
+    let outputs = output.progress.load_outputs(output.quiet, output.tui.then(|| urls.join(" ")))?;
     let request = OutputRequest::new(output, &dsb, parts);
     let with_text = !request.replaces_text();
 

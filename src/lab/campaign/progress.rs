@@ -34,8 +34,7 @@ impl CampaignProgress {
             CampaignPhase::Shed(left) => format!("no load ({:.0}s left)", seconds(*left)),
             CampaignPhase::Report => "writing the report".to_owned(),
             CampaignPhase::Run(progress) => {
-                let goodput =
-                    progress.goodput.map_or_else(|| "-".to_owned(), |share| format!("{:.0}%", 100.0 * share));
+                let goodput = progress.goodput.map_or_else(|| "-".to_owned(), |share| format!("{:.0}%", 100.0 * share));
                 let (phase, left, in_flight) = (progress.phase, seconds(progress.left), progress.in_flight);
                 format!("{phase} (at most {left:.0}s left)  goodput {goodput}  {in_flight} in flight")
             }
