@@ -95,9 +95,10 @@ impl ControllingTerminal {
         File::from(self.ours.try_clone().unwrap()).write_all(keys.as_bytes()).unwrap();
     }
 
-    /// Its settings, such as whether it echoes.
+    /// Whether it echoes, and which keys send signals.
     pub fn settings(&self) -> String {
-        format!("{:?}", tcgetattr(&self.ours).unwrap())
+        let settings = tcgetattr(&self.ours).unwrap();
+        format!("{:?} {:?}", settings.local_modes, settings.special_codes)
     }
 }
 
