@@ -112,7 +112,7 @@ enum Command {
 #[derive(Subcommand)]
 enum VisibleCommand {
     /// Run an experiment: generate load, inject faults, and judge how the system recovers
-    Experiment(experiment::Args),
+    Experiment(Box<experiment::Args>),
     /// Write an experiment file for a system that runs already
     Init(init::Args),
     /// Show that a system has two states at one load: healthy, stuck after a fault, healthy again after a time without load
@@ -233,7 +233,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
 fn run_visible(command: VisibleCommand) -> anyhow::Result<ExitCode> {
     use VisibleCommand as Command;
     match command {
-        Command::Experiment(args) => experiment::run(args),
+        Command::Experiment(args) => experiment::run(*args),
         Command::Init(args) => init::run(args),
         Command::Certify(args) => certify::run(*args),
         Command::Search(args) => search::run(*args),

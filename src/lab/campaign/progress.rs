@@ -21,7 +21,7 @@ pub struct CampaignProgress {
 pub enum CampaignPhase {
     /// No load is sent before the run, for so much longer.
     Shed(Time),
-    Run(Progress),
+    Run(Box<Progress>),
     Report,
 }
 
@@ -72,7 +72,7 @@ mod tests {
             ..example()
         };
         let cell = Cell { rate: 200.0, outage: Time::from_millis(300), seed: 1, ramp: None };
-        let phase = CampaignPhase::Run(run);
+        let phase = CampaignPhase::Run(Box::new(run));
         let progress = CampaignProgress { run: 7, about: 40, cell, phase, left: Time::from_secs(1300) };
         insta::assert_snapshot!(progress.to_line(), @"run 7 of about 40  200 requests/s, outage 300ms  observation (at most 30s left)  goodput 2%  1800 in flight  about 22 min left");
         let progress = CampaignProgress { phase: CampaignPhase::Shed(Time::from_secs(20)), ..progress };

@@ -226,7 +226,7 @@ impl Campaign<'_> {
         };
         let before = self.identify(runner).await?;
         let folder = self.folder.create_run(&request.cell)?;
-        let show_run = &mut |run: &_| progress.show(CampaignPhase::Run(Clone::clone(run)));
+        let show_run = &mut |run: &_| progress.show(CampaignPhase::Run(Box::new(Clone::clone(run))));
         let result = match runner.run(&plan, folder, RunOptions::default(), show_run).await {
             Ok(result) => result,
             Err(error) => return error.stopped().map(CellEnd::Stopped).ok_or(error.into()),
