@@ -85,9 +85,9 @@ pub mod option_name;
 #[doc(hidden)]
 pub mod plan;
 #[doc(hidden)]
-pub mod progress;
-#[doc(hidden)]
 pub mod procfs;
+#[doc(hidden)]
+pub mod progress;
 #[doc(hidden)]
 pub mod report;
 #[doc(hidden)]

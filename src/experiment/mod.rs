@@ -11,8 +11,10 @@ mod removal;
 pub mod run;
 mod run_log;
 mod runner;
+mod set_on_drop;
 mod stalls;
 mod system;
+mod watched_load;
 
 pub use processes::RunningProcess;
 pub use run::{RunError, RunOptions, RunResult};

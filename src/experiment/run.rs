@@ -16,8 +16,10 @@ use super::check::find_problems;
 use super::phase::find_phase;
 use super::removal::await_removal;
 use super::run_log::{RunEnding, RunLog};
+use super::set_on_drop::SetOnDrop;
 use super::stalls::StallDetector;
 use super::system::{FaultGate, StartError, SystemUnderTest};
+use super::watched_load::watched_load;
 use crate::load::{
     ActiveLoad, Generator, GeneratorResult, LoadError, LoadPlan, LoadResult, LocalGenerator, ReadyLoad, RequestCounter,
 };
@@ -32,7 +34,7 @@ use crate::record::{
 };
 use crate::signals::{Signals, StopSignal};
 use crate::testbed::Testbed;
-use crate::threshold::{AbortWatch, WatchedLoad};
+use crate::threshold::AbortWatch;
 use crate::units::{Instant, Time};
 use crate::verdict::goodput::{Bin, Cohorts};
 use crate::verdict::{DueTimes, explain_baseline, judge_live, observation_is_over};
@@ -200,14 +202,6 @@ impl PreparedRun {
         };
         let (load, recorder, _busy) = tokio::task::spawn_blocking(prepare).await.map_err(io::Error::other)??;
         Ok((PreparedRun { recorder, records, plan, load, log, progress, anyway: options.anyway }, system))
-    }
-}
-
-struct SetOnDrop(Arc<AtomicBool>);
-
-impl Drop for SetOnDrop {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -492,15 +486,6 @@ impl<'a> ActiveRun<'a> {
     fn show_stage(&mut self, stage: Stage, show_progress: &mut dyn FnMut(&Progress)) {
         let live = LiveCounts::read(self.load.as_ref());
         show_progress(&self.progress.end_interval(self.clock.now(), live, stage));
-    }
-}
-
-fn watched_load(load: &LoadPlan, slo: Option<Time>) -> WatchedLoad {
-    WatchedLoad {
-        arrivals: (0..load.threads).map(|thread| load.schedule(thread)).collect(),
-        arrivals_end: Instant::START.plus(load.duration),
-        timeout: load.timeout,
-        slo,
     }
 }
 
