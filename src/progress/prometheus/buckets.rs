@@ -2,8 +2,8 @@
 
 use hdrhistogram::Histogram;
 
-/// Upper bounds of the buckets in a decade. Two neighbours differ by at most half, so a percentile that is interpolated
-/// between them is off by less than that.
+/// Upper bounds of the buckets in a decade. Each is at most 1.67 times the one before, so a percentile that is interpolated
+/// between two of them is off by less than that factor.
 const STEPS: [f64; 6] = [1.0, 1.5, 2.0, 3.0, 5.0, 7.0];
 
 /// Counts of times in fixed buckets.
