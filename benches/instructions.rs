@@ -4,6 +4,9 @@
 //!     cargo bench --bench instructions -- --check      fails if a count is more than a tenth above instructions.txt
 //!     cargo bench --bench instructions -- --record     writes the counts to instructions.txt
 //!
+//! instructions.txt has the counts of a build without optimization across crates, as `.ci/run` makes it. With it there are
+//! fewer.
+//!
 //! It runs the real program twice, for different durations, against a server outside of valgrind. The difference of both
 //! counts does not contain the start and the end of the program.
 
