@@ -13,10 +13,11 @@ mod run_log;
 mod runner;
 mod set_on_drop;
 mod stalls;
+mod start_error;
 mod system;
 mod watched_load;
 
 pub use processes::RunningProcess;
 pub use run::{RunError, RunOptions, RunResult};
 pub use runner::{ExperimentRunner, run_experiment};
-pub use system::StartError;
+pub use start_error::StartError;

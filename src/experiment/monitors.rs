@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::system::StartError;
+use super::start_error::StartError;
 use crate::docker::Engine;
 use crate::fault::keeper::journal::refuse_listed;
 use crate::fault::process::name::ProcessName;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::system::{StartError, connect_engine};
+use super::start_error::StartError;
+use super::system::connect_engine;
 use crate::fault::TargetName;
 use crate::monitor::UnitCgroup;
 use crate::plan::{ExperimentPlan, MonitoredComponent};

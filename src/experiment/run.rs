@@ -18,7 +18,8 @@ use super::removal::await_removal;
 use super::run_log::{RunEnding, RunLog};
 use super::set_on_drop::SetOnDrop;
 use super::stalls::StallDetector;
-use super::system::{FaultGate, StartError, SystemUnderTest};
+use super::start_error::StartError;
+use super::system::{FaultGate, SystemUnderTest};
 use super::watched_load::watched_load;
 use crate::load::{
     ActiveLoad, Generator, GeneratorResult, LoadError, LoadPlan, LoadResult, LocalGenerator, ReadyLoad, RequestCounter,
@@ -128,7 +129,7 @@ pub(super) async fn run_prepared(
         signal = signals.next() => Err(RunError::StoppedBeforeLoad(signal)),
     };
     if matches!(prepared, Err(RunError::StoppedBeforeLoad(_))) {
-        // Nobody sends: this waits until the last sender is dropped.
+        // Nothing is ever sent on this channel: it closes when the last sender is dropped.
         tokio::select! {
             _ = idle.recv() => {}
             _ = signals.next() => {}

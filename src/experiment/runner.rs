@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::processes::{RunningProcess, find_processes};
 use super::run::{RunError, RunOptions, RunResult, run_prepared};
-use super::system::StartError;
+use super::start_error::StartError;
 use crate::plan::{ExperimentPlan, System};
 use crate::progress::Progress;
 use crate::record::ResultsFolder;

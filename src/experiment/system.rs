@@ -5,44 +5,17 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::monitors::{PreparedMonitor, prepare_monitors};
-use super::overlap::{Overlap, refuse_overlaps};
+use super::overlap::refuse_overlaps;
 use super::proxies::Proxies;
+use super::start_error::StartError;
 use crate::docker::{DockerError, Engine};
-use crate::fault::keeper::journal::JournalError;
 use crate::fault::surge::CountLoad;
-use crate::fault::{
-    self, Fault, FaultError, FaultGroup, FaultSpec, KeeperClient, LoadCount, LoadFault, Machine, Target,
-};
+use crate::fault::{self, Fault, FaultGroup, FaultSpec, KeeperClient, LoadCount, LoadFault, Machine, Target};
 use crate::load::RequestCounter;
-use crate::monitor::{ContainerMonitorError, UnitError};
 use crate::plan::{EngineAddress, ExperimentPlan, PlannedFault, System};
 use crate::record::{Clock, Event, Sample};
-use crate::testbed::{Role, Testbed, TestbedError};
+use crate::testbed::{Role, Testbed};
 use crate::units::Time;
-
-/// Why the system under test cannot be started or used.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    #[error("cannot start the testbed: {0}")]
-    Testbed(#[from] TestbedError),
-    #[error(transparent)]
-    Proxy(TestbedError),
-    #[error(transparent)]
-    Docker(#[from] DockerError),
-    #[error(transparent)]
-    Monitor(#[from] ContainerMonitorError),
-    #[error(transparent)]
-    Unit(#[from] UnitError),
-    #[error(transparent)]
-    Fault(#[from] FaultError),
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    #[error(transparent)]
-    Overlap(#[from] Overlap),
-    /// Does not happen for a resolved plan.
-    #[error("cannot prepare {what}: the plan has no {needs}")]
-    Unplanned { what: String, needs: &'static str },
-}
 
 /// The system under test.
 pub struct SystemUnderTest {
