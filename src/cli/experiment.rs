@@ -51,7 +51,7 @@ pub struct Args {
     #[command(flatten)]
     progress: ProgressOptions,
 
-    /// Show progress on one line of the terminal instead of the whole screen
+    /// Show progress on one line instead of the full-screen view
     #[arg(long, help_heading = "Output")]
     no_tui: bool,
 }

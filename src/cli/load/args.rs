@@ -330,7 +330,7 @@ pub struct OutputOptions {
     #[arg(long, conflicts_with = "progress")]
     pub quiet: bool,
 
-    /// Show progress on the whole screen of the terminal
+    /// Show progress as a full-screen view
     #[arg(long, conflicts_with_all = ["progress", "quiet"])]
     pub tui: bool,
 
